@@ -1,0 +1,85 @@
+"""What a source of windows promises to the data module."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from torch.utils.data import Dataset
+
+from inbetween.types import Split, Window
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of training windows, the same for every frame of a window.
+
+    Args:
+        flip: Probability of a mirror image.
+        reverse: Probability of playing the window backwards: first and last swap, t becomes 1 - t.
+        crop: Smallest share of the picture's side kept by a random crop; 1 keeps everything.
+        color: Strength in [0, 1] of random brightness, contrast and hue; 0 leaves colours alone.
+    """
+
+    flip: float = 0.5
+    reverse: float = 0.5
+    crop: float = 0.8
+    color: float = 0.1
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """How scenes are cut into windows and fitted to one size.
+
+    Args:
+        between: N, the number of drawings between the keyframes, at least 1.
+        gaps: Distances, in drawings, between neighbours of a window; each gap adds its own windows.
+        stride: Distance, in drawings, between the first keyframes of neighbouring windows.
+        size: Height and width in pixels of the windows given out.
+        fit: `pad` shows the whole picture and fills the rest; `crop` fills the size and cuts the rest.
+            The aspect ratio is kept by both.
+        background: RGB in [0, 255] under transparency and in padding.
+        collapse_holds: Treat a drawing repeated over several frames as one drawing.
+        seed: Base of every random choice.
+        cache_dir: Folder of the decoded-frame store.
+        augment: Random changes; None for validation and test.
+    """
+
+    between: int = 3
+    gaps: tuple[int, ...] = (1,)
+    stride: int = 2
+    size: tuple[int, int] = (256, 256)
+    fit: Literal["pad", "crop"] = "pad"
+    background: tuple[int, int, int] = (255, 255, 255)
+    collapse_holds: bool = True
+    seed: int = 0
+    cache_dir: Path = Path("~/.cache/inbetween/frames")
+    augment: Augment | None = None
+
+
+class WindowDataset(Dataset[Window], ABC):
+    """Windows of one split, addressed by (epoch, index).
+
+    The same key gives the same window in every process and after every resume: random choices come
+    from (seed, epoch, index) alone.
+    """
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of windows in an epoch."""
+
+    @abstractmethod
+    def __getitem__(self, key: tuple[int, int]) -> Window:
+        """The window at `key` = (epoch, index)."""
+
+
+class WindowSource(ABC):
+    """Where windows come from. Named by class path in YAML under `data.source`."""
+
+    @abstractmethod
+    def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
+        """Windows of a split.
+
+        Raises:
+            UserError: The split has no window, or its files cannot be read.
+        """

@@ -1,0 +1,17 @@
+"""One random stream per sample, so that results do not depend on batches or processes."""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+
+def sample_seed(*parts: int) -> int:
+    """A seed in [0, 2**63) from whole numbers such as (seed, epoch, index); the same everywhere."""
+    text = ",".join(str(int(part)) for part in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def generators(seeds: Tensor) -> list[torch.Generator]:
+    """One CPU generator per sample from seeds (B,) int64 in [0, 2**63)."""
+    return [torch.Generator().manual_seed(int(seed)) for seed in seeds.tolist()]

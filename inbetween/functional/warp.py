@@ -1,0 +1,36 @@
+"""Backward warping: pull each output pixel from where a flow points."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def pixel_grid(height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """Coordinates of all pixels, (1, 2, H, W) float32, x then y, in pixels."""
+    y, x = torch.meshgrid(
+        torch.arange(height, device=device, dtype=torch.float32),
+        torch.arange(width, device=device, dtype=torch.float32),
+        indexing="ij",
+    )
+    return torch.stack([x, y])[None]
+
+
+def backward_warp(image: Tensor, flow: Tensor) -> Tensor:
+    """Sample `image` at x + flow(x), bilinearly; beyond the border the border's pixel is repeated.
+
+    To draw the frame at t from `first`, `flow` is the displacement from t back to 0, which is
+    about `t * flow_10`; the flow from first to last has the wrong direction.
+
+    Args:
+        image: (B, C, H, W), any range.
+        flow: (B, 2, H, W) in pixels, x then y, at the output's pixels.
+
+    Returns:
+        (B, C, H, W) in image's dtype.
+    """
+    height, width = image.shape[-2:]
+    position = pixel_grid(height, width, image.device) + flow.float()
+    scale = position.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
+    grid = (position * scale - 1).permute(0, 2, 3, 1)
+    warped = F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
+    return warped.to(image.dtype)

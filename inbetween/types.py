@@ -1,0 +1,63 @@
+"""Shapes, ranges and units of everything that passes between data, methods and callbacks.
+
+B = batch, N = in-betweens of a window, H and W = height and width in pixels.
+Images are RGB, channels first, float32 in [0, 1]. Flows are displacements in pixels, x then y.
+"""
+
+from typing import Literal, NotRequired, TypedDict
+
+from torch import Tensor
+
+Split = Literal["train", "val", "test"]
+
+
+class Window(TypedDict):
+    """One sample: two keyframes, the drawings between them, and where those lie.
+
+    The keys marked "truth" are there only when a source knows them and was asked for them.
+    """
+
+    first: Tensor  # (3, H, W) the first keyframe
+    last: Tensor  # (3, H, W) the last keyframe
+    targets: Tensor  # (N, 3, H, W) the true drawings between
+    t: Tensor  # (N,) float32 in (0, 1), ascending: where each target lies
+    box: Tensor  # (4,) int64: top, left, height, width of the picture inside its padding
+    index: Tensor  # () int64: position in the dataset
+    seed: Tensor  # () int64 in [0, 2**63): seeds this sample's noise, made of (seed, epoch, index)
+    name: str  # "<animation>/<scene>/<first frame>-<last frame>", unique in the dataset
+    flow_01: NotRequired[Tensor]  # (2, H, W) truth: from first to last, at first's pixels
+    flow_10: NotRequired[Tensor]  # (2, H, W) truth: from last to first, at last's pixels
+    visible_01: NotRequired[Tensor]  # (1, H, W) truth: 1 where first's pixel is still seen in last
+    visible_10: NotRequired[Tensor]  # (1, H, W) truth: 1 where last's pixel was already seen in first
+    flow_t0: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to first, at target's pixels
+    flow_t1: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to last, at target's pixels
+    spacing: NotRequired[Tensor]  # (N, 1, H, W) truth in [0, 1]: share of its path a pixel has gone
+
+
+class WindowBatch(TypedDict):
+    """A collated list of `Window`: every tensor gains a leading B, `name` becomes a list."""
+
+    first: Tensor  # (B, 3, H, W)
+    last: Tensor  # (B, 3, H, W)
+    targets: Tensor  # (B, N, 3, H, W)
+    t: Tensor  # (B, N)
+    box: Tensor  # (B, 4)
+    index: Tensor  # (B,)
+    seed: Tensor  # (B,)
+    name: list[str]
+    flow_01: NotRequired[Tensor]  # (B, 2, H, W)
+    flow_10: NotRequired[Tensor]  # (B, 2, H, W)
+    visible_01: NotRequired[Tensor]  # (B, 1, H, W)
+    visible_10: NotRequired[Tensor]  # (B, 1, H, W)
+    flow_t0: NotRequired[Tensor]  # (B, N, 2, H, W)
+    flow_t1: NotRequired[Tensor]  # (B, N, 2, H, W)
+    spacing: NotRequired[Tensor]  # (B, N, 1, H, W)
+
+
+class StepOutput(TypedDict):
+    """What one step of a method gives to Lightning and the callbacks."""
+
+    loss: NotRequired[Tensor]  # () float32, absent for methods that do not train
+    logs: NotRequired[dict[str, Tensor]]  # further scalars, logged as <stage>/<key>
+    frames: NotRequired[Tensor]  # (M, N, 3, H, W) in [0, 1]: drawings of the sampled windows
+    rows: NotRequired[Tensor]  # (M,) int64: which rows of the batch `frames` belong to
