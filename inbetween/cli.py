@@ -1,0 +1,109 @@
+"""The command line: LightningCLI for fit, validate, test and predict, and the project's own commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentError
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+
+from inbetween.data import WindowDataModule
+from inbetween.errors import UserError
+from inbetween.methods import Method
+from inbetween.paths import find_config
+
+TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
+
+
+class InbetweenCLI(LightningCLI):
+    """LightningCLI with one data module, any method, and checkpoints that must fit the method."""
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, then compare the checkpoint's method with the config's."""
+        super().parse_arguments(parser, args)
+        given = self.config[self.config.subcommand]
+        checkpoint = given.get("ckpt_path")
+        if checkpoint and checkpoint not in {"best", "last", "hpc", "registry"}:
+            check_checkpoint(Path(checkpoint), given.model.class_path)
+
+    def after_fit(self) -> None:
+        """Say where the results are; Lightning calls this after `fit`."""
+        if self.trainer.is_global_zero:
+            best = getattr(self.trainer.checkpoint_callback, "last_model_path", "")
+            print(f"checkpoint: {best or 'none written'}\nTensorBoard: tensorboard --logdir {self.trainer.log_dir}")
+
+
+def check_checkpoint(path: Path, class_path: str) -> None:
+    """Refuse a checkpoint that is missing, unreadable, or of another method than `class_path`.
+
+    Raises:
+        UserError: In each of those cases.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no checkpoint {path}; `fit` writes them below logs/.")
+    try:
+        saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+        found = saved["hyper_parameters"]["_class_path"]
+    except Exception as error:
+        raise UserError(
+            f"{path} is not a checkpoint that inbetween's fit wrote; give one of those ({type(error).__name__})."
+        ) from error
+    if found.rpartition(".")[2] != class_path.rpartition(".")[2]:
+        raise UserError(
+            f"{path} is a checkpoint of {found.rpartition('.')[2]}, and the config names"
+            f" {class_path.rpartition('.')[2]}; give the config that it was trained with."
+        )
+
+
+def resolve_configs(args: list[str]) -> list[str]:
+    """Replace the names behind --config and -c by paths; see `find_config`."""
+    resolved, is_config = [], False
+    for arg in args:
+        option, equals, value = arg.partition("=")
+        if is_config:
+            resolved.append(str(find_config(arg)))
+        elif equals and option in {"--config", "-c"}:
+            resolved.append(f"{option}={find_config(value)}")
+        else:
+            resolved.append(arg)
+        is_config = arg in {"--config", "-c"}
+    return resolved
+
+
+def run(command: str, args: list[str]) -> None:
+    """Run one command of `inbetween.__main__.COMMANDS` with its arguments.
+
+    Raises:
+        UserError: A mistake in what the user gave.
+    """
+    args = resolve_configs(args)
+    try:
+        if command in TRAINER_COMMANDS:
+            run_trainer(command, args)
+    except ArgumentError as error:
+        raise UserError(one_sentence(error)) from error
+
+
+def run_trainer(command: str, args: list[str]) -> None:
+    """Hand `command` to LightningCLI."""
+    options: dict[str, Any] = {"exit_on_error": False}
+    sys.argv[1:] = []  # LightningCLI warns when it is given arguments while the process has some, too
+    InbetweenCLI(
+        Method,
+        WindowDataModule,
+        subclass_mode_model=True,
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+        save_config_callback=SaveConfigCallback,
+        save_config_kwargs={"overwrite": True},
+        parser_kwargs={**options, **{name: options for name in TRAINER_COMMANDS}},
+        args=[command, *args],
+    )
+
+
+def one_sentence(error: ArgumentError) -> str:
+    """jsonargparse's many-line message as one line."""
+    return " ".join(str(error).split())

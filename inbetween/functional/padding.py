@@ -1,0 +1,22 @@
+"""Padding of pictures to the sizes that a network takes."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Repeat the right and bottom border until height and width are multiples of `multiple`.
+
+    Args:
+        images: (..., C, H, W), any range.
+        multiple: Pixels, at least 1.
+
+    Returns:
+        (..., C, H', W') with the picture at the top left: cut `[..., :H, :W]` to undo.
+    """
+    height, width = images.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    if not bottom and not right:
+        return images
+    flat = images.reshape(-1, *images.shape[-3:])
+    return F.pad(flat, (0, right, 0, bottom), mode="replicate").unflatten(0, images.shape[:-3])

@@ -1,0 +1,125 @@
+"""Latent interpolation without a denoiser, and the training of the autoencoder it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+from torch.nn import functional as F
+
+from inbetween.functional.padding import pad_to_multiple
+from inbetween.functional.seeds import generators
+from inbetween.functional.slerp import slerp
+from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators, TrainableMethod
+from inbetween.modules.normalization import use_fast_group_norm
+from inbetween.types import StepOutput, WindowBatch
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+
+
+def adamw(parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """AdamW with a learning rate that suits a small convolutional autoencoder, 5e-4."""
+    return torch.optim.AdamW(parameters, lr=5e-4, weight_decay=1e-4)
+
+
+class LatentInterpolation(TrainableMethod):
+    """An autoencoder for drawings; in-betweens are the slerped latents of the keyframes, decoded.
+
+    As a method it shows what latents alone can do. Its training makes the `vae` of a backbone:
+    diffusers' AutoencoderKL on single drawings, with
+
+        loss = |x - x'| + line_weight |grad x - grad x'| + kl_weight KL(q(z|x) || N(0, 1)),
+
+    where grad are the differences of neighbouring pixels, which hold the lines. `save_pretrained`
+    writes latents' scale along, so that a denoiser sees unit variance.
+
+    Args:
+        channels: Widths of the levels; each but the first halves height and width.
+        latent_channels: Channels of the latents.
+        layers_per_block: Residual blocks in each level.
+        line_weight: Weight of the gradients' error.
+        kl_weight: Weight of the divergence, mean over the latents' elements.
+        optimizer: Called with the trainable parameters.
+        schedule: See `TrainableMethod`.
+        warmup_steps: See `TrainableMethod`.
+        val_windows: See `Method`.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, ...] = (16, 32, 96, 160),
+        latent_channels: int = 8,
+        layers_per_block: int = 1,
+        line_weight: float = 1.0,
+        kl_weight: float = 1e-6,
+        optimizer: OptimizerCallable = adamw,
+        schedule: Literal["constant", "cosine"] = "cosine",
+        warmup_steps: int = 0,
+        val_windows: int = 16,
+    ) -> None:
+        super().__init__(optimizer, schedule, warmup_steps, val_windows)
+        self.save_hyperparameters(ignore=RUN_HYPERPARAMETERS)
+        from diffusers import AutoencoderKL
+
+        levels = len(channels)
+        self.vae: AutoencoderKL = AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * levels,
+            up_block_types=("UpDecoderBlock2D",) * levels,
+            block_out_channels=tuple(channels),
+            layers_per_block=layers_per_block,
+            latent_channels=latent_channels,
+            norm_num_groups=16,
+            mid_block_add_attention=False,
+            scaling_factor=1.0,
+        ).to(memory_format=torch.channels_last)
+        use_fast_group_norm(self.vae)
+        self.multiple = 2 ** (levels - 1)
+        self.line_weight, self.kl_weight = line_weight, kl_weight
+        self.register_buffer("latent_std", torch.ones(()))
+        self.latent_std: Tensor
+
+    def training_loss(self, batch: WindowBatch) -> StepOutput:
+        """Reconstruction of one drawing per window."""
+        streams = generators(batch["seed"])
+        count = batch["t"].shape[1] + 2
+        frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
+        chosen = torch.stack([torch.randint(count, (), generator=stream) for stream in streams])
+        frames = frames[torch.arange(len(streams), device=self.device), chosen.to(self.device)]
+        x = pad_to_multiple(frames, self.multiple).contiguous(memory_format=torch.channels_last)
+        posterior = self.vae.encode(x * 2 - 1).latent_dist
+        mean, logvar = posterior.mean.float(), posterior.logvar.float()
+        noise = torch.stack([torch.randn(mean.shape[1:], generator=stream) for stream in streams])
+        z = mean + (0.5 * logvar).exp() * noise.to(mean)
+        y = self.vae.decode(z).sample.float() / 2 + 0.5
+        if self.training:
+            self.latent_std.lerp_(mean.detach().std(), 0.01)
+
+        pixels = F.l1_loss(y, x)
+        lines = F.l1_loss(y.diff(dim=-1), x.diff(dim=-1)) + F.l1_loss(y.diff(dim=-2), x.diff(dim=-2))
+        kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
+        return {
+            "loss": pixels + self.line_weight * lines + self.kl_weight * kl,
+            "logs": {"l1": pixels, "lines": lines, "kl": kl},
+        }
+
+    @torch.no_grad()
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        """See `Method.interpolate`."""
+        count, (height, width) = t.shape[1], first.shape[-2:]
+        keyframes = pad_to_multiple(torch.cat([first, last]), self.multiple) * 2 - 1
+        latents = self.vae.encode(keyframes.contiguous(memory_format=torch.channels_last)).latent_dist.mode()
+        z_first, z_last = (z.repeat_interleave(count, 0) for z in latents.chunk(2))
+        frames = self.vae.decode(slerp(z_first, z_last, t.flatten())).sample.float() / 2 + 0.5
+        return frames[..., :height, :width].clamp(0, 1).unflatten(0, (-1, count))
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write the autoencoder in float16 to `folder/vae`, with scaling_factor = 1 / deviation of latents."""
+        import copy
+
+        vae = copy.deepcopy(self.vae).half()
+        vae.register_to_config(scaling_factor=round(1 / float(self.latent_std), 5))
+        vae.save_pretrained(folder / "vae", safe_serialization=True)

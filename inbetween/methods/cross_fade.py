@@ -1,0 +1,17 @@
+"""Cross-fade: a dissolve from one keyframe to the other."""
+
+from torch import Tensor
+
+from inbetween.methods.base import Generators, Method
+
+
+class CrossFade(Method):
+    """(1 - t) first + t last. Every line shows twice, yet pixel metrics forgive it."""
+
+    reaches_keyframes = True
+    mirrors = True
+
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        """See `Method.interpolate`."""
+        weight = t[:, :, None, None, None].to(first)
+        return (1 - weight) * first[:, None] + weight * last[:, None]

@@ -1,0 +1,150 @@
+"""Temporal encoding ("Experiment 1"): keyframe diffusion that is told where the in-between lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+from torch.nn import functional as F
+
+from inbetween.errors import UserError
+from inbetween.functional.padding import pad_to_multiple
+from inbetween.functional.seeds import generators
+from inbetween.functional.slerp import slerp
+from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators, TrainableMethod
+from inbetween.modules.backbone import Backbone, TrainedPart
+from inbetween.modules.conditioning import TimeToken
+from inbetween.types import StepOutput, WindowBatch
+
+
+def adamw(parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """AdamW at the learning rate of the origin, 1e-4."""
+    return torch.optim.AdamW(parameters, lr=1e-4)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How diffusion draws. Belongs to the config, never to a checkpoint.
+
+    Args:
+        num_inference_steps: Diffusion steps of a full run from noise.
+        strength: Share in [0, 1] of those steps that is run. The start is the interpolated latent with
+            the noise of that step; 0 decodes it untouched, 1 starts from almost nothing but noise.
+    """
+
+    num_inference_steps: int = 20
+    strength: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.num_inference_steps < 1:
+            raise UserError(f"num_inference_steps is {self.num_inference_steps}: give at least 1.")
+        if not 0 <= self.strength <= 1:
+            raise UserError(f"strength is {self.strength}: give a share between 0 and 1.")
+
+
+class TemporalEncodingDiffusion(TrainableMethod):
+    """Image-variation diffusion with two condition tokens, what is drawn and when.
+
+    Token 1 is (1 - t) CLIP(first) + t CLIP(last); token 2 is `TimeToken(t)`. Training adds noise to the
+    latent of one true in-between per window, at a random one of its positions, and regresses the
+    backbone's prediction. Drawing starts from the keyframes' latents, slerped to t and noised as in
+    SDEdit (arXiv 2108.01073), and runs DDIM (arXiv 2010.02502) without further noise. All frames of a
+    window start from one noise, so that neither N nor the neighbours change the frame at t.
+
+    Source: "Experiment 1" of a student project (CMU, 2025) on Stable Diffusion image variations.
+
+    Args:
+        backbone: The latent-diffusion model.
+        trained: What is trained beside the time token: `attn2`, the denoiser's cross-attention, or
+            `all` of denoiser and image encoder.
+        sampling: How frames are drawn.
+        optimizer: Called with the trainable parameters.
+        schedule: See `TrainableMethod`.
+        warmup_steps: See `TrainableMethod`.
+        val_windows: See `Method`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        trained: TrainedPart = "attn2",
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
+        optimizer: OptimizerCallable = adamw,
+        schedule: Literal["constant", "cosine"] = "cosine",
+        warmup_steps: int = 0,
+        val_windows: int = 16,
+    ) -> None:
+        super().__init__(optimizer, schedule, warmup_steps, val_windows)
+        self.save_hyperparameters(ignore=RUN_HYPERPARAMETERS)
+        self.sampling = sampling
+        self.backbone = backbone
+        self.backbone.train_part(trained)
+        self.time_token = TimeToken(backbone.embedding_dim)
+
+    def training_loss(self, batch: WindowBatch) -> StepOutput:
+        """Mean squared error of the prediction for one in-between per window, one timestep each."""
+        z_first_shape_source = pad_to_multiple(batch["targets"], self.backbone.multiple)
+        chosen, timestep, noise = [], [], []
+        streams = generators(batch["seed"])
+        for stream in streams:
+            chosen.append(torch.randint(batch["t"].shape[1], (), generator=stream))
+            timestep.append(torch.randint(self.backbone.num_train_timesteps, (), generator=stream))
+        rows = torch.arange(len(streams), device=self.device)
+        columns = torch.stack(chosen).to(self.device)
+        steps = torch.stack(timestep).to(self.device)
+
+        x_0 = self.backbone.encode(z_first_shape_source[rows, columns])
+        noise = _noise_like(x_0, streams)
+        x_t = self.backbone.scheduler.add_noise(x_0, noise, steps)
+        t = batch["t"][rows, columns]
+        tokens = self.condition(
+            self.backbone.embed(batch["first"]), self.backbone.embed(batch["last"]), t[:, None]
+        )
+        prediction = self.backbone.denoise(x_t, steps, tokens.flatten(0, 1))
+        target = self.backbone.training_target(x_0, noise, steps)
+        return {"loss": F.mse_loss(prediction, target)}
+
+    def condition(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+        """Condition tokens (B, N, 2, D) from embeddings (B, D) of the keyframes and positions t (B, N)."""
+        weight = t[:, :, None].to(first)
+        content = (1 - weight) * first[:, None] + weight * last[:, None]
+        return torch.stack([content, self.time_token(t).to(content)], dim=2)
+
+    @torch.no_grad()
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        """See `Method.interpolate`."""
+        count, (height, width) = t.shape[1], first.shape[-2:]
+        keyframes = pad_to_multiple(torch.cat([first, last]), self.backbone.multiple)
+        z_first, z_last = self.backbone.encode(keyframes).chunk(2)
+        tokens = self.condition(self.backbone.embed(first), self.backbone.embed(last), t).flatten(0, 1)
+
+        sample = slerp(
+            z_first.repeat_interleave(count, 0), z_last.repeat_interleave(count, 0), t.flatten()
+        )
+        noise = _noise_like(z_first, generator).repeat_interleave(count, 0)
+        scheduler = self.backbone.scheduler
+        scheduler.set_timesteps(self.sampling.num_inference_steps, device=sample.device)
+        # diffusers' image-to-image rule: `strength` is the share of the steps that is run, the last ones.
+        steps = min(
+            int(self.sampling.num_inference_steps * self.sampling.strength), self.sampling.num_inference_steps
+        )
+        timesteps = scheduler.timesteps[len(scheduler.timesteps) - steps :]
+        if steps:
+            sample = scheduler.add_noise(sample, noise, timesteps[:1].expand(len(sample)))
+        for timestep in timesteps:
+            prediction = self.backbone.denoise(sample, timestep, tokens)
+            sample = scheduler.step(prediction, timestep, sample).prev_sample
+        frames = self.backbone.decode(sample)[..., :height, :width]
+        return frames.unflatten(0, (-1, count))
+
+
+def _noise_like(latents: Tensor, generator: Generators) -> Tensor:
+    """Standard normal noise of latents' shape (B, C, h, w), row i from the i-th generator."""
+    from diffusers.utils.torch_utils import randn_tensor
+
+    streams = list(generator) if isinstance(generator, (list, tuple)) else generator
+    return randn_tensor(latents.shape, generator=streams, device=latents.device, dtype=latents.dtype)  # type: ignore[no-any-return]

@@ -1,0 +1,26 @@
+"""What the denoiser is told about the in-between it draws."""
+
+import torch
+from torch import Tensor, nn
+
+from inbetween.functional.time_codes import TIME_CODE_SIZE, time_code
+
+
+class TimeToken(nn.Module):
+    """A learned token for the position t: Linear, SiLU, Linear on `time_code(t)`.
+
+    Runs in float32 whatever the autocast: bf16 could not tell t = 0.250 from t = 0.251.
+
+    Args:
+        dim: D, the width of the token.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(TIME_CODE_SIZE, dim), nn.SiLU(), nn.Linear(dim, dim))
+
+    def forward(self, t: Tensor) -> Tensor:
+        """Tokens (..., D) float32 for positions t (...,) in [0, 1]."""
+        with torch.autocast(t.device.type, enabled=False):
+            token: Tensor = self.layers(time_code(t))
+        return token

@@ -1,0 +1,30 @@
+"""Where the files that ship with inbetween lie, in a checkout and in an installed wheel."""
+
+from pathlib import Path
+
+from inbetween.errors import UserError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def shipped(*parts: str) -> Path:
+    """A file or folder that ships: `shipped("configs", "exp1.yaml")`; it may not exist."""
+    installed = PACKAGE.joinpath(*parts)
+    return installed if installed.exists() else PACKAGE.parent.joinpath(*parts)
+
+
+def find_config(name: str | Path) -> Path:
+    """The YAML file `name`: as given, or in the shipped `configs` folder.
+
+    Raises:
+        UserError: It is in neither place.
+    """
+    given = Path(name).expanduser()
+    if given.is_file():
+        return given
+    ours = shipped("configs", *given.parts)
+    if not given.is_absolute() and ours.is_file():
+        return ours
+    folder = shipped("configs")
+    known = ", ".join(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")))
+    raise UserError(f"There is no config file {name}; give a path, or one of those that ship: {known}.")
