@@ -7,7 +7,10 @@ from typing import Literal
 
 from torch.utils.data import Dataset
 
+from inbetween.errors import UserError
 from inbetween.types import Split, Window
+
+LARGEST_SIDE = 4096  # pixels of a window; beyond it a typing mistake is likelier than a wish
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,22 @@ class Augment:
         reverse: Probability of playing the window backwards: first and last swap, t becomes 1 - t.
         crop: Smallest share of the picture's side kept by a random crop; 1 keeps everything.
         color: Strength in [0, 1] of random brightness, contrast and hue; 0 leaves colours alone.
+
+    Raises:
+        UserError: A value outside its range.
     """
 
     flip: float = 0.5
     reverse: float = 0.5
     crop: float = 0.8
     color: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("flip", "reverse", "color"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"augment.{name} is {getattr(self, name)}: give a number from 0 to 1.")
+        if not 0.1 <= self.crop <= 1:
+            raise UserError(f"augment.crop is {self.crop}: give the share of a side to keep, from 0.1 to 1.")
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,9 @@ class WindowSpec:
         seed: Base of every random choice.
         cache_dir: Folder of the decoded-frame store.
         augment: Random changes; None for validation and test.
+
+    Raises:
+        UserError: A value no window can be made with.
     """
 
     between: int = 3
@@ -55,6 +71,22 @@ class WindowSpec:
     seed: int = 0
     cache_dir: Path = Path("~/.cache/inbetween/frames")
     augment: Augment | None = None
+
+    def __post_init__(self) -> None:
+        if self.between < 1:
+            raise UserError(
+                f"between is {self.between}: a window needs at least 1 drawing between its keyframes."
+            )
+        if not self.gaps or min(self.gaps) < 1:
+            raise UserError(f"gaps is {list(self.gaps)}: give at least one distance, each 1 or more.")
+        if self.stride < 1:
+            raise UserError(f"stride is {self.stride}: give a distance of 1 or more drawings.")
+        if not all(1 <= side <= LARGEST_SIDE for side in self.size):
+            raise UserError(
+                f"size is {list(self.size)}: give height and width from 1 to {LARGEST_SIDE} pixels."
+            )
+        if not all(0 <= value <= 255 for value in self.background):
+            raise UserError(f"background is {list(self.background)}: give red, green and blue from 0 to 255.")
 
 
 class WindowDataset(Dataset[Window], ABC):

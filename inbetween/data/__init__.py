@@ -1,0 +1,47 @@
+"""Scenes on disk and drawn scenes, cut into windows, behind one data module.
+
+The names below are loaded when they are first used: naming a class in YAML or asking for `--help` does
+not pay for OpenCV, Pillow and Lightning.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inbetween.data.cels import SyntheticCels
+    from inbetween.data.datamodule import WindowDataModule
+    from inbetween.data.folders import AnitaScenes, FolderScenes
+    from inbetween.data.scenes import Scene, SceneSource
+    from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
+
+__all__ = [
+    "AnitaScenes",
+    "Augment",
+    "FolderScenes",
+    "Scene",
+    "SceneSource",
+    "SyntheticCels",
+    "WindowDataModule",
+    "WindowDataset",
+    "WindowSource",
+    "WindowSpec",
+]
+
+_HOME = {
+    "AnitaScenes": "inbetween.data.folders",
+    "Augment": "inbetween.data.source",
+    "FolderScenes": "inbetween.data.folders",
+    "Scene": "inbetween.data.scenes",
+    "SceneSource": "inbetween.data.scenes",
+    "SyntheticCels": "inbetween.data.cels",
+    "WindowDataModule": "inbetween.data.datamodule",
+    "WindowDataset": "inbetween.data.source",
+    "WindowSource": "inbetween.data.source",
+    "WindowSpec": "inbetween.data.source",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

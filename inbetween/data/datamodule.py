@@ -1,0 +1,174 @@
+"""The one data module: windows of any source, batched the same way for every method."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import lightning as L
+
+from inbetween.data.loader import (
+    Key,
+    ResumableLoader,
+    WindowLoader,
+    eval_batches,
+    train_batch_size,
+    train_batches,
+)
+from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
+from inbetween.errors import UserError
+from inbetween.types import Split
+
+log = logging.getLogger(__name__)
+
+
+class WindowDataModule(L.LightningDataModule):
+    """Windows for training, validation, test and prediction.
+
+    Batch sizes count windows over all processes together, so that results do not depend on the number of
+    devices. A run that goes on from a checkpoint sees the batches that an uninterrupted one would.
+
+    Args:
+        source: Where the windows come from.
+        between: N, the number of drawings between the keyframes, at least 1.
+        gaps: Distances, in drawings, between neighbours of a window; each gap adds its own windows.
+        stride: Distance, in drawings, between the first keyframes of neighbouring windows.
+        size: Side of square windows, or their height and width, in pixels.
+        fit: `pad` shows whole pictures and fills the rest, `crop` fills windows and cuts the rest off.
+        background: RGB in [0, 255] under transparency and in padding.
+        collapse_holds: Treat a drawing repeated over several frames as one drawing.
+        augment: Random changes of training windows; None for none.
+        batch_size: Windows in a training step, over all processes.
+        val_batch_size: Windows in a validation, test or prediction step, over all processes; None takes
+            `batch_size`.
+        val_windows: Validate, test and predict on this many evenly spaced windows; None takes all.
+        test_split: Split that `test` and `predict` use.
+        num_workers: Processes that read windows, for each training process; 0 reads in the training process.
+        seed: Base of the order of windows, of their changes and of their noise.
+        cache_dir: Folder of the decoded-frame store.
+
+    Raises:
+        UserError: A value no window or batch can be made with.
+    """
+
+    def __init__(
+        self,
+        source: WindowSource,
+        between: int = 3,
+        gaps: list[int] = [1],  # noqa: B006 - never changed, and shown by --help
+        stride: int = 2,
+        size: int | tuple[int, int] = 256,
+        fit: Literal["pad", "crop"] = "pad",
+        background: tuple[int, int, int] = (255, 255, 255),
+        collapse_holds: bool = True,
+        augment: Augment | None = None,
+        batch_size: int = 16,
+        val_batch_size: int | None = None,
+        val_windows: int | None = None,
+        test_split: Split = "test",
+        num_workers: int = 0,
+        seed: int = 0,
+        cache_dir: Path = Path("~/.cache/inbetween/frames"),
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.spec = WindowSpec(
+            between=between,
+            gaps=tuple(gaps),
+            stride=stride,
+            size=(size, size) if isinstance(size, int) else (size[0], size[1]),
+            fit=fit,
+            background=(background[0], background[1], background[2]),
+            collapse_holds=collapse_holds,
+            seed=seed,
+            cache_dir=Path(cache_dir),
+        )
+        self.augment = augment
+        self.batch_size = batch_size
+        self.val_batch_size = batch_size if val_batch_size is None else val_batch_size
+        self.val_windows = val_windows
+        self.test_split = test_split
+        self.num_workers = num_workers
+        self.datasets: dict[Split, WindowDataset] = {}
+        counts = {"batch_size": batch_size, "val_batch_size": self.val_batch_size, "val_windows": val_windows}
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise UserError(f"{name} is {count}: give 1 or more windows.")
+        if num_workers < 0:
+            raise UserError(f"num_workers is {num_workers}: give 0 or more processes.")
+
+    def setup(self, stage: str) -> None:
+        """Read the scenes a stage needs, and decode into the store what is not there yet.
+
+        Raises:
+            UserError: The scenes cannot be used, or the batches cannot be shared out to the processes.
+        """
+        world = self._place()[1]
+        for name, count in {"batch_size": self.batch_size, "val_batch_size": self.val_batch_size}.items():
+            if count % world:
+                raise UserError(
+                    f"{name} is {count}, which {world} processes cannot share: give a multiple of {world}."
+                )
+        if stage == "fit":
+            self._read("train")
+            if self.trainer is None or self.trainer.limit_val_batches != 0:
+                self._read("val")
+        else:
+            self._read("val" if stage == "validate" else self.test_split)
+
+    def train_dataloader(self) -> ResumableLoader:
+        """Batches in an order made of (seed, epoch), from where the trainer stands in its epoch."""
+        dataset = self.datasets["train"]
+        rank, world = self._place()
+        windows = len(dataset)
+
+        def plan() -> list[list[Key]]:
+            trainer = self.trainer
+            epoch, done = (trainer.current_epoch, trainer.fit_loop.batch_idx + 1) if trainer else (0, 0)
+            return train_batches(windows, self.batch_size, self.spec.seed, epoch, rank, world)[done:]
+
+        size = train_batch_size(windows, self.batch_size, world)
+        if size < self.batch_size:
+            log.warning("The train split has %d windows: an epoch is one batch of %d.", windows, size)
+        identity = {"windows": windows, "batch_size": self.batch_size, "seed": self.spec.seed}
+        return ResumableLoader(dataset, windows // size, plan, self.num_workers, identity)
+
+    def val_dataloader(self) -> WindowLoader:
+        """Each window of val once, or `val_windows` of them."""
+        return self._eval_loader("val")
+
+    def test_dataloader(self) -> WindowLoader:
+        """Each window of `test_split` once, or `val_windows` of them."""
+        return self._eval_loader(self.test_split)
+
+    def predict_dataloader(self) -> WindowLoader:
+        """The same as `test_dataloader`."""
+        return self._eval_loader(self.test_split)
+
+    def _eval_loader(self, split: Split) -> WindowLoader:
+        dataset = self.datasets[split]
+        indices = evenly_spaced(len(dataset), self.val_windows)
+        batches = eval_batches(indices, self.val_batch_size, *self._place())
+        return WindowLoader(dataset, len(batches), lambda: batches, self.num_workers)
+
+    def _read(self, split: Split) -> None:
+        if split not in self.datasets:
+            spec = replace(self.spec, augment=self.augment) if split == "train" else self.spec
+            dataset = self.source.dataset(split, spec)
+            _, world = self._place()
+            if len(dataset) < world:
+                raise UserError(
+                    f"The {split} split has {len(dataset)} windows for {world} processes: use fewer "
+                    "devices, or lower stride."
+                )
+            self.datasets[split] = dataset
+
+    def _place(self) -> tuple[int, int]:
+        """This process's rank, and the number of processes."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+
+def evenly_spaced(windows: int, limit: int | None) -> list[int]:
+    """All of `windows` indices, or `limit` of them from the first on, evenly spaced."""
+    count = windows if limit is None else min(limit, windows)
+    return [k * windows // count for k in range(count)]

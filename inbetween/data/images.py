@@ -1,0 +1,156 @@
+"""Read one drawing from disk, whatever it is stored as, and fit it to a size."""
+
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from inbetween.errors import UserError
+
+Pixels = NDArray[np.uint8]
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
+PIXEL_LIMIT = 64_000_000  # 8000 x 8000; a drawing of more is a mistake or a decompression bomb
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_GREY_16 = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+# Pillow warns from 89 megapixels on; our own limit is lower and is an error.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+def _open(path: Path) -> Image.Image:
+    """Read the header and refuse what must not or cannot be decoded.
+
+    Raises:
+        UserError: No image, too many pixels, or a colour model that is not a drawing's.
+    """
+    too_large = UserError(
+        f"{path} has more than {PIXEL_LIMIT // 1_000_000} million pixels: "
+        "shrink it, or leave it out of the scene."
+    )
+    try:
+        image = Image.open(path)
+    except Image.DecompressionBombError:
+        raise too_large from None
+    except (UnidentifiedImageError, SyntaxError, ValueError, EOFError):
+        raise UserError(f"{path} is not an image that can be read: replace it or remove it.") from None
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror or error}): replace it or remove it."
+        ) from None
+    if image.width * image.height > PIXEL_LIMIT:
+        image.close()
+        raise too_large
+    if image.mode in ("CMYK", "F"):
+        image.close()
+        kind = "CMYK colours" if image.mode == "CMYK" else "floating-point pixels"
+        raise UserError(f"{path} has {kind}, which have no fixed look on a screen: save it as RGB.")
+    return image
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width in pixels, from the header alone, the right way up.
+
+    Raises:
+        UserError: As for `read_image`, except for what only decoding can find.
+    """
+    with _open(path) as image:
+        # PNG looks for EXIF behind the pixels and would decode them; the one before them is in `info`.
+        has_header = image.format != "PNG" or "exif" in image.info
+        turned = has_header and image.getexif().get(_ORIENTATION, 1) >= 5
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:
+    """Decode a PNG, JPEG, WebP or TIFF: palette, grey, 16-bit, with or without alpha.
+
+    Args:
+        path: The file; its name may hold any characters.
+        background: RGB in [0, 255] that transparent pixels are laid on.
+
+    Returns:
+        (H, W, 3) RGB, turned as its EXIF orientation says.
+
+    Raises:
+        UserError: The file is no image, is truncated, has more than `PIXEL_LIMIT` pixels, or holds
+            CMYK or floating-point pixels.
+    """
+    with _open(path) as image:
+        try:
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+        except (OSError, SyntaxError, ValueError, EOFError):
+            raise UserError(f"{path} is damaged or cut short: export it again or remove it.") from None
+        if upright.mode in _GREY_16:
+            # Pillow's own conversion clips at 255 instead of scaling.
+            grey = (np.asarray(upright).astype(np.int64).clip(0, 65535) + 128) // 257
+            return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+        if upright.has_transparency_data:
+            rgba = np.asarray(upright.convert("RGBA")).astype(np.uint16)
+            alpha = rgba[..., 3:]
+            mixed = rgba[..., :3] * alpha + np.asarray(background, np.uint16) * (255 - alpha)
+            return ((mixed + 127) // 255).astype(np.uint8)
+        return np.asarray(upright.convert("RGB"))
+
+
+def resize(image: Pixels, height: int, width: int) -> Pixels:
+    """Resize (H, W, 3) to (height, width, 3): by area when it shrinks, bicubic when it grows."""
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
+
+
+class Fit:
+    """How pictures of one size are brought to a window's size without changing their aspect ratio.
+
+    A stored picture is `store` pixels large: the part of the source that a window shows, with
+    head-room for a random crop if the source has the pixels for it. Given out, it fills `box`.
+
+    Args:
+        source: Height and width in pixels of the pictures on disk.
+        size: Height and width in pixels of a window.
+        mode: `pad` shows the whole picture, `crop` fills the window and cuts the rest off both sides.
+        keep: Smallest share of a side that a random crop keeps, in (0, 1]; 1 stores no head-room.
+    """
+
+    def __init__(
+        self, source: tuple[int, int], size: tuple[int, int], mode: Literal["pad", "crop"], keep: float = 1.0
+    ) -> None:
+        ratios = (size[0] / source[0], size[1] / source[1])
+        scale = min(ratios) if mode == "pad" else max(ratios)
+        height, width = (
+            min(max(round(side * scale), 1), limit) for side, limit in zip(source, size, strict=True)
+        )
+        # head-room that the disk does not hold would be blur
+        room = max(min(1 / keep, 1 / scale), 1.0)
+        self.margin = tuple(
+            max(round((side - limit / scale) / 2), 0) for side, limit in zip(source, size, strict=True)
+        )
+        self.box = ((size[0] - height) // 2, (size[1] - width) // 2, height, width)
+        self.store = (round(height * room), round(width * room))
+
+    def picture(self, image: Pixels) -> Pixels:
+        """Cut and resize a decoded picture (source) to what is stored, (*store, 3)."""
+        rows, columns = image.shape[:2]
+        top, left = self.margin
+        return resize(image[top : rows - top, left : columns - left], *self.store)
+
+
+def pad(
+    pictures: Pixels, box: tuple[int, int, int, int], size: tuple[int, int], color: tuple[int, ...]
+) -> Pixels:
+    """Lay pictures (F, h, w, 3) into windows (F, *size, 3) at box = (top, left, h, w), on `color` (RGB)."""
+    top, left, height, width = box
+    if (height, width) == size:
+        return pictures
+    canvas = np.empty((len(pictures), *size, 3), np.uint8)
+    canvas[:] = np.asarray(color, np.uint8)
+    canvas[:, top : top + height, left : left + width] = pictures
+    return canvas

@@ -1,0 +1,164 @@
+"""Which windows form which batch on which process, the same for any number of processes."""
+
+from collections.abc import Callable, Iterator
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from inbetween.data.source import WindowDataset
+from inbetween.errors import UserError
+from inbetween.functional.seeds import sample_seed
+from inbetween.types import Window, WindowBatch
+
+Key = tuple[int, int]  # (epoch, index) of a window
+
+
+def train_batches(
+    windows: int, batch_size: int, seed: int, epoch: int, rank: int, world: int
+) -> list[list[Key]]:
+    """A training epoch's batches on one process.
+
+    Batch k of all processes together is entries k B to (k + 1) B of a permutation made of (seed, epoch);
+    a process takes every `world`-th of them. What is left at the end waits for the next permutation. With
+    fewer windows than B the epoch is one batch of them all, less what `world` does not divide.
+
+    Args:
+        windows: Number of windows, at least `world`.
+        batch_size: B, over all processes; a multiple of `world`.
+        seed: Base of the permutation.
+        epoch: Counts from 0.
+        rank: This process.
+        world: Number of processes.
+    """
+    generator = torch.Generator().manual_seed(sample_seed(seed, epoch))
+    order: list[int] = torch.randperm(windows, generator=generator).tolist()
+    size = train_batch_size(windows, batch_size, world)
+    return [
+        [(epoch, index) for index in order[start : start + size][rank::world]]
+        for start in range(0, windows - size + 1, size)
+    ]
+
+
+def train_batch_size(windows: int, batch_size: int, world: int) -> int:
+    """B, or what there is if that is less."""
+    return min(batch_size, windows - windows % world)
+
+
+def eval_batches(indices: list[int], batch_size: int, rank: int, world: int) -> list[list[Key]]:
+    """Each window once, none padded; all processes get the same number of batches.
+
+    Process r has `indices[r::world]`. Where one process has a window more than another, its last batch is
+    larger by one: with a batch more it would wait for the others forever.
+
+    Args:
+        indices: The windows, at least `world`.
+        batch_size: Over all processes; a multiple of `world`.
+        rank: This process.
+        world: Number of processes.
+    """
+    own = [(0, index) for index in indices[rank::world]]
+    size = batch_size // world
+    batches = max(-(-(len(indices) // world) // size), 1)
+    starts = [size * k for k in range(batches)]
+    ends = [*starts[1:], len(own)]
+    return [own[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+class _Batches(Sampler[list[Key]]):
+    """The batches that the next pass over the loader is to give, set before it starts."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Key]] = []
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class WindowLoader:
+    """Batches of windows.
+
+    Not a `DataLoader` itself, on purpose: Lightning rebuilds those with samplers of its own, which pad,
+    duplicate and know nothing of keys. It takes any sized iterable as it is.
+
+    Args:
+        dataset: The windows.
+        batches: Number of batches in a pass.
+        plan: Says which batches the pass that is about to start has; called when its first one is due.
+        num_workers: Processes that read windows; 0 reads in this one.
+    """
+
+    def __init__(
+        self, dataset: WindowDataset, batches: int, plan: Callable[[], list[list[Key]]], num_workers: int = 0
+    ) -> None:
+        self.dataset = dataset
+        self.batches = batches
+        self.plan = plan
+        self.sampler = _Batches()
+        self.loader: DataLoader[Window] = DataLoader(
+            dataset,
+            batch_sampler=self.sampler,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_start_worker,
+        )
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __iter__(self) -> Iterator[WindowBatch]:
+        # A generator: nothing happens before the first batch is asked for, when a resumed trainer knows
+        # where it stands. Lightning makes an iterator earlier than that, and sometimes one too many.
+        self.sampler.batches = self.plan()
+        yield from self.loader
+
+
+class ResumableLoader(WindowLoader):
+    """Batches of training windows that go on where an interrupted run stopped.
+
+    Where that is the trainer knows; what is saved here only tells whether the batches are still the same.
+
+    Args:
+        dataset: The windows.
+        batches: Number of batches in an epoch.
+        plan: As for `WindowLoader`.
+        num_workers: As for `WindowLoader`.
+        identity: What the order of batches depends on.
+    """
+
+    def __init__(
+        self,
+        dataset: WindowDataset,
+        batches: int,
+        plan: Callable[[], list[list[Key]]],
+        num_workers: int,
+        identity: dict[str, int],
+    ) -> None:
+        super().__init__(dataset, batches, plan, num_workers)
+        self.identity = identity
+
+    def state_dict(self) -> dict[str, int]:
+        """What the order of batches depends on; goes into the checkpoint."""
+        return dict(self.identity)
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Compare with the checkpoint's.
+
+        Raises:
+            UserError: The checkpoint was written in the middle of an epoch of other batches.
+        """
+        for name, value in self.identity.items():
+            if state.get(name) != value:
+                raise UserError(
+                    f"The checkpoint was written in the middle of an epoch with {name} {state.get(name)}, "
+                    f"now it is {value}: resume with the same data, or from a checkpoint of an epoch's end."
+                )
+
+
+def _start_worker(_: int) -> None:
+    # OpenCV's threads do not survive the fork that makes a worker
+    cv2.setNumThreads(0)

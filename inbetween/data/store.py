@@ -1,0 +1,186 @@
+"""Decoded and resized frames, kept in memory-mapped files from one run to the next."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from filelock import FileLock
+from tqdm import tqdm
+
+from inbetween.data import shots
+from inbetween.data.images import Fit, Pixels, image_size, read_image
+from inbetween.data.scenes import Scene
+from inbetween.data.source import WindowSpec
+from inbetween.errors import UserError
+
+_VERSION = 1  # of the files written here
+
+
+@dataclass(frozen=True)
+class StoredScene:
+    """Where a scene's decoded frames are, and what was found in them.
+
+    Args:
+        scene: The scene.
+        file: A `.npy` of (frames, h, w, 3) uint8 RGB.
+        fit: How the stored pictures come to a window's size.
+        drawings: For each frame, the number of the frame that first showed its drawing.
+        cuts: Numbers of the frames that begin a new shot.
+    """
+
+    scene: Scene
+    file: Path
+    fit: Fit
+    drawings: tuple[int, ...]
+    cuts: tuple[int, ...]
+
+    def read(self, numbers: tuple[int, ...]) -> Pixels:
+        """Frames by number, (len(numbers), h, w, 3).
+
+        The file is mapped anew each time, which costs a tenth of a millisecond: nothing is open that
+        could not be sent to a worker process, and no number of scenes runs out of file handles.
+        """
+        return cast(Pixels, np.load(self.file, mmap_mode="r")[list(numbers)])
+
+
+class FrameStore:
+    """The store of one way of fitting frames: two files per scene below `spec.cache_dir`.
+
+    `<scene>.npy` holds the pictures, `<scene>.json` says which files they come from (name, bytes, time
+    of change), what is held and where it is cut. A scene is decoded anew when a file changed, when
+    something is missing, or when what is there cannot be read in full. Both files are moved into place
+    when complete, the index last; a lock keeps processes from doing the same work twice. The folder
+    may be deleted at any time between runs.
+
+    Args:
+        spec: What windows are to look like.
+    """
+
+    def __init__(self, spec: WindowSpec) -> None:
+        self.spec = spec
+        self.keep = spec.augment.crop if spec.augment else 1.0
+        look = (_VERSION, shots.VERSION, *spec.size, spec.fit, *spec.background, self.keep)
+        self.folder = Path(spec.cache_dir).expanduser() / _digest(repr(look))
+
+    def open(self, scenes: list[Scene]) -> list[StoredScene]:
+        """All scenes, in order, decoding those that are not there yet.
+
+        Raises:
+            UserError: A frame cannot be used, frames of one scene differ in size, or the store cannot
+                be written.
+        """
+        stored = [self._load(scene) for scene in scenes]
+        if None in stored:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with FileLock(self.folder / "lock"):
+                    self._build([scene for scene, there in zip(scenes, stored, strict=True) if there is None])
+            except OSError as error:
+                raise UserError(
+                    f"The frame store {self.folder} cannot be written ({error.strerror or error}): "
+                    "make room, or choose another folder with cache_dir."
+                ) from None
+            stored = [there or self._load(scene) for scene, there in zip(scenes, stored, strict=True)]
+        return cast(list[StoredScene], stored)
+
+    def _load(self, scene: Scene) -> StoredScene | None:
+        """The scene as stored, or None where it is missing, stale or damaged."""
+        file = self._file(scene)
+        try:
+            index = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+            if index["frames"] != _state(scene):
+                return None
+            fit = Fit(tuple(index["source"]), self.spec.size, self.spec.fit, self.keep)
+            # NumPy refuses to map a file that is shorter than its header says
+            pictures = np.load(file, mmap_mode="r")
+            if pictures.shape != (len(scene.frames), *fit.store, 3) or pictures.dtype != np.uint8:
+                return None
+            return StoredScene(scene, file, fit, tuple(index["drawings"]), tuple(index["cuts"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _build(self, scenes: list[Scene]) -> None:
+        """Decode scenes; those that another process has stored in the meantime are left alone."""
+        scenes = [scene for scene in scenes if self._load(scene) is None]
+        frames = sum(len(scene.frames) for scene in scenes)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with tqdm(total=frames, desc="Checking frames", unit="frame", delay=1, leave=False) as bar:
+                sizes = [_scene_size(scene, pool, bar.update) for scene in scenes]
+            with tqdm(total=frames, desc="Decoding frames", unit="frame", delay=1) as bar:
+                for scene, size in zip(scenes, sizes, strict=True):
+                    self._build_scene(scene, size, pool, bar.update)
+
+    def _build_scene(
+        self, scene: Scene, size: tuple[int, int], pool: ThreadPoolExecutor, count: Callable[[], object]
+    ) -> None:
+        file = self._file(scene)
+        fit = Fit(size, self.spec.size, self.spec.fit, self.keep)
+        # taken before decoding, so that a file changed meanwhile makes the index stale, not wrong
+        state = _state(scene)
+
+        def decode(path: Path) -> tuple[Pixels, Pixels]:
+            image = read_image(path, self.spec.background)
+            return fit.picture(image), shots.thumbnail(image)
+
+        partial = file.with_suffix(f".{os.getpid()}.partial")
+        try:
+            pictures = np.lib.format.open_memmap(
+                partial, mode="w+", dtype=np.uint8, shape=(len(scene.frames), *fit.store, 3)
+            )
+            thumbnails = []
+            for number, (picture, thumbnail) in enumerate(pool.map(decode, scene.frames)):
+                pictures[number] = picture
+                thumbnails.append(thumbnail)
+                count()
+            pictures.flush()
+            del pictures
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
+        index = {
+            "folder": str(scene.frames[0].parent),
+            "frames": state,
+            "source": size,
+            "drawings": shots.find_drawings(thumbnails),
+            "cuts": shots.find_cuts(thumbnails),
+        }
+        partial.write_text(json.dumps(index), encoding="utf-8")
+        partial.replace(file.with_suffix(".json"))
+
+    def _file(self, scene: Scene) -> Path:
+        return self.folder / f"{_digest(str(scene.frames[0].parent.resolve()))}.npy"
+
+
+def _scene_size(scene: Scene, pool: ThreadPoolExecutor, count: Callable[[], object]) -> tuple[int, int]:
+    """Height and width of all frames of a scene."""
+    sizes = []
+    for size in pool.map(image_size, scene.frames):
+        sizes.append(size)
+        count()
+    for path, size in zip(scene.frames, sizes, strict=True):
+        if size != sizes[0]:
+            raise UserError(
+                f"Frames of one scene differ in size: {scene.frames[0]} has {_text(sizes[0])} pixels, "
+                f"{path} has {_text(size)}: make them the same size, or put them into different folders."
+            )
+    return sizes[0]
+
+
+def _text(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"
+
+
+def _state(scene: Scene) -> list[list[str | int]]:
+    """What tells a changed scene: name, bytes and time of change of each frame."""
+    stats = ((path.name, path.stat()) for path in scene.frames)
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
