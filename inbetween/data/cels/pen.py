@@ -1,0 +1,186 @@
+"""The hand that draws: turns outlines into parts in one style, and gives everything its motion."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from inbetween.data.cels import curves, palette
+from inbetween.data.cels.curves import Points
+from inbetween.data.cels.motion import Bend, Ease, Joint, Track
+from inbetween.data.cels.parts import Color, Mark, Part
+
+Kind = Literal["sketch", "color", "composition"]
+
+
+class Pen:
+    """Line, fill and shading of one scene.
+
+    Args:
+        rng: The scene's random stream.
+        kind: sketch, color or composition.
+        paper: RGB of the paper, which fills the shapes of a sketch.
+    """
+
+    def __init__(self, rng: np.random.Generator, kind: Kind, paper: Color) -> None:
+        self.rng, self.kind, self.paper = rng, kind, paper
+        self.rough = kind == "sketch"
+        self.scale = 1.0
+        bold = rng.random()
+        self.width = 0.0035 + 0.0125 * bold**2.5
+        self.ink = palette.pick(rng, ["1d1a20", "2a2226", "33251f", "202436", "000000"], 0.5)
+        self.trace = rng.random() < 0.3
+        if self.rough:
+            self.width = float(rng.uniform(0.003, 0.006))
+            self.ink = palette.pick(rng, palette.PENCIL)
+            self.trace = False
+        bare = {"sketch": 0.0, "color": 0.12, "composition": 0.35}[kind]
+        self.bare = rng.random() < bare  # no outlines
+        self.swell = float(rng.uniform(0, 0.45))  # thick and thin
+        self.shading = rng.random() < {"sketch": 0.0, "color": 0.45, "composition": 0.8}[kind]
+        a = rng.uniform(-2.4, -0.7)
+        self.light = np.array([np.cos(a), np.sin(a)])
+        self.second = palette.pick(rng, ["d05a52", "5f8fd0", "7aa6d8", "c98a4a"])  # construction lines
+
+    def line_color(self, fill: Color) -> Color:
+        """Colour of the outline of a fill."""
+        return (
+            palette.mix(palette.shade(palette.shade(fill, 2), 2), self.ink, 0.45) if self.trace else self.ink
+        )
+
+    def part(
+        self, joint: Joint, outline: Points, fill: Color, marks: Sequence[Mark] = (), bend: Bend | None = None,
+        line: float = 1.0, shade: float = 1.0, inside: Part | None = None, glossy: bool = False,
+    ) -> Part:  # fmt: skip
+        """A cut-out in this scene's style.
+
+        Args:
+            joint: What carries it.
+            outline: (n, 2) closed polygon in the part's coordinates.
+            fill: RGB.
+            marks: Patterns and lines on it.
+            bend: Carries it instead of the joint alone.
+            line: Multiple of the line's width; 0 leaves it out.
+            shade: Depth of the second tone; 0 leaves it out.
+            inside: Shown inside of this part alone.
+            glossy: With a highlight.
+        """
+        width = self.width * line / self.scale
+        if self.rough:
+            strokes = [Mark(s, self.ink) for s in self.sketched(outline, width)] if line > 0 else []
+            kept = [m for m in marks if not m.clipped]
+            return Part(joint, outline, self.paper, None, self.ink, [*kept, *strokes], bend, inside)
+        tones: list[Mark] = []
+        body_fill = fill
+        if self.shading and shade > 0:
+            low, high = outline.min(0), outline.max(0)
+            reach = 0.16 * float(np.min(high - low))
+            body_fill = palette.shade(fill, shade)
+            tones.append(Mark(outline + self.light * reach, fill, clipped=True))
+            if glossy:
+                spot = curves.ellipse(0.16, 0.1, n=12) * (high - low) + (low + high) / 2
+                tones.append(
+                    Mark(
+                        spot + self.light * 0.28 * (high - low), palette.mix(fill, (255, 255, 255), 0.6), True
+                    )
+                )
+        if self.bare or line == 0:
+            return Part(joint, outline, body_fill, None, self.ink, [*tones, *marks], bend, inside)
+        normal = curves.normals(outline)
+        swell = 1 + self.swell * (normal @ -self.light)[:, None]
+        outer = outline + normal * (width * 0.5 * swell)
+        body = outline - normal * (width * 0.5 * swell)
+        return Part(joint, body, body_fill, outer, self.line_color(fill), [*tones, *marks], bend, inside)
+
+    def line(
+        self, points: Points, width: float = 1.0, color: Color | None = None, taper: float = 0.25
+    ) -> Mark:
+        """A free pen line along open `points`; `width` as a multiple of the line's width."""
+        path = self._wobbled(points) if self.rough else points
+        thickness = max(width * self.width, 0.003) / self.scale
+        return Mark(
+            curves.stroke(path, thickness, (taper, taper)), self.ink if color is None or self.rough else color
+        )
+
+    def patch(self, points: Points, color: Color) -> Mark:
+        """A second colour on a part, inside of its outline; left out of sketches."""
+        return Mark(points, color, clipped=True)
+
+    def solid(self, points: Points, color: Color) -> Mark:
+        """A small filled shape: a button, an eye's dot. Sketches hatch it as an outline."""
+        if not self.rough:
+            return Mark(points, color)
+        ring = np.concatenate([points, points[:1]])
+        return Mark(curves.stroke(ring, 0.8 * self.width / self.scale), self.ink)
+
+    def sketched(self, outline: Points, width: float) -> list[Points]:
+        """Rough strokes along a closed outline: two to four, overshooting, of varying width."""
+        n = len(outline)
+        pieces = int(self.rng.integers(2, 4))
+        starts = np.sort(self.rng.integers(0, n, pieces))
+        strokes = []
+        for k in range(pieces):
+            gap = int((starts[(k + 1) % pieces] - starts[k]) % n) or n
+            run = outline[np.arange(starts[k] - 1, starts[k] + gap + 2) % n]
+            strokes.append(self._pencil(run, width))
+            if self.rng.random() < 0.25:
+                strokes.append(self._pencil(run[: max(len(run) // 2, 3)], 0.7 * width))
+        return strokes
+
+    def _pencil(self, run: Points, width: float) -> Points:
+        pressure = 1 + 0.35 * np.sin(np.linspace(0, 3, len(run)) + self.rng.uniform(0, 6))
+        return curves.stroke(self._wobbled(run), width * pressure * self.rng.uniform(0.7, 1.2), (0.2, 0.2))
+
+    def _wobbled(self, run: Points) -> Points:
+        size = 0.9 * self.width / self.scale
+        s = np.linspace(0, 1, len(run))[:, None]
+        phase = self.rng.uniform(0, 6.3, (2, 2))
+        return run + size * (np.sin(4 * s + phase[0]) + 0.5 * np.sin(9 * s + phase[1]))
+
+
+class Mover:
+    """Gives every value of a scene its motion, so that one number says how hard the scene is.
+
+    Args:
+        rng: The scene's random stream.
+        amount: Size of the motion in [0, 1]; 0.1 is breathing, 1 a leap across the picture.
+    """
+
+    def __init__(self, rng: np.random.Generator, amount: float) -> None:
+        self.rng, self.amount = rng, amount
+        self.ease = self._ease(0.0)
+
+    def _ease(self, delay: float) -> Ease:
+        style, power = self.rng.integers(5), self.rng.uniform(1.2, 2.0)
+        overshoot = self.rng.uniform(0.02, 0.12) if self.rng.random() < 0.15 else 0.0
+        soft_in = (1.0, power, 1.0, power, 1.0)[style]
+        soft_out = (1.0, 1.0, power, power, 1.0)[style]
+        return Ease(float(soft_in), float(soft_out), delay, float(overshoot))
+
+    def track(self, middle: float, spread: float, still: float = 0.3, lag: float = 0.0) -> Track:
+        """A value about `middle` that moves within `spread`, by a share of it that follows `amount`.
+
+        Args:
+            middle: Typical value.
+            spread: Largest distance from it.
+            still: Chance that it does not move at all.
+            lag: Follow-through: how far it may trail behind the scene's main movement.
+        """
+        centre = middle + spread * self.rng.uniform(-0.6, 0.6)
+        move = 0.0 if self.rng.random() < still else spread * self.amount * self.rng.choice([-1.0, 1.0])
+        move *= self.rng.uniform(0.35, 1.0)
+        start = np.clip(centre - move / 2, middle - spread, middle + spread)
+        end = np.clip(centre + move / 2, middle - spread, middle + spread)
+        ease = self.ease if lag == 0 and self.rng.random() < 0.7 else self._ease(lag * self.rng.uniform(0, 1))
+        return Track(float(start), float(end), ease)
+
+    def swing(self, spread: float, lag: float = 0.25) -> Track:
+        """Hair and cloth: swings by up to `spread` and bulges on the way."""
+        track = self.track(0.0, spread, still=0.1, lag=lag)
+        return Track(
+            track.start, track.end, track.ease, float(0.25 * spread * self.amount * self.rng.uniform(-1, 1))
+        )
+
+    def go(self, start: float, end: float, arc: float = 0.0) -> Track:
+        """From `start` to `end` with the scene's main ease, bulging by `arc`."""
+        return Track(start, end, self.ease, arc)

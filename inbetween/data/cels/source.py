@@ -1,0 +1,116 @@
+"""Windows of synthetic animation for the data module."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inbetween.data.cels.pen import Kind
+from inbetween.data.cels.scene import KINDS, CelScene
+from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
+from inbetween.errors import UserError
+from inbetween.functional.seeds import sample_seed
+from inbetween.types import Split, Window
+
+# Bases of the random streams. Validation and test do not depend on the user's seed, so that figures
+# of different runs are about the same drawings; no seed makes training use their streams.
+STREAM: dict[Split, int] = {"train": 1, "val": 2, "test": 3}
+EDGE = 0.02  # random positions stay this far from the keyframes
+
+
+class SyntheticCels(WindowSource):
+    """Endless drawn animation, made while training: no files, no download, and the truth is known.
+
+    The same (seed, epoch, index) gives the same window everywhere. Training draws new scenes each
+    epoch; validation and test are fixed and share no scene with training or each other. Of the
+    window's specification `between`, `size` and `seed` count: cels are drawn straight at the size
+    asked for on paper of their own, so there is nothing to fit, cache or augment, nothing is held,
+    and a window spans one motion whatever its gaps.
+
+    Args:
+        kinds: Kinds of drawing, in equal shares: sketch, color, composition.
+        length: Windows of an epoch for each split; splits left out keep their default of 10000 for
+            train, 48 for val and 48 for test.
+        truth: Also give flow, occlusion and spacing.
+        random_t: In training, place the drawings at random instead of evenly.
+        motion: Largest size of the motion, in (0, 1.5]; 0.1 is breathing, 1 crosses a third of the
+            picture. None mixes all sizes, about a tenth of them very large.
+
+    Raises:
+        UserError: An unknown kind, no kind, a length below 1 or a motion out of range.
+    """
+
+    def __init__(
+        self, kinds: Sequence[Kind] = KINDS, length: Mapping[Split, int] | None = None, truth: bool = False,
+        random_t: bool = False, motion: float | None = None,
+    ) -> None:  # fmt: skip
+        unknown = [kind for kind in kinds if kind not in KINDS]
+        if unknown or not kinds:
+            raise UserError(f"kinds of synthetic cels must be some of {', '.join(KINDS)}; got {list(kinds)}.")
+        if motion is not None and not 0 < motion <= 1.5:
+            raise UserError(f"motion of synthetic cels must lie in (0, 1.5], not {motion}.")
+        sizes: dict[Split, int] = {"train": 10_000, "val": 48, "test": 48, **(length or {})}
+        for split, count in sizes.items():
+            if split not in STREAM or count < 1:
+                raise UserError(
+                    f"length of synthetic cels must be at least 1 for train, val or test; got {split}: {count}."
+                )
+        self.kinds, self.length, self.truth = tuple(kinds), sizes, truth
+        self.random_t, self.motion = random_t, motion
+
+    def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
+        """Windows of a split, drawn when they are asked for."""
+        return _CelWindows(self, split, spec)
+
+
+class _CelWindows(WindowDataset):
+    def __init__(self, source: SyntheticCels, split: Split, spec: WindowSpec) -> None:
+        self.source, self.split, self.spec = source, split, spec
+
+    def __len__(self) -> int:
+        return self.source.length[self.split]
+
+    def __getitem__(self, key: tuple[int, int]) -> Window:
+        epoch, index = key
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        source, spec = self.source, self.spec
+        parts = (spec.seed, epoch) if self.split == "train" else (0, 0)
+        base = sample_seed(STREAM[self.split], *parts)
+        kind = source.kinds[index % len(source.kinds)]
+        rng = np.random.default_rng(sample_seed(base, index, 7))
+        amount = None if source.motion is None else float(source.motion * rng.uniform(0.1, 1.0))
+        scene = CelScene(base, index, kind, amount)
+        n, size = spec.between, spec.size
+        times = [(k + 1) / (n + 1) for k in range(n)]
+        if source.random_t and self.split == "train":
+            times = sorted(rng.uniform(EDGE, 1 - EDGE, n).astype(np.float32).tolist())
+        height, width = size
+        name = f"cels/{kind}-{index}/0-1"
+        if self.split == "train":
+            name = f"cels/{kind}-{epoch}.{index}/0-1"
+        window: Window = {
+            "first": _picture(scene, 0.0, size),
+            "last": _picture(scene, 1.0, size),
+            "targets": torch.stack([_picture(scene, t, size) for t in times]),
+            "t": torch.tensor(times, dtype=torch.float32),
+            "box": torch.tensor([0, 0, height, width]),
+            "index": torch.tensor(index),
+            "seed": torch.tensor(sample_seed(spec.seed, epoch, index)),
+            "name": name,
+        }
+        if source.truth:
+            window["flow_01"] = torch.from_numpy(scene.flow(0.0, 1.0, size))
+            window["flow_10"] = torch.from_numpy(scene.flow(1.0, 0.0, size))
+            window["visible_01"] = torch.from_numpy(scene.visible(0.0, 1.0, size))
+            window["visible_10"] = torch.from_numpy(scene.visible(1.0, 0.0, size))
+            window["flow_t0"] = torch.from_numpy(np.stack([scene.flow(t, 0.0, size) for t in times]))
+            window["flow_t1"] = torch.from_numpy(np.stack([scene.flow(t, 1.0, size) for t in times]))
+            window["spacing"] = torch.from_numpy(np.stack([scene.spacing(t, size) for t in times]))
+        return window
+
+
+def _picture(scene: CelScene, t: float, size: tuple[int, int]) -> Tensor:
+    frame = torch.from_numpy(scene.draw(t, size))
+    return frame.permute(2, 0, 1).float().div_(255).contiguous()
