@@ -1,0 +1,116 @@
+"""Figures of the frames that validation and test draw."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from torch import Tensor
+from torchmetrics import MetricCollection
+
+from inbetween.callbacks.sampled import sampled_windows
+from inbetween.metrics import frame_metrics, load_lpips, window_scores
+from inbetween.types import StepOutput, WindowBatch
+
+
+class FrameMetrics(L.Callback):
+    """Measures the drawn frames and logs `val/ssim`, `val/lpips` and so on, in test `test/...`.
+
+    `val/windows` is the number of windows behind the figures. A figure that is undefined (coherence
+    with one frame, everything on LPIPS without its weights) is not logged. The metrics and the LPIPS
+    network are held here and not by the model, so that they stay out of checkpoints.
+
+    Args:
+        lpips_backbone: File with AlexNet's weights for LPIPS: safetensors with torchvision's names, or
+            torchvision's .pth. None looks in the cache of inbetween and of torchvision, and then lets
+            torchvision download them.
+    """
+
+    def __init__(self, lpips_backbone: Path | None = None) -> None:
+        self.lpips_backbone = lpips_backbone
+        self.metrics: MetricCollection | None = None
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Build the metrics; where LPIPS is downloaded, by one process of each machine.
+
+        Raises:
+            UserError: `lpips_backbone` cannot be used.
+        """
+        if self.metrics is not None or stage == "predict":
+            return
+        if self.lpips_backbone is not None:
+            network = load_lpips(self.lpips_backbone)
+        else:
+            network = load_lpips() if trainer.local_rank == 0 else None
+            trainer.strategy.barrier("lpips")
+            if trainer.local_rank != 0:
+                network = load_lpips(download=False)
+            # Metrics gather from all processes: without the weights on one machine, none measures LPIPS.
+            if not trainer.strategy.reduce_boolean_decision(network is not None, all=True):
+                network = None
+        self.metrics = frame_metrics(network)
+
+    def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Forget what an interrupted epoch left."""
+        self._start(pl_module)
+
+    def on_test_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Forget what an interrupted epoch left."""
+        self._start(pl_module)
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's signature
+        batch: WindowBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Measure the windows that were drawn."""
+        if not trainer.sanity_checking:
+            self._update(outputs, batch)
+
+    def on_test_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's signature
+        batch: WindowBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Measure the windows that were drawn."""
+        self._update(outputs, batch)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log the figures."""
+        if not trainer.sanity_checking:
+            self._log(pl_module, "val")
+
+    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log the figures."""
+        self._log(pl_module, "test")
+
+    def per_window(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Scores and window indices of the last epoch; see `window_scores`."""
+        assert self.metrics is not None
+        return window_scores(self.metrics)
+
+    def _start(self, pl_module: L.LightningModule) -> None:
+        assert self.metrics is not None
+        self.metrics.reset()
+        self.metrics.to(pl_module.device)
+
+    def _update(self, outputs: StepOutput | None, batch: WindowBatch) -> None:
+        assert self.metrics is not None
+        sampled = sampled_windows(outputs, batch)
+        if sampled is not None:
+            self.metrics.update(*sampled)
+
+    def _log(self, pl_module: L.LightningModule, stage: str) -> None:
+        found = self.per_window()
+        figures = {name: float(scores.mean()) for name, (scores, _) in found.items()}
+        if found:
+            figures["windows"] = float(max(len(scores) for scores, _ in found.values()))
+        # Numbers, not tensors: they are gathered already, and Lightning is not to reduce them again.
+        pl_module.log_dict({f"{stage}/{name}": value for name, value in figures.items()}, batch_size=1)

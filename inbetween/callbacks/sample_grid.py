@@ -1,0 +1,158 @@
+"""Pictures of drawn windows for TensorBoard."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from inbetween.callbacks.sampled import sampled_windows
+from inbetween.functional.grid import error_map, picture_grid, stacked
+from inbetween.functional.seeds import sample_seed
+from inbetween.types import StepOutput, WindowBatch
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """One window as it is shown, 8 bits, without padding."""
+
+    index: int
+    name: str
+    t: list[float]
+    true: Tensor  # (N + 2, 3, h, w) uint8: first, targets, last
+    drawn: Tensor  # (N, 3, h, w) uint8
+
+
+def window_sheet(title: str, t: list[float], true: Tensor, drawn: Tensor) -> Tensor:
+    """One window as a sheet: the true sequence above the drawn one above their difference.
+
+    The drawn row repeats the keyframes, so that it reads as the clip that would be played.
+
+    Args:
+        title: Written above.
+        t: Position of each drawing, N numbers in (0, 1).
+        true: (N + 2, 3, h, w) in [0, 1]: first, targets, last.
+        drawn: (N, 3, h, w) in [0, 1].
+
+    Returns:
+        (3, H, W) float32 in [0, 1].
+    """
+    first, last = true[0], true[-1]
+    errors = error_map(drawn, true[1:-1])
+    return picture_grid(
+        [list(true), [first, *drawn, last], [None, *errors, None]],
+        ["first", *(f"t = {position:.3g}" for position in t), "last"],
+        ["target", "drawn", "error"],
+        title,
+    )
+
+
+class SampleGrid(L.Callback):
+    """Shows a few windows, the same ones every epoch, as `samples/val` and in test `samples/test`.
+
+    For each window: first, targets and last; the drawn frames below their targets; below those the
+    error, white where they agree, red to black where they differ. Shown by every logger that takes pictures
+    (`add_image`, such as TensorBoard's). With several processes the windows are the same as with one.
+
+    Args:
+        windows: How many of the drawn windows are shown, chosen all over the set by a hash of their
+            index; or the indices of the ones to show, of which those that are drawn appear.
+        every_n_epochs: Pictures are made after every so many validations' epochs.
+    """
+
+    def __init__(self, windows: list[int] | int = 4, every_n_epochs: int = 1) -> None:
+        self.windows = windows
+        self.every_n_epochs = every_n_epochs
+        self._samples: dict[int, _Sample] = {}
+
+    def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Forget what an interrupted epoch left."""
+        self._samples = {}
+
+    def on_test_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Forget what an interrupted epoch left."""
+        self._samples = {}
+
+    def on_validation_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's signature
+        batch: WindowBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep what is to be shown."""
+        if not trainer.sanity_checking and trainer.current_epoch % self.every_n_epochs == 0:
+            self._keep(outputs, batch)
+
+    def on_test_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's signature
+        batch: WindowBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep what is to be shown."""
+        self._keep(outputs, batch)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Show the windows."""
+        if not trainer.sanity_checking and trainer.current_epoch % self.every_n_epochs == 0:
+            self._show(trainer, "samples/val")
+
+    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Show the windows."""
+        self._show(trainer, "samples/test")
+
+    def _chosen(self, samples: dict[int, _Sample]) -> dict[int, _Sample]:
+        """The samples to show. Choosing from chosen ones of parts is choosing from the whole."""
+        if isinstance(self.windows, int):
+            kept = sorted(samples, key=sample_seed)[: self.windows]
+        else:
+            kept = [index for index in self.windows if index in samples]
+        return {index: samples[index] for index in kept}
+
+    def _keep(self, outputs: StepOutput | None, batch: WindowBatch) -> None:
+        sampled = sampled_windows(outputs, batch)
+        if sampled is None:
+            return
+        frames, windows = sampled
+        for row, index in enumerate(windows["index"].tolist()):
+            top, left, height, width = windows["box"][row].tolist()
+            true = [windows["first"][row][None], windows["targets"][row], windows["last"][row][None]]
+            area = (..., slice(top, top + height), slice(left, left + width))
+            self._samples[index] = _Sample(
+                index,
+                windows["name"][row],
+                windows["t"][row].tolist(),
+                _to_bytes(torch.cat(true)[area]),
+                _to_bytes(frames[row][area]),
+            )
+        self._samples = self._chosen(self._samples)
+
+    def _show(self, trainer: L.Trainer, tag: str) -> None:
+        samples = self._samples
+        if trainer.world_size > 1:
+            parts: list[dict[int, _Sample]] = [{} for _ in range(trainer.world_size)]
+            torch.distributed.all_gather_object(parts, samples)
+            samples = {index: sample for part in parts for index, sample in part.items()}
+        shown = sorted(self._chosen(samples).values(), key=lambda sample: sample.index)
+        if not shown or not trainer.is_global_zero:
+            return
+        sheets = [
+            window_sheet(f"{sample.index}: {sample.name}", sample.t, sample.true / 255, sample.drawn / 255)
+            for sample in shown
+        ]
+        for logger in trainer.loggers:
+            add_image = getattr(getattr(logger, "experiment", None), "add_image", None)
+            if add_image is not None:
+                add_image(tag, stacked(sheets), global_step=trainer.global_step)
+
+
+def _to_bytes(frames: Tensor) -> Tensor:
+    """Frames in [0, 1] as uint8 on the CPU."""
+    return (frames.float().clamp(0, 1) * 255).round().byte().cpu()

@@ -1,0 +1,67 @@
+"""Drawn lines as pixels, and how far two drawings' lines lie from each other."""
+
+import math
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+SIGMA = 1.0  # pixels: half the width of the lines looked for
+RATIO = 1.6  # of the two Gaussians' widths: the usual stand-in for a Laplacian of Gaussian
+THRESHOLD = 0.005  # how much darker than its surroundings a line is, of [0, 1]
+
+
+def line_mask(image: Tensor) -> Tensor:
+    """Pixels that are darker than their surroundings: lines, and the dark side of edges.
+
+    A difference of Gaussians of the brightness Y, `G(1.6 sigma) * Y - G(sigma) * Y > 0.005` with
+    sigma of one pixel: the extraction of EISAI's evaluation (arXiv 2111.12792).
+
+    Args:
+        image: (3, H, W) in [0, 1].
+
+    Returns:
+        (H, W) bool.
+    """
+    red, green, blue = image.detach().float().cpu().numpy()
+    grey = 0.299 * red + 0.587 * green + 0.114 * blue
+    near = cv2.GaussianBlur(grey, (0, 0), SIGMA, borderType=cv2.BORDER_REPLICATE)
+    far = cv2.GaussianBlur(grey, (0, 0), SIGMA * RATIO, borderType=cv2.BORDER_REPLICATE)
+    return torch.from_numpy(far - near > THRESHOLD)
+
+
+def distance_to_lines(mask: Tensor) -> Tensor:
+    """Distance from each pixel to the nearest line pixel.
+
+    Args:
+        mask: (H, W) bool with at least one line pixel.
+
+    Returns:
+        (H, W) float32 in pixels.
+    """
+    away = (~mask).cpu().numpy().astype(np.uint8)
+    return torch.from_numpy(cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+
+
+def chamfer_distance(mask: Tensor, other: Tensor) -> float:
+    """Mean distance from a line pixel of one drawing to the nearest line of the other.
+
+    The mean of both directions, as a share of the picture's diagonal. Unlike EISAI's sum over
+    pixels divided by the picture's area, the mean over line pixels does not grow with the amount of
+    lines in a drawing.
+
+    Args:
+        mask: (H, W) bool.
+        other: (H, W) bool.
+
+    Returns:
+        A number in [0, 1]: 0 when neither has lines, 1 (a whole diagonal) when only one has.
+    """
+    if not mask.any() and not other.any():
+        return 0.0
+    if not mask.any() or not other.any():
+        return 1.0
+    there = distance_to_lines(other)[mask.cpu()].double().mean()
+    back = distance_to_lines(mask)[other.cpu()].double().mean()
+    return float((there + back) / 2) / math.hypot(*mask.shape)

@@ -1,0 +1,26 @@
+"""Figures of drawn frames: torchmetrics classes with one score per window."""
+
+from inbetween.metrics.backbone import load_lpips
+from inbetween.metrics.bootstrap import bootstrap_interval
+from inbetween.metrics.collection import frame_metrics, window_scores
+from inbetween.metrics.fidelity import PSNR, SSIM
+from inbetween.metrics.line_distance import LineDistance
+from inbetween.metrics.perceptual import LPIPS, CoherenceGap, PerceptualDistances, TemporalCoherence
+from inbetween.metrics.warping import WarpingError
+from inbetween.metrics.window import WindowMetric
+
+__all__ = [
+    "LPIPS",
+    "PSNR",
+    "SSIM",
+    "CoherenceGap",
+    "LineDistance",
+    "PerceptualDistances",
+    "TemporalCoherence",
+    "WarpingError",
+    "WindowMetric",
+    "bootstrap_interval",
+    "frame_metrics",
+    "load_lpips",
+    "window_scores",
+]

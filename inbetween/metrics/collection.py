@@ -1,0 +1,44 @@
+"""All metrics together, and what they say."""
+
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+
+from inbetween.metrics.fidelity import PSNR, SSIM
+from inbetween.metrics.line_distance import LineDistance
+from inbetween.metrics.perceptual import LPIPS, CoherenceGap, PerceptualDistances, TemporalCoherence
+from inbetween.metrics.warping import WarpingError
+from inbetween.metrics.window import WindowMetric
+
+
+def frame_metrics(lpips: nn.Module | None) -> MetricCollection:
+    """Every metric of drawn frames, updated by `update(frames, batch)`.
+
+    Args:
+        lpips: Network from `load_lpips`; None leaves out `lpips`, `coherence` and `coherence_gap`.
+
+    Returns:
+        A collection of `WindowMetric` with the keys ssim, psnr, lpips, coherence, coherence_gap,
+        warping_error and line_distance.
+    """
+    metrics: dict[str, WindowMetric] = {"ssim": SSIM(), "psnr": PSNR()}
+    if lpips is not None:
+        distances = PerceptualDistances(lpips)
+        metrics["lpips"] = LPIPS(distances)
+        metrics["coherence"] = TemporalCoherence(distances)
+        metrics["coherence_gap"] = CoherenceGap(distances)
+    metrics["warping_error"] = WarpingError()
+    metrics["line_distance"] = LineDistance()
+    # Grouping merges metrics whose states are equal after the first update, as for a perfect
+    # prediction, where several are 0 for good reasons of their own.
+    return MetricCollection(dict(metrics), compute_groups=False)
+
+
+def window_scores(metrics: MetricCollection) -> dict[str, tuple[Tensor, Tensor]]:
+    """Scores (n,) and window indices (n,) of each metric that is defined for any window.
+
+    Gathers from all processes: every process must call it.
+    """
+    found = {
+        name: metric.per_window() for name, metric in metrics.items() if isinstance(metric, WindowMetric)
+    }
+    return {name: scores for name, scores in found.items() if len(scores[0])}

@@ -1,0 +1,125 @@
+"""LPIPS and what is built on it: how people see differences, and how smoothly a clip runs."""
+
+from typing import NamedTuple
+
+import lpips
+import torch
+from torch import Tensor, nn
+
+from inbetween.metrics.window import WindowMetric, cropped
+from inbetween.types import WindowBatch
+
+MIN_SIDE = 31  # pixels: the smallest picture that passes AlexNet
+
+
+class Distances(NamedTuple):
+    """LPIPS distances of one window."""
+
+    to_target: Tensor  # (N,) each prediction to its target
+    between_frames: Tensor  # (N - 1,) neighbouring predictions
+    between_targets: Tensor  # (N - 1,) neighbouring targets
+
+
+class PerceptualDistances:
+    """LPIPS distances of a batch's windows, computed once for all metrics that ask for the same batch.
+
+    The network is held here and not by the metrics, so that it enters neither their state nor a
+    checkpoint. Each frame passes the network once, in float32 whatever the run's precision. A window
+    is a batch of its own: windows differ in the size of their `box`, and on a CPU this is no slower.
+
+    Args:
+        network: LPIPS as made by `load_lpips`.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network.to(memory_format=torch.channels_last)
+        self._key: tuple[Tensor, WindowBatch] | None = None
+        self._distances: list[Distances | None] = []
+
+    def __call__(self, frames: Tensor, batch: WindowBatch) -> list[Distances | None]:
+        """Distances of each window; None where the picture is smaller than AlexNet accepts.
+
+        Args:
+            frames: (B, N, 3, H, W) in [0, 1], predicted.
+            batch: The windows they were predicted for.
+        """
+        if self._key is None or self._key[0] is not frames or self._key[1] is not batch:
+            self.network.to(frames.device)
+            with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
+                self._distances = [
+                    self._measure(window.frames, window.targets) if window.side >= MIN_SIDE else None
+                    for window in cropped(frames, batch)
+                ]
+            self._key = (frames, batch)
+        return self._distances
+
+    def _measure(self, frames: Tensor, targets: Tensor) -> Distances:
+        """Distances of one window from frames and targets, both (N, 3, h, w)."""
+        count = len(frames)
+        images = torch.cat([frames, targets]).contiguous(memory_format=torch.channels_last)
+        to_target = between = torch.zeros((), device=images.device)
+        scaling, backbone = self.network.get_submodule("scaling_layer"), self.network.get_submodule("net")
+        heads = self.network.get_submodule("lins").children()
+        for features, head in zip(backbone(scaling(images * 2 - 1)), heads, strict=True):
+            unit = lpips.normalize_tensor(features)
+            to_target = to_target + head((unit[:count] - unit[count:]) ** 2).mean(dim=(1, 2, 3))
+            between = between + head((unit[1:] - unit[:-1]) ** 2).mean(dim=(1, 2, 3))
+        # the pair at count - 1 is the last prediction and the first target: no neighbours
+        return Distances(to_target, between[: count - 1], between[count:])
+
+
+class PerceptualMetric(WindowMetric):
+    """A metric on the distances of a shared `PerceptualDistances`.
+
+    Args:
+        distances: Shared by all metrics of a collection.
+    """
+
+    higher_is_better = False
+
+    def __init__(self, distances: PerceptualDistances) -> None:
+        super().__init__()
+        self.distances = distances
+
+
+class LPIPS(PerceptualMetric):
+    """LPIPS (alex, version 0.1, arXiv 1801.03924) to the true drawings; 0 for equal ones, lower is better.
+
+    The mean over a window's frames. Undefined below 31 pixels.
+    """
+
+    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
+        """Mean LPIPS of each window's frames."""
+        return [d.to_target.mean() if d is not None else None for d in self.distances(frames, batch)]
+
+
+class TemporalCoherence(PerceptualMetric):
+    """Mean LPIPS between neighbouring predictions: lower is smoother, which is not the same as better.
+
+    The figure of this project's origin, under its name. It does not look at the targets: a frozen
+    clip scores a perfect 0 and a blurry one does well. `CoherenceGap` says how far it is from the true
+    sequence's own value. Undefined for N = 1, which has no neighbours.
+    """
+
+    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
+        """Temporal coherence of each window."""
+        return [
+            d.between_frames.mean() if d is not None and len(d.between_frames) else None
+            for d in self.distances(frames, batch)
+        ]
+
+
+class CoherenceGap(PerceptualMetric):
+    """How far a window's temporal coherence is from that of its true drawings; 0 is best.
+
+    `|coherence(predictions) - coherence(targets)|` for each window. Undefined for N = 1.
+    """
+
+    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
+        """Coherence gap of each window."""
+        return [
+            (d.between_frames.mean() - d.between_targets.mean()).abs()
+            if d is not None and len(d.between_frames)
+            else None
+            for d in self.distances(frames, batch)
+        ]
