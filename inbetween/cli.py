@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
 from jsonargparse import ArgumentError
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from inbetween.commands.methods import read_checkpoint
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
 from inbetween.methods import Method
@@ -27,35 +27,13 @@ class InbetweenCLI(LightningCLI):
         given = self.config[self.config.subcommand]
         checkpoint = given.get("ckpt_path")
         if checkpoint and checkpoint not in {"best", "last", "hpc", "registry"}:
-            check_checkpoint(Path(checkpoint), given.model.class_path)
+            read_checkpoint(Path(checkpoint), given.model.class_path)
 
     def after_fit(self) -> None:
         """Say where the results are; Lightning calls this after `fit`."""
         if self.trainer.is_global_zero:
             best = getattr(self.trainer.checkpoint_callback, "last_model_path", "")
             print(f"checkpoint: {best or 'none written'}\nTensorBoard: tensorboard --logdir {self.trainer.log_dir}")
-
-
-def check_checkpoint(path: Path, class_path: str) -> None:
-    """Refuse a checkpoint that is missing, unreadable, or of another method than `class_path`.
-
-    Raises:
-        UserError: In each of those cases.
-    """
-    if not path.is_file():
-        raise UserError(f"There is no checkpoint {path}; `fit` writes them below logs/.")
-    try:
-        saved = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-        found = saved["hyper_parameters"]["_class_path"]
-    except Exception as error:
-        raise UserError(
-            f"{path} is not a checkpoint that inbetween's fit wrote; give one of those ({type(error).__name__})."
-        ) from error
-    if found.rpartition(".")[2] != class_path.rpartition(".")[2]:
-        raise UserError(
-            f"{path} is a checkpoint of {found.rpartition('.')[2]}, and the config names"
-            f" {class_path.rpartition('.')[2]}; give the config that it was trained with."
-        )
 
 
 def resolve_configs(args: list[str]) -> list[str]:

@@ -46,7 +46,7 @@ class LatentInterpolation(TrainableMethod):
         optimizer: Called with the trainable parameters.
         schedule: See `TrainableMethod`.
         warmup_steps: See `TrainableMethod`.
-        val_windows: See `Method`.
+        sampled_batches: See `Method`.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class LatentInterpolation(TrainableMethod):
         optimizer: OptimizerCallable = adamw,
         schedule: Literal["constant", "cosine"] = "cosine",
         warmup_steps: int = 0,
-        val_windows: int = 16,
+        sampled_batches: int = 4,
     ) -> None:
-        super().__init__(optimizer, schedule, warmup_steps, val_windows)
+        super().__init__(optimizer, schedule, warmup_steps, sampled_batches)
         self.save_hyperparameters(ignore=RUN_HYPERPARAMETERS)
         from diffusers import AutoencoderKL
 

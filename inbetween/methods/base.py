@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import lightning as L
 import torch
@@ -22,15 +22,15 @@ from inbetween.types import StepOutput, WindowBatch
 Generators = Sequence[torch.Generator] | torch.Generator | None
 
 # Hyperparameters that belong to the run and not to the weights: a checkpoint does not bring them along.
-RUN_HYPERPARAMETERS = ["optimizer", "schedule", "warmup_steps", "sampling", "val_windows"]
+RUN_HYPERPARAMETERS = ["optimizer", "schedule", "warmup_steps", "sampling", "sampled_batches"]
 
 
 class Method(L.LightningModule, ABC):
     """A way to draw the frames between two keyframes.
 
     Args:
-        val_windows: Validation draws the first this many windows, for metrics and pictures; the loss is
-            taken on all. Test draws all.
+        sampled_batches: Validation draws the windows of its first this many batches, for metrics and
+            pictures, and takes the loss on all. Test draws all.
     """
 
     #: t -> 0 and t -> 1 approach the keyframes.
@@ -38,9 +38,9 @@ class Method(L.LightningModule, ABC):
     #: Swapping the keyframes and t -> 1 - t gives the same frames in reverse.
     mirrors: ClassVar[bool] = False
 
-    def __init__(self, val_windows: int = 16) -> None:
+    def __init__(self, sampled_batches: int = 4) -> None:
         super().__init__()
-        self.val_windows = val_windows
+        self.sampled_batches = sampled_batches
 
     @abstractmethod
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
@@ -57,38 +57,47 @@ class Method(L.LightningModule, ABC):
             (B, N, 3, H, W) float32 in [0, 1].
         """
 
-    def setup(self, stage: str) -> None:
-        """Refuse `fit` for a method without weights."""
-        if stage == "fit" and not isinstance(self, TrainableMethod):
-            raise UserError(
-                f"{type(self).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
-            )
-
-    def draw(self, batch: WindowBatch, rows: Tensor | None = None) -> Tensor:
-        """Frames (M, N, 3, H, W) of the batch's `rows` (M,), seeded by each sample's own seed."""
-        rows = torch.arange(len(batch["seed"]), device=batch["t"].device) if rows is None else rows
-        return self.interpolate(
-            batch["first"][rows], batch["last"][rows], batch["t"][rows], generators(batch["seed"][rows])
+    def training_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
+        """Refuse `fit`: a method without weights has no loss."""
+        raise UserError(
+            f"{type(self).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
         )
 
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Refuse `fit` before anything is written."""
+        raise UserError(
+            f"{type(self).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
+        )
+
+    def draw(self, batch: WindowBatch) -> Tensor:
+        """Frames (B, N, 3, H, W) of a batch, seeded by each sample's own seed."""
+        return self.interpolate(batch["first"], batch["last"], batch["t"], generators(batch["seed"]))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Name the method, so that a checkpoint is never loaded into another one.
+
+        Networks handed over in Python are weights or frozen, no hyperparameters to be pickled.
+        """
+        checkpoint["method"] = f"{type(self).__module__}.{type(self).__qualname__}"
+        hyperparameters = checkpoint.get("hyper_parameters", {})
+        for name in [name for name, value in hyperparameters.items() if isinstance(value, torch.nn.Module)]:
+            del hyperparameters[name]
+
     def validation_step(self, batch: WindowBatch, batch_idx: int) -> StepOutput:
-        """Loss on the whole batch; frames of the windows whose index is below `val_windows`."""
+        """Loss of the batch, and the frames of all its windows if it is one of the first batches."""
         output = self._evaluate(batch, "val")
-        rows = torch.nonzero(batch["index"] < self.val_windows).flatten()
-        if len(rows):
-            output |= {"frames": self.draw(batch, rows), "rows": rows}
-        return output
+        return self._drawn(batch, output) if batch_idx < self.sampled_batches else output
 
     def test_step(self, batch: WindowBatch, batch_idx: int) -> StepOutput:
         """Loss and frames of every window."""
-        output = self._evaluate(batch, "test")
-        rows = torch.arange(len(batch["seed"]), device=self.device)
-        output |= {"frames": self.draw(batch), "rows": rows}
-        return output
+        return self._drawn(batch, self._evaluate(batch, "test"))
 
     def predict_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
         """Frames (B, N, 3, H, W) of every window."""
         return self.draw(batch)
+
+    def _drawn(self, batch: WindowBatch, output: StepOutput) -> StepOutput:
+        return {**output, "frames": self.draw(batch), "rows": torch.arange(len(batch["t"]))}
 
     def _evaluate(self, batch: WindowBatch, stage: str) -> StepOutput:
         return {}
@@ -101,7 +110,7 @@ class TrainableMethod(Method):
         optimizer: Called with the trainable parameters.
         schedule: Learning rate after the warm-up: `cosine` falls to zero at the end of training.
         warmup_steps: Optimiser steps in which the learning rate rises from zero.
-        val_windows: See `Method`.
+        sampled_batches: See `Method`.
     """
 
     def __init__(
@@ -109,9 +118,9 @@ class TrainableMethod(Method):
         optimizer: OptimizerCallable,
         schedule: Literal["constant", "cosine"] = "cosine",
         warmup_steps: int = 0,
-        val_windows: int = 16,
+        sampled_batches: int = 4,
     ) -> None:
-        super().__init__(val_windows)
+        super().__init__(sampled_batches)
         self.optimizer, self.schedule, self.warmup_steps = optimizer, schedule, warmup_steps
         leave_frozen_out(self)
 

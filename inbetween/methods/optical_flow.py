@@ -29,15 +29,15 @@ class OpticalFlow(Method):
         algorithm: `farneback` (Farnebäck, SCIA 2003) with pyramid scale 0.5, 3 levels, window 15,
             3 iterations, poly_n 5, poly_sigma 1.2; or `dis`, dense inverse search at OpenCV's medium
             preset (Kroeger et al., arXiv 1603.03590).
-        val_windows: See `Method`.
+        sampled_batches: See `Method`.
     """
 
     reaches_keyframes = True
     mirrors = True
 
-    def __init__(self, algorithm: Algorithm = "farneback", val_windows: int = 16) -> None:
-        super().__init__(val_windows)
-        self.save_hyperparameters(ignore=["val_windows"])
+    def __init__(self, algorithm: Algorithm = "farneback", sampled_batches: int = 4) -> None:
+        super().__init__(sampled_batches)
+        self.save_hyperparameters(ignore=["sampled_batches"])
         self.algorithm = algorithm
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:

@@ -65,7 +65,7 @@ class TemporalEncodingDiffusion(TrainableMethod):
         optimizer: Called with the trainable parameters.
         schedule: See `TrainableMethod`.
         warmup_steps: See `TrainableMethod`.
-        val_windows: See `Method`.
+        sampled_batches: See `Method`.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class TemporalEncodingDiffusion(TrainableMethod):
         optimizer: OptimizerCallable = adamw,
         schedule: Literal["constant", "cosine"] = "cosine",
         warmup_steps: int = 0,
-        val_windows: int = 16,
+        sampled_batches: int = 4,
     ) -> None:
-        super().__init__(optimizer, schedule, warmup_steps, val_windows)
+        super().__init__(optimizer, schedule, warmup_steps, sampled_batches)
         self.save_hyperparameters(ignore=RUN_HYPERPARAMETERS)
         self.sampling = sampling
         self.backbone = backbone

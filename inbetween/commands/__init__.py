@@ -1,0 +1,1 @@
+"""What is run on top of methods."""

@@ -1,0 +1,70 @@
+"""Methods from YAML files, with or without a checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import ArgumentParser
+
+from inbetween.errors import UserError
+from inbetween.methods import Method
+
+
+def load_method(config: Path, checkpoint: Path | None = None) -> Method:
+    """Build the method of a YAML file's `model` section, in evaluation mode.
+
+    Args:
+        config: A YAML file such as `fit` takes; only `model` is read.
+        checkpoint: Written by `fit`. It brings weights and architecture; the YAML keeps the say on
+            sampling.
+
+    Raises:
+        UserError: The file has no usable model, or the checkpoint is of another one.
+    """
+    model = (yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("model")
+    if not isinstance(model, dict) or "class_path" not in model:
+        raise UserError(f"{config} has no `model` with a `class_path`; add one, as in the shipped exp1.yaml.")
+    saved: dict[str, Any] = {}
+    if checkpoint is not None:
+        saved = read_checkpoint(checkpoint, model["class_path"])
+        architecture = {key: value for key, value in saved["hyper_parameters"].items() if not key.startswith("_")}
+        model = {**model, "init_args": {**model.get("init_args", {}), **architecture}}
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(Method, "model", required=True)
+    method: Method = parser.instantiate(parser.parse_object({"model": model})).model
+    if checkpoint is not None:
+        try:
+            method.load_state_dict(saved["state_dict"])
+        except RuntimeError as error:
+            raise UserError(f"The weights in {checkpoint} do not fit {config}: {first_line(error)}.") from error
+    return method.eval()
+
+
+def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:
+    """A checkpoint's content, once it is sure that it is one of the method `class_path`.
+
+    Raises:
+        UserError: It is missing, unreadable, or of another method.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no checkpoint {path}; `fit` writes them below logs/.")
+    try:
+        saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        found = saved["method"]
+    except Exception as error:
+        raise UserError(
+            f"{path} is not a checkpoint that inbetween's fit wrote ({type(error).__name__}); give one that is."
+        ) from error
+    if found.rpartition(".")[2] != class_path.rpartition(".")[2]:
+        raise UserError(
+            f"{path} is a checkpoint of {found.rpartition('.')[2]}, and the config names"
+            f" {class_path.rpartition('.')[2]}; give the config it was trained with."
+        )
+    return saved
+
+
+def first_line(error: Exception) -> str:
+    """The first line with content after the headline of torch's message, without its full stop."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[min(1, len(lines) - 1)].rstrip(".")

@@ -1,0 +1,230 @@
+"""Every method that `inbetween.methods` exports, through one contract. New methods are found by themselves."""
+
+import inspect
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+import yaml
+from torch.utils.data import DataLoader, Dataset
+
+import inbetween.methods
+from inbetween.commands.methods import load_method
+from inbetween.errors import UserError
+from inbetween.functional.seeds import generators
+from inbetween.methods import Method, TrainableMethod
+from inbetween.types import Window
+from tests.tiny import random_batch, write_tiny_backbone
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+EXPORTED = [
+    item
+    for item in vars(inbetween.methods).values()
+    if inspect.isclass(item) and issubclass(item, Method) and not inspect.isabstract(item)
+]
+
+
+def model_of(path: Path) -> dict:
+    """The `model` section of a YAML, or nothing."""
+    return (yaml.safe_load(path.read_text()) or {}).get("model", {})
+
+
+YAMLS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if "class_path" in model_of(path)]
+
+
+@pytest.fixture(scope="module")
+def tiny_yaml(tmp_path_factory):
+    """YAML path -> the same with a tiny backbone where it names one."""
+    backbone = write_tiny_backbone(tmp_path_factory.mktemp("backbone"))
+
+    def write(path: Path) -> Path:
+        model = model_of(path)
+        arguments = model.setdefault("init_args", {})
+        if "backbone" in arguments:
+            arguments["backbone"] = {
+                "class_path": "inbetween.modules.Backbone",
+                "init_args": {"pretrained": str(backbone)},
+            }
+            arguments["sampling"] = {"num_inference_steps": 4, "strength": 0.5}
+        if "channels" in arguments:
+            arguments["channels"] = [16, 16]
+        target = tmp_path_factory.mktemp("yaml") / path.name
+        target.write_text(yaml.safe_dump({"model": model}))
+        return target
+
+    return write
+
+
+@pytest.fixture(scope="module", params=YAMLS, ids=lambda path: path.relative_to(CONFIGS).as_posix())
+def config(request, tiny_yaml):
+    return tiny_yaml(request.param)
+
+
+@pytest.fixture(scope="module")
+def method(config):
+    torch.manual_seed(0)
+    return load_method(config)
+
+
+def draw(method: Method, batch, rows=slice(None)):
+    with torch.no_grad():
+        return method.interpolate(
+            batch["first"][rows], batch["last"][rows], batch["t"][rows], generators(batch["seed"][rows])
+        )
+
+
+def test_every_exported_method_has_a_yaml():
+    named = {model_of(path)["class_path"] for path in YAMLS}
+    assert {f"inbetween.methods.{cls.__name__}" for cls in EXPORTED} <= named
+
+
+def test_method_documents_itself(method):
+    assert inspect.getdoc(type(method)), "the class docstring is the help on the command line"
+    parameters = set(inspect.signature(type(method).__init__).parameters) - {"self"}
+    for name in parameters:
+        assert f"{name}:" in type(method).__doc__ or issubclass(Method, type(method)) or name in Method.__doc__
+
+
+@pytest.mark.parametrize(("height", "width", "between"), [(32, 32, 3), (50, 78, 1), (33, 47, 7)])
+def test_any_size_and_count(method, height, width, between):
+    frames = draw(method, random_batch(2, between, height, width))
+    assert frames.shape == (2, between, 3, height, width)
+    assert frames.dtype == torch.float32
+    assert frames.min() >= 0
+    assert frames.max() <= 1
+    assert torch.isfinite(frames).all()
+
+
+def test_same_frames_whatever_the_batch_size(method):
+    batch = random_batch(5)
+    together = draw(method, batch)
+    alone = torch.cat([draw(method, batch, slice(row, row + 1)) for row in range(5)])
+    torch.testing.assert_close(together, alone, atol=2e-4, rtol=0)
+
+
+def test_frame_at_t_does_not_depend_on_its_neighbours(method):
+    batch = random_batch(2, between=3)
+    all_three = draw(method, batch)
+    batch["t"] = batch["t"][:, 1:2]
+    torch.testing.assert_close(draw(method, batch)[:, 0], all_three[:, 1], atol=2e-4, rtol=0)
+
+
+def test_same_seed_same_frames(method):
+    batch = random_batch(2)
+    assert torch.equal(draw(method, batch), draw(method, batch))
+
+
+def test_keyframes_are_left_alone(method):
+    batch = random_batch(2)
+    first, last = batch["first"].clone(), batch["last"].clone()
+    draw(method, batch)
+    assert torch.equal(batch["first"], first)
+    assert torch.equal(batch["last"], last)
+
+
+def test_promised_ends_and_mirror(method):
+    batch = random_batch(2, between=1)
+    first, last = batch["first"], batch["last"]
+    if method.reaches_keyframes:
+        near_first = method.interpolate(first, last, torch.full((2, 1), 1e-4))[:, 0]
+        near_last = method.interpolate(first, last, torch.full((2, 1), 1 - 1e-4))[:, 0]
+        torch.testing.assert_close(near_first, first, atol=5e-3, rtol=0)
+        torch.testing.assert_close(near_last, last, atol=5e-3, rtol=0)
+    if method.mirrors:
+        forward = method.interpolate(first, last, torch.full((2, 1), 0.3))
+        backward = method.interpolate(last, first, torch.full((2, 1), 0.7))
+        torch.testing.assert_close(forward, backward, atol=1e-4, rtol=0)
+
+
+class Repeated(Dataset):
+    """The rows of one batch as windows."""
+
+    def __init__(self, size: int = 4) -> None:
+        self.batch = random_batch(size)
+
+    def __len__(self) -> int:
+        return len(self.batch["name"])
+
+    def __getitem__(self, row: int) -> Window:
+        return {key: value[row] for key, value in self.batch.items()}
+
+
+def fit(method: Method, folder: Path, steps: int, checkpoint: Path | None = None) -> L.Trainer:
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_steps=steps,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        callbacks=[L.pytorch.callbacks.ModelCheckpoint(folder, save_last=True, every_n_train_steps=1, save_top_k=-1)],
+    )
+    trainer.fit(method, DataLoader(Repeated(), batch_size=4), ckpt_path=checkpoint)
+    return trainer
+
+
+def snapshot(method: Method) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in (*method.named_parameters(), *method.named_buffers())}
+
+
+def test_training_changes_the_trainable_weights_and_nothing_else(config, tmp_path):
+    method = load_method(config)
+    if not isinstance(method, TrainableMethod):
+        with pytest.raises(UserError, match="nothing to train"):
+            fit(method, tmp_path, 1)
+        return
+    before = snapshot(method)
+    trainable = {name for name, parameter in method.named_parameters() if parameter.requires_grad}
+    assert trainable
+    fit(method, tmp_path, 2)
+    after = snapshot(method)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    untouched = trainable - changed
+    # A bias that a following normalisation cancels has no gradient to speak of.
+    assert len(untouched) <= 0.05 * len(trainable), untouched
+    frozen = {name for name, parameter in method.named_parameters() if not parameter.requires_grad}
+    assert not changed & frozen
+
+
+def test_save_load_and_resume_agree(config, tmp_path):
+    torch.manual_seed(0)
+    method = load_method(config)
+    if not isinstance(method, TrainableMethod):
+        assert list(method.parameters()) == []
+        return
+    fit(method, tmp_path / "whole", 3)
+    saved = torch.load(tmp_path / "whole" / "last.ckpt", weights_only=True)
+    trainable = {name for name, parameter in method.named_parameters() if parameter.requires_grad}
+    assert trainable <= set(saved["state_dict"])
+    assert not {name for name, p in method.named_parameters() if not p.requires_grad} & set(saved["state_dict"])
+
+    loaded = load_method(config, tmp_path / "whole" / "last.ckpt")
+    batch = random_batch(2)
+    assert torch.equal(draw(loaded, batch), draw(method.eval(), batch))
+
+    (early,) = (tmp_path / "whole").glob("*step=1.ckpt")
+    resumed = load_method(config)
+    fit(resumed, tmp_path / "resumed", 3, early)
+    for name, tensor in method.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], tensor, atol=1e-6, rtol=1e-5)
+
+
+def test_missing_trainable_weight_is_an_error(config, tmp_path):
+    method = load_method(config)
+    if not isinstance(method, TrainableMethod):
+        return
+    fit(method, tmp_path, 1)
+    path = tmp_path / "last.ckpt"
+    saved = torch.load(path, weights_only=True)
+    saved["state_dict"].popitem()
+    torch.save(saved, path)
+    with pytest.raises(UserError, match="do not fit"):
+        load_method(config, path)
+
+
+def test_checkpoint_of_another_method_is_refused(config, tmp_path):
+    method = load_method(config)
+    torch.save({"state_dict": {}, "hyper_parameters": {}, "method": "inbetween.methods.Other"}, tmp_path / "a.ckpt")
+    with pytest.raises(UserError, match=f"checkpoint of Other, and the config names {type(method).__name__}"):
+        load_method(config, tmp_path / "a.ckpt")
