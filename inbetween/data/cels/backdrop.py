@@ -8,10 +8,11 @@ import numpy as np
 from inbetween.data.cels import palette
 from inbetween.data.cels.curves import Points, box, ellipse, mirrored, smooth
 from inbetween.data.cels.motion import Joint, Matrix
-from inbetween.data.cels.parts import Color, Image, Part
+from inbetween.data.cels.parts import Color, Fixed, Image, Part
 from inbetween.data.cels.pen import Kind, Mover, Pen
 
-REACH = 1.4  # half width of the painted plane in world units: wide pictures and camera moves stay inside
+ROOM = 0.28  # world units painted beyond the frame, for camera moves
+REACH = 1.6  # half width of what spans any picture
 WHITE: Color = (255, 255, 255)
 
 
@@ -30,40 +31,43 @@ class Scenery:
     middle: list[tuple[Joint, Points, Color, Points | None]] = field(default_factory=list)
     near: list[tuple[Joint, Points, Color, Points | None]] = field(default_factory=list)
 
-    def to_rest(self, shape: tuple[int, int]) -> Matrix:
-        """(3, 3) from pixels of the painted image to the plane's coordinates."""
-        scale = 2 * REACH / shape[1]
-        high = REACH * shape[0] / shape[1]
-        return np.array([[scale, 0, -REACH + scale / 2], [0, scale, -high + scale / 2], [0, 0, 1.0]])
+    @staticmethod
+    def reach(size: tuple[int, int]) -> tuple[float, float]:
+        """Half width and half height of the painted plane in world units: the frame and room to move."""
+        height, width = size
+        return 0.5 * width / min(size) + ROOM, 0.5 * height / min(size) + ROOM
 
-    def painted(self, side: int) -> Image:
-        """The plane as an image; `side` is the canvas's shorter side."""
-        width = int(REACH * side)
-        height = int(0.72 * width)
-        ramp = np.linspace(0, 1, height)[:, None, None]
+    def to_rest(self, size: tuple[int, int], shape: tuple[int, int]) -> Matrix:
+        """(3, 3) from pixels of the painted image to the plane's coordinates."""
+        wide, high = self.reach(size)
+        x, y = 2 * wide / shape[1], 2 * high / shape[0]
+        return np.array([[x, 0, -wide + x / 2], [0, y, -high + y / 2], [0, 0, 1.0]])
+
+    def painted(self, size: tuple[int, int], factor: int) -> Image:
+        """The plane as an RGBA image for frames of `size`, or the paper, `factor` times as large."""
+        if not self.paint:
+            canvas = np.empty((size[0] * factor, size[1] * factor, 3), np.uint8)
+            cv2.rectangle(canvas, (0, 0), (canvas.shape[1], canvas.shape[0]), self.paper, -1)
+            return canvas
+        wide, high = self.reach(size)
+        density = 1.2 * min(size)
+        width, height = round(2 * wide * density), round(2 * high * density)
+        ramp = np.clip(np.linspace(-high, high, height) + 0.5, 0, 1)[:, None]
         top, bottom = (np.array(c, float) for c in self.gradient)
-        image = np.ascontiguousarray(np.broadcast_to(top + (bottom - top) * ramp, (height, width, 3))).astype(
-            np.uint8
-        )
-        back = np.linalg.inv(self.to_rest((height, width)))
-        for polygon, color, soft in self.paint or []:
+        column = (top + (bottom - top) * ramp).astype(np.uint8)[:, None]
+        image = cv2.resize(column, (width, height), interpolation=cv2.INTER_NEAREST)
+        back = np.linalg.inv(self.to_rest(size, (height, width)))
+        for polygon, color, soft in self.paint:
             pixels = np.rint((polygon @ back[:2, :2].T + back[:2, 2]) * 16).astype(np.int32)
             if soft == 0:
                 cv2.fillPoly(image, [pixels], color, cv2.LINE_AA, 4)
-                continue
-            small = np.zeros((height // 4, width // 4), np.uint8)
-            cv2.fillPoly(small, [pixels // 4], 255, cv2.LINE_AA, 4)
-            sigma = max(soft * width / (2 * REACH) / 4, 0.5)
-            mask = cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma), (width, height)).astype(np.uint16)[
-                ..., None
-            ]
-            image = ((image * (255 - mask) + np.array(color, np.uint16) * mask) // 255).astype(np.uint8)
+            else:
+                _airbrush(image, pixels, color, soft * density)
         if self.grain > 0:
             rng = np.random.default_rng(self.grain_seed)
-            noise = rng.normal(0, 1, (height // 6, width // 6)).astype(np.float32)
-            cloud = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-            image = cv2.add(image, cv2.merge([(cloud * self.grain).clip(0, 60)] * 3).astype(np.uint8))
-        return image
+            noise = rng.normal(self.grain, self.grain, (height // 5, width // 5)).clip(0, 60).astype(np.uint8)
+            image = cv2.add(image, cv2.cvtColor(cv2.resize(noise, (width, height)), cv2.COLOR_GRAY2RGB))
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA))
 
     def groups(self, pen: Pen, mover: Mover) -> list[list[Part]]:
         """Scenery behind the characters."""
@@ -81,6 +85,23 @@ class Scenery:
         y, x = np.linspace(-1, 1, h)[:, None], np.linspace(-1, 1, w)[None]
         dark = 1 - self.vignette * np.clip(x * x + y * y - 0.4, 0, 2)
         return np.asarray(cv2.multiply(frame, cv2.merge([dark] * 3), dtype=cv2.CV_8U))
+
+
+def _airbrush(image: Image, polygon: Fixed, color: Color, sigma: float) -> None:
+    """A polygon with soft edges, blurred at a quarter of the size."""
+    pad = int(3 * sigma) + 4
+    low, high = (polygon.min(0) >> 4) - pad, (polygon.max(0) >> 4) + pad
+    left, top = max(int(low[0]), 0) // 4 * 4, max(int(low[1]), 0) // 4 * 4
+    below = image[top : int(high[1]), left : int(high[0])]
+    if below.size == 0 or min(below.shape[:2]) < 4:
+        return
+    small = np.zeros((below.shape[0] // 4, below.shape[1] // 4), np.uint8)
+    cv2.fillPoly(small, [(polygon - np.array([left * 16, top * 16], np.int32)) // 4], 255, cv2.LINE_AA, 4)
+    small = cv2.GaussianBlur(small, (0, 0), max(sigma / 4, 0.5), borderType=cv2.BORDER_CONSTANT)
+    mask = cv2.resize(small, below.shape[1::-1]).astype(np.float32) / 255
+    paint = np.empty_like(below)
+    cv2.rectangle(paint, (0, 0), below.shape[1::-1], color, -1)
+    below[:] = cv2.blendLinear(paint, np.ascontiguousarray(below), mask, 1 - mask)
 
 
 def _scenic(pen: Pen, joint: Joint, outline: Points, color: Color, tone: Points | None) -> Part:

@@ -123,9 +123,10 @@ def offset(polygon: Points, distance: float | Points) -> Points:
 def stroke(line: ArrayLike, width: float | Points, taper: tuple[float, float] = (1.0, 1.0)) -> Points:
     """Polygon of a pen stroke along an open line (n, 2); the ends' widths are multiplied by `taper`."""
     path = np.asarray(line, dtype=np.float64)
-    step = np.gradient(path, axis=0)
+    step = np.empty_like(path)
+    step[1:-1], step[0], step[-1] = path[2:] - path[:-2], path[1] - path[0], path[-1] - path[-2]
     step = step / np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-9)[:, None]
-    s = np.linspace(0, 1, len(path))
+    s = np.arange(len(path)) / (len(path) - 1)
     swell = np.minimum(1, np.minimum(taper[0] + 4 * s, taper[1] + 4 * (1 - s)))
     half = (np.asarray(width, dtype=np.float64) * swell / 2)[:, None]
     side = np.stack([-step[:, 1], step[:, 0]], 1) * half

@@ -117,7 +117,6 @@ class FacePlan:
                 )
                 if pen.rough:
                     pupil.marks = [*pupil.marks, pen.solid(ellipse(0.3 * wide, 0.35 * tall, n=12), pen.ink)]
-                    pupil.__post_init__()
                 # the upper lid is a thick line that keeps its width while the eye closes under it
                 lid_joint = _Lid(self, side * apart, height, -side * tilt, 0.86 * tall)
                 lid = smooth(

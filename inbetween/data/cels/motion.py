@@ -167,6 +167,11 @@ class Bend:
         homogeneous = np.concatenate([rest, np.ones((len(rest), 1))], 1)[self.corners].transpose(0, 2, 1)
         self.unrest = np.linalg.inv(homogeneous)
 
+    @property
+    def pieces(self) -> int:
+        """Number of triangles."""
+        return len(self.corners)
+
     @staticmethod
     def _smoothstep(x: Points) -> Points:
         x = np.clip(x, 0, 1)

@@ -128,12 +128,12 @@ class Pen:
         return strokes
 
     def _pencil(self, run: Points, width: float) -> Points:
-        pressure = 1 + 0.35 * np.sin(np.linspace(0, 3, len(run)) + self.rng.uniform(0, 6))
+        pressure = 1 + 0.35 * np.sin(np.arange(len(run)) * (3 / len(run)) + self.rng.uniform(0, 6))
         return curves.stroke(self._wobbled(run), width * pressure * self.rng.uniform(0.7, 1.2), (0.2, 0.2))
 
     def _wobbled(self, run: Points) -> Points:
         size = 0.9 * self.width / self.scale
-        s = np.linspace(0, 1, len(run))[:, None]
+        s = (np.arange(len(run)) / len(run))[:, None]
         phase = self.rng.uniform(0, 6.3, (2, 2))
         return run + size * (np.sin(4 * s + phase[0]) + 0.5 * np.sin(9 * s + phase[1]))
 

@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.data.cels import parts
 from inbetween.data.cels.backdrop import backdrop
 from inbetween.data.cels.cast import cast
-from inbetween.data.cels.motion import Joint, Memo, Track
-from inbetween.data.cels.parts import Color, Image, Part
+from inbetween.data.cels.motion import Joint
+from inbetween.data.cels.parts import Image, Part
 from inbetween.data.cels.pen import Kind, Mover, Pen
+from inbetween.data.cels.stage import Stage, View
 from inbetween.functional.seeds import sample_seed
 
 KINDS: tuple[Kind, ...] = ("sketch", "color", "composition")
@@ -45,67 +45,52 @@ class CelScene:
         pen = Pen(rng, kind, self.scenery.paper)
         self.groups: list[list[Part]] = [*self.scenery.groups(pen, mover), *cast(pen, mover, self.camera)]
         self.groups += self.scenery.front(pen, mover)
-        self.first: dict[Part, int] = {}
-        self.owner = [0]
-        for group in self.groups:
-            for part in group:
-                if not part.ghost:
-                    self.first[part] = len(self.owner)
-                    self.owner += [len(self.first)] * part.pieces
+        self.stage = Stage(self.groups, self.scenery.plane)
         self._painted: dict[tuple[int, int], Image] = {}
         self._labels: dict[tuple[float, int, int], NDArray[np.int32]] = {}
 
     @staticmethod
-    def _view(size: tuple[int, int], factor: int = 1) -> tuple[float, float, float]:
+    def _view(size: tuple[int, int], factor: int = 1) -> View:
         height, width = size
-        scale = float(min(height, width) * factor)
-        return scale, width * factor / 2 - 0.5, height * factor / 2 - 0.5
+        return View(float(min(height, width) * factor), width * factor / 2 - 0.5, height * factor / 2 - 0.5)
 
     def draw(self, t: float, size: tuple[int, int]) -> Image:
         """The frame at t in [0, 1]: (H, W, 3) uint8 RGB for `size` = (H, W)."""
         height, width = size
-        canvas = self._background(t, (height * SUPERSAMPLE, width * SUPERSAMPLE))
-        parts.draw(canvas, self.groups, t, *self._view(size, SUPERSAMPLE))
+        canvas = self._background(t, size)
+        self.stage.draw(canvas, t, self._view(size, SUPERSAMPLE))
         frame = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
         return self.scenery.finish(frame)
 
-    def _background(self, t: float, shape: tuple[int, int]) -> Image:
-        height, width = shape
-        if self.scenery.paint is None:
-            canvas = np.empty((height, width, 3), np.uint8)
-            canvas[:] = self.scenery.paper
-            return canvas
-        if shape not in self._painted:
-            self._painted[shape] = self.scenery.painted(min(shape))
-        image = self._painted[shape]
-        rest = self.scenery.to_rest(image.shape[:2])  # image pixels -> plane
-        matrix = self._to_pixels(self.scenery.plane.world(t, {}), *self._view(shape)) @ rest
-        return np.asarray(
-            cv2.warpAffine(
-                image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
+    def _background(self, t: float, size: tuple[int, int]) -> Image:
+        height, width = size[0] * SUPERSAMPLE, size[1] * SUPERSAMPLE
+        if size not in self._painted:
+            self._painted[size] = self.scenery.painted(size, SUPERSAMPLE)
+        image = self._painted[size]
+        if not self.scenery.paint:
+            return image.copy()
+        view = self._view(size, SUPERSAMPLE)
+        pixels = np.array([[view.scale, 0, view.dx], [0, view.scale, view.dy], [0, 0, 1.0]])
+        matrix = pixels @ self.scenery.plane.world(t, {}) @ self.scenery.to_rest(size, image.shape[:2])
+        # four channels: OpenCV warps them three times as fast as three
+        warped = cv2.warpAffine(
+            image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-
-    @staticmethod
-    def _to_pixels(world: NDArray[np.float64], scale: float, dx: float, dy: float) -> NDArray[np.float64]:
-        return np.array([[scale, 0, dx], [0, scale, dy], [0, 0, 1.0]]) @ world
+        return np.asarray(cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB))
 
     def _affines(self, t: float, size: tuple[int, int]) -> NDArray[np.float64]:
         """(L, 3, 3): from rest coordinates to pixels at t, for each label."""
-        memo: Memo = {}
-        stack = [self.scenery.plane.world(t, memo)[None, :2]]
-        stack += [part.affines(t, memo) for part in self.first]
-        flat = np.concatenate(stack)
-        full = np.zeros((len(flat), 3, 3))
-        full[:, :2], full[:, 2, 2] = flat, 1.0
-        scale, dx, dy = self._view(size)
-        return np.array([[scale, 0, dx], [0, scale, dy], [0, 0, 1.0]]) @ full
+        rows = self.stage.affines(t)[self.stage.label_row]
+        full = np.zeros((len(rows), 3, 3))
+        full[:, :2], full[:, 2, 2] = rows, 1.0
+        view = self._view(size)
+        return np.array([[view.scale, 0, view.dx], [0, view.scale, view.dy], [0, 0, 1.0]]) @ full
 
     def labels(self, t: float, size: tuple[int, int]) -> NDArray[np.int32]:
         """(H, W) int32: the affine piece on top at each pixel at t; 0 is the background."""
         key = (t, *size)
         if key not in self._labels:
-            self._labels[key] = parts.label(size, self.groups, t, *self._view(size), self.first)
+            self._labels[key] = self.stage.label(size, t, self._view(size))
         return self._labels[key]
 
     def flow(self, t_from: float, t_to: float, size: tuple[int, int]) -> Flow:
@@ -135,7 +120,7 @@ class CelScene:
         y, x = np.mgrid[:height, :width]
         column, row = np.rint(x + flow[0]).astype(int), np.rint(y + flow[1]).astype(int)
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        owner = np.asarray(self.owner)
+        owner = self.stage.owner
         there = owner[self.labels(t_to, size)[row.clip(0, height - 1), column.clip(0, width - 1)]]
         return (inside & (there == owner[self.labels(t_from, size)]))[None].astype(np.float32)
 
@@ -166,5 +151,3 @@ def _camera(rng: np.random.Generator, mover: Mover) -> Joint:
         shift=(mover.track(0, pan), mover.track(0, 0.6 * pan, still=0.5)),
     )  # fmt: skip
 
-
-__all__ = ["KINDS", "CelScene", "Color", "Track"]
