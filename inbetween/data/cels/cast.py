@@ -1,14 +1,40 @@
 """Who is in the picture: chooses characters and things and frames them."""
 
+from inbetween.data.cels import palette
+from inbetween.data.cels.animals import bird, blob, fish, mascot, walker
+from inbetween.data.cels.curves import box, ellipse, smooth
 from inbetween.data.cels.human import Figure
 from inbetween.data.cels.motion import Joint
 from inbetween.data.cels.parts import Part
 from inbetween.data.cels.pen import Mover, Pen
+from inbetween.data.cels.things import ball, effects, flower, gadget, letters, rocket, sign, vehicle
+
+ANIMALS = (mascot, mascot, walker, bird, fish, blob, blob)
+THINGS = (vehicle, rocket, flower, ball, gadget, gadget, sign, sign, letters)
 
 
 def cast(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
     """All parts of the scene's actors, in drawing order."""
-    return person(pen, mover, camera)
+    rng = pen.rng
+    dice = rng.random()
+    if dice < 0.5:
+        groups = person(pen, mover, camera)
+    elif dice < 0.58:
+        groups = crowd(pen, mover, camera)
+    elif dice < 0.78:
+        groups = several(pen, mover, camera, ANIMALS, 3)
+    elif dice < 0.95:
+        groups = several(pen, mover, camera, THINGS, 2)
+    else:
+        groups = several(pen, mover, camera, ANIMALS + THINGS, 4)
+    extra = rng.random()
+    if extra < 0.2:
+        at = (float(rng.uniform(-0.2, 0.2)), float(rng.uniform(-0.2, 0.1)))
+        burst = effects(pen, mover, camera, at, float(rng.uniform(0.15, 0.35)))
+        groups = groups + burst if rng.random() < 0.6 else burst + groups
+    elif extra < 0.3:
+        groups = groups + screen(pen, mover, camera)
+    return groups
 
 
 def person(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
@@ -17,15 +43,67 @@ def person(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
     grown = 0.0 if rng.random() < 0.45 else float(rng.uniform(0.1, 1.0))
     dice = rng.random()
     x = float(rng.uniform(-0.12, 0.12))
-    tall = 1.25 + 1.35 * grown + 1.25 + 3.0 * grown + 2.3  # head radii from crown to sole
-    up = 1.25 + 1.35 * grown + 0.1 + 0.42 * grown + 0.78
+    up = 1.25 + 1.35 * grown + 0.1 + 0.42 * grown + 0.78  # head radii from the pelvis to the head's middle
+    tall = up + 1.15 + 1.25 + 3.0 * grown  # from crown to sole
     if dice < 0.15:
-        scale = float(rng.uniform(0.28, 0.4))
+        scale = float(rng.uniform(0.28, 0.42))
         at = (x, up * scale + float(rng.uniform(-0.05, 0.1)))
     elif dice < 0.4:
         scale = float(rng.uniform(0.17, 0.26))
         at = (x, up * scale - 0.12 + float(rng.uniform(-0.05, 0.1)))
     else:
-        scale = float(rng.uniform(0.72, 0.98)) / tall * (1.0 if rng.random() < 0.8 else 0.7)
-        at = (x, (up + 1.1 - tall / 2) * scale)
+        scale = float(rng.uniform(0.7, 0.93)) / tall * (1.0 if rng.random() < 0.8 else 0.7)
+        at = (x, (up + 1.15 - tall / 2) * scale)
     return Figure(pen, mover, camera, at, scale, grown).build()
+
+
+def crowd(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
+    """Two people side by side, one in front of the other."""
+    rng = pen.rng
+    groups: list[list[Part]] = []
+    for side in (-1, 1):
+        grown = float(rng.uniform(0.0, 0.6))
+        up, tall = 2.1 + 1.8 * grown, 4.5 + 4.8 * grown
+        scale = float(rng.uniform(0.6, 0.85)) / tall
+        at = (
+            side * float(rng.uniform(0.15, 0.25)),
+            (up + 1.15 - tall / 2) * scale + float(rng.uniform(0, 0.1)),
+        )
+        groups += Figure(pen, mover, camera, at, scale, grown).build()
+    return groups
+
+
+def several(pen: Pen, mover: Mover, camera: Joint, kinds: tuple, most: int) -> list[list[Part]]:  # type: ignore[type-arg]
+    """One to `most` creatures or things side by side."""
+    rng = pen.rng
+    n = 1 if rng.random() < 0.55 else int(rng.integers(2, most + 1))
+    groups: list[list[Part]] = []
+    for k in range(n):
+        x = (k - (n - 1) / 2) * 0.7 / n + float(rng.uniform(-0.06, 0.06))
+        size = float(rng.uniform(0.17, 0.3)) * (1.0 if n == 1 else 0.8 - 0.1 * n)
+        groups += kinds[int(rng.integers(len(kinds)))](
+            pen, mover, camera, (x, float(rng.uniform(-0.05, 0.12))), size
+        )
+    return groups
+
+
+def screen(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
+    """Something in front that covers part of the picture and gives it free: a door, a curtain, a hand's card."""
+    rng = pen.rng
+    pen.scale = 1.0
+    side = float(rng.choice([-1, 1]))
+    color = palette.pick(rng, ["b4636a", "6d8a96", "8a6248", "84a98c", "e8dfd2", "577590", "d98c4a"])
+    slide = Joint(
+        camera, (side * float(rng.uniform(0.2, 0.5)), 0.0), shift=(mover.track(0, 0.3, still=0.1), 0.0)
+    )
+    if rng.random() < 0.5:
+        knob = [pen.solid(ellipse(0.025, 0.025, (-side * 0.21, 0.05), 16), palette.shade(color, 2))]
+        panel = [pen.patch(box(0.34, 0.5, (0, y), 0.01), palette.shade(color, 0.5)) for y in (-0.35, 0.35)]
+        return [[pen.part(slide, box(0.5, 1.8), color, [*panel, *knob], shade=0)]]
+    edge = [(0.22, -1.0), (0.26, -0.5), (0.2, 0.0), (0.27, 0.5), (0.22, 1.0), (-0.4, 1.0), (-0.4, -1.0)]
+    folds = [
+        pen.line(smooth([(x, -0.9), (x + 0.02, 0), (x - 0.01, 0.9)], 6, False), 0.8)
+        for x in (-0.25, -0.1, 0.08)
+    ]
+    flip = Joint(slide, size=(-side, 1.0))
+    return [[pen.part(flip, smooth(edge, 5), color, folds)]]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from inbetween.data.cels import palette
-from inbetween.data.cels.curves import Points, arc, ellipse, lock, mirrored, smooth, stroke
-from inbetween.data.cels.motion import Bend, Feature, Joint, Track, Value
+from inbetween.data.cels.curves import Points, arc, box, ellipse, lock, mirrored, smooth, stroke
+from inbetween.data.cels.motion import Bend, Feature, Joint, Track, Value, times
 from inbetween.data.cels.parts import Color, Mark, Part
 from inbetween.data.cels.pen import Mover, Pen
 
@@ -61,7 +61,7 @@ class FacePlan:
         """A joint on the front of the head's ball."""
         return Feature(self.joint, (x, y), radius, self.yaw, self.nod, turn, size)
 
-    def eyes(self, apart: float, height: float, size: float) -> list[list[Part]]:
+    def eyes(self, apart: float, height: float, size: float, brows: bool = True) -> list[list[Part]]:
         """Both eyes with lids, irises and brows."""
         pen, rng, look = self.pen, self.rng, self.look
         groups: list[list[Part]] = []
@@ -134,8 +134,10 @@ class FacePlan:
                 groups.append([ball])
                 groups.append([pupil])
                 groups.append([self._stroke_part(lid_joint, lid, thick * (0.6 if pen.rough else 1.0))])
+            if not brows:
+                continue
             brow = smooth([(-0.8 * wide, 0.05), (0, -0.07), (0.8 * wide, 0.05)], 5, False)
-            brow_joint = self.spot(side * apart, brow_y, turn=_Times(brow_turn, side), size=(1.0, 1.0))
+            brow_joint = self.spot(side * apart, brow_y, turn=times(brow_turn, side), size=(1.0, 1.0))
             brow_joint.shift = (0.0, brow_up)
             groups.append([self._stroke_part(brow_joint, brow, 0.06 + 0.05 * self.rng.random(), brow_color)])
         return groups
@@ -198,13 +200,6 @@ class FacePlan:
         return [[Part(self.spot(s * apart, y), ellipse(0.17, 0.1, n=16), color)] for s in (-1, 1)]
 
 
-class _Times(Track):
-    """A track times a factor."""
-
-    def __init__(self, track: Track, factor: float) -> None:
-        super().__init__(track.start * factor, track.end * factor, track.ease, track.arc * factor)
-
-
 class _Lid(Feature):
     """The upper lid: slides down as the eye closes and turns its bow over when it is shut."""
 
@@ -241,7 +236,7 @@ def head(pen: Pen, mover: Mover, joint: Joint, look: Look) -> Head:
     hair, dark = look.hair, palette.shade(look.hair, 1.0)
     behind: list[list[Part]] = []
     front: list[list[Part]] = []
-    back = Feature(joint, (0.0, 0.0), 1.0, _Times(plan.yaw, -0.4), 0.0)  # type: ignore[arg-type]
+    back = Feature(joint, (0.0, 0.0), 1.0, times(plan.yaw, -0.4), 0.0)
     style = int(rng.integers(6))
     length = [0.5, 1.1, 1.9, 2.7, 1.0, 0.7][style] * rng.uniform(0.85, 1.15)
     inner = palette.shade(hair, 1.6) if rng.random() < 0.6 else palette.mix(look.accent, hair, 0.5)
@@ -309,7 +304,7 @@ def bangs(pen: Pen, mover: Mover, plan: FacePlan, hair: Color, look: Look) -> li
     """Hair over the brow, side locks, a shine, and sometimes a hat, a bow or cat's ears."""
     rng = pen.rng
     groups: list[list[Part]] = []
-    cap = Feature(plan.joint, (0.0, 0.0), 1.1, _Times(plan.yaw, 0.35), _Times(plan.nod, 0.5))  # type: ignore[arg-type]
+    cap = Feature(plan.joint, (0.0, 0.0), 1.1, times(plan.yaw, 0.35), times(plan.nod, 0.5))
     if rng.random() < 0.16:
         for s in (-1, 1):
             root = Joint(cap, (s * 0.62, -0.88), turn=s * rng.uniform(15, 30) + 0)
@@ -380,8 +375,6 @@ def bangs(pen: Pen, mover: Mover, plan: FacePlan, hair: Color, look: Look) -> li
         ])  # fmt: skip
     elif dice < 0.62:
         pin = Joint(cap, (float(rng.choice([-0.7, 0.7])), -0.4), turn=float(rng.uniform(-30, 30)))
-        from inbetween.data.cels.curves import box
-
         groups.append([pen.part(pin, box(0.12, 0.42, round_=0.04), look.accent, line=0.8)])
     return groups
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from inbetween.data.cels import palette
-from inbetween.data.cels.curves import Points, box, ellipse, limb, mirrored, smooth, star
+from inbetween.data.cels.curves import box, ellipse, limb, mirrored, smooth, star
 from inbetween.data.cels.face import Look, head
-from inbetween.data.cels.motion import Bend, Joint, Tip, Value
+from inbetween.data.cels.motion import Bend, Joint, Tip, inverse, times
 from inbetween.data.cels.parts import Color, Mark, Part
 from inbetween.data.cels.pen import Mover, Pen
 
@@ -68,9 +68,9 @@ class Figure:
             self.accent, self.second, float(rng.uniform(0.2, 0.3)) * (1.15 - 0.35 * grown), grown,
         )  # fmt: skip
         squash = mover.track(1.0, 0.07, still=0.5)
-        stretch = _inverse(squash)
+        stretch = inverse(squash)
         self.root = Joint(
-            parent, at, turn=mover.track(0, 16, still=0.4), size=(_times(stretch, scale), _times(squash, scale)),
+            parent, at, turn=mover.track(0, 16, still=0.4), size=(times(stretch, scale), times(squash, scale)),
             shift=(mover.track(0, 0.22, still=0.4), mover.track(0, 0.12, still=0.4)),
         )  # fmt: skip
         self.torso_len = 1.25 + 1.35 * grown + rng.uniform(-0.1, 0.15)
@@ -93,7 +93,7 @@ class Figure:
         )
         knee = self.mover.track(0, 10, still=0.4)
         knee = self.mover.track(25, 35, still=0.3) if self.rng.random() < 0.45 else knee
-        bend = Bend(joint, length, 0.75, [(0.5, 0.35, _times(knee, -float(side)))], pad=0.35)
+        bend = Bend(joint, length, 0.75, [(0.5, 0.35, times(knee, -float(side)))], pad=0.35)
         thigh, ankle = 0.33 + 0.07 * g, 0.21 + 0.03 * g
         boot = self.boot
         shape = limb(length, [(0, thigh), (0.5, 0.8 * thigh), (0.85, ankle), (1.0, ankle * 1.1)], 0.6)
@@ -120,14 +120,14 @@ class Figure:
         joint = Joint(
             self.chest,
             (side * self.shoulder * 0.86, 0.26 + 0.1 * g),
-            turn=_times(self.mover.track(rest, reach, still=0.2), -float(side)),
+            turn=times(self.mover.track(rest, reach, still=0.2), -float(side)),
         )
         elbow = self.mover.track(rng.choice([15.0, 60.0]), 45, still=0.2)
         bend = Bend(
             joint,
             length,
             0.7,
-            [(0.48, 0.34, _times(elbow, float(side) * (-1.0 if rng.random() < 0.6 else 1.0)))],
+            [(0.48, 0.34, times(elbow, float(side) * (-1.0 if rng.random() < 0.6 else 1.0)))],
             pad=0.35,
         )
         w = 0.25 + 0.05 * g
@@ -237,22 +237,6 @@ class Figure:
             groups += prop(pen, held, self.accent, self.dark)
         groups.append(near_arm)
         return groups
-
-
-def _times(value: Value, factor: float) -> Value:
-    from inbetween.data.cels.motion import Track
-
-    if isinstance(value, Track):
-        return Track(value.start * factor, value.end * factor, value.ease, value.arc * factor)
-    return value * factor
-
-
-def _inverse(value: Value) -> Value:
-    """The width that keeps the area when the height is `value`."""
-    from inbetween.data.cels.motion import Track
-
-    assert isinstance(value, Track)
-    return Track(1 / value.start, 1 / value.end, value.ease)
 
 
 def prop(pen: Pen, joint: Joint, accent: Color, dark: Color) -> list[list[Part]]:

@@ -61,6 +61,18 @@ def at(value: Value, t: float) -> float:
     return value(t) if isinstance(value, Track) else value
 
 
+def times(value: Value, factor: float) -> Value:
+    """`value` scaled by `factor` at every t."""
+    if isinstance(value, Track):
+        return Track(value.start * factor, value.end * factor, value.ease, value.arc * factor)
+    return value * factor
+
+
+def inverse(track: Track) -> Track:
+    """The width that keeps the area, from key to key, of what has the height `track`."""
+    return Track(1 / track.start, 1 / track.end, track.ease)
+
+
 class Joint:
     """A node of the skeleton: its frame follows from its parent's.
 

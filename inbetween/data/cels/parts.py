@@ -62,7 +62,11 @@ class Part:
 
     def polygons(self) -> list[Points]:
         """Body, outer (when there is one) and marks, in rest coordinates."""
-        return [self.body, *([] if self.outer is None else [self.outer]), *(mark.points for mark in self.marks)]
+        return [
+            self.body,
+            *([] if self.outer is None else [self.outer]),
+            *(mark.points for mark in self.marks),
+        ]
 
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last two exclusive
@@ -72,12 +76,21 @@ def window(box: Box, height: int, width: int, other: Box | None = None) -> Box |
     """A box cut to the canvas and to `other`; None when nothing is left."""
     left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
     if other is not None:
-        left, top, right, bottom = max(left, other[0]), max(top, other[1]), min(right, other[2]), min(bottom, other[3])
+        left, top, right, bottom = (
+            max(left, other[0]),
+            max(top, other[1]),
+            min(right, other[2]),
+            min(bottom, other[3]),
+        )
     return (left, top, right, bottom) if left < right and top < bottom else None
 
 
 def blend(
-    canvas: Image, polygons: Sequence[tuple[Fixed, Color]], box: Box | None, mask: Fixed | None, opacity: float
+    canvas: Image,
+    polygons: Sequence[tuple[Fixed, Color]],
+    box: Box | None,
+    mask: Fixed | None,
+    opacity: float,
 ) -> None:
     """Draw polygons inside `box`, through the mask polygon and the opacity."""
     if box is None:

@@ -150,4 +150,3 @@ def _camera(rng: np.random.Generator, mover: Mover) -> Joint:
         None, (0.0, 0.0), turn=mover.track(0, 6, still=0.6), size=(zoom, zoom),
         shift=(mover.track(0, pan), mover.track(0, 0.6 * pan, still=0.5)),
     )  # fmt: skip
-

@@ -116,7 +116,13 @@ class Stage:
                     blend(canvas, layers, box, None, part.opacity)
                 else:
                     lid = self.of[part.inside][0]
-                    blend(canvas, layers, window(boxes[lid], height, width, boxes[a + skip - 1]), polygons[lid], part.opacity)
+                    blend(
+                        canvas,
+                        layers,
+                        window(boxes[lid], height, width, boxes[a + skip - 1]),
+                        polygons[lid],
+                        part.opacity,
+                    )
 
     def label(self, shape: tuple[int, int], t: float, view: View) -> NDArray[np.int32]:
         """Which label is on top at each pixel at t, (H, W) int32; 0 is the background."""
@@ -163,15 +169,21 @@ class Stage:
             return
         row = self.rows[part.bend]
         affines = table[row : row + part.bend.pieces]
-        posed = part.bend.rest[part.bend.corners] @ affines[:, :, :2].transpose(0, 2, 1) + affines[:, None, :, 2]
-        fixed = np.rint(posed * (view.scale * UNIT) + np.array([view.dx, view.dy]) * UNIT).astype(np.int32) - move
+        posed = (
+            part.bend.rest[part.bend.corners] @ affines[:, :, :2].transpose(0, 2, 1) + affines[:, None, :, 2]
+        )
+        fixed = (
+            np.rint(posed * (view.scale * UNIT) + np.array([view.dx, view.dy]) * UNIT).astype(np.int32) - move
+        )
         piece = np.full(below.shape, first, np.int32)
         for k in range(len(fixed)):
             cv2.fillConvexPoly(piece, fixed[k], first + k, cv2.LINE_8, SHIFT)
         below[stencil > 0] = piece[stencil > 0]
 
 
-def _marks(canvas: Image, part: Part, body: Fixed, polygons: list[Fixed], boxes: list[Box], seen: Box) -> None:
+def _marks(
+    canvas: Image, part: Part, body: Fixed, polygons: list[Fixed], boxes: list[Box], seen: Box
+) -> None:
     """Draw a part's marks in order, runs of clipped ones through one mask."""
     k, marks = 0, part.marks
     while k < len(marks):
