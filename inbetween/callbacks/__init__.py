@@ -1,6 +1,17 @@
 """What happens around a method's steps: figures, pictures and files."""
 
 from inbetween.callbacks.frame_metrics import FrameMetrics
+from inbetween.callbacks.images import folder_for, write_frames, write_image
+from inbetween.callbacks.prediction_writer import PredictionWriter
+from inbetween.callbacks.pretrained import PretrainedWriter
 from inbetween.callbacks.sample_grid import SampleGrid
 
-__all__ = ["FrameMetrics", "SampleGrid"]
+__all__ = [
+    "FrameMetrics",
+    "PredictionWriter",
+    "PretrainedWriter",
+    "SampleGrid",
+    "folder_for",
+    "write_frames",
+    "write_image",
+]

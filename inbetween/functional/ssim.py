@@ -20,9 +20,10 @@ def ssim(image: Tensor, reference: Tensor) -> Tensor:
 
         SSIM = (2 mu_x mu_y + c1)(2 sigma_xy + c2) / ((mu_x^2 + mu_y^2 + c1)(sigma_x^2 + sigma_y^2 + c2))
 
-    averaged over the positions where the whole window lies inside the picture and over channels;
-    c1 = 0.01^2, c2 = 0.03^2 (Wang et al. 2004). The definition and the figures are torchmetrics';
-    the Gaussian is applied one axis at a time, which is several times faster on a CPU.
+    averaged over all positions and channels, where beyond the border the picture is mirrored;
+    c1 = 0.01^2, c2 = 0.03^2 (Wang et al. 2004). The definition and the figures are torchmetrics'
+    (others leave the border out); the Gaussian is applied one axis at a time, which is several
+    times faster on a CPU.
 
     Args:
         image: (K, C, H, W) in [0, 1], H and W at least `WINDOW`.
@@ -32,8 +33,9 @@ def ssim(image: Tensor, reference: Tensor) -> Tensor:
         (K,) float32, at most 1; 1 for equal pictures.
     """
     count, channels, height, width = image.shape
-    x = image.float().reshape(-1, height, width)
-    y = reference.float().reshape(-1, height, width)
+    border = (WINDOW // 2,) * 4
+    x = F.pad(image.float().reshape(-1, height, width), border, mode="reflect")
+    y = F.pad(reference.float().reshape(-1, height, width), border, mode="reflect")
     offset = torch.arange(WINDOW, device=x.device, dtype=torch.float32) - WINDOW // 2
     kernel = torch.exp(-(offset**2) / (2 * 1.5**2))
     kernel = kernel / kernel.sum()

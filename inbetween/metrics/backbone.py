@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torchmetrics.utilities import rank_zero_info, rank_zero_warn
 
 from inbetween.errors import UserError
 

@@ -1,0 +1,114 @@
+"""Where LPIPS takes its weights from."""
+
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from inbetween.errors import UserError
+from inbetween.metrics import backbone as module
+from inbetween.metrics import load_lpips
+from inbetween.metrics.backbone import cached_backbone, download_backbone, find_backbone, read_backbone
+
+
+@pytest.fixture(autouse=True)
+def empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(module, "_answers", lambda url: False)
+
+
+def test_without_weights_there_is_one_warning_and_no_network() -> None:
+    with pytest.warns(UserWarning, match="python -m inbetween fetch-lpips") as caught:
+        assert load_lpips() is None
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load_lpips(download=False) is None
+
+
+def test_our_cache_comes_before_torchvisions(tmp_path: Path, random_alexnet: dict[str, torch.Tensor]) -> None:
+    theirs = tmp_path / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
+    theirs.parent.mkdir(parents=True)
+    # torchvision's file holds the classifier as well
+    torch.save({**random_alexnet, "classifier.1.bias": torch.zeros(4096)}, theirs)
+    assert find_backbone() == theirs
+    assert set(read_backbone(theirs)) == set(random_alexnet)
+
+    assert cached_backbone() == tmp_path / "cache" / "inbetween" / "alexnet_features.safetensors"
+    cached_backbone().parent.mkdir(parents=True)
+    save_file(random_alexnet, cached_backbone())
+    assert find_backbone() == cached_backbone()
+
+
+def test_a_given_path_comes_first(backbone_file: Path, random_alexnet: dict[str, torch.Tensor]) -> None:
+    cached_backbone().parent.mkdir(parents=True)
+    save_file({name: torch.zeros_like(value) for name, value in random_alexnet.items()}, cached_backbone())
+    network = load_lpips(backbone_file)
+    assert network is not None
+    torch.testing.assert_close(
+        network.get_parameter("net.slice5.10.weight"), random_alexnet["features.10.weight"]
+    )
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_half_precision_weights_are_widened(tmp_path: Path, random_alexnet: dict[str, torch.Tensor]) -> None:
+    path = tmp_path / "half.safetensors"
+    save_file({name: value.half() for name, value in random_alexnet.items()}, path)
+    assert all(value.dtype == torch.float32 for value in read_backbone(path).values())
+
+
+def test_bad_files_are_named(tmp_path: Path, random_alexnet: dict[str, torch.Tensor]) -> None:
+    with pytest.raises(UserError, match=r"no LPIPS backbone .*missing\.pth"):
+        load_lpips(tmp_path / "missing.pth")
+    for name in ("garbage.pth", "garbage.safetensors"):
+        (tmp_path / name).write_bytes(b"not weights at all")
+        with pytest.raises(UserError, match=f"{name} is not a readable weights file"):
+            load_lpips(tmp_path / name)
+    incomplete = {name: value for name, value in random_alexnet.items() if name != "features.6.bias"}
+    save_file(incomplete, tmp_path / "incomplete.safetensors")
+    with pytest.raises(UserError, match=r"features\.6\.bias is missing or has another shape"):
+        load_lpips(tmp_path / "incomplete.safetensors")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(UserError, match="does not hold AlexNet"):
+        load_lpips(tmp_path / "list.pth")
+
+
+class Canary:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (exec, ("raise SystemExit('code ran')",))
+
+
+def test_a_pth_cannot_run_code(tmp_path: Path) -> None:
+    torch.save({"features.0.weight": Canary()}, tmp_path / "evil.pth")
+    with pytest.raises(UserError, match="not a readable weights file"):
+        load_lpips(tmp_path / "evil.pth")
+
+
+def test_a_host_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "PATIENCE", 0.3)
+
+    def hang(*_: object, **__: object) -> None:
+        time.sleep(1.5)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(module.urllib.request, "urlopen", hang)
+    started = time.monotonic()
+    assert download_backbone() is None
+    assert time.monotonic() - started < 1.4
+
+
+def test_a_download_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(url: str, path: str, hash_prefix: str) -> None:
+        assert url.endswith("/alexnet-owt-7be5be79.pth")
+        assert hash_prefix == "7be5be79"
+        raise RuntimeError("invalid hash value")
+
+    monkeypatch.setattr(module, "_answers", lambda url: True)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", breaks)
+    assert download_backbone() is None
+    assert [path for path in (tmp_path / "torch").rglob("*") if path.is_file()] == []
