@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentError
+from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from inbetween.commands.compare import compare
+from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import read_checkpoint
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
@@ -16,6 +19,7 @@ from inbetween.methods import Method
 from inbetween.paths import find_config
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
+FUNCTIONS: dict[str, Callable[..., Any]] = {"compare": compare, "fetch-lpips": fetch_lpips}
 
 
 class InbetweenCLI(LightningCLI):
@@ -61,6 +65,8 @@ def run(command: str, args: list[str]) -> None:
     try:
         if command in TRAINER_COMMANDS:
             run_trainer(command, args)
+        else:
+            run_function(command, args)
     except ArgumentError as error:
         raise UserError(one_sentence(error)) from error
 
@@ -80,6 +86,17 @@ def run_trainer(command: str, args: list[str]) -> None:
         parser_kwargs={**options, **{name: options for name in TRAINER_COMMANDS}},
         args=[command, *args],
     )
+
+
+def run_function(command: str, args: list[str]) -> None:
+    """Call the function behind one of the project's own commands with what its keys say."""
+    function = FUNCTIONS[command]
+    parser = ArgumentParser(prog=f"inbetween {command}", exit_on_error=False)
+    parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML file with the keys below.")
+    parser.add_function_arguments(function, fail_untyped=False)
+    given = parser.instantiate(parser.parse_args(args))
+    given.pop("config")
+    function(**given.as_dict())
 
 
 def one_sentence(error: ArgumentError) -> str:

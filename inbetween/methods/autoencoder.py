@@ -41,6 +41,7 @@ class LatentInterpolation(TrainableMethod):
         channels: Widths of the levels; each but the first halves height and width.
         latent_channels: Channels of the latents.
         layers_per_block: Residual blocks in each level.
+        crop: Side in pixels of what is cut from each drawing for training; all of smaller ones.
         line_weight: Weight of the gradients' error.
         kl_weight: Weight of the divergence, mean over the latents' elements.
         optimizer: Called with the trainable parameters.
@@ -54,6 +55,7 @@ class LatentInterpolation(TrainableMethod):
         channels: tuple[int, ...] = (16, 32, 96, 160),
         latent_channels: int = 8,
         layers_per_block: int = 1,
+        crop: int = 96,
         line_weight: float = 1.0,
         kl_weight: float = 1e-6,
         optimizer: OptimizerCallable = adamw,
@@ -78,21 +80,21 @@ class LatentInterpolation(TrainableMethod):
         ).to(memory_format=torch.channels_last)
         use_fast_group_norm(self.vae)
         self.multiple = 2 ** (levels - 1)
-        self.line_weight, self.kl_weight = line_weight, kl_weight
+        self.crop, self.line_weight, self.kl_weight = crop, line_weight, kl_weight
         self.register_buffer("latent_std", torch.ones(()))
         self.latent_std: Tensor
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
-        """Reconstruction of one drawing per window."""
-        streams = generators(batch["seed"])
-        count = batch["t"].shape[1] + 2
+        """Reconstruction of a random crop of every drawing."""
         frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
-        chosen = torch.stack([torch.randint(count, (), generator=stream) for stream in streams])
-        frames = frames[torch.arange(len(streams), device=self.device), chosen.to(self.device)]
-        x = pad_to_multiple(frames, self.multiple).contiguous(memory_format=torch.channels_last)
+        streams = generators(batch["seed"])
+        x = torch.cat([self._crops(*pair) for pair in zip(frames, streams, strict=True)])
+        x = pad_to_multiple(x, self.multiple).contiguous(memory_format=torch.channels_last)
         posterior = self.vae.encode(x * 2 - 1).latent_dist
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
-        noise = torch.stack([torch.randn(mean.shape[1:], generator=stream) for stream in streams])
+        noise = torch.cat(
+            [torch.randn((frames.shape[1], *mean.shape[1:]), generator=stream) for stream in streams]
+        )
         z = mean + (0.5 * logvar).exp() * noise.to(mean)
         y = self.vae.decode(z).sample.float() / 2 + 0.5
         if self.training:
@@ -105,6 +107,16 @@ class LatentInterpolation(TrainableMethod):
             "loss": pixels + self.line_weight * lines + self.kl_weight * kl,
             "logs": {"l1": pixels, "lines": lines, "kl": kl},
         }
+
+    def _crops(self, frames: Tensor, stream: torch.Generator) -> Tensor:
+        """A crop (3, c, c) at a random place of each of the frames (F, 3, H, W)."""
+        height, width = (min(side, self.crop) for side in frames.shape[-2:])
+        crops = []
+        for frame in frames:
+            top = int(torch.randint(frame.shape[-2] - height + 1, (), generator=stream))
+            left = int(torch.randint(frame.shape[-1] - width + 1, (), generator=stream))
+            crops.append(frame[:, top : top + height, left : left + width])
+        return torch.stack(crops)
 
     @torch.no_grad()
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:

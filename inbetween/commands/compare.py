@@ -1,0 +1,239 @@
+"""Several methods on the same windows: one table with intervals, CSV, JSON and a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from inbetween.callbacks import write_image
+from inbetween.commands.methods import load_method
+from inbetween.data import WindowDataModule
+from inbetween.errors import UserError
+from inbetween.functional.grid import picture_grid, stacked
+from inbetween.methods import Method
+from inbetween.metrics import bootstrap_interval, frame_metrics, load_lpips, window_scores
+from inbetween.paths import find_config
+from inbetween.types import WindowBatch
+
+# How each figure is written: digits behind the point, and whether more is better.
+FIGURES = {
+    "ssim": (3, True),
+    "psnr": (2, True),
+    "lpips": (3, False),
+    "coherence": (3, False),
+    "coherence_gap": (3, False),
+    "warping_error": (4, False),
+    "line_distance": (1, False),
+}
+ALWAYS = ("hold.yaml", "cross_fade.yaml")
+
+
+@dataclass
+class Row:
+    """What one method got."""
+
+    name: str
+    config: str
+    checkpoint: str | None
+    seconds_per_frame: float = 0.0
+    scores: dict[str, dict[int, float]] = field(default_factory=dict)  # figure -> window index -> score
+    pictures: dict[int, Tensor] = field(default_factory=dict)  # window index -> (N, 3, h, w)
+
+
+def compare(
+    data: WindowDataModule,
+    methods: list[str] | None = None,
+    split: Literal["val", "test"] = "val",
+    output: Path = Path("logs/compare"),
+    lpips_backbone: Path | None = None,
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed",
+    accelerator: str = "auto",
+    picture_windows: int = 3,
+) -> list[Row]:
+    """Run methods on the same windows and measure them; hold and cross-fade are always among them.
+
+    Prints a table with each figure's mean and its 95 % bootstrap interval over scenes, and writes
+    `summary.csv`, `windows.csv` (a line per method and window), `compare.json` and `compare.png`.
+
+    Args:
+        data: The windows.
+        methods: YAML files such as `fit` takes, here or among the shipped configs. `exp1.yaml=PATH` runs
+            the method with the weights of the checkpoint PATH.
+        split: Which windows.
+        output: Folder for what is written.
+        lpips_backbone: See `FrameMetrics`.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe.
+        accelerator: As Lightning's Trainer takes it.
+        picture_windows: Windows shown in the picture, evenly spaced; 0 makes none.
+
+    Returns:
+        A row per method, in the order given, hold and cross-fade first.
+
+    Raises:
+        UserError: A file cannot be used.
+    """
+    rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
+    built = [load_method(find_config(row.config), Path(row.checkpoint) if row.checkpoint else None) for row in rows]
+    data.test_split = split
+    data.setup("test")
+    batches = data.test_dataloader()
+    fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
+    fabric.seed_everything(0, verbose=False)
+    network = load_lpips(lpips_backbone)
+    names: dict[int, str] = {}
+    truth: dict[int, Tensor] = {}
+    available = min(len(data.datasets[split]), data.val_windows or len(data.datasets[split]))
+    shown = {k * available // picture_windows for k in range(picture_windows)}
+    for row, method in zip(rows, built, strict=True):
+        method.to(fabric.device)
+        metrics = frame_metrics(network).to(fabric.device)
+        seen, drawn, seconds = 0, 0, 0.0
+        for batch in tqdm(batches, desc=row.name, unit="batch", leave=False):
+            batch = fabric.to_device(batch)
+            start = time.perf_counter()
+            with fabric.autocast(), torch.no_grad():
+                frames = method.draw(batch)
+            seconds += time.perf_counter() - start
+            drawn += frames.shape[0] * frames.shape[1]
+            metrics.update(frames, batch)
+            for number, index in enumerate(batch["index"].tolist()):
+                names[index] = batch["name"][number]
+                if seen in shown:
+                    truth[index], row.pictures[index] = pictures(frames, batch, number)
+                seen += 1
+        row.seconds_per_frame = seconds / drawn
+        row.scores = {
+            key: dict(zip(index.tolist(), score.tolist(), strict=True))
+            for key, (score, index) in window_scores(metrics).items()
+        }
+        method.cpu()
+    summary = [summarise(row, names) for row in rows]
+    print(table(summary, len(names), split))
+    report = {
+        "windows": len(names),
+        "split": split,
+        "between": data.spec.between,
+        "size": list(data.spec.size),
+        "seed": data.spec.seed,
+        "precision": precision,
+        "interval": "95 % percentile bootstrap over scenes, 2000 resamples, seed 0",
+        "methods": summary,
+    }
+    _write(output / "compare.json", json.dumps(report, indent=2))
+    _write(output / "summary.csv", summary_csv(summary))
+    _write(output / "windows.csv", windows_csv(rows, names))
+    if truth:
+        sheets = [sheet(rows, true, index, names[index]) for index, true in sorted(truth.items())]
+        write_image(output / "compare.png", stacked(sheets))
+    print(f"\nwritten to {output}: " + ", ".join(sorted(path.name for path in output.glob("[!.]*"))))
+    return rows
+
+
+def named_rows(entries: list[str]) -> list[Row]:
+    """A row per `CONFIG` or `CONFIG=CHECKPOINT`, named by the config, numbered where two share it."""
+    rows: list[Row] = []
+    for entry in entries:
+        config, _, checkpoint = entry.partition("=")
+        stem = Path(config).stem
+        taken = sum(row.name.partition("#")[0] == stem for row in rows)
+        rows.append(Row(f"{stem}#{taken + 1}" if taken else stem, config, checkpoint or None))
+    return rows
+
+
+def summarise(row: Row, names: dict[int, str]) -> dict[str, Any]:
+    """Mean and interval of each of a row's figures, as it goes into JSON."""
+    figures = {}
+    for key, scores in row.scores.items():
+        values = torch.tensor([scores[index] for index in sorted(scores)])
+        # Windows of one scene share drawing and motion: scenes are resampled, not windows.
+        groups = [names[index].rpartition("/")[0] for index in sorted(scores)]
+        low, high = bootstrap_interval(values, groups=groups)
+        figures[key] = {"mean": float(values.mean()), "low": low, "high": high, "n": len(values)}
+    return {
+        "method": row.name,
+        "config": row.config,
+        "checkpoint": row.checkpoint,
+        "seconds_per_frame": row.seconds_per_frame,
+        "figures": figures,
+    }
+
+
+def table(summary: list[dict[str, Any]], windows: int, split: str) -> str:
+    """The table for the terminal: each figure's mean, and below it the interval."""
+    keys = [key for key in FIGURES if any(key in line["figures"] for line in summary)]
+    heads = ["method", *(f"{key} {'↑' if FIGURES[key][1] else '↓'}" for key in keys), "s/frame"]
+    cells: list[list[str]] = [heads]
+    for line in summary:
+        means, intervals = [line["method"]], [""]
+        for key in keys:
+            digits, found = FIGURES[key][0], line["figures"].get(key)
+            means.append(f"{found['mean']:.{digits}f}" if found else "-")
+            intervals.append(f"{found['low']:.{digits}f}-{found['high']:.{digits}f}" if found else "")
+        cells += [[*means, f"{line['seconds_per_frame']:.4f}"], [*intervals, ""]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
+    lines = [
+        "  ".join(cell.ljust(width) if not i else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in cells
+    ]
+    lines.insert(1, "-" * len(lines[0]))
+    note = f"{windows} windows of {split}; below each mean its 95 % bootstrap interval over scenes"
+    return "\n".join(["", *(line.rstrip() for line in lines), "", note])
+
+
+def summary_csv(summary: list[dict[str, Any]]) -> str:
+    """A line per method and figure."""
+    lines = [["method", "figure", "mean", "low", "high", "n"]]
+    for line in summary:
+        lines += [[line["method"], key, *map(str, found.values())] for key, found in line["figures"].items()]
+    return _csv(lines)
+
+
+def windows_csv(rows: list[Row], names: dict[int, str]) -> str:
+    """A line per method and window, with an empty cell where a figure is undefined."""
+    keys = [key for key in FIGURES if any(key in row.scores for row in rows)]
+    lines = [["method", "index", "window", *keys]]
+    for row in rows:
+        for index in sorted(names):
+            scores = [str(row.scores.get(key, {}).get(index, "")) for key in keys]
+            lines.append([row.name, str(index), names[index], *scores])
+    return _csv(lines)
+
+
+def sheet(rows: list[Row], truth: Tensor, index: int, name: str) -> Tensor:
+    """One window as a picture (3, H, W): the true drawings, then a row per method."""
+    first, last = truth[0], truth[-1]
+    pictures = [list(truth), *([first, *row.pictures[index], last] for row in rows)]
+    columns = ["first", *(f"{i} of {len(truth) - 2}" for i in range(1, len(truth) - 1)), "last"]
+    return picture_grid(pictures, columns, ["target", *(row.name for row in rows)], f"{index}: {name}")
+
+
+def pictures(frames: Tensor, batch: WindowBatch, number: int) -> tuple[Tensor, Tensor]:
+    """A window's true sequence (N + 2, 3, h, w) and drawn frames (N, 3, h, w), without padding."""
+    top, left, height, width = batch["box"][number].tolist()
+    area = (..., slice(top, top + height), slice(left, left + width))
+    true = torch.cat([batch["first"][number][None], batch["targets"][number], batch["last"][number][None]])
+    return true[area].cpu(), frames[number][area].float().cpu()
+
+
+def _csv(lines: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
