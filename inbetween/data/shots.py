@@ -1,4 +1,16 @@
-"""Which frames of a scene show the same drawing, and where a scene is cut."""
+"""Which frames of a scene show the same drawing, and where a scene is cut.
+
+Both are found once, when a scene is decoded, on small copies of its frames, so that they do not depend on
+the size trained at. The thresholds were set by measurement on drawn scenes of 256 pixels.
+
+Holds: the smallest things drawn, a pupil of 3 pixels moving by 1, a mouth or a blink, change the mean
+luma of some 5x5 pixels by 22 of 255 or more; two exposures of one drawing with grain (sigma 2) and JPEG
+compression (quality 85), by less than 4.
+
+Cuts: of 4499 neighbours within scenes 7 come out as cut, 5 of those rightly. Where two scenes were joined,
+79 % of the joints are found if they differ in background or style, a third if the same character goes on
+on the same white paper; most of the others have an empty frame on one side.
+"""
 
 import cv2
 import numpy as np
@@ -6,11 +18,18 @@ from numpy.typing import NDArray
 
 from inbetween.data.images import Pixels
 
-VERSION = 1  # of what is found here; a change makes stored findings stale
+VERSION = 2  # of what is found here; a change makes stored findings stale
 
-_SIDE = 256  # pixels of the longer side that frames are compared at
-_BLOCK = 8  # pixels of a block's side
-_HOLD = 3.0  # largest change of a block's mean colour, of 255, between two exposures of one drawing
+_SIDE = 256  # pixels of the longer side that frames are compared at for holds
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_HOLD_LUMA = 4.0  # largest change, of 255, of the mean luma of 5x5 pixels within a hold
+_HOLD_COLOR = 6.0  # the same for what is left without luma, of 12x12 pixels: codecs store colour coarsely
+
+_CUT_SIDE = 64  # pixels of both sides that frames are compared at for cuts
+_BLOCK = 8  # pixels of a block's side there
+_REACH = 12  # pixels a block may have moved there
+_CONTEXT = 6  # drawings before and after a cut that show the scene's own motion
+_CUT_LEAST = 0.03  # change below this is no cut
 
 
 def thumbnail(image: Pixels) -> Pixels:
@@ -21,28 +40,66 @@ def thumbnail(image: Pixels) -> Pixels:
 
 
 def find_drawings(frames: list[Pixels]) -> list[int]:
-    """For each frame, the number of the frame that first showed its drawing."""
+    """For each frame (h, w, 3), the number of the frame that first showed its drawing."""
     drawings = [0]
     for number in range(1, len(frames)):
         # the drawing's first frame, not the neighbour: a slow drift must not pass as a hold
-        same = block_change(frames[drawings[-1]], frames[number]) < _HOLD
+        same = is_hold(frames[drawings[-1]], frames[number])
         drawings.append(drawings[-1] if same else number)
     return drawings
 
 
-def block_change(first: Pixels, second: Pixels) -> float:
-    """The largest change of a block's mean colour, of 255: noise averages out, a blink does not."""
-    change = np.abs(blocks(first) - blocks(second))
-    return float(change.max())
+def is_hold(first: Pixels, second: Pixels) -> bool:
+    """Whether two frames (h, w, 3) show the same drawing: noise averages out, a blink does not."""
+    change = second.astype(np.float32) - first
+    luma = change @ _LUMA
+    if np.abs(cv2.blur(luma, (5, 5))).max() >= _HOLD_LUMA:
+        return False
+    color = change - luma[..., None]
+    return bool(np.abs(cv2.blur(color, (12, 12))).max() < _HOLD_COLOR)
 
 
-def blocks(image: Pixels) -> NDArray[np.float32]:
-    """Mean colours of 8x8 blocks, (rows, columns, 3) of 255."""
-    rows, columns = (max(side // _BLOCK, 1) for side in image.shape[:2])
-    means = cv2.resize(image.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.asarray(means, dtype=np.float32)
+def find_cuts(frames: list[Pixels], drawings: list[int]) -> list[int]:
+    """Numbers of the frames that begin a new shot, without the scene's first.
+
+    A cut changes the picture more than the scene's own motion does, and leaves little of it in reach on
+    either side. What pops up in an unchanged picture is no cut: everything from before is still there.
+    Of cuts within six drawings of each other only the strongest is found.
+    """
+    numbers = sorted(set(drawings))
+    small = [_square(frames[number]) for number in numbers]
+    change = np.array([np.abs(b - a).mean() / 255 for a, b in zip(small, small[1:], strict=False)])
+    cuts = []
+    for k, amount in enumerate(change):
+        others = np.concatenate([change[max(k - _CONTEXT, 0) : k], change[k + 1 : k + 1 + _CONTEXT]])
+        ratio = amount / (others.max(initial=0) + 0.01)
+        # the share is at most 1: most frames need not be searched
+        if amount > _CUT_LEAST and ratio >= 1 and ratio * _share_gone(small[k], small[k + 1]) >= 1:
+            cuts.append(numbers[k + 1])
+    return cuts
 
 
-def find_cuts(frames: list[Pixels]) -> list[int]:
-    """Numbers of the frames that begin a new shot, without the scene's first."""
-    return []
+def _square(image: Pixels) -> NDArray[np.float32]:
+    small = cv2.resize(image, (_CUT_SIDE, _CUT_SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.float32)
+
+
+def _share_gone(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """The share in [0, 1] of each picture that the other does not hold nearby, the lesser of the two."""
+    return min(_share_new(first, second), _share_new(second, first))
+
+
+def _share_new(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+    """Blocks of `after` that are nowhere near in `before`, as a share of those that show something."""
+    around = cv2.copyMakeBorder(before, _REACH, _REACH, _REACH, _REACH, cv2.BORDER_REPLICATE)
+    new = shown = 0
+    for y in range(0, _CUT_SIDE, _BLOCK):
+        for x in range(0, _CUT_SIDE, _BLOCK):
+            block = after[y : y + _BLOCK, x : x + _BLOCK]
+            field = around[y : y + _BLOCK + 2 * _REACH, x : x + _BLOCK + 2 * _REACH]
+            squares = max(float(cv2.matchTemplate(field, block, cv2.TM_SQDIFF).min()), 0.0)
+            texture = float(block.std((0, 1)).max())
+            is_new = np.sqrt(squares / block.size) > max(12.0, texture / 2)
+            new += is_new
+            shown += is_new or texture > 8
+    return new / (shown + 4)  # a nearly empty picture proves nothing

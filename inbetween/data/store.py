@@ -143,12 +143,13 @@ class FrameStore:
             partial.replace(file)
         finally:
             partial.unlink(missing_ok=True)
+        drawings = shots.find_drawings(thumbnails)
         index = {
             "folder": str(scene.frames[0].parent),
             "frames": state,
             "source": size,
-            "drawings": shots.find_drawings(thumbnails),
-            "cuts": shots.find_cuts(thumbnails),
+            "drawings": drawings,
+            "cuts": shots.find_cuts(thumbnails, drawings),
         }
         partial.write_text(json.dumps(index), encoding="utf-8")
         partial.replace(file.with_suffix(".json"))
