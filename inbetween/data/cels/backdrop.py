@@ -27,6 +27,9 @@ class Scenery:
     gradient: tuple[Color, Color] = (WHITE, WHITE)
     grain: float = 0.0
     vignette: float = 0.0
+    bloom: float = 0.0
+    tint: Color | None = None
+    tooth: float = 0.0
     grain_seed: int = 0
     middle: list[tuple[Joint, Points, Color, Points | None]] = field(default_factory=list)
     near: list[tuple[Joint, Points, Color, Points | None]] = field(default_factory=list)
@@ -78,13 +81,31 @@ class Scenery:
         return [[_scenic(pen, *item)] for item in self.near]
 
     def finish(self, frame: Image) -> Image:
-        """Vignette and paper grain, fixed to the picture."""
-        if self.vignette == 0:
-            return frame
-        h, w = frame.shape[:2]
-        y, x = np.linspace(-1, 1, h)[:, None], np.linspace(-1, 1, w)[None]
-        dark = 1 - self.vignette * np.clip(x * x + y * y - 0.4, 0, 2)
-        return np.asarray(cv2.multiply(frame, cv2.merge([dark] * 3), dtype=cv2.CV_8U))
+        """What is fixed to the picture: the paper's grain under pencil, bloom, tint and vignette."""
+        height, width = frame.shape[:2]
+        if self.tooth > 0:
+            rng = np.random.default_rng(self.grain_seed)
+            rough = rng.integers(0, int(255 * self.tooth), (height, width), np.uint8)
+            bare = np.empty_like(frame)
+            cv2.rectangle(bare, (0, 0), (width, height), self.paper, -1)
+            lost = cv2.multiply(
+                cv2.subtract(bare, frame), cv2.cvtColor(rough, cv2.COLOR_GRAY2RGB), scale=1 / 255
+            )
+            frame = cv2.add(frame, lost)
+        if self.bloom > 0:
+            small = cv2.resize(frame, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
+            soft = cv2.GaussianBlur(small, (0, 0), 0.02 * min(height, width))
+            frame = cv2.addWeighted(
+                frame, 1.0, cv2.resize(soft, (width, height)), self.bloom, -128 * self.bloom
+            )
+        if self.tint is not None:
+            ramp = np.arange(256, dtype=np.float64)[:, None] * (np.asarray(self.tint) / 255)
+            frame = cv2.LUT(frame, ramp.round().clip(0, 255).astype(np.uint8)[None])
+        if self.vignette > 0:
+            y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
+            dark = (1 - self.vignette * np.clip(x * x + y * y - 0.4, 0, 2)).astype(np.float32)
+            frame = cv2.multiply(frame, cv2.merge([dark] * 3), dtype=cv2.CV_8U)
+        return np.asarray(frame)
 
 
 def _airbrush(image: Image, polygon: Fixed, color: Color, sigma: float) -> None:
@@ -115,7 +136,8 @@ def backdrop(rng: np.random.Generator, kind: Kind, camera: Joint, mover: Mover) 
     plane = Joint(camera)
     if kind == "sketch":
         paper = palette.pick(rng, ["ffffff", "ffffff", "fdfcf7", "f7f4ea", "f3f5f7", "efe9dc"], 0.2)
-        return Scenery(paper, plane, rng)
+        tooth = float(rng.uniform(0.3, 0.7)) if rng.random() < 0.5 else 0.0
+        return Scenery(paper, plane, rng, tooth=tooth, grain_seed=int(rng.integers(1 << 31)))
     if kind == "color":
         plain = ["ffffff"] * 6 + [
             "f4f1ea",
@@ -131,6 +153,12 @@ def backdrop(rng: np.random.Generator, kind: Kind, camera: Joint, mover: Mover) 
         return Scenery(palette.pick(rng, plain, 0.0 if rng.random() < 0.7 else 0.5), plane, rng)
     scene = Scenery(WHITE, plane, rng, [], vignette=float(rng.uniform(0.05, 0.22)) if rng.random() < 0.4 else 0.0,
                     grain=float(rng.uniform(2, 7)) if rng.random() < 0.4 else 0.0, grain_seed=int(rng.integers(1 << 31)))  # fmt: skip
+    if rng.random() < 0.3:
+        scene.bloom = float(rng.uniform(0.08, 0.25))
+    if rng.random() < 0.35:
+        scene.tint = palette.pick(
+            rng, ["ffe9c9", "cfd8ff", "ffd9d0", "d8f0ff", "e9dcff", "b9c4ea", "fff3e0"], 0.0
+        )
     place = int(rng.integers(4))
     (outdoors, outdoors, indoors, abstract)[place](scene, rng, mover, camera)
     return scene

@@ -54,7 +54,16 @@ def person(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
     else:
         scale = float(rng.uniform(0.7, 0.93)) / tall * (1.0 if rng.random() < 0.8 else 0.7)
         at = (x, (up + 1.15 - tall / 2) * scale)
-    return Figure(pen, mover, camera, at, scale, grown).build()
+    figure = Figure(pen, mover, camera, at, scale, grown)
+    shadow = [ground(pen, camera, figure.root, at[1] + 1.03 * figure.leg_len * scale, 1.3 * scale)]
+    grounded = figure.upright and not pen.rough and rng.random() < 0.5
+    return [*shadow, *figure.build()] if grounded else figure.build()
+
+
+def ground(pen: Pen, camera: Joint, root: Joint, y: float, wide: float) -> list[Part]:
+    """A soft shadow on the ground that follows a figure."""
+    joint = Joint(camera, (root.at[0], y), shift=(root.shift[0], 0.0))
+    return [Part(joint, ellipse(wide, 0.16 * wide), (60, 52, 90), ghost=True, opacity=0.28)]
 
 
 def crowd(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
@@ -80,7 +89,7 @@ def several(pen: Pen, mover: Mover, camera: Joint, kinds: tuple, most: int) -> l
     groups: list[list[Part]] = []
     for k in range(n):
         x = (k - (n - 1) / 2) * 0.7 / n + float(rng.uniform(-0.06, 0.06))
-        size = float(rng.uniform(0.17, 0.3)) * (1.0 if n == 1 else 0.8 - 0.1 * n)
+        size = float(rng.uniform(0.17, 0.34)) * (1.0 if n == 1 else 0.95 - 0.12 * n)
         groups += kinds[int(rng.integers(len(kinds)))](
             pen, mover, camera, (x, float(rng.uniform(-0.05, 0.12))), size
         )
@@ -94,7 +103,7 @@ def screen(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
     side = float(rng.choice([-1, 1]))
     color = palette.pick(rng, ["b4636a", "6d8a96", "8a6248", "84a98c", "e8dfd2", "577590", "d98c4a"])
     slide = Joint(
-        camera, (side * float(rng.uniform(0.2, 0.5)), 0.0), shift=(mover.track(0, 0.3, still=0.1), 0.0)
+        camera, (side * float(rng.uniform(0.38, 0.62)), 0.0), shift=(mover.track(0, 0.22, still=0.1), 0.0)
     )
     if rng.random() < 0.5:
         knob = [pen.solid(ellipse(0.025, 0.025, (-side * 0.21, 0.05), 16), palette.shade(color, 2))]

@@ -69,8 +69,15 @@ class Figure:
         )  # fmt: skip
         squash = mover.track(1.0, 0.07, still=0.5)
         stretch = inverse(squash)
+        action = rng.random()
+        self.running, self.upright = bool(action < 0.28), bool(action <= 0.9 or scale > 0.16)
+        self.toward = float(rng.choice([-1, 1]))
+        self.stride = self.toward * float(rng.uniform(15, 45))
+        tilt = 0.0 if self.upright else float(rng.choice([-75.0, -50.0, 50.0, 75.0, 100.0]))
+        if tilt:  # the figure's middle, not the pelvis, stays where it was meant to be
+            at = (at[0] - at[1] * float(np.sin(np.radians(tilt))), at[1] * float(np.cos(np.radians(tilt))))
         self.root = Joint(
-            parent, at, turn=mover.track(0, 16, still=0.4), size=(times(stretch, scale), times(squash, scale)),
+            parent, at, turn=mover.track(tilt, 16, still=0.4), size=(times(stretch, scale), times(squash, scale)),
             shift=(mover.track(0, 0.22, still=0.4), mover.track(0, 0.12, still=0.4)),
         )  # fmt: skip
         self.torso_len = 1.25 + 1.35 * grown + rng.uniform(-0.1, 0.15)
@@ -88,12 +95,16 @@ class Figure:
     def leg(self, side: int) -> list[Part]:
         """Leg with trousers, sock and shoe on one bent limb."""
         pen, length, g = self.pen, self.leg_len, self.grown
+        apart, reach, still = (self.stride * side, 30, 0.1) if self.running else (-side * 9, 21, 0.3)
         joint = Joint(
-            self.root, (side * self.hip * 0.55, -0.1), turn=self.mover.track(-side * 4, 30, still=0.3)
+            self.root, (side * self.hip * 0.55, -0.1), turn=self.mover.track(apart, reach, still=still)
         )
-        knee = self.mover.track(0, 10, still=0.4)
-        knee = self.mover.track(25, 35, still=0.3) if self.rng.random() < 0.45 else knee
-        bend = Bend(joint, length, 0.75, [(0.5, 0.35, times(knee, -float(side)))], pad=0.35)
+        if self.running:
+            knee = self.mover.track(float(self.rng.uniform(20, 90)), 40, still=0.1)
+        else:
+            bent = self.rng.random() < 0.45
+            knee = self.mover.track(20, 30, still=0.3) if bent else self.mover.track(0, 10, still=0.4)
+        bend = Bend(joint, length, 0.75, [(0.5, 0.35, times(knee, self.toward))], pad=0.35)
         thigh, ankle = 0.33 + 0.07 * g, 0.21 + 0.03 * g
         boot = self.boot
         shape = limb(length, [(0, thigh), (0.5, 0.8 * thigh), (0.85, ankle), (1.0, ankle * 1.1)], 0.6)
@@ -122,7 +133,7 @@ class Figure:
             (side * self.shoulder * 0.86, 0.26 + 0.1 * g),
             turn=times(self.mover.track(rest, reach, still=0.2), -float(side)),
         )
-        elbow = self.mover.track(rng.choice([15.0, 60.0]), 45, still=0.2)
+        elbow = self.mover.track(float(rng.choice([15.0, 60.0])) + 25 * self.running, 45, still=0.2)
         bend = Bend(
             joint,
             length,

@@ -31,7 +31,7 @@ class Pen:
         self.ink = palette.pick(rng, ["1d1a20", "2a2226", "33251f", "202436", "000000"], 0.5)
         self.trace = rng.random() < 0.3
         if self.rough:
-            self.width = float(rng.uniform(0.003, 0.006))
+            self.width = float(0.0024 + 0.004 * rng.random() ** 1.5)
             self.ink = palette.pick(rng, palette.PENCIL)
             self.trace = False
         bare = {"sketch": 0.0, "color": 0.12, "composition": 0.35}[kind]
@@ -40,6 +40,8 @@ class Pen:
         self.shading = rng.random() < {"sketch": 0.0, "color": 0.45, "composition": 0.8}[kind]
         a = rng.uniform(-2.4, -0.7)
         self.light = np.array([np.cos(a), np.sin(a)])
+        self.hatched = rng.random() < 0.25  # sketches: shading by parallel strokes
+        self.construction = rng.random() < 0.3  # sketches: light balls and axes below the lines
         self.second = palette.pick(rng, ["d05a52", "5f8fd0", "7aa6d8", "c98a4a"])  # construction lines
 
     def line_color(self, fill: Color) -> Color:
@@ -67,9 +69,10 @@ class Pen:
         """
         width = self.width * line / self.scale
         if self.rough:
-            strokes = [Mark(s, self.ink) for s in self.sketched(outline, width)] if line > 0 else []
             kept = [m for m in marks if not m.clipped]
-            return Part(joint, outline, self.paper, None, self.ink, [*kept, *strokes], bend, inside)
+            below = self._guides(outline, width) if line >= 1 else []
+            strokes = self.sketched(outline, width) if line > 0 else []
+            return Part(joint, outline, self.paper, None, self.ink, [*below, *kept, *strokes], bend, inside)
         tones: list[Mark] = []
         body_fill = fill
         if self.shading and shade > 0:
@@ -113,8 +116,8 @@ class Pen:
         ring = np.concatenate([points, points[:1]])
         return Mark(curves.stroke(ring, 0.8 * self.width / self.scale), self.ink)
 
-    def sketched(self, outline: Points, width: float) -> list[Points]:
-        """Rough strokes along a closed outline: two to four, overshooting, of varying width."""
+    def sketched(self, outline: Points, width: float) -> list[Mark]:
+        """Rough strokes along a closed outline: a few, overshooting, of varying width and tone."""
         n = len(outline)
         pieces = int(self.rng.integers(2, 4))
         starts = np.sort(self.rng.integers(0, n, pieces))
@@ -127,9 +130,36 @@ class Pen:
                 strokes.append(self._pencil(run[: max(len(run) // 2, 3)], 0.7 * width))
         return strokes
 
-    def _pencil(self, run: Points, width: float) -> Points:
+    def _guides(self, outline: Points, width: float) -> list[Mark]:
+        """Hatching and construction lines of a sketched part, where the scene has them."""
+        guides: list[Mark] = []
+        low, high = outline.min(0), outline.max(0)
+        middle, half = (low + high) / 2, (high - low) / 2
+        if self.hatched:
+            slant = np.array([0.35, -0.35]) * half.min()
+            count = int(self.rng.integers(4, 9))
+            tone = palette.mix(self.ink, self.paper, 0.5)
+            for y in np.linspace(0.1, 1.2, count):
+                foot = middle - self.light * half * 0.75 + [0.0, (y - 0.6) * half[1]]
+                guides.append(
+                    Mark(
+                        curves.stroke(np.stack([foot - slant, foot, foot + slant]), 0.7 * width, (0.3, 0.3)),
+                        tone,
+                        True,
+                    )
+                )
+        if self.construction and self.rng.random() < 0.7:
+            tone = palette.mix(self.second, self.paper, 0.45)
+            ring = curves.ellipse(*(half * self.rng.uniform(0.8, 1.05, 2)), n=24) + middle
+            guides.append(Mark(curves.stroke(np.concatenate([ring, ring[:2]]), 0.6 * width), tone))
+            axis = np.array([[0.0, -0.95], [0.06, 0.0], [0.0, 0.95]]) * half + middle
+            guides.append(Mark(curves.stroke(axis, 0.6 * width, (0.3, 0.3)), tone))
+        return guides
+
+    def _pencil(self, run: Points, width: float) -> Mark:
         pressure = 1 + 0.35 * np.sin(np.arange(len(run)) * (3 / len(run)) + self.rng.uniform(0, 6))
-        return curves.stroke(self._wobbled(run), width * pressure * self.rng.uniform(0.7, 1.2), (0.2, 0.2))
+        points = curves.stroke(self._wobbled(run), width * pressure * self.rng.uniform(0.7, 1.2), (0.2, 0.2))
+        return Mark(points, palette.mix(self.ink, self.paper, float(self.rng.uniform(0, 0.35))))
 
     def _wobbled(self, run: Points) -> Points:
         size = 0.9 * self.width / self.scale
