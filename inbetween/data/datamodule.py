@@ -124,7 +124,10 @@ class WindowDataModule(L.LightningDataModule):
 
         def plan() -> list[list[Key]]:
             trainer = self.trainer
-            epoch, done = (trainer.current_epoch, trainer.fit_loop.batch_idx + 1) if trainer else (0, 0)
+            epoch, done = 0, 0
+            if trainer is not None:
+                count_epoch(trainer)
+                epoch, done = trainer.current_epoch, trainer.fit_loop.batch_idx + 1
             return train_batches(windows, self.batch_size, self.spec.seed, epoch, rank, world)[done:]
 
         size = train_batch_size(windows, self.batch_size, world)
@@ -166,6 +169,18 @@ class WindowDataModule(L.LightningDataModule):
     def _place(self) -> tuple[int, int]:
         """This process's rank, and the number of processes."""
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+
+def count_epoch(trainer: L.Trainer) -> None:
+    """Count the epoch under way as begun, where Lightning 2.6 does not.
+
+    It forgets to when it resumes from a checkpoint of an epoch's last step. Every checkpoint of the
+    following epoch would then pass for one of an epoch's end, and a second resume would repeat the epoch.
+    """
+    progress = trainer.fit_loop.epoch_progress
+    if progress.current.ready == progress.current.processed:
+        progress.increment_ready()
+        progress.increment_started()
 
 
 def evenly_spaced(windows: int, limit: int | None) -> list[int]:

@@ -12,6 +12,8 @@ Cuts: of 4499 neighbours within scenes 7 come out as cut, 5 of those rightly. Wh
 on the same white paper; most of the others have an empty frame on one side.
 """
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +70,7 @@ def find_cuts(frames: list[Pixels], drawings: list[int]) -> list[int]:
     """
     numbers = sorted(set(drawings))
     small = [_square(frames[number]) for number in numbers]
-    change = np.array([np.abs(b - a).mean() / 255 for a, b in zip(small, small[1:], strict=False)])
+    change = np.array([np.abs(b - a).mean() / 255 for a, b in pairwise(small)])
     cuts = []
     for k, amount in enumerate(change):
         others = np.concatenate([change[max(k - _CONTEXT, 0) : k], change[k + 1 : k + 1 + _CONTEXT]])

@@ -1,0 +1,163 @@
+"""A run that was interrupted and resumed sees the batches an uninterrupted one sees."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor, nn
+
+from inbetween.data import Augment, FolderScenes, WindowDataModule
+from inbetween.errors import UserError
+from inbetween.types import WindowBatch
+
+STEPS = 5  # per epoch, with the scenes and the batch size used here
+
+
+class Diary(L.LightningModule):
+    """Writes down which windows it is trained on, and learns something that depends on their order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.seen: list[tuple[int, list[str], list[int]]] = []
+
+    def training_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
+        self.seen.append((self.current_epoch, batch["name"], batch["seed"].tolist()))
+        return (self.weight - batch["first"].mean()) ** 2
+
+    def validation_step(self, batch: WindowBatch, batch_idx: int) -> None:
+        pass
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Interrupted(L.Callback):
+    """Stops like SIGINT: in the middle of a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            raise RuntimeError("interrupted")
+
+
+def run(
+    root: Path,
+    tmp_path: Path,
+    workers: int = 0,
+    ckpt_path: Path | None = None,
+    interrupt: int | None = None,
+    save: dict[str, Any] | None = None,
+    **options: Any,
+) -> tuple[Diary, Path]:
+    data = WindowDataModule(
+        FolderScenes(root),
+        stride=1,
+        size=16,
+        batch_size=3,
+        num_workers=workers,
+        augment=Augment(),
+        cache_dir=tmp_path / "cache",
+    )
+    module = Diary()
+    keep = ModelCheckpoint(dirpath=tmp_path / f"run{len(list(tmp_path.iterdir()))}", **(save or {}))
+    options = {"max_epochs": 3, "limit_val_batches": 0, **options}
+    trainer = L.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[keep, *([Interrupted(interrupt)] if interrupt is not None else [])],
+        **options,
+    )
+    try:
+        trainer.fit(module, data, ckpt_path=ckpt_path, weights_only=False)
+    except RuntimeError as error:
+        assert "interrupted" in str(error)
+    return module, Path(keep.best_model_path)
+
+
+EVERY_STEP = {"every_n_train_steps": 1, "save_top_k": 1}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("step", [1, 3, STEPS, STEPS + 1, 2 * STEPS - 1])
+def test_resumed_run_sees_what_an_uninterrupted_one_sees(
+    scenes_root: Path, tmp_path: Path, step: int, workers: int
+) -> None:
+    if workers and step not in (3, STEPS + 1):
+        pytest.skip("worker processes are slow to start: two places are enough")
+    straight, _ = run(scenes_root, tmp_path)
+    assert len(straight.seen) == 3 * STEPS
+
+    before, checkpoint = run(scenes_root, tmp_path, workers, interrupt=step, save=EVERY_STEP)
+    after, _ = run(scenes_root, tmp_path, workers, ckpt_path=checkpoint)
+
+    assert before.seen == straight.seen[:step]
+    assert after.seen == straight.seen[step:]
+    assert torch.equal(after.weight, straight.weight)
+
+
+@pytest.mark.parametrize("limits", [{"max_epochs": 3}, {"max_steps": 3 * STEPS, "max_epochs": -1}])
+def test_a_run_interrupted_at_every_step_sees_what_an_uninterrupted_one_sees(
+    scenes_root: Path, tmp_path: Path, limits: dict[str, int]
+) -> None:
+    straight, _ = run(scenes_root, tmp_path, **limits)
+    seen = []
+    checkpoint = None
+    for step in range(1, 3 * STEPS + 1):
+        part, checkpoint = run(
+            scenes_root, tmp_path, ckpt_path=checkpoint, interrupt=step, save=EVERY_STEP, **limits
+        )
+        seen += part.seen
+    assert seen == straight.seen
+    assert torch.equal(part.weight, straight.weight)
+
+
+SAVES = {
+    "epoch end": ({"save_on_train_epoch_end": True}, {}),
+    "validation end": ({"save_on_train_epoch_end": False}, {"limit_val_batches": 1.0}),
+    "validation in mid-epoch": (
+        {"save_on_train_epoch_end": False},
+        {"limit_val_batches": 1.0, "val_check_interval": 2},
+    ),
+    "limited epoch": ({"every_n_train_steps": 1}, {"limit_train_batches": 3}),
+}
+
+
+@pytest.mark.parametrize("place", SAVES)
+@pytest.mark.parametrize("by_steps", [False, True])
+def test_checkpoints_of_all_kinds_resume(scenes_root: Path, tmp_path: Path, place: str, by_steps: bool) -> None:
+    save, options = SAVES[place]
+    if by_steps:
+        options = {**options, "max_steps": 3 * options.get("limit_train_batches", STEPS), "max_epochs": -1}
+    straight, _ = run(scenes_root, tmp_path, **options)
+    before, checkpoint = run(scenes_root, tmp_path, interrupt=STEPS + 1, save=save, **options)
+    done = torch.load(checkpoint, weights_only=False)["global_step"]
+    after, _ = run(scenes_root, tmp_path, ckpt_path=checkpoint, **options)
+
+    assert 0 < done <= STEPS + 1
+    assert before.seen == straight.seen[: STEPS + 1]
+    assert after.seen == straight.seen[done:]
+
+
+def test_epochs_have_different_orders_of_the_same_windows(scenes_root: Path, tmp_path: Path) -> None:
+    straight, _ = run(scenes_root, tmp_path)
+    epochs = [[name for epoch, names, _ in straight.seen if epoch == e for name in names] for e in range(3)]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(epochs[2])
+    assert len(set(epochs[0])) == 3 * STEPS
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+
+
+def test_resuming_in_mid_epoch_with_other_batches_is_refused(
+    scenes_root: Path, tmp_path: Path, draw_scene: Any
+) -> None:
+    _, checkpoint = run(scenes_root, tmp_path, interrupt=3, save=EVERY_STEP)
+    draw_scene(scenes_root / "train" / "owl" / "walk", seed=7)
+    with pytest.raises(UserError, match="windows 15, now it is 20"):
+        run(scenes_root, tmp_path, ckpt_path=checkpoint)
