@@ -1,16 +1,22 @@
 """Who is in the picture: chooses characters and things and frames them."""
 
+from collections.abc import Callable
+
 from inbetween.data.cels import palette
-from inbetween.data.cels.animals import bird, blob, fish, mascot, walker
+from inbetween.data.cels.animals import blob, mascot
+from inbetween.data.cels.beasts import bird, fish, walker
 from inbetween.data.cels.curves import box, ellipse, smooth
 from inbetween.data.cels.human import Figure
 from inbetween.data.cels.motion import Joint
 from inbetween.data.cels.parts import Part
 from inbetween.data.cels.pen import Mover, Pen
-from inbetween.data.cels.things import ball, effects, flower, gadget, letters, rocket, sign, vehicle
+from inbetween.data.cels.things import ball, flower, gadget, rocket, vehicle
+from inbetween.data.cels.titles import effects, letters, sign
 
-ANIMALS = (mascot, mascot, walker, bird, fish, blob, blob)
-THINGS = (vehicle, rocket, flower, ball, gadget, gadget, sign, sign, letters)
+Maker = Callable[[Pen, Mover, Joint, tuple[float, float], float], list[list[Part]]]
+
+ANIMALS: tuple[Maker, ...] = (mascot, mascot, walker, bird, fish, blob, blob)
+THINGS: tuple[Maker, ...] = (vehicle, rocket, flower, ball, gadget, gadget, sign, sign, letters)
 
 
 def cast(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
@@ -82,7 +88,7 @@ def crowd(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
     return groups
 
 
-def several(pen: Pen, mover: Mover, camera: Joint, kinds: tuple, most: int) -> list[list[Part]]:  # type: ignore[type-arg]
+def several(pen: Pen, mover: Mover, camera: Joint, kinds: tuple[Maker, ...], most: int) -> list[list[Part]]:
     """One to `most` creatures or things side by side."""
     rng = pen.rng
     n = 1 if rng.random() < 0.55 else int(rng.integers(2, most + 1))
@@ -97,7 +103,7 @@ def several(pen: Pen, mover: Mover, camera: Joint, kinds: tuple, most: int) -> l
 
 
 def screen(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
-    """Something in front that covers part of the picture and gives it free: a door, a curtain, a hand's card."""
+    """Something in front that covers part of the picture and gives it free: a door or a curtain."""
     rng = pen.rng
     pen.scale = 1.0
     side = float(rng.choice([-1, 1]))

@@ -55,12 +55,12 @@ def box(width: float, height: float, at: tuple[float, float] = (0.0, 0.0), round
     r = min(round_, 0.499 * width, 0.499 * height)
     if r <= 0:
         corners = np.array([[1, -1], [1, 1], [-1, 1], [-1, -1]]) * [width / 2, height / 2]
-        return corners + np.asarray(at)
+        return np.asarray(corners + np.asarray(at))
     a = np.linspace(0, np.pi / 2, 5)
     arc = np.stack([np.cos(a), np.sin(a)], 1) * r
     inner = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) * [width / 2 - r, height / 2 - r]
     turn = [np.array([[c, s], [-s, c]]) for c, s in ((1, 0), (0, 1), (-1, 0), (0, -1))]
-    return np.concatenate([inner[k] + arc @ turn[k] for k in range(4)]) + np.asarray(at)
+    return np.asarray(np.concatenate([inner[k] + arc @ turn[k] for k in range(4)]) + np.asarray(at))
 
 
 def star(
@@ -112,7 +112,7 @@ def normals(polygon: Points) -> Points:
     out = np.stack([edge[:, 1], -edge[:, 0]], 1) * (1.0 if area(polygon) > 0 else -1.0)
     previous = np.roll(out, 1, 0)
     dot = np.sum(out * previous, 1, keepdims=True)
-    return (out + previous) / np.maximum(1 + dot, 0.55)
+    return np.asarray((out + previous) / np.maximum(1 + dot, 0.55))
 
 
 def offset(polygon: Points, distance: float | Points) -> Points:

@@ -3,39 +3,13 @@
 import numpy as np
 
 from inbetween.data.cels import palette
-from inbetween.data.cels.curves import box, ellipse, limb, mirrored, smooth, star
-from inbetween.data.cels.face import Look, head
+from inbetween.data.cels.costume import pattern, prop
+from inbetween.data.cels.curves import box, ellipse, limb, mirrored, smooth
+from inbetween.data.cels.face import Look
+from inbetween.data.cels.heads import head
 from inbetween.data.cels.motion import Bend, Joint, Tip, inverse, times
-from inbetween.data.cels.parts import Color, Mark, Part
+from inbetween.data.cels.parts import Mark, Part
 from inbetween.data.cels.pen import Mover, Pen
-
-
-def pattern(pen: Pen, width: float, height: float, color: Color) -> list[Mark]:
-    """Stripes, dots, checks or nothing, over a rectangle hanging from y = 0."""
-    rng = pen.rng
-    style, n = int(rng.integers(6)), int(rng.integers(3, 8))
-    if style == 0:
-        ys = np.linspace(0, height, n + 1)[:-1]
-        return [pen.patch(box(2 * width, 0.45 * height / n, (0, y + 0.3 * height / n)), color) for y in ys]
-    if style == 1:
-        xs = np.linspace(-width, width, n + 1)
-        return [pen.patch(box(0.25 * width / n, 2 * height, (x, height / 2)), color) for x in xs]
-    if style == 2:
-        xs, ys = np.linspace(-width, width, n), np.linspace(0, height, n)
-        r = 0.35 * height / n
-        return [
-            pen.patch(ellipse(r, r, (x + (k % 2) * width / n, y), 10), color)
-            for k, y in enumerate(ys)
-            for x in xs[:5]
-        ]
-    if style == 3:
-        emblem = [
-            star(5, 0.3 * width, 0.14 * width),
-            ellipse(0.3 * width, 0.3 * width),
-            box(0.5 * width, 0.5 * width),
-        ]
-        return [pen.patch(emblem[int(rng.integers(3))] + [0, 0.4 * height], color)]
-    return []
 
 
 class Figure:
@@ -63,10 +37,14 @@ class Figure:
         if rng.random() < 0.5:
             self.cloth, self.second = self.second, self.cloth
         self.look = Look(
-            palette.pick(rng, palette.SKIN, 0.6), palette.pick(rng, palette.HAIR),
+            palette.pick(rng, palette.SKIN, 0.6),
+            palette.pick(rng, palette.HAIR),
             palette.pick(rng, ["e8a93a", "3f7fbf", "4f9a5f", "7a4a2a", "b04a6a", "6f5aa8", "3f3a3a"]),
-            self.accent, self.second, float(rng.uniform(0.2, 0.3)) * (1.15 - 0.35 * grown), grown,
-        )  # fmt: skip
+            self.accent,
+            self.second,
+            float(rng.uniform(0.2, 0.3)) * (1.15 - 0.35 * grown),
+            grown,
+        )
         squash = mover.track(1.0, 0.07, still=0.5)
         stretch = inverse(squash)
         action = rng.random()
@@ -77,9 +55,12 @@ class Figure:
         if tilt:  # the figure's middle, not the pelvis, stays where it was meant to be
             at = (at[0] - at[1] * float(np.sin(np.radians(tilt))), at[1] * float(np.cos(np.radians(tilt))))
         self.root = Joint(
-            parent, at, turn=mover.track(tilt, 16, still=0.4), size=(times(stretch, scale), times(squash, scale)),
+            parent,
+            at,
+            turn=mover.track(tilt, 16, still=0.4),
+            size=(times(stretch, scale), times(squash, scale)),
             shift=(mover.track(0, 0.22, still=0.4), mover.track(0, 0.12, still=0.4)),
-        )  # fmt: skip
+        )
         self.torso_len = 1.25 + 1.35 * grown + rng.uniform(-0.1, 0.15)
         self.leg_len = 1.25 + 3.0 * grown + rng.uniform(-0.15, 0.2)
         self.arm_len = 1.35 + 1.75 * grown
@@ -119,9 +100,18 @@ class Figure:
             )
             for s, _ in self.stocking[:1]
         ]
-        foot = smooth([(-1.2 * ankle, 0.92 * length), (1.2 * ankle, 0.92 * length), (1.5 * ankle + side * 0.08, 1.02 * length),
-                       (1.3 * ankle + side * 0.16, 1.13 * length), (side * 0.1, 1.16 * length), (-1.3 * ankle + side * 0.16, 1.13 * length),
-                       (-1.5 * ankle + side * 0.08, 1.02 * length)], 4)  # fmt: skip
+        foot = smooth(
+            [
+                (-1.2 * ankle, 0.92 * length),
+                (1.2 * ankle, 0.92 * length),
+                (1.5 * ankle + side * 0.08, 1.02 * length),
+                (1.3 * ankle + side * 0.16, 1.13 * length),
+                (side * 0.1, 1.16 * length),
+                (-1.3 * ankle + side * 0.16, 1.13 * length),
+                (-1.5 * ankle + side * 0.08, 1.02 * length),
+            ],
+            4,
+        )
         return [pen.part(joint, shape, self.leg_fill, marks, bend), pen.part(joint, foot, boot, (), bend)]
 
     def arm(self, side: int, raised: bool) -> tuple[list[Part], Bend]:
@@ -248,54 +238,3 @@ class Figure:
             groups += prop(pen, held, self.accent, self.dark)
         groups.append(near_arm)
         return groups
-
-
-def prop(pen: Pen, joint: Joint, accent: Color, dark: Color) -> list[list[Part]]:
-    """Something held in a hand: wand, sword, balloon, cup, brush, flower or flag."""
-    rng = pen.rng
-    stick = box(0.1, 1.9, (0, 0.5), 0.04)
-    style = int(rng.integers(6))
-    wood = palette.pick(rng, ["8a5a3a", "b98a5a", "5d4a42", "c9cbd6"])
-    if style == 0:
-        return [
-            [pen.part(joint, stick, wood)],
-            [pen.part(joint, star(5, 0.42, 0.19, (0, 1.55)), (246, 200, 70))],
-        ]
-    if style == 1:
-        blade = np.array([(-0.1, 0.2), (0.1, 0.2), (0.1, 1.8), (0, 2.1), (-0.1, 1.8)])
-        guard = box(0.5, 0.1, (0, 0.2), 0.05)
-        return [
-            [pen.part(joint, blade, (205, 214, 224))],
-            [pen.part(joint, guard, dark)],
-            [pen.part(joint, box(0.1, 0.4, (0, 0)), wood)],
-        ]
-    if style == 2:
-        cup = np.array([(-0.22, -0.2), (0.22, -0.2), (0.18, 0.35), (-0.18, 0.35)])
-        return [[pen.part(joint, cup, accent, [pen.patch(box(1, 0.15, (0, 0.05)), (255, 255, 255))])]]
-    if style == 3:
-        flag = smooth([(0.05, 1.4), (0.5, 1.3), (1.0, 1.45), (0.95, 0.8), (0.5, 0.68), (0.05, 0.8)], 4)
-        return [[pen.part(joint, flag, accent)], [pen.part(joint, stick, wood)]]
-    if style == 4:
-        petals = [
-            pen.part(joint, ellipse(0.16, 0.16, (0.22 * np.cos(a), 1.0 + 0.22 * np.sin(a)), 12), accent)
-            for a in np.arange(5) * 1.2566
-        ]
-        return [
-            [pen.part(joint, box(0.06, 1.0, (0, 0.5)), (104, 150, 84))],
-            petals,
-            [pen.part(joint, ellipse(0.13, 0.13, (0, 1.0), 12), (246, 210, 90))],
-        ]
-    book = box(0.8, 0.6, (0, 0.15), 0.03)
-    return [
-        [
-            pen.part(
-                joint,
-                book,
-                accent,
-                [
-                    pen.patch(box(0.12, 1, (-0.3, 0.15)), dark),
-                    pen.line(np.array([(-0.1, 0.05), (0.1, 0.04), (0.3, 0.05)]), 0.6),
-                ],
-            )
-        ]
-    ]

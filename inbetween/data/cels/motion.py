@@ -34,7 +34,7 @@ class Ease:
         u = min(max((t - self.delay) / (1 - self.delay), 0.0), 1.0)
         into, out = u**self.soft_in, 1 - (1 - u) ** self.soft_out
         e = (1 - u) * into + u * out
-        return e + self.overshoot * 4 * u * (1 - u) * u
+        return float(e + self.overshoot * 4 * u * (1 - u) * u)
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,15 @@ class Feature(Joint):
     """
 
     def __init__(
-        self, parent: Joint, spot: tuple[float, float], radius: float, yaw: Value, nod: Value,
-        turn: Value = 0.0, size: tuple[Value, Value] = (1.0, 1.0),
-    ) -> None:  # fmt: skip
+        self,
+        parent: Joint,
+        spot: tuple[float, float],
+        radius: float,
+        yaw: Value,
+        nod: Value,
+        turn: Value = 0.0,
+        size: tuple[Value, Value] = (1.0, 1.0),
+    ) -> None:
         super().__init__(parent, spot, turn, size=size)
         self.radius, self.yaw, self.nod = radius, yaw, nod
         self.around = [math.asin(min(max(s / radius, -0.9), 0.9)) for s in spot]
@@ -161,9 +167,14 @@ class Bend:
     """
 
     def __init__(
-        self, joint: Joint, length: float, reach: float, knuckles: Sequence[tuple[float, float, Value]],
-        pad: float = 0.3, n: int = 9,
-    ) -> None:  # fmt: skip
+        self,
+        joint: Joint,
+        length: float,
+        reach: float,
+        knuckles: Sequence[tuple[float, float, Value]],
+        pad: float = 0.3,
+        n: int = 9,
+    ) -> None:
         self.joint, self.length, self.reach, self.knuckles = joint, length, reach, knuckles
         s = np.concatenate([[-pad], np.linspace(0, 1, n + 1), [1 + pad]])
         self.s, self.y = s, s * length

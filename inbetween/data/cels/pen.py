@@ -51,9 +51,17 @@ class Pen:
         )
 
     def part(
-        self, joint: Joint, outline: Points, fill: Color, marks: Sequence[Mark] = (), bend: Bend | None = None,
-        line: float = 1.0, shade: float = 1.0, inside: Part | None = None, glossy: bool = False,
-    ) -> Part:  # fmt: skip
+        self,
+        joint: Joint,
+        outline: Points,
+        fill: Color,
+        marks: Sequence[Mark] = (),
+        bend: Bend | None = None,
+        line: float = 1.0,
+        shade: float = 1.0,
+        inside: Part | None = None,
+        glossy: bool = False,
+    ) -> Part:
         """A cut-out in this scene's style.
 
         Args:
@@ -150,7 +158,7 @@ class Pen:
                 )
         if self.construction and self.rng.random() < 0.7:
             tone = palette.mix(self.second, self.paper, 0.45)
-            ring = curves.ellipse(*(half * self.rng.uniform(0.8, 1.05, 2)), n=24) + middle
+            ring = curves.ellipse(1, 1, n=24) * half * self.rng.uniform(0.8, 1.05, 2) + middle
             guides.append(Mark(curves.stroke(np.concatenate([ring, ring[:2]]), 0.6 * width), tone))
             axis = np.array([[0.0, -0.95], [0.06, 0.0], [0.0, 0.95]]) * half + middle
             guides.append(Mark(curves.stroke(axis, 0.6 * width, (0.3, 0.3)), tone))
@@ -165,7 +173,7 @@ class Pen:
         size = 0.9 * self.width / self.scale
         s = (np.arange(len(run)) / len(run))[:, None]
         phase = self.rng.uniform(0, 6.3, (2, 2))
-        return run + size * (np.sin(4 * s + phase[0]) + 0.5 * np.sin(9 * s + phase[1]))
+        return np.asarray(run + size * (np.sin(4 * s + phase[0]) + 0.5 * np.sin(9 * s + phase[1])))
 
 
 class Mover:
@@ -214,3 +222,11 @@ class Mover:
     def go(self, start: float, end: float, arc: float = 0.0) -> Track:
         """From `start` to `end` with the scene's main ease, bulging by `arc`."""
         return Track(start, end, self.ease, arc)
+
+
+def colors_of(pen: Pen) -> list[Color]:
+    """Clothes, second colour, accent and dark in any order, then a light one."""
+    codes = palette.CLOTHES[int(pen.rng.integers(len(palette.CLOTHES)))]
+    colors = [palette.rgb(c) for c in codes]
+    order = pen.rng.permutation(4)
+    return [colors[k] for k in order] + colors[4:]

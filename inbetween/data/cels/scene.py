@@ -37,14 +37,14 @@ class CelScene:
     def __init__(self, seed: int, index: int, kind: Kind = "color", amount: float | None = None) -> None:
         rng = np.random.default_rng(sample_seed(seed, index, KINDS.index(kind)))
         if amount is None:
-            amount = float(rng.uniform(1.0, 1.4) if rng.random() < 0.1 else 0.06 + 0.74 * rng.random() ** 1.3)
+            amount = float(rng.uniform(1.0, 1.4) if rng.random() < 0.1 else 0.05 + 0.65 * rng.random() ** 1.5)
         self.kind, self.amount = kind, amount
         mover = Mover(rng, amount)
         self.camera = _camera(rng, mover)
-        self.scenery = backdrop(rng, kind, self.camera, mover)
+        self.scenery = backdrop(rng, kind, self.camera)
         pen = Pen(rng, kind, self.scenery.paper)
-        self.groups: list[list[Part]] = [*self.scenery.groups(pen, mover), *cast(pen, mover, self.camera)]
-        self.groups += self.scenery.front(pen, mover)
+        self.groups: list[list[Part]] = [*self.scenery.groups(pen), *cast(pen, mover, self.camera)]
+        self.groups += self.scenery.front(pen)
         self.stage = Stage(self.groups, self.scenery.plane)
         self._painted: dict[tuple[int, int], Image] = {}
         self._labels: dict[tuple[float, int, int], NDArray[np.int32]] = {}
@@ -109,9 +109,8 @@ class CelScene:
         table = (moved[:, :2] - np.eye(3)[:2]).reshape(-1, 6).astype(np.float32)
         m = np.take(table, label.ravel(), 0).reshape(*size, 6)
         y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
-        return np.stack(
-            [m[..., 0] * x + m[..., 1] * y + m[..., 2], m[..., 3] * x + m[..., 4] * y + m[..., 5]]
-        )
+        dx, dy = m[..., 0] * x + m[..., 1] * y + m[..., 2], m[..., 3] * x + m[..., 4] * y + m[..., 5]
+        return np.asarray(np.stack([dx, dy]), np.float32)
 
     def visible(self, t_from: float, t_to: float, size: tuple[int, int]) -> Flow:
         """(1, H, W) float32: 1 where the surface point at t_from's pixel is topmost and in frame at t_to."""
@@ -147,6 +146,9 @@ def _camera(rng: np.random.Generator, mover: Mover) -> Joint:
     pan = 0.16
     zoom = mover.track(1.0, 0.16, still=0.5)
     return Joint(
-        None, (0.0, 0.0), turn=mover.track(0, 6, still=0.6), size=(zoom, zoom),
+        None,
+        (0.0, 0.0),
+        turn=mover.track(0, 6, still=0.6),
+        size=(zoom, zoom),
         shift=(mover.track(0, pan), mover.track(0, 0.6 * pan, still=0.5)),
-    )  # fmt: skip
+    )

@@ -42,9 +42,13 @@ class SyntheticCels(WindowSource):
     """
 
     def __init__(
-        self, kinds: Sequence[Kind] = KINDS, length: Mapping[Split, int] | None = None, truth: bool = False,
-        random_t: bool = False, motion: float | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        kinds: Sequence[Kind] = KINDS,
+        length: Mapping[Split, int] | None = None,
+        truth: bool = False,
+        random_t: bool = False,
+        motion: float | None = None,
+    ) -> None:
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown or not kinds:
             raise UserError(f"kinds of synthetic cels must be some of {', '.join(KINDS)}; got {list(kinds)}.")
@@ -54,7 +58,7 @@ class SyntheticCels(WindowSource):
         for split, count in sizes.items():
             if split not in STREAM or count < 1:
                 raise UserError(
-                    f"length of synthetic cels must be at least 1 for train, val or test; got {split}: {count}."
+                    f"length of synthetic cels must be at least 1 for train, val, test; got {split}: {count}."
                 )
         self.kinds, self.length, self.truth = tuple(kinds), sizes, truth
         self.random_t, self.motion = random_t, motion

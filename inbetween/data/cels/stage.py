@@ -138,9 +138,16 @@ class Stage:
         return labels
 
     def _stamp(
-        self, labels: NDArray[np.int32], part: Part, pieces: list[Fixed], boxes: list[Box], phase: int,
-        polygons: list[Fixed], table: NDArray[np.float64], view: View,
-    ) -> None:  # fmt: skip
+        self,
+        labels: NDArray[np.int32],
+        part: Part,
+        pieces: list[Fixed],
+        boxes: list[Box],
+        phase: int,
+        polygons: list[Fixed],
+        table: NDArray[np.float64],
+        view: View,
+    ) -> None:
         """Write a part's labels: its outline in phase 0, its body and free marks in phase 1."""
         skip = 1 if part.outer is None else 2
         solid = pieces[1:skip]
