@@ -57,7 +57,7 @@ def folder_for(directory: Path, name: str) -> Path:
     folder = directory
     for part in name.split("/"):
         clean = re.sub(r"[^\w\-. ]", "_", part).strip(". ")[:60]
-        if clean != part:
+        if clean != part or not clean:
             clean = f"{clean or '_'}-{hashlib.blake2b(part.encode(), digest_size=4).hexdigest()}"
         folder /= clean
     return folder

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from torch import distributed, multiprocessing
 
 from inbetween.metrics import frame_metrics, load_lpips, window_scores
 from inbetween.types import WindowBatch
-
 
 # What each process measures, batch by batch.
 DEALT = ([[0, 2], [4]], [[1, 3], [0]])  # by a distributed sampler, which repeats window 0 to be even
@@ -32,6 +32,7 @@ def measure(rank: int, folder: Path, backbone: Path) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow  # two new processes import torch
 def test_two_processes_measure_what_one_does(
     tmp_path: Path, backbone_file: Path, make_batch: Callable[..., WindowBatch]
 ) -> None:
