@@ -58,7 +58,7 @@ class SampleGrid(L.Callback):
     Args:
         windows: How many of the drawn windows are shown, chosen all over the set by a hash of their
             index; or the indices of the ones to show, of which those that are drawn appear.
-        every_n_epochs: Pictures are made after every so many validations' epochs.
+        every_n_epochs: Pictures are made in training epochs 0, n, 2n and so on.
     """
 
     def __init__(self, windows: list[int] | int = 4, every_n_epochs: int = 1) -> None:

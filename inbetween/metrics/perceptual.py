@@ -1,5 +1,6 @@
 """LPIPS and what is built on it: how people see differences, and how smoothly a clip runs."""
 
+import weakref
 from typing import NamedTuple
 
 import lpips
@@ -33,7 +34,8 @@ class PerceptualDistances:
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network.to(memory_format=torch.channels_last)
-        self._key: tuple[Tensor, WindowBatch] | None = None
+        # weak, so that the last batch does not stay in memory until the next validation
+        self._key: tuple[weakref.ref[Tensor], ...] = ()
         self._distances: list[Distances | None] = []
 
     def __call__(self, frames: Tensor, batch: WindowBatch) -> list[Distances | None]:
@@ -43,14 +45,15 @@ class PerceptualDistances:
             frames: (B, N, 3, H, W) in [0, 1], predicted.
             batch: The windows they were predicted for.
         """
-        if self._key is None or self._key[0] is not frames or self._key[1] is not batch:
+        key = (frames, batch["targets"], batch["box"])
+        if not self._key or any(ref() is not tensor for ref, tensor in zip(self._key, key, strict=True)):
             self.network.to(frames.device)
             with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
                 self._distances = [
                     self._measure(window.frames, window.targets) if window.side >= MIN_SIDE else None
                     for window in cropped(frames, batch)
                 ]
-            self._key = (frames, batch)
+            self._key = tuple(weakref.ref(tensor) for tensor in key)
         return self._distances
 
     def _measure(self, frames: Tensor, targets: Tensor) -> Distances:
