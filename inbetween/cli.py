@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from inbetween.commands.compare import compare
 from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import read_checkpoint
 from inbetween.data import WindowDataModule
-from inbetween.errors import UserError
+from inbetween.errors import UserError, user_error_behind
 from inbetween.methods import Method
 from inbetween.paths import find_config
 
@@ -61,14 +64,20 @@ def run(command: str, args: list[str]) -> None:
     Raises:
         UserError: A mistake in what the user gave.
     """
+    quiet()
     args = resolve_configs(args)
     try:
         if command in TRAINER_COMMANDS:
             run_trainer(command, args)
         else:
             run_function(command, args)
-    except ArgumentError as error:
-        raise UserError(one_sentence(error)) from error
+    except Exception as error:
+        mistake = user_error_behind(error)
+        if mistake is None and isinstance(error, ArgumentError):
+            mistake = UserError(one_sentence(error))
+        if mistake is None:
+            raise
+        raise mistake from None
 
 
 def run_trainer(command: str, args: list[str]) -> None:
@@ -93,12 +102,35 @@ def run_function(command: str, args: list[str]) -> None:
     function = FUNCTIONS[command]
     parser = ArgumentParser(prog=f"inbetween {command}", exit_on_error=False)
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML file with the keys below.")
-    parser.add_function_arguments(function, fail_untyped=False)
+    parser.add_function_arguments(function, skip={"methods"})
+    if function is compare:
+        parser.add_argument("--methods", nargs="*", default=[], help="YAML files, each as FILE or FILE=CHECKPOINT.")
     given = parser.instantiate(parser.parse_args(args))
     given.pop("config")
     function(**given.as_dict())
 
 
 def one_sentence(error: ArgumentError) -> str:
-    """jsonargparse's many-line message as one line."""
-    return " ".join(str(error).split())
+    """jsonargparse's message in one line, without the types it tried in vain."""
+    text = " ".join(str(error).split())
+    problem = re.search(r"Problem with given class_path .*?(?= - Expected a <class 'NoneType'>|$)", text)
+    text = problem.group() if problem else text
+    return f"{text.rstrip('.')}; `--help` lists the keys."
+
+
+def quiet() -> None:
+    """Silence what Lightning says that its users can do nothing about."""
+    # bf16-mixed keeps its weights in float32, which is what the summary counts
+    warnings.filterwarnings("ignore", message=".*Precision bf16-mixed is not supported by the model summary")
+    # Lightning 2.6 with torch 2.14
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec")
+    # a frozen backbone stays in evaluation mode on purpose
+    warnings.filterwarnings("ignore", message=".*module.s. in eval mode at the start of training")
+    # cels are drawn, frames come from a memory map: workers are an option, not a need
+    warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
+    # jsonargparse 4.5x on what LightningCLI 2.6 calls
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning")
+    # advertisements for a logger
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "litlogger" not in record.getMessage()
+    )
