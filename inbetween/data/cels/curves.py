@@ -15,7 +15,8 @@ def smooth(points: ArrayLike, per: int = 6, closed: bool = True) -> Points:
     """Catmull-Rom curve through `points` (n, 2), `per` samples for each stretch."""
     knots = np.asarray(points, dtype=np.float64)
     if closed:
-        before, after, after2 = np.roll(knots, 1, 0), np.roll(knots, -1, 0), np.roll(knots, -2, 0)
+        before = np.concatenate([knots[-1:], knots[:-1]])
+        after, after2 = np.concatenate([knots[1:], knots[:1]]), np.concatenate([knots[2:], knots[:2]])
         here = knots
     else:
         padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
@@ -102,22 +103,18 @@ def lock(length: float, width: float, base: float = 0.8, belly: float = 0.3) -> 
 def area(polygon: Points) -> float:
     """Signed area; positive when the outward normal lies left of the walking direction on screen."""
     x, y = polygon[:, 0], polygon[:, 1]
-    return float(0.5 * np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+    return float(0.5 * (x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1]))
 
 
 def normals(polygon: Points) -> Points:
     """Outward mitred normals (n, 2) of a closed polygon: moving along one by d moves both edges by d."""
-    edge = np.roll(polygon, -1, 0) - polygon
-    edge = edge / np.maximum(np.hypot(edge[:, 0], edge[:, 1]), 1e-9)[:, None]
-    out = np.stack([edge[:, 1], -edge[:, 0]], 1) * (1.0 if area(polygon) > 0 else -1.0)
-    previous = np.roll(out, 1, 0)
-    dot = np.sum(out * previous, 1, keepdims=True)
-    return np.asarray((out + previous) / np.maximum(1 + dot, 0.55))
-
-
-def offset(polygon: Points, distance: float | Points) -> Points:
-    """The polygon grown outwards by `distance` (a number, or one for each point (n, 1))."""
-    return polygon + normals(polygon) * distance
+    edge = np.concatenate([polygon[1:], polygon[:1]]) - polygon
+    edge /= np.maximum(np.hypot(edge[:, 0], edge[:, 1]), 1e-9)[:, None]
+    side = 1.0 if area(polygon) > 0 else -1.0
+    out = edge[:, ::-1] * [side, -side]
+    previous = np.concatenate([out[-1:], out[:-1]])
+    dot = out[:, 0] * previous[:, 0] + out[:, 1] * previous[:, 1]
+    return np.asarray((out + previous) / np.maximum(1 + dot, 0.55)[:, None])
 
 
 def stroke(line: ArrayLike, width: float | Points, taper: tuple[float, float] = (1.0, 1.0)) -> Points:

@@ -127,15 +127,16 @@ class Pen:
     def sketched(self, outline: Points, width: float) -> list[Mark]:
         """Rough strokes along a closed outline: a few, overshooting, of varying width and tone."""
         n = len(outline)
-        pieces = int(self.rng.integers(2, 4))
-        starts = np.sort(self.rng.integers(0, n, pieces))
+        normal = curves.normals(outline)
+        starts = np.sort(self.rng.integers(0, n, int(self.rng.integers(2, 4))))
         strokes = []
-        for k in range(pieces):
-            gap = int((starts[(k + 1) % pieces] - starts[k]) % n) or n
-            run = outline[np.arange(starts[k] - 1, starts[k] + gap + 2) % n]
-            strokes.append(self._pencil(run, width))
+        for k, start in enumerate(starts):
+            gap = int((starts[(k + 1) % len(starts)] - start) % n) or n
+            run = np.arange(start - 1, start + gap + 2) % n
+            strokes.append(self._pencil(outline[run], normal[run], width))
             if self.rng.random() < 0.25:
-                strokes.append(self._pencil(run[: max(len(run) // 2, 3)], 0.7 * width))
+                half = run[: max(len(run) // 2, 3)]
+                strokes.append(self._pencil(outline[half], normal[half], 0.7 * width))
         return strokes
 
     def _guides(self, outline: Points, width: float) -> list[Mark]:
@@ -144,18 +145,12 @@ class Pen:
         low, high = outline.min(0), outline.max(0)
         middle, half = (low + high) / 2, (high - low) / 2
         if self.hatched:
-            slant = np.array([0.35, -0.35]) * half.min()
-            count = int(self.rng.integers(4, 9))
             tone = palette.mix(self.ink, self.paper, 0.5)
-            for y in np.linspace(0.1, 1.2, count):
-                foot = middle - self.light * half * 0.75 + [0.0, (y - 0.6) * half[1]]
-                guides.append(
-                    Mark(
-                        curves.stroke(np.stack([foot - slant, foot, foot + slant]), 0.7 * width, (0.3, 0.3)),
-                        tone,
-                        True,
-                    )
-                )
+            slant, thick = np.array([0.35, -0.35]) * half.min(), np.array([0.25, 0.25]) * width
+            quad = np.array([-slant - 0.3 * thick, -slant + 0.3 * thick, slant + thick, slant - thick])
+            foot = middle - self.light * half * 0.75
+            rows = np.linspace(-0.5, 0.6, int(self.rng.integers(4, 9))) * half[1]
+            guides += [Mark(quad + foot + [0.0, y], tone, clipped=True) for y in rows]
         if self.construction and self.rng.random() < 0.7:
             tone = palette.mix(self.second, self.paper, 0.45)
             ring = curves.ellipse(1, 1, n=24) * half * self.rng.uniform(0.8, 1.05, 2) + middle
@@ -164,10 +159,17 @@ class Pen:
             guides.append(Mark(curves.stroke(axis, 0.6 * width, (0.3, 0.3)), tone))
         return guides
 
-    def _pencil(self, run: Points, width: float) -> Mark:
-        pressure = 1 + 0.35 * np.sin(np.arange(len(run)) * (3 / len(run)) + self.rng.uniform(0, 6))
-        points = curves.stroke(self._wobbled(run), width * pressure * self.rng.uniform(0.7, 1.2), (0.2, 0.2))
-        return Mark(points, palette.mix(self.ink, self.paper, float(self.rng.uniform(0, 0.35))))
+    def _pencil(self, run: Points, normal: Points, width: float) -> Mark:
+        """One stroke along `run` that strays from it, with changing pressure and tapered ends."""
+        s = np.arange(len(run)) / (len(run) - 1)
+        phase = self.rng.uniform(0, 6.3, 3)
+        stray = (0.9 * self.width / self.scale) * (np.sin(4 * s + phase[0]) + 0.5 * np.sin(9 * s + phase[1]))
+        swell = np.minimum(1, 0.2 + 4 * np.minimum(s, 1 - s)) * (1 + 0.35 * np.sin(3 * s + phase[2]))
+        half = 0.5 * width * self.rng.uniform(0.7, 1.2) * swell
+        sides = [run + normal * (stray + half)[:, None], (run + normal * (stray - half)[:, None])[::-1]]
+        return Mark(
+            np.concatenate(sides), palette.mix(self.ink, self.paper, float(self.rng.uniform(0, 0.35)))
+        )
 
     def _wobbled(self, run: Points) -> Points:
         size = 0.9 * self.width / self.scale

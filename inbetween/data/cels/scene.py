@@ -47,6 +47,7 @@ class CelScene:
         self.groups += self.scenery.front(pen)
         self.stage = Stage(self.groups, self.scenery.plane)
         self._painted: dict[tuple[int, int], Image] = {}
+        self._warped: tuple[Image, NDArray[np.float64]] | None = None
         self._labels: dict[tuple[float, int, int], NDArray[np.int32]] = {}
 
     @staticmethod
@@ -72,11 +73,17 @@ class CelScene:
         view = self._view(size, SUPERSAMPLE)
         pixels = np.array([[view.scale, 0, view.dx], [0, view.scale, view.dy], [0, 0, 1.0]])
         matrix = pixels @ self.scenery.plane.world(t, {}) @ self.scenery.to_rest(size, image.shape[:2])
-        # four channels: OpenCV warps them three times as fast as three
-        warped = cv2.warpAffine(
-            image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        return np.asarray(cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB))
+        if (
+            self._warped is None
+            or self._warped[0].shape[:2] != (height, width)
+            or (matrix != self._warped[1]).any()
+        ):
+            # four channels: OpenCV warps them three times as fast as three
+            warped = cv2.warpAffine(
+                image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+            self._warped = cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB), matrix
+        return self._warped[0].copy()
 
     def _affines(self, t: float, size: tuple[int, int]) -> NDArray[np.float64]:
         """(L, 3, 3): from rest coordinates to pixels at t, for each label."""
@@ -121,7 +128,7 @@ class CelScene:
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
         owner = self.stage.owner
         there = owner[self.labels(t_to, size)[row.clip(0, height - 1), column.clip(0, width - 1)]]
-        return (inside & (there == owner[self.labels(t_from, size)]))[None].astype(np.float32)
+        return np.asarray((inside & (there == owner[self.labels(t_from, size)]))[None], np.float32)
 
     def spacing(self, t: float, size: tuple[int, int]) -> Flow:
         """How far along its way the surface point at each pixel of the frame at t has gone.
@@ -137,7 +144,7 @@ class CelScene:
         way = to_last - to_first
         length = np.sum(way**2, 0)
         share = np.clip(np.sum(-to_first * way, 0) / np.maximum(length, 1e-6), 0, 1)
-        return np.where(length < STILL**2, np.float32(t), share)[None].astype(np.float32)
+        return np.asarray(np.where(length < STILL**2, np.float32(t), share)[None], np.float32)
 
 
 def _camera(rng: np.random.Generator, mover: Mover) -> Joint:

@@ -33,6 +33,7 @@ class Scenery:
     grain_seed: int = 0
     middle: list[tuple[Joint, Points, Color, Points | None]] = field(default_factory=list)
     near: list[tuple[Joint, Points, Color, Points | None]] = field(default_factory=list)
+    _teeth: tuple[Image, Image] | None = None
 
     @staticmethod
     def reach(size: tuple[int, int]) -> tuple[float, float]:
@@ -84,14 +85,14 @@ class Scenery:
         """What is fixed to the picture: the paper's grain under pencil, bloom, tint and vignette."""
         height, width = frame.shape[:2]
         if self.tooth > 0:
-            rng = np.random.default_rng(self.grain_seed)
-            rough = rng.integers(0, int(255 * self.tooth), (height, width), np.uint8)
-            bare = np.empty_like(frame)
-            cv2.rectangle(bare, (0, 0), (width, height), self.paper, -1)
-            lost = cv2.multiply(
-                cv2.subtract(bare, frame), cv2.cvtColor(rough, cv2.COLOR_GRAY2RGB), scale=1 / 255
-            )
-            frame = cv2.add(frame, lost)
+            if self._teeth is None or self._teeth[0].shape != frame.shape:
+                rng = np.random.default_rng(self.grain_seed)
+                rough = rng.integers(0, int(255 * self.tooth), (height, width), np.uint8)
+                bare = np.empty_like(frame)
+                cv2.rectangle(bare, (0, 0), (width, height), self.paper, -1)
+                self._teeth = bare, cv2.cvtColor(rough, cv2.COLOR_GRAY2RGB)
+            bare, rough = self._teeth
+            frame = cv2.add(frame, cv2.multiply(cv2.subtract(bare, frame), rough, scale=1 / 255))
         if self.bloom > 0:
             small = cv2.resize(frame, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
             soft = cv2.GaussianBlur(small, (0, 0), 0.02 * min(height, width))
