@@ -90,6 +90,7 @@ class WindowDataModule(L.LightningDataModule):
         self.test_split = test_split
         self.num_workers = num_workers
         self.datasets: dict[Split, WindowDataset] = {}
+        self.loaders: list[WindowLoader] = []
         counts = {"batch_size": batch_size, "val_batch_size": self.val_batch_size, "val_windows": val_windows}
         for name, count in counts.items():
             if count is not None and count < 1:
@@ -134,7 +135,9 @@ class WindowDataModule(L.LightningDataModule):
         if size < self.batch_size:
             log.warning("The train split has %d windows: an epoch is one batch of %d.", windows, size)
         identity = {"windows": windows, "batch_size": self.batch_size, "seed": self.spec.seed}
-        return ResumableLoader(dataset, windows // size, plan, self.num_workers, identity)
+        loader = ResumableLoader(dataset, windows // size, plan, self.num_workers, identity)
+        self.loaders.append(loader)
+        return loader
 
     def val_dataloader(self) -> WindowLoader:
         """Each window of val once, or `val_windows` of them."""
@@ -148,11 +151,22 @@ class WindowDataModule(L.LightningDataModule):
         """The same as `test_dataloader`."""
         return self._eval_loader(self.test_split)
 
+    def teardown(self, stage: str) -> None:
+        """End the worker processes."""
+        while self.loaders:
+            self.loaders.pop().close()
+
+    def on_exception(self, exception: BaseException) -> None:
+        """End the worker processes."""
+        self.teardown("exception")
+
     def _eval_loader(self, split: Split) -> WindowLoader:
         dataset = self.datasets[split]
         indices = evenly_spaced(len(dataset), self.val_windows)
         batches = eval_batches(indices, self.val_batch_size, *self._place())
-        return WindowLoader(dataset, len(batches), lambda: batches, self.num_workers)
+        loader = WindowLoader(dataset, len(batches), lambda: batches, self.num_workers)
+        self.loaders.append(loader)
+        return loader
 
     def _read(self, split: Split) -> None:
         if split not in self.datasets:
@@ -178,7 +192,7 @@ def count_epoch(trainer: L.Trainer) -> None:
     following epoch would then pass for one of an epoch's end, and a second resume would repeat the epoch.
     """
     progress = trainer.fit_loop.epoch_progress
-    if progress.current.ready == progress.current.processed:
+    if progress.current.ready == progress.current.completed:
         progress.increment_ready()
         progress.increment_started()
 

@@ -82,7 +82,7 @@ class WindowLoader:
     """Batches of windows.
 
     Not a `DataLoader` itself, on purpose: Lightning rebuilds those with samplers of its own, which pad,
-    duplicate and know nothing of keys. It takes any sized iterable as it is.
+    duplicate and know nothing of keys. It takes any sized iterable without a `sampler` as it is.
 
     Args:
         dataset: The windows.
@@ -97,15 +97,10 @@ class WindowLoader:
         self.dataset = dataset
         self.batches = batches
         self.plan = plan
-        self.sampler = _Batches()
-        self.loader: DataLoader[Window] = DataLoader(
-            dataset,
-            batch_sampler=self.sampler,
-            num_workers=num_workers,
-            persistent_workers=num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_start_worker,
-        )
+        self.num_workers = num_workers
+        self.order = _Batches()
+        self.reader: DataLoader[Window] | None = None
+        self.current: Iterator[WindowBatch] = iter(())
 
     def __len__(self) -> int:
         return self.batches
@@ -113,8 +108,29 @@ class WindowLoader:
     def __iter__(self) -> Iterator[WindowBatch]:
         # A generator: nothing happens before the first batch is asked for, when a resumed trainer knows
         # where it stands. Lightning makes an iterator earlier than that, and sometimes one too many.
-        self.sampler.batches = self.plan()
-        yield from self.loader
+        self.order.batches = self.plan()
+        self.reader = self.reader or self._start()
+        self.current = iter(self.reader)
+        # by way of the attribute, so that `close` drops the only reference
+        yield from iter(lambda: next(self.current, None), None)
+
+    def close(self) -> None:
+        """End the worker processes; a further pass starts new ones.
+
+        Left to the garbage collector, workers of a run that failed are waited for in vain.
+        """
+        self.current = iter(())
+        self.reader = None
+
+    def _start(self) -> "DataLoader[Window]":
+        return DataLoader(
+            self.dataset,
+            batch_sampler=self.order,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_start_worker,
+        )
 
 
 class ResumableLoader(WindowLoader):

@@ -119,18 +119,21 @@ def split_by_name(scenes: list[Scene]) -> dict[Split, list[Scene]]:
     """Deal animations out to train, val and test, about 80, 10 and 10 per cent, by a hash of their name.
 
     A name falls into the same split whatever else there is, in every process and on every machine. Two
-    exceptions keep small collections usable: if no name falls into train, the one with the lowest hash
-    does; if none falls into val and train has two or more, train's highest does.
+    exceptions keep small collections usable: if no name falls into train, the lowest hash does; if none
+    falls into val, the lowest of test does, or else the highest of train if that has two or more.
     """
     share = {scene.animation: _share(scene.animation) for scene in scenes}
     names = sorted(share, key=lambda name: share[name])
     train = [name for name in names if share[name] < 0.8] or names[:1]
     val = [name for name in names if name not in train and share[name] < 0.9]
-    if not val and len(train) > 1:
+    test = [name for name in names if name not in train and name not in val]
+    if not val and test:
+        val = [test.pop(0)]
+    elif not val and len(train) > 1:
         val = [train.pop()]
-    split_of: dict[str, Split] = dict.fromkeys(names, "test")
-    split_of.update(dict.fromkeys(train, "train"))
-    split_of.update(dict.fromkeys(val, "val"))
+    split_of: dict[str, Split] = {}
+    for split, members in zip(SPLITS, (train, val, test), strict=True):
+        split_of.update(dict.fromkeys(members, split))
     dealt: dict[Split, list[Scene]] = {split: [] for split in SPLITS}
     for scene in scenes:
         dealt[split_of[scene.animation]].append(scene)

@@ -7,9 +7,10 @@ Holds: the smallest things drawn, a pupil of 3 pixels moving by 1, a mouth or a 
 luma of some 5x5 pixels by 22 of 255 or more; two exposures of one drawing with grain (sigma 2) and JPEG
 compression (quality 85), by less than 4.
 
-Cuts: of 4499 neighbours within scenes 7 come out as cut, 5 of those rightly. Where two scenes were joined,
-79 % of the joints are found if they differ in background or style, a third if the same character goes on
-on the same white paper; most of the others have an empty frame on one side.
+Cuts: of 4499 neighbours within scenes 4 come out as cut, and those change their whole background at once.
+Where two scenes were joined, 78 % of the joints are found between different styles of drawing, a third
+where the same character goes on on the same white paper; most of the others have next to nothing on one
+side.
 """
 
 from itertools import pairwise
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from inbetween.data.images import Pixels
 
-VERSION = 2  # of what is found here; a change makes stored findings stale
+VERSION = 3  # of what is found here; a change makes stored findings stale
 
 _SIDE = 256  # pixels of the longer side that frames are compared at for holds
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -31,7 +32,8 @@ _CUT_SIDE = 64  # pixels of both sides that frames are compared at for cuts
 _BLOCK = 8  # pixels of a block's side there
 _REACH = 12  # pixels a block may have moved there
 _CONTEXT = 6  # drawings before and after a cut that show the scene's own motion
-_CUT_LEAST = 0.03  # change below this is no cut
+_CUT_CHANGE = 0.03  # mean change, of 1, below which nothing is a cut
+_CUT_SHARE = 0.6  # of the picture must be gone: a large thing that pops up covers less
 
 
 def thumbnail(image: Pixels) -> Pixels:
@@ -76,8 +78,10 @@ def find_cuts(frames: list[Pixels], drawings: list[int]) -> list[int]:
         others = np.concatenate([change[max(k - _CONTEXT, 0) : k], change[k + 1 : k + 1 + _CONTEXT]])
         ratio = amount / (others.max(initial=0) + 0.01)
         # the share is at most 1: most frames need not be searched
-        if amount > _CUT_LEAST and ratio >= 1 and ratio * _share_gone(small[k], small[k + 1]) >= 1:
-            cuts.append(numbers[k + 1])
+        if amount > _CUT_CHANGE and ratio >= 1:
+            share = _share_gone(small[k], small[k + 1])
+            if share > _CUT_SHARE and ratio * share >= 1:
+                cuts.append(numbers[k + 1])
     return cuts
 
 

@@ -102,7 +102,7 @@ class FrameStore:
             if pictures.shape != (len(scene.frames), *fit.store, 3) or pictures.dtype != np.uint8:
                 return None
             return StoredScene(scene, file, fit, tuple(index["drawings"]), tuple(index["cuts"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError):
             return None
 
     def _build(self, scenes: list[Scene]) -> None:
