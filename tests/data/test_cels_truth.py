@@ -97,6 +97,8 @@ def test_outlines_of_a_group_lie_below_its_fills_and_insides_are_cut_by_their_fr
     labels = stage.label((100, 100), 0.0, view)[50]
     # right's outline from -0.1 to 0.0 is covered by left's fill; the iris ends where left's fill does
     assert labels[[5, 15, 25, 45, 58, 62, 75, 95]].tolist() == [0, 1, 3, 3, 3, 2, 2, 2]
+    bare = Stage([[left, right]], joint).label((100, 100), 0.0, view)[50]
+    assert bare[[5, 15, 25, 45, 62, 95]].tolist() == [0, 1, 1, 1, 2, 2]
     canvas = np.full((100, 100, 3), 255, np.uint8)
     Stage([[left, right]], joint).draw(canvas, 0.0, view)
     assert canvas[50, 45].tolist() == [200, 0, 0]
@@ -116,21 +118,24 @@ def test_nothing_moves_from_a_time_to_itself() -> None:
 
 @pytest.mark.parametrize("t", [0.0, 0.35, 1.0])
 def test_spacing_is_the_share_of_the_way_and_t_where_nothing_moves(t: float) -> None:
-    scene = CelScene(5, 2, "color")
-    spacing = scene.spacing(t, SIZE)[0]
-    to_first, to_last = (scene.flow(t, end, SIZE).astype(np.float64) for end in (0.0, 1.0))
-    way = to_last - to_first
-    length = np.hypot(*way)
-    assert (length > 2).any()
-    assert (length < 0.4).any()
-    np.testing.assert_array_equal(spacing[length < 0.4], np.float32(t))
-    far = length > 2
-    # along a unit vector towards the end: gone / (gone + left)
-    unit = way[:, far] / length[far]
-    gone, left = -(to_first[:, far] * unit).sum(0), (to_last[:, far] * unit).sum(0)
-    np.testing.assert_allclose(spacing[far], np.clip(gone / (gone + left), 0, 1), atol=1e-4)
-    if t in (0.0, 1.0):
-        np.testing.assert_allclose(spacing, t, atol=1e-4)
+    moving = resting = 0
+    for index in range(6):
+        scene = CelScene(5, index, "color")
+        spacing = scene.spacing(t, SIZE)[0]
+        to_first, to_last = (scene.flow(t, end, SIZE).astype(np.float64) for end in (0.0, 1.0))
+        way = to_last - to_first
+        length = np.hypot(*way)
+        rest, far = length < 0.4, length > 2
+        np.testing.assert_array_equal(spacing[rest], np.float32(t))
+        # along a unit vector towards the end: gone / (gone + left)
+        unit = way[:, far] / length[far]
+        gone, left = -(to_first[:, far] * unit).sum(0), (to_last[:, far] * unit).sum(0)
+        np.testing.assert_allclose(spacing[far], np.clip(gone / (gone + left), 0, 1), atol=1e-4)
+        if t in (0.0, 1.0):
+            np.testing.assert_allclose(spacing, t, atol=1e-4)
+        moving, resting = moving + far.sum(), resting + rest.sum()
+    assert moving > 1000
+    assert resting > 1000
 
 
 def test_hidden_and_departed_points_are_invisible() -> None:

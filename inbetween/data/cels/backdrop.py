@@ -18,7 +18,7 @@ def backdrop(rng: np.random.Generator, kind: Kind, camera: Joint) -> Scenery:
     if kind == "sketch":
         paper = palette.pick(rng, ["ffffff", "ffffff", "fdfcf7", "f7f4ea", "f3f5f7", "efe9dc"], 0.2)
         tooth = float(rng.uniform(0.3, 0.7)) if rng.random() < 0.5 else 0.0
-        return Scenery(paper, plane, rng, tooth=tooth, grain_seed=int(rng.integers(1 << 31)))
+        return Scenery(paper, plane, tooth=tooth, grain_seed=int(rng.integers(1 << 31)))
     if kind == "color":
         plain = ["ffffff"] * 6 + [
             "f4f1ea",
@@ -31,12 +31,10 @@ def backdrop(rng: np.random.Generator, kind: Kind, camera: Joint) -> Scenery:
             "9fd3c7",
             "f6c453",
         ]
-        return Scenery(palette.pick(rng, plain, 0.0 if rng.random() < 0.7 else 0.5), plane, rng)
+        return Scenery(palette.pick(rng, plain, 0.0 if rng.random() < 0.7 else 0.5), plane)
     scene = Scenery(
         WHITE,
         plane,
-        rng,
-        [],
         vignette=float(rng.uniform(0.05, 0.22)) if rng.random() < 0.4 else 0.0,
         grain=float(rng.uniform(2, 7)) if rng.random() < 0.4 else 0.0,
         grain_seed=int(rng.integers(1 << 31)),
@@ -63,7 +61,7 @@ def ridge(rng: np.random.Generator, y: float, height: float, n: int = 8, sharp: 
 def cloud(rng: np.random.Generator, x: float, y: float, size: float) -> Points:
     """A puffy outline."""
     a = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-    r = size * (1 + 0.14 * np.abs(np.sin(a * rng.integers(3, 5) / 1.0 + rng.uniform(0, 3))))
+    r = size * (1 + 0.14 * np.abs(np.sin(a * rng.integers(3, 5) + rng.uniform(0, 3))))
     return np.stack([x + 1.6 * r * np.cos(a), y + np.minimum(0.62 * r * np.sin(a), 0.3 * size)], 1)
 
 
@@ -100,7 +98,6 @@ def outdoors(scene: Scenery, rng: np.random.Generator, camera: Joint) -> None:
     sky, ground = skies[int(rng.integers(len(skies)))], grounds[int(rng.integers(len(grounds)))]
     scene.gradient = palette.rgb(sky[0]), palette.rgb(sky[1])
     low = palette.rgb(sky[1])
-    assert scene.paint is not None
     if rng.random() < 0.4:
         sun = ellipse(0.1, 0.1, (rng.uniform(-0.5, 0.5), rng.uniform(-0.4, -0.2)))
         scene.paint.append((sun * 1.0, palette.mix(low, WHITE, 0.6), 0.06))
@@ -138,34 +135,28 @@ def outdoors(scene: Scenery, rng: np.random.Generator, camera: Joint) -> None:
         x, s = rng.uniform(-0.8, 0.8), rng.uniform(0.07, 0.2)
         base = horizon + rng.uniform(0.2, 0.3)
         leaf = palette.pick(rng, ["5f9a58", "4c8560", "86ac4e", "d98c4a", "e2a3b5", "3f6f5f"])
-        scene.paint.append((box(0.16 * s, s, (x, base - 0.3 * s)), palette.rgb("7a5a42"), 0.0))
+        light = palette.mix(leaf, (255, 250, 200), 0.25)
+        trunk, bark = box(0.16 * s, s, (x, base - 0.3 * s)), palette.rgb("7a5a42")
         crown = foliage(rng, x, base - 1.2 * s, 0.7 * s)
-        scene.paint.append((crown, leaf, 0.0))
-        scene.paint.append(
-            (
-                crown * 0.6 + np.array([x, base - 1.2 * s]) * 0.4 - [0.14 * s, 0.14 * s],
-                palette.mix(leaf, (255, 250, 200), 0.25),
-                0.012,
-            )
-        )
+        lit = crown * 0.6 + np.array([x, base - 1.2 * s]) * 0.4 - [0.14 * s, 0.14 * s]
+        if rng.random() < 0.3:  # nearer than the painted plane, so that it moves against it
+            layer = Parallax(camera, 1.15)
+            scene.middle += [(layer, trunk, bark, None), (layer, crown, leaf, (lit, light))]
+            continue
+        scene.paint += [(trunk, bark, 0.0), (crown, leaf, 0.0), (lit, light, 0.012)]
     if rng.random() < 0.45:  # foliage or grass before the camera, with more parallax
-        near = _parallax(camera, 1.35)
+        layer = Parallax(camera, 1.35)
         color = palette.shade(palette.rgb(ground[2]), 1.0)
         for _ in range(int(rng.integers(1, 4))):
-            side = rng.choice([-1.0, 1.0])
-            scene.near.append(
-                (
-                    near,
-                    foliage(
-                        rng, side * rng.uniform(0.3, 0.6), rng.uniform(0.5, 0.62), rng.uniform(0.1, 0.22), 7
-                    ),
-                    color,
-                    None,
-                )
+            x, y, size = (
+                rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 0.6),
+                rng.uniform(0.5, 0.62),
+                rng.uniform(0.1, 0.22),
             )
+            scene.near.append((layer, foliage(rng, x, y, size, 7), color, None))
 
 
-class _Parallax(Joint):
+class Parallax(Joint):
     """Moves with the camera, its shift multiplied: what is nearer moves more."""
 
     def __init__(self, camera: Joint, depth: float) -> None:
@@ -179,17 +170,12 @@ class _Parallax(Joint):
         return matrix
 
 
-def _parallax(camera: Joint, depth: float) -> Joint:
-    return _Parallax(camera, depth)
-
-
 def indoors(scene: Scenery, rng: np.random.Generator, camera: Joint) -> None:
     """A room: wall, floor, window, furniture."""
     walls = ["efe1cf", "d9e4e6", "e6d3d3", "c9d8c5", "8d99ae", "5c5470", "f3e9dc", "b8c0d4"]
     floors = ["b98a5e", "8f6a4a", "cbb89d", "77808f", "a3685a"]
     wall, floor = palette.pick(rng, walls), palette.pick(rng, floors)
     scene.gradient = wall, palette.shade(wall, 0.6)
-    assert scene.paint is not None
     line = rng.uniform(0.18, 0.34)
     if rng.random() < 0.5:
         for k in range(12):
@@ -249,7 +235,7 @@ def indoors(scene: Scenery, rng: np.random.Generator, camera: Joint) -> None:
     if rng.random() < 0.3:  # a table before the characters
         top = box(rng.uniform(0.5, 1.0), 0.3, (rng.uniform(-0.3, 0.3), 0.56), 0.02)
         scene.near.append(
-            (_parallax(camera, 1.2), top, palette.pick(rng, ["8a5a3a", "b98a5a", "e8e2d6"]), None)
+            (Parallax(camera, 1.2), top, palette.pick(rng, ["8a5a3a", "b98a5a", "e8e2d6"]), None)
         )
 
 
@@ -258,7 +244,6 @@ def abstract(scene: Scenery, rng: np.random.Generator, camera: Joint) -> None:
     codes = palette.CLOTHES[int(rng.integers(len(palette.CLOTHES)))]
     a, b = palette.rgb(codes[int(rng.integers(5))]), palette.rgb(codes[4])
     scene.gradient = a, palette.mix(a, b, 0.6)
-    assert scene.paint is not None
     if rng.random() < 0.4:
         n, turn, c = int(rng.integers(7, 13)), rng.uniform(0, 1), rng.uniform(-0.2, 0.2, 2)
         for k in range(n):

@@ -68,7 +68,10 @@ class FacePlan:
                 joint = self.spot(side * apart, height, size=(1.0, self.open))
                 shine = [Mark(ellipse(0.05, 0.07, (-0.03, -0.09), 10), WHITE)]
                 dot = ellipse(0.55 * size, 0.8 * size, n=16)
-                groups.append([pen.part(joint, dot, pen.ink, shine, line=0.2, shade=0)])
+                if pen.rough:
+                    groups.append([Part(joint, dot, pen.ink, marks=shine)])
+                else:
+                    groups.append([pen.part(joint, dot, pen.ink, shine, line=0.2, shade=0)])
         gaze = (self.mover.track(0.0, 0.22 * size), self.mover.track(0.0, 0.12 * size))
         tilt, tall, wide = rng.uniform(-6, 10), size * rng.uniform(0.95, 1.35), size * rng.uniform(0.8, 1.0)
         brow_y, brow_turn = height - tall - rng.uniform(0.1, 0.25), self.mover.track(rng.uniform(-10, 12), 14)
@@ -108,7 +111,7 @@ class FacePlan:
                     pupil_joint,
                     iris,
                     look.iris,
-                    marks if not pen.rough else marks[1:3],
+                    marks if not pen.rough else marks[2:3],
                     line=0.4,
                     shade=0,
                     inside=ball,

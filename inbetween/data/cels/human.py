@@ -1,5 +1,7 @@
 """People, from chibi to normal proportions, as full figures, busts and close-ups."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from inbetween.data.cels import palette
@@ -165,7 +167,7 @@ class Figure:
             (0, 0.18),
         ]
         marks: list[Mark] = (
-            [Mark(m.points - [0, tl], m.color, True) for m in pattern(pen, self.shoulder, tl, self.second)]
+            [replace(m, points=m.points - [0, tl]) for m in pattern(pen, self.shoulder, tl, self.second)]
             if self.patterned
             else []
         )

@@ -41,6 +41,8 @@ class Pen:
         a = rng.uniform(-2.4, -0.7)
         self.light = np.array([np.cos(a), np.sin(a)])
         self.hatched = rng.random() < 0.25  # sketches: shading by parallel strokes
+        self.detailed = rng.random() < 0.6  # sketches: borders of patterns and second colours
+        self.faint = palette.mix(self.ink, paper, 0.3)
         self.construction = rng.random() < 0.3  # sketches: light balls and axes below the lines
         self.second = palette.pick(rng, ["d05a52", "5f8fd0", "7aa6d8", "c98a4a"])  # construction lines
 
@@ -77,7 +79,7 @@ class Pen:
         """
         width = self.width * line / self.scale
         if self.rough:
-            kept = [m for m in marks if not m.clipped]
+            kept = [mark for mark in marks if self.detailed or not mark.clipped]
             below = self._guides(outline, width) if line >= 1 else []
             strokes = self.sketched(outline, width) if line > 0 else []
             return Part(joint, outline, self.paper, None, self.ink, [*below, *kept, *strokes], bend, inside)
@@ -114,8 +116,11 @@ class Pen:
         )
 
     def patch(self, points: Points, color: Color) -> Mark:
-        """A second colour on a part, inside of its outline; left out of sketches."""
-        return Mark(points, color, clipped=True)
+        """A second colour on a part, inside of its outline; its border or nothing in sketches."""
+        if not self.rough:
+            return Mark(points, color, clipped=True)
+        ring = np.concatenate([points, points[:1]])
+        return Mark(curves.stroke(ring, 0.6 * self.width / self.scale), self.faint, clipped=True)
 
     def solid(self, points: Points, color: Color) -> Mark:
         """A small filled shape: a button, an eye's dot. Sketches hatch it as an outline."""
@@ -162,20 +167,25 @@ class Pen:
     def _pencil(self, run: Points, normal: Points, width: float) -> Mark:
         """One stroke along `run` that strays from it, with changing pressure and tapered ends."""
         s = np.arange(len(run)) / (len(run) - 1)
-        phase = self.rng.uniform(0, 6.3, 3)
-        stray = (0.9 * self.width / self.scale) * (np.sin(4 * s + phase[0]) + 0.5 * np.sin(9 * s + phase[1]))
-        swell = np.minimum(1, 0.2 + 4 * np.minimum(s, 1 - s)) * (1 + 0.35 * np.sin(3 * s + phase[2]))
-        half = 0.5 * width * self.rng.uniform(0.7, 1.2) * swell
-        sides = [run + normal * (stray + half)[:, None], (run + normal * (stray - half)[:, None])[::-1]]
-        return Mark(
-            np.concatenate(sides), palette.mix(self.ink, self.paper, float(self.rng.uniform(0, 0.35)))
+        slow, fast, press, weight, tone = self.rng.random(5).tolist()
+        stray = (0.9 * self.width / self.scale) * (
+            np.sin(4 * s + 6.3 * slow) + 0.5 * np.sin(9 * s + 6.3 * fast)
         )
+        swell = np.minimum(1, 0.2 + 4 * np.minimum(s, 1 - s)) * (1 + 0.35 * np.sin(3 * s + 6.3 * press))
+        side = normal * (0.5 * width * (0.7 + 0.5 * weight) * swell)[:, None]
+        path = run + normal * stray[:, None]
+        points = np.concatenate([path + side, (path - side)[::-1]])
+        return Mark(points, palette.mix(self.ink, self.paper, 0.35 * tone))
 
     def _wobbled(self, run: Points) -> Points:
         size = 0.9 * self.width / self.scale
         s = (np.arange(len(run)) / len(run))[:, None]
         phase = self.rng.uniform(0, 6.3, (2, 2))
         return np.asarray(run + size * (np.sin(4 * s + phase[0]) + 0.5 * np.sin(9 * s + phase[1])))
+
+
+# soft start, soft end; twice as often neither, as tight drawings are spaced evenly
+EASES = ((False, False), (True, False), (False, True), (True, True), (False, False))
 
 
 class Mover:
@@ -191,11 +201,11 @@ class Mover:
         self.ease = self._ease(0.0)
 
     def _ease(self, delay: float) -> Ease:
-        style, power = self.rng.integers(5), self.rng.uniform(1.2, 2.0)
-        overshoot = self.rng.uniform(0.02, 0.12) if self.rng.random() < 0.15 else 0.0
-        soft_in = (1.0, power, 1.0, power, 1.0)[style]
-        soft_out = (1.0, 1.0, power, power, 1.0)[style]
-        return Ease(float(soft_in), float(soft_out), delay, float(overshoot))
+        style, power, settle, size = self.rng.random(4).tolist()
+        soft_in, soft_out = EASES[int(style * len(EASES))]
+        power = 1.2 + 0.8 * power
+        overshoot = 0.02 + 0.1 * size if settle < 0.15 else 0.0
+        return Ease(power if soft_in else 1.0, power if soft_out else 1.0, delay, overshoot)
 
     def track(self, middle: float, spread: float, still: float = 0.3, lag: float = 0.0) -> Track:
         """A value about `middle` that moves within `spread`, by a share of it that follows `amount`.
@@ -206,13 +216,16 @@ class Mover:
             still: Chance that it does not move at all.
             lag: Follow-through: how far it may trail behind the scene's main movement.
         """
-        centre = middle + spread * self.rng.uniform(-0.6, 0.6)
-        move = 0.0 if self.rng.random() < still else spread * self.amount * self.rng.choice([-1.0, 1.0])
-        move *= self.rng.uniform(0.35, 1.0)
-        start = np.clip(centre - move / 2, middle - spread, middle + spread)
-        end = np.clip(centre + move / 2, middle - spread, middle + spread)
-        ease = self.ease if lag == 0 and self.rng.random() < 0.7 else self._ease(lag * self.rng.uniform(0, 1))
-        return Track(float(start), float(end), ease)
+        place, rest, side, share, own, trail, bulge = self.rng.random(7).tolist()
+        centre = middle + spread * (1.2 * place - 0.6)
+        move = 0.0 if rest < still else spread * self.amount * (0.35 + 0.65 * share)
+        if side < 0.5:
+            move = -move
+        start = min(max(centre - move / 2, middle - spread), middle + spread)
+        end = min(max(centre + move / 2, middle - spread), middle + spread)
+        ease = self.ease if lag == 0 and own < 0.7 else self._ease(lag * trail)
+        # values that bulge by different amounts make points travel on arcs
+        return Track(start, end, ease, 0.3 * (bulge - 0.5) * (end - start))
 
     def swing(self, spread: float, lag: float = 0.25) -> Track:
         """Hair and cloth: swings by up to `spread` and bulges on the way."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from inbetween.data.cels import palette
 from inbetween.data.cels.curves import Points
 from inbetween.data.cels.motion import Joint, Matrix
 from inbetween.data.cels.parts import Color, Fixed, Image, Part
@@ -14,26 +13,43 @@ from inbetween.data.cels.pen import Pen
 ROOM = 0.28  # world units painted beyond the frame, for camera moves
 REACH = 1.6  # half width of what spans any picture
 WHITE: Color = (255, 255, 255)
+Layer = tuple[Joint, Points, Color, tuple[Points, Color] | None]
 
 
 @dataclass
 class Scenery:
-    """Background of a scene: paper, or a painted plane with scenery in front of it."""
+    """Background of a scene: paper, or a painted plane with scenery before it, and the picture's finish.
+
+    Args:
+        paper: RGB of plain paper.
+        plane: Carries the painted plane.
+        paint: What is painted, in order: polygon in world units, RGB, softness of its edge in world
+            units. Nothing painted leaves plain paper.
+        gradient: RGB at the top and at the bottom below the paint.
+        grain: Strength of the paint's texture in levels of 255.
+        tooth: Share of a pencil's line that the paper's roughness keeps away.
+        bloom: Strength of the glow of bright areas.
+        tint: RGB of the light that falls on everything.
+        vignette: How much darker the corners are.
+        grain_seed: Of the textures.
+        middle: Scenery behind the actors: joint, outline, RGB, and a second tone with its RGB.
+        near: Scenery in front of the actors, in the same form.
+    """
 
     paper: Color
     plane: Joint
-    rng: np.random.Generator
-    paint: list[tuple[Points, Color, float]] | None = None  # polygon, colour, softness in world units
+    paint: list[tuple[Points, Color, float]] = field(default_factory=list)
     gradient: tuple[Color, Color] = (WHITE, WHITE)
     grain: float = 0.0
-    vignette: float = 0.0
+    tooth: float = 0.0
     bloom: float = 0.0
     tint: Color | None = None
-    tooth: float = 0.0
+    vignette: float = 0.0
     grain_seed: int = 0
-    middle: list[tuple[Joint, Points, Color, Points | None]] = field(default_factory=list)
-    near: list[tuple[Joint, Points, Color, Points | None]] = field(default_factory=list)
+    middle: list[Layer] = field(default_factory=list)
+    near: list[Layer] = field(default_factory=list)
     _teeth: tuple[Image, Image] | None = None
+    _dark: Image | None = None
 
     @staticmethod
     def reach(size: tuple[int, int]) -> tuple[float, float]:
@@ -94,7 +110,7 @@ class Scenery:
             bare, rough = self._teeth
             frame = cv2.add(frame, cv2.multiply(cv2.subtract(bare, frame), rough, scale=1 / 255))
         if self.bloom > 0:
-            small = cv2.resize(frame, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
+            small = cv2.resize(frame, (-(-width // 4), -(-height // 4)), interpolation=cv2.INTER_AREA)
             soft = cv2.GaussianBlur(small, (0, 0), 0.02 * min(height, width))
             frame = cv2.addWeighted(
                 frame, 1.0, cv2.resize(soft, (width, height)), self.bloom, -128 * self.bloom
@@ -103,9 +119,11 @@ class Scenery:
             ramp = np.arange(256, dtype=np.float64)[:, None] * (np.asarray(self.tint) / 255)
             frame = cv2.LUT(frame, ramp.round().clip(0, 255).astype(np.uint8)[None])
         if self.vignette > 0:
-            y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
-            dark = (1 - self.vignette * np.clip(x * x + y * y - 0.4, 0, 2)).astype(np.float32)
-            frame = cv2.multiply(frame, cv2.merge([dark] * 3), dtype=cv2.CV_8U)
+            if self._dark is None or self._dark.shape != frame.shape:
+                y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
+                dark = 255 * (1 - self.vignette * np.clip(x * x + y * y - 0.4, 0, 2))
+                self._dark = cv2.cvtColor(dark.round().astype(np.uint8), cv2.COLOR_GRAY2RGB)
+            frame = cv2.multiply(frame, self._dark, scale=1 / 255)
         return np.asarray(frame)
 
 
@@ -126,7 +144,7 @@ def _airbrush(image: Image, polygon: Fixed, color: Color, sigma: float) -> None:
     below[:] = cv2.blendLinear(paint, np.ascontiguousarray(below), mask, 1 - mask)
 
 
-def _scenic(pen: Pen, joint: Joint, outline: Points, color: Color, tone: Points | None) -> Part:
+def _scenic(pen: Pen, joint: Joint, outline: Points, color: Color, tone: tuple[Points, Color] | None) -> Part:
     pen.scale = 1.0
-    marks = [] if tone is None else [pen.patch(tone, palette.shade(color, 0.7))]
+    marks = [] if tone is None else [pen.patch(*tone)]
     return pen.part(joint, outline, color, marks, line=0.0 if pen.bare else 0.7, shade=0.0)

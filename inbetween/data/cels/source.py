@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from inbetween.data.cels.pen import Kind
 from inbetween.data.cels.scene import KINDS, CelScene
@@ -94,10 +93,14 @@ class _CelWindows(WindowDataset):
         name = f"cels/{kind}-{index}/0-1"
         if self.split == "train":
             name = f"cels/{kind}-{epoch}.{index}/0-1"
+        frames = np.empty((n + 2, 3, height, width), np.float32)
+        for frame, t in zip(frames, (0.0, *times, 1.0), strict=True):
+            np.divide(scene.draw(t, size).transpose(2, 0, 1), np.float32(255), out=frame)
+        drawn = torch.from_numpy(frames)
         window: Window = {
-            "first": _picture(scene, 0.0, size),
-            "last": _picture(scene, 1.0, size),
-            "targets": torch.stack([_picture(scene, t, size) for t in times]),
+            "first": drawn[0],
+            "last": drawn[-1],
+            "targets": drawn[1:-1],
             "t": torch.tensor(times, dtype=torch.float32),
             "box": torch.tensor([0, 0, height, width]),
             "index": torch.tensor(index),
@@ -113,8 +116,3 @@ class _CelWindows(WindowDataset):
             window["flow_t1"] = torch.from_numpy(np.stack([scene.flow(t, 1.0, size) for t in times]))
             window["spacing"] = torch.from_numpy(np.stack([scene.spacing(t, size) for t in times]))
         return window
-
-
-def _picture(scene: CelScene, t: float, size: tuple[int, int]) -> Tensor:
-    frame = torch.from_numpy(scene.draw(t, size))
-    return frame.permute(2, 0, 1).float().div_(255).contiguous()
