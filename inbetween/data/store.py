@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,23 +133,24 @@ class FrameStore:
             pictures = np.lib.format.open_memmap(
                 partial, mode="w+", dtype=np.uint8, shape=(len(scene.frames), *fit.store, 3)
             )
-            thumbnails = []
-            for number, (picture, thumbnail) in enumerate(pool.map(decode, scene.frames)):
-                pictures[number] = picture
-                thumbnails.append(thumbnail)
-                count()
+
+            def thumbnails() -> Iterator[Pixels]:
+                for number, (picture, thumbnail) in enumerate(pool.map(decode, scene.frames)):
+                    pictures[number] = picture
+                    count()
+                    yield thumbnail
+
+            drawings, cuts = shots.find_shots(thumbnails())
             pictures.flush()
-            del pictures
             partial.replace(file)
         finally:
             partial.unlink(missing_ok=True)
-        drawings = shots.find_drawings(thumbnails)
         index = {
             "folder": str(scene.frames[0].parent),
             "frames": state,
             "source": size,
             "drawings": drawings,
-            "cuts": shots.find_cuts(thumbnails, drawings),
+            "cuts": cuts,
         }
         partial.write_text(json.dumps(index), encoding="utf-8")
         partial.replace(file.with_suffix(".json"))

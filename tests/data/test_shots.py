@@ -6,9 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from inbetween.data.shots import find_cuts, find_drawings
+from inbetween.data.shots import find_shots
 
 RANDOM = np.random.default_rng(0)
+
+
+def find_drawings(frames: list[np.ndarray]) -> list[int]:
+    return find_shots(frames)[0]
 
 
 def face(pupil: int = 0, mouth: int = 0, blink: bool = False) -> np.ndarray:
@@ -63,7 +67,7 @@ def shot(seed: int, length: int = 8, step: int = 4) -> list[np.ndarray]:
 
 
 def cuts(frames: list[np.ndarray]) -> list[int]:
-    return find_cuts(frames, find_drawings(frames))
+    return find_shots(frames)[1]
 
 
 def test_cuts_are_found_where_shots_meet() -> None:
