@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from inbetween.commands.compare import compare
@@ -39,8 +39,9 @@ class InbetweenCLI(LightningCLI):
     def after_fit(self) -> None:
         """Say where the results are; Lightning calls this after `fit`."""
         if self.trainer.is_global_zero:
-            best = getattr(self.trainer.checkpoint_callback, "last_model_path", "")
-            print(f"checkpoint: {best or 'none written'}\nTensorBoard: tensorboard --logdir {self.trainer.log_dir}")
+            last = getattr(self.trainer.checkpoint_callback, "last_model_path", "")
+            print(f"checkpoint: {last or 'none written'}")
+            print(f"TensorBoard: tensorboard --logdir {self.trainer.log_dir}")
 
 
 def resolve_configs(args: list[str]) -> list[str]:
@@ -92,7 +93,7 @@ def run_trainer(command: str, args: list[str]) -> None:
         auto_configure_optimizers=False,
         save_config_callback=SaveConfigCallback,
         save_config_kwargs={"overwrite": True},
-        parser_kwargs={**options, **{name: options for name in TRAINER_COMMANDS}},
+        parser_kwargs={**options, **dict.fromkeys(TRAINER_COMMANDS, options)},
         args=[command, *args],
     )
 
@@ -101,17 +102,19 @@ def run_function(command: str, args: list[str]) -> None:
     """Call the function behind one of the project's own commands with what its keys say."""
     function = FUNCTIONS[command]
     parser = ArgumentParser(prog=f"inbetween {command}", exit_on_error=False)
-    parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML file with the keys below.")
+    parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
     parser.add_function_arguments(function, skip={"methods"})
     if function is compare:
-        parser.add_argument("--methods", nargs="*", default=[], help="YAML files, each as FILE or FILE=CHECKPOINT.")
+        parser.add_argument(
+            "--methods", nargs="*", default=[], help="YAML files, each as FILE or FILE=CHECKPOINT."
+        )
     given = parser.instantiate(parser.parse_args(args))
     given.pop("config")
     function(**given.as_dict())
 
 
 def one_sentence(error: ArgumentError) -> str:
-    """jsonargparse's message in one line, without the types it tried in vain."""
+    """Jsonargparse's message in one line, without the types it tried in vain."""
     text = " ".join(str(error).split())
     problem = re.search(r"Problem with given class_path .*?(?= - Expected a <class 'NoneType'>|$)", text)
     text = problem.group() if problem else text

@@ -49,7 +49,9 @@ def write_tiny_backbone(folder: Path, prediction_type: str = "epsilon") -> Path:
     return folder
 
 
-def random_batch(size: int = 2, between: int = 3, height: int = 32, width: int = 32, seed: int = 0) -> WindowBatch:
+def random_batch(
+    size: int = 2, between: int = 3, height: int = 32, width: int = 32, seed: int = 0
+) -> WindowBatch:
     """A batch of noise pictures, smooth enough for flow to find something."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(size, (between + 2) * 3, 4, 4, generator=generator)

@@ -1,6 +1,5 @@
 """Training that makes a backbone leaves it in diffusers' folder format."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -32,4 +31,4 @@ class PretrainedWriter(Callback):
                 target = self.folder / part.name
                 if target.exists():
                     shutil.rmtree(target)
-                os.replace(part, target)
+                part.replace(target)

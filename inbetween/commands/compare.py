@@ -19,9 +19,7 @@ from tqdm import tqdm
 from inbetween.callbacks import write_image
 from inbetween.commands.methods import load_method
 from inbetween.data import WindowDataModule
-from inbetween.errors import UserError
 from inbetween.functional.grid import picture_grid, stacked
-from inbetween.methods import Method
 from inbetween.metrics import bootstrap_interval, frame_metrics, load_lpips, window_scores
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch
@@ -84,7 +82,9 @@ def compare(
         UserError: A file cannot be used.
     """
     rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
-    built = [load_method(find_config(row.config), Path(row.checkpoint) if row.checkpoint else None) for row in rows]
+    built = [
+        load_method(find_config(row.config), Path(row.checkpoint) if row.checkpoint else None) for row in rows
+    ]
     data.test_split = split
     data.setup("test")
     batches = data.test_dataloader()
@@ -183,7 +183,10 @@ def table(summary: list[dict[str, Any]], windows: int, split: str) -> str:
         cells += [[*means, f"{line['seconds_per_frame']:.4f}"], [*intervals, ""]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
     lines = [
-        "  ".join(cell.ljust(width) if not i else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            cell.ljust(width) if not i else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in cells
     ]
     lines.insert(1, "-" * len(lines[0]))
@@ -236,4 +239,4 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)

@@ -28,7 +28,9 @@ def load_method(config: Path, checkpoint: Path | None = None) -> Method:
     saved: dict[str, Any] = {}
     if checkpoint is not None:
         saved = read_checkpoint(checkpoint, model["class_path"])
-        architecture = {key: value for key, value in saved["hyper_parameters"].items() if not key.startswith("_")}
+        architecture = {
+            key: value for key, value in saved["hyper_parameters"].items() if not key.startswith("_")
+        }
         model = {**model, "init_args": {**model.get("init_args", {}), **architecture}}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(Method, "model", required=True)
@@ -37,7 +39,9 @@ def load_method(config: Path, checkpoint: Path | None = None) -> Method:
         try:
             method.load_state_dict(saved["state_dict"])
         except RuntimeError as error:
-            raise UserError(f"The weights in {checkpoint} do not fit {config}: {first_line(error)}.") from error
+            raise UserError(
+                f"The weights in {checkpoint} do not fit {config}: {first_line(error)}."
+            ) from error
     return method.eval()
 
 
@@ -54,7 +58,7 @@ def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:
         found = saved["method"]
     except Exception as error:
         raise UserError(
-            f"{path} is not a checkpoint that inbetween's fit wrote ({type(error).__name__}); give one that is."
+            f"{path} is not a checkpoint that `fit` wrote ({type(error).__name__}); give one that is."
         ) from error
     if found.rpartition(".")[2] != class_path.rpartition(".")[2]:
         raise UserError(

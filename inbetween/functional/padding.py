@@ -19,4 +19,5 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     if not bottom and not right:
         return images
     flat = images.reshape(-1, *images.shape[-3:])
-    return F.pad(flat, (0, right, 0, bottom), mode="replicate").unflatten(0, images.shape[:-3])
+    padded = F.pad(flat, (0, right, 0, bottom), mode="replicate")
+    return padded.view(*images.shape[:-3], *padded.shape[1:])

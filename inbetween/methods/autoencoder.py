@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
 
-def adamw(parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+def adamw(parameters: Iterable[Any]) -> torch.optim.Optimizer:
     """AdamW with a learning rate that suits a small convolutional autoencoder, 5e-4."""
     return torch.optim.AdamW(parameters, lr=5e-4, weight_decay=1e-4)
 
@@ -79,6 +80,8 @@ class LatentInterpolation(TrainableMethod):
             scaling_factor=1.0,
         ).to(memory_format=torch.channels_last)
         use_fast_group_norm(self.vae)
+        # Noise of deviation 1 on the latents would drown the first thousands of steps.
+        self.vae.quant_conv.bias.data[latent_channels:] = -6.0
         self.multiple = 2 ** (levels - 1)
         self.crop, self.line_weight, self.kl_weight = crop, line_weight, kl_weight
         self.register_buffer("latent_std", torch.ones(()))
@@ -125,11 +128,13 @@ class LatentInterpolation(TrainableMethod):
         keyframes = pad_to_multiple(torch.cat([first, last]), self.multiple) * 2 - 1
         latents = self.vae.encode(keyframes.contiguous(memory_format=torch.channels_last)).latent_dist.mode()
         z_first, z_last = (z.repeat_interleave(count, 0) for z in latents.chunk(2))
-        frames = self.vae.decode(slerp(z_first, z_last, t.flatten())).sample.float() / 2 + 0.5
-        return frames[..., :height, :width].clamp(0, 1).unflatten(0, (-1, count))
+        decoded: Tensor = self.vae.decode(slerp(z_first, z_last, t.flatten())).sample
+        frames = decoded.float() / 2 + 0.5
+        frames = frames[..., :height, :width].clamp(0, 1)
+        return frames.view(-1, count, *frames.shape[1:])
 
     def save_pretrained(self, folder: Path) -> None:
-        """Write the autoencoder in float16 to `folder/vae`, with scaling_factor = 1 / deviation of latents."""
+        """Write the autoencoder in float16 to `folder/vae`, latents' 1 / deviation as scaling_factor."""
         import copy
 
         vae = copy.deepcopy(self.vae).half()

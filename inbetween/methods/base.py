@@ -148,6 +148,11 @@ class TrainableMethod(Method):
         scalars |= {f"{stage}/{key}": value.detach() for key, value in output.get("logs", {}).items()}
         training = stage == "train"
         self.log_dict(
-            scalars, prog_bar=True, on_step=training, on_epoch=not training, sync_dist=True, batch_size=len(batch["t"])
+            scalars,
+            prog_bar=True,
+            on_step=training,
+            on_epoch=not training,
+            sync_dist=True,
+            batch_size=len(batch["t"]),
         )
         return output

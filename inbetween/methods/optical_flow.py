@@ -45,7 +45,9 @@ class OpticalFlow(Method):
         height, width = first.shape[-2:]
         a, b = (_grey(frames) for frames in (first, last))
         flow_01, flow_10 = (
-            torch.from_numpy(np.stack([estimate_flow(x, y, self.algorithm) for x, y in pairs])).to(first.device)
+            torch.from_numpy(np.stack([estimate_flow(x, y, self.algorithm) for x, y in pairs])).to(
+                first.device
+            )
             for pairs in (zip(a, b, strict=True), zip(b, a, strict=True))
         )
         flow_01, flow_10 = flow_01[..., :height, :width], flow_10[..., :height, :width]
@@ -58,13 +60,15 @@ class OpticalFlow(Method):
         return torch.stack(frames, dim=1)
 
 
-def estimate_flow(source: NDArray[np.uint8], target: NDArray[np.uint8], algorithm: Algorithm) -> NDArray[np.float32]:
+def estimate_flow(
+    source: NDArray[np.uint8], target: NDArray[np.uint8], algorithm: Algorithm
+) -> NDArray[np.float32]:
     """Flow (2, H, W) in pixels, x then y, from `source` to `target`, grey pictures (H, W)."""
     if algorithm == "farneback":
-        flow = cv2.calcOpticalFlowFarneback(source, target, None, 0.5, 3, 15, 3, 5, 1.2, 0)  # type: ignore[call-overload]
+        flow = cv2.calcOpticalFlowFarneback(source, target, None, 0.5, 3, 15, 3, 5, 1.2, 0)
     else:
         dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        flow = dis.calc(source, target, None)  # type: ignore[call-overload]
+        flow = dis.calc(source, target, None)
     return np.ascontiguousarray(np.moveaxis(flow, -1, 0), dtype=np.float32)
 
 

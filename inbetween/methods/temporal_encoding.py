@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
@@ -20,7 +21,7 @@ from inbetween.modules.conditioning import TimeToken
 from inbetween.types import StepOutput, WindowBatch
 
 
-def adamw(parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+def adamw(parameters: Iterable[Any]) -> torch.optim.Optimizer:
     """AdamW at the learning rate of the origin, 1e-4."""
     return torch.optim.AdamW(parameters, lr=1e-4)
 
@@ -72,7 +73,7 @@ class TemporalEncodingDiffusion(TrainableMethod):
         self,
         backbone: Backbone,
         trained: TrainedPart = "attn2",
-        sampling: Sampling = Sampling(),  # noqa: B008  frozen
+        sampling: Sampling = Sampling(),
         optimizer: OptimizerCallable = adamw,
         schedule: Literal["constant", "cosine"] = "cosine",
         warmup_steps: int = 0,
@@ -87,20 +88,18 @@ class TemporalEncodingDiffusion(TrainableMethod):
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """Mean squared error of the prediction for one in-between per window, one timestep each."""
-        z_first_shape_source = pad_to_multiple(batch["targets"], self.backbone.multiple)
-        chosen, timestep, noise = [], [], []
         streams = generators(batch["seed"])
-        for stream in streams:
-            chosen.append(torch.randint(batch["t"].shape[1], (), generator=stream))
-            timestep.append(torch.randint(self.backbone.num_train_timesteps, (), generator=stream))
-        rows = torch.arange(len(streams), device=self.device)
-        columns = torch.stack(chosen).to(self.device)
+        chosen = [torch.randint(batch["t"].shape[1], (), generator=stream) for stream in streams]
+        timestep = [
+            torch.randint(self.backbone.num_train_timesteps, (), generator=stream) for stream in streams
+        ]
+        at = torch.arange(len(streams), device=self.device), torch.stack(chosen).to(self.device)
         steps = torch.stack(timestep).to(self.device)
 
-        x_0 = self.backbone.encode(z_first_shape_source[rows, columns])
+        x_0 = self.backbone.encode(pad_to_multiple(batch["targets"][at], self.backbone.multiple))
         noise = _noise_like(x_0, streams)
         x_t = self.backbone.scheduler.add_noise(x_0, noise, steps)
-        t = batch["t"][rows, columns]
+        t = batch["t"][at]
         tokens = self.condition(
             self.backbone.embed(batch["first"]), self.backbone.embed(batch["last"]), t[:, None]
         )
@@ -122,9 +121,7 @@ class TemporalEncodingDiffusion(TrainableMethod):
         z_first, z_last = self.backbone.encode(keyframes).chunk(2)
         tokens = self.condition(self.backbone.embed(first), self.backbone.embed(last), t).flatten(0, 1)
 
-        sample = slerp(
-            z_first.repeat_interleave(count, 0), z_last.repeat_interleave(count, 0), t.flatten()
-        )
+        sample = slerp(z_first.repeat_interleave(count, 0), z_last.repeat_interleave(count, 0), t.flatten())
         noise = _noise_like(z_first, generator).repeat_interleave(count, 0)
         scheduler = self.backbone.scheduler
         scheduler.set_timesteps(self.sampling.num_inference_steps, device=sample.device)
@@ -139,7 +136,7 @@ class TemporalEncodingDiffusion(TrainableMethod):
             prediction = self.backbone.denoise(sample, timestep, tokens)
             sample = scheduler.step(prediction, timestep, sample).prev_sample
         frames = self.backbone.decode(sample)[..., :height, :width]
-        return frames.unflatten(0, (-1, count))
+        return frames.view(-1, count, *frames.shape[1:])
 
 
 def _noise_like(latents: Tensor, generator: Generators) -> Tensor:

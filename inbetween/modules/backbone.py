@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -55,14 +55,14 @@ class Backbone(nn.Module):
 
         source = str(shipped("checkpoints", "small")) if pretrained == "small" else pretrained
 
-        def load(part: type, name: str) -> object:
+        def load(part: type, name: str) -> Any:  # noqa: ANN401 - one of four classes
             try:
                 return part.from_pretrained(source, subfolder=name, revision=revision, variant=variant)  # type: ignore[attr-defined]
             except (OSError, ValueError) as error:
                 raise UserError(
-                    f"The backbone's {name} cannot be loaded from {source}: give in `pretrained` a folder that"
-                    f" diffusers' save_pretrained wrote, or download {pretrained} on a machine with network and"
-                    f" point `pretrained` at the copy ({str(error).splitlines()[0]})"
+                    f"The backbone's {name} cannot be loaded from {source}: `pretrained` takes a folder that"
+                    " diffusers' save_pretrained wrote; without network, download the model elsewhere and"
+                    f" give the copy's folder ({type(error).__name__})."
                 ) from error
 
         self._adopt(
@@ -72,12 +72,18 @@ class Backbone(nn.Module):
             scheduler=load(DDIMScheduler, "scheduler"),
         )
 
-    def _adopt(self, vae: object, unet: object, image_encoder: object, scheduler: object) -> None:
-        self.vae, self.unet, self.image_encoder = vae, unet, image_encoder  # type: ignore[assignment]
-        self.scheduler = scheduler  # type: ignore[assignment]
+    def _adopt(
+        self,
+        vae: AutoencoderKL,
+        unet: UNet2DConditionModel,
+        image_encoder: CLIPVisionModelWithProjection,
+        scheduler: SchedulerMixin,
+    ) -> None:
+        self.vae, self.unet, self.image_encoder = vae, unet, image_encoder
+        self.scheduler = scheduler
         use_fast_group_norm(self)
         self.requires_grad_(False)
-        self.to(dtype=torch.float32, memory_format=torch.channels_last)
+        self.to(torch.float32).to(memory_format=torch.channels_last)
         self.eval()
 
     @property
@@ -113,14 +119,14 @@ class Backbone(nn.Module):
     def encode(self, images: Tensor) -> Tensor:
         """Normalised latents (B, C, h, w) float32 of images (B, 3, H, W) in [0, 1]: the mode, no noise."""
         images = (images * 2 - 1).contiguous(memory_format=torch.channels_last)
-        latents = self.vae.encode(images).latent_dist.mode().float()
+        latents: Tensor = self.vae.encode(images).latent_dist.mode().float()
         return latents * float(self.vae.config.scaling_factor)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Images (B, 3, H, W) float32 in [0, 1] of normalised latents (B, C, h, w)."""
         latents = latents / float(self.vae.config.scaling_factor)
-        images = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
+        images: Tensor = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
         return (images.float() / 2 + 0.5).clamp(0, 1)
 
     def embed(self, images: Tensor) -> Tensor:

@@ -37,5 +37,5 @@ def leave_frozen_out(module: nn.Module) -> None:
         # Names carry the prefix of whatever wraps the module, such as an average of the weights.
         missing[:] = [key for key in missing if not key.endswith(frozen)]
 
-    module.register_state_dict_post_hook(drop)
-    module.register_load_state_dict_post_hook(forgive)
+    module.register_state_dict_post_hook(drop)  # type: ignore[no-untyped-call]
+    module.register_load_state_dict_post_hook(forgive)  # type: ignore[no-untyped-call]

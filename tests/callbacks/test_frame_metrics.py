@@ -42,7 +42,7 @@ class TestWithoutBackbone:
         self, make_trainer: Callable[..., L.Trainer], tmp_path: Path
     ) -> None:
         class Better(Drawer):
-            def validation_step(self, batch, batch_idx):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            def validation_step(self, batch, batch_idx):  # type: ignore[no-untyped-def]
                 assert not (self.trainer.sanity_checking and self.trainer.callback_metrics)
                 output = super().validation_step(batch, batch_idx)
                 return {**output, "frames": output["frames"] + 0.05 * self.current_epoch}

@@ -1,4 +1,4 @@
-"""Every method that `inbetween.methods` exports, through one contract. New methods are found by themselves."""
+"""Every method that `inbetween.methods` exports, through one contract; new ones are found by themselves."""
 
 import inspect
 from pathlib import Path
@@ -83,7 +83,9 @@ def test_method_documents_itself(method):
     assert inspect.getdoc(type(method)), "the class docstring is the help on the command line"
     parameters = set(inspect.signature(type(method).__init__).parameters) - {"self"}
     for name in parameters:
-        assert f"{name}:" in type(method).__doc__ or issubclass(Method, type(method)) or name in Method.__doc__
+        assert (
+            f"{name}:" in type(method).__doc__ or issubclass(Method, type(method)) or name in Method.__doc__
+        )
 
 
 @pytest.mark.parametrize(("height", "width", "between"), [(32, 32, 3), (50, 78, 1), (33, 47, 7)])
@@ -158,7 +160,9 @@ def fit(method: Method, folder: Path, steps: int, checkpoint: Path | None = None
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=folder,
-        callbacks=[L.pytorch.callbacks.ModelCheckpoint(folder, save_last=True, every_n_train_steps=1, save_top_k=-1)],
+        callbacks=[
+            L.pytorch.callbacks.ModelCheckpoint(folder, save_last=True, every_n_train_steps=1, save_top_k=-1)
+        ],
     )
     trainer.fit(method, DataLoader(Repeated(), batch_size=4), ckpt_path=checkpoint)
     return trainer
@@ -197,7 +201,9 @@ def test_save_load_and_resume_agree(config, tmp_path):
     saved = torch.load(tmp_path / "whole" / "last.ckpt", weights_only=True)
     trainable = {name for name, parameter in method.named_parameters() if parameter.requires_grad}
     assert trainable <= set(saved["state_dict"])
-    assert not {name for name, p in method.named_parameters() if not p.requires_grad} & set(saved["state_dict"])
+    assert not {name for name, p in method.named_parameters() if not p.requires_grad} & set(
+        saved["state_dict"]
+    )
 
     loaded = load_method(config, tmp_path / "whole" / "last.ckpt")
     batch = random_batch(2)
@@ -225,6 +231,8 @@ def test_missing_trainable_weight_is_an_error(config, tmp_path):
 
 def test_checkpoint_of_another_method_is_refused(config, tmp_path):
     method = load_method(config)
-    torch.save({"state_dict": {}, "hyper_parameters": {}, "method": "inbetween.methods.Other"}, tmp_path / "a.ckpt")
+    torch.save(
+        {"state_dict": {}, "hyper_parameters": {}, "method": "inbetween.methods.Other"}, tmp_path / "a.ckpt"
+    )
     with pytest.raises(UserError, match=f"checkpoint of Other, and the config names {type(method).__name__}"):
         load_method(config, tmp_path / "a.ckpt")
