@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -75,7 +76,8 @@ class LatentInterpolation(TrainableMethod):
             block_out_channels=tuple(channels),
             layers_per_block=layers_per_block,
             latent_channels=latent_channels,
-            norm_num_groups=16,
+            # a group of one channel would be an instance norm, which forgets the colour of the paper
+            norm_num_groups=4,
             mid_block_add_attention=False,
             scaling_factor=1.0,
         ).to(memory_format=torch.channels_last)
@@ -135,8 +137,6 @@ class LatentInterpolation(TrainableMethod):
 
     def save_pretrained(self, folder: Path) -> None:
         """Write the autoencoder in float16 to `folder/vae`, latents' 1 / deviation as scaling_factor."""
-        import copy
-
         vae = copy.deepcopy(self.vae).half()
         vae.register_to_config(scaling_factor=round(1 / float(self.latent_std), 5))
-        vae.save_pretrained(folder / "vae", safe_serialization=True)
+        vae.save_pretrained(folder / "vae")

@@ -59,15 +59,11 @@ class Method(L.LightningModule, ABC):
 
     def training_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
         """Refuse `fit`: a method without weights has no loss."""
-        raise UserError(
-            f"{type(self).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
-        )
+        raise nothing_to_train(self)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Refuse `fit` before anything is written."""
-        raise UserError(
-            f"{type(self).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
-        )
+        raise nothing_to_train(self)
 
     def draw(self, batch: WindowBatch) -> Tensor:
         """Frames (B, N, 3, H, W) of a batch, seeded by each sample's own seed."""
@@ -101,6 +97,13 @@ class Method(L.LightningModule, ABC):
 
     def _evaluate(self, batch: WindowBatch, stage: str) -> StepOutput:
         return {}
+
+
+def nothing_to_train(method: Method) -> UserError:
+    """What to say when a method without weights is asked to train."""
+    return UserError(
+        f"{type(method).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
+    )
 
 
 class TrainableMethod(Method):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -11,40 +10,19 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 from torch.nn import functional as F
 
-from inbetween.errors import UserError
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generators
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators, TrainableMethod
 from inbetween.modules.backbone import Backbone, TrainedPart
 from inbetween.modules.conditioning import TimeToken
+from inbetween.modules.sampling import Sampling, denoise_from, noise_like
 from inbetween.types import StepOutput, WindowBatch
 
 
 def adamw(parameters: Iterable[Any]) -> torch.optim.Optimizer:
     """AdamW at the learning rate of the origin, 1e-4."""
     return torch.optim.AdamW(parameters, lr=1e-4)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How diffusion draws. Belongs to the config, never to a checkpoint.
-
-    Args:
-        num_inference_steps: Diffusion steps of a full run from noise.
-        strength: Share in [0, 1] of those steps that is run. The start is the interpolated latent with
-            the noise of that step; 0 decodes it untouched, 1 starts from almost nothing but noise.
-    """
-
-    num_inference_steps: int = 20
-    strength: float = 0.3
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if self.num_inference_steps < 1:
-            raise UserError(f"num_inference_steps is {self.num_inference_steps}: give at least 1.")
-        if not 0 <= self.strength <= 1:
-            raise UserError(f"strength is {self.strength}: give a share between 0 and 1.")
 
 
 class TemporalEncodingDiffusion(TrainableMethod):
@@ -73,7 +51,7 @@ class TemporalEncodingDiffusion(TrainableMethod):
         self,
         backbone: Backbone,
         trained: TrainedPart = "attn2",
-        sampling: Sampling = Sampling(),
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
         optimizer: OptimizerCallable = adamw,
         schedule: Literal["constant", "cosine"] = "cosine",
         warmup_steps: int = 0,
@@ -97,7 +75,7 @@ class TemporalEncodingDiffusion(TrainableMethod):
         steps = torch.stack(timestep).to(self.device)
 
         x_0 = self.backbone.encode(pad_to_multiple(batch["targets"][at], self.backbone.multiple))
-        noise = _noise_like(x_0, streams)
+        noise = noise_like(x_0, streams)
         x_t = self.backbone.scheduler.add_noise(x_0, noise, steps)
         t = batch["t"][at]
         tokens = self.condition(
@@ -121,27 +99,8 @@ class TemporalEncodingDiffusion(TrainableMethod):
         z_first, z_last = self.backbone.encode(keyframes).chunk(2)
         tokens = self.condition(self.backbone.embed(first), self.backbone.embed(last), t).flatten(0, 1)
 
-        sample = slerp(z_first.repeat_interleave(count, 0), z_last.repeat_interleave(count, 0), t.flatten())
-        noise = _noise_like(z_first, generator).repeat_interleave(count, 0)
-        scheduler = self.backbone.scheduler
-        scheduler.set_timesteps(self.sampling.num_inference_steps, device=sample.device)
-        # diffusers' image-to-image rule: `strength` is the share of the steps that is run, the last ones.
-        steps = min(
-            int(self.sampling.num_inference_steps * self.sampling.strength), self.sampling.num_inference_steps
-        )
-        timesteps = scheduler.timesteps[len(scheduler.timesteps) - steps :]
-        if steps:
-            sample = scheduler.add_noise(sample, noise, timesteps[:1].expand(len(sample)))
-        for timestep in timesteps:
-            prediction = self.backbone.denoise(sample, timestep, tokens)
-            sample = scheduler.step(prediction, timestep, sample).prev_sample
-        frames = self.backbone.decode(sample)[..., :height, :width]
+        start = slerp(z_first.repeat_interleave(count, 0), z_last.repeat_interleave(count, 0), t.flatten())
+        noise = noise_like(z_first, generator).repeat_interleave(count, 0)
+        latents = denoise_from(self.backbone, start, noise, tokens, self.sampling)
+        frames = self.backbone.decode(latents)[..., :height, :width]
         return frames.view(-1, count, *frames.shape[1:])
-
-
-def _noise_like(latents: Tensor, generator: Generators) -> Tensor:
-    """Standard normal noise of latents' shape (B, C, h, w), row i from the i-th generator."""
-    from diffusers.utils.torch_utils import randn_tensor
-
-    streams = list(generator) if isinstance(generator, (list, tuple)) else generator
-    return randn_tensor(latents.shape, generator=streams, device=latents.device, dtype=latents.dtype)  # type: ignore[no-any-return]

@@ -1,5 +1,6 @@
 """Parts of networks that methods share."""
 
 from inbetween.modules.backbone import Backbone, FreshBackbone
+from inbetween.modules.sampling import Sampling
 
-__all__ = ["Backbone", "FreshBackbone"]
+__all__ = ["Backbone", "FreshBackbone", "Sampling"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -170,11 +171,9 @@ class Backbone(nn.Module):
         return noise
 
     def save_pretrained(self, folder: Path) -> None:
-        """Write denoiser, image encoder and schedule in float16 to `folder`, loadable by `Backbone`."""
-        import copy
-
+        """Write all parts in float16 to `folder`, as `Backbone` reads them."""
         for name in ("vae", "unet", "image_encoder"):
-            copy.deepcopy(getattr(self, name)).half().save_pretrained(folder / name, safe_serialization=True)
+            copy.deepcopy(getattr(self, name)).half().save_pretrained(folder / name)
         self.scheduler.save_pretrained(folder / "scheduler")
 
 
