@@ -5,7 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+# Models here are tiny: a second thread would only wait for the first.
+torch.set_num_threads(1)
 
 DrawScene = Callable[..., list[Path]]
 

@@ -229,7 +229,8 @@ class FreshBackbone(Backbone):
                 down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
                 up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
                 cross_attention_dim=embedding_dim,
-                attention_head_dim=32,
+                # in this class, by an old mistake, the number of heads
+                attention_head_dim=4,
                 norm_num_groups=16,
             ),
             image_encoder=CLIPVisionModelWithProjection(

@@ -1,0 +1,32 @@
+import torch
+
+from inbetween.functional.warp import backward_warp, pixel_grid
+
+
+def test_pulls_from_where_the_flow_points():
+    image = torch.zeros(1, 1, 5, 7)
+    image[0, 0, 2, 4] = 1
+    flow = torch.zeros(1, 2, 5, 7)
+    flow[:, 0], flow[:, 1] = 3, 1  # x, then y
+    warped = backward_warp(image, flow)
+    assert warped[0, 0, 1, 1] == 1
+    assert warped.sum() == 1
+
+
+def test_half_a_pixel_is_the_mean_of_two():
+    image = torch.tensor([0.0, 1.0, 4.0]).view(1, 1, 1, 3)
+    flow = torch.zeros(1, 2, 1, 3)
+    flow[:, 0] = 0.5
+    torch.testing.assert_close(backward_warp(image, flow).flatten(), torch.tensor([0.5, 2.5, 4.0]))
+
+
+def test_no_flow_changes_nothing_in_any_dtype():
+    image = torch.rand(2, 3, 6, 4).bfloat16()
+    warped = backward_warp(image, torch.zeros(2, 2, 6, 4))
+    assert warped.dtype == torch.bfloat16
+    assert torch.equal(warped, image)
+
+
+def test_grid_is_x_then_y():
+    grid = pixel_grid(2, 3)
+    assert grid[0, :, 1, 2].tolist() == [2, 1]

@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPImageProcessor
+
+from inbetween.errors import UserError
+from inbetween.modules import Backbone, FreshBackbone, Sampling
+from inbetween.modules.sampling import denoise_from, noise_like
+from tests.tiny import write_tiny_backbone
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_tiny_backbone(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def backbone(folder):
+    return Backbone(str(folder))
+
+
+def test_everything_is_frozen_and_in_evaluation_mode(backbone):
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
+    backbone.train()
+    assert not any(module.training for module in backbone.modules())
+
+
+def test_only_cross_attention_is_freed(folder):
+    backbone = Backbone(str(folder))
+    backbone.train_part("attn2")
+    free = {name for name, parameter in backbone.named_parameters() if parameter.requires_grad}
+    assert free
+    assert all(name.startswith("unet.") and ".attn2." in name for name in free)
+
+
+def test_all_leaves_the_autoencoder_frozen(folder):
+    backbone = Backbone(str(folder))
+    backbone.train_part("all")
+    assert not any(parameter.requires_grad for parameter in backbone.vae.parameters())
+    assert all(parameter.requires_grad for parameter in backbone.unet.parameters())
+    assert all(parameter.requires_grad for parameter in backbone.image_encoder.parameters())
+
+
+def test_latents_are_the_mode_scaled(backbone):
+    images = torch.rand(2, 3, 16, 16)
+    latents = backbone.encode(images)
+    with torch.no_grad():
+        mean = backbone.vae.encode(images * 2 - 1).latent_dist.mean
+    torch.testing.assert_close(latents, mean * backbone.vae.config.scaling_factor)
+    assert torch.equal(latents, backbone.encode(images))
+
+
+def test_decode_undoes_the_scaling(backbone):
+    latents = torch.randn(1, 4, 8, 8)
+    with torch.no_grad():
+        expected = backbone.vae.decode(latents / backbone.vae.config.scaling_factor).sample / 2 + 0.5
+    torch.testing.assert_close(backbone.decode(latents), expected.clamp(0, 1))
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 48), (40, 72), (90, 33)])
+def test_embedding_preprocesses_as_clip_does(backbone, height, width):
+    generator = np.random.default_rng(0)
+    coarse = generator.integers(0, 256, (6, 6, 3), np.uint8)
+    picture = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    size = backbone.image_encoder.config.image_size
+    processor = CLIPImageProcessor(size={"shortest_edge": size}, crop_size={"height": size, "width": size})
+    with torch.no_grad():
+        expected = backbone.image_encoder(**processor(picture, return_tensors="pt")).image_embeds
+        ours = backbone.embed(torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255)
+        plain = backbone.image_encoder(pixel_values=torch.zeros(1, 3, size, size)).image_embeds
+    # The processor rounds the resized picture to 8 bits and may cut one pixel beside ours.
+    assert (ours - expected).norm() < 0.03 * (plain - expected).norm()
+
+
+def test_what_save_pretrained_writes_is_read_back(backbone, tmp_path):
+    backbone.save_pretrained(tmp_path)
+    again = Backbone(str(tmp_path))
+    images = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(again.encode(images), backbone.encode(images), atol=5e-3, rtol=1e-2)
+    assert next(again.parameters()).dtype == torch.float32
+
+
+def test_a_missing_part_is_named(folder, tmp_path):
+    with pytest.raises(UserError, match=f"backbone's vae cannot be loaded from {tmp_path}"):
+        Backbone(str(tmp_path))
+
+
+def test_fresh_backbone_fits_its_autoencoder(folder):
+    fresh = FreshBackbone(str(folder / "vae"), channels=(16, 16), embedding_dim=32, encoder_layers=1)
+    latents = fresh.encode(torch.rand(1, 3, 32, 32))
+    tokens = fresh.embed(torch.rand(1, 3, 32, 32))[:, None]
+    assert tokens.shape == (1, 1, fresh.embedding_dim)
+    assert fresh.denoise(latents, torch.tensor([10]), tokens).shape == latents.shape
+
+
+def test_fresh_backbone_without_autoencoder_says_how_to_get_one(tmp_path):
+    with pytest.raises(UserError, match="train_autoencoder"):
+        FreshBackbone(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("steps", "strength", "run"), [(20, 0.3, 6), (20, 0.25, 5), (50, 1.0, 50), (10, 0.0, 0), (7, 0.5, 3)]
+)
+def test_strength_is_the_share_of_steps_that_is_run(steps, strength, run):
+    assert Sampling(steps, strength).steps == run
+
+
+@pytest.mark.parametrize(("steps", "strength"), [(0, 0.5), (10, 1.2), (10, -0.1)])
+def test_sampling_out_of_range(steps, strength):
+    with pytest.raises(UserError, match="give"):
+        Sampling(steps, strength)
+
+
+def test_low_strength_starts_late_in_the_schedule(backbone, monkeypatch):
+    """The origin started at t = 741 of 1000 for strength 0.25, and destroyed the latents."""
+    seen = []
+    original = backbone.denoise
+    monkeypatch.setattr(backbone, "denoise", lambda x, t, c: (seen.append(int(t)), original(x, t, c))[1])
+    latents, tokens = torch.randn(1, 4, 8, 8), torch.zeros(1, 1, 16)
+    with torch.no_grad():
+        denoise_from(backbone, latents, torch.randn(1, 4, 8, 8), tokens, Sampling(20, 0.25))
+    assert seen == [201, 151, 101, 51, 1]
+
+
+def test_no_strength_leaves_the_latents_alone(backbone):
+    latents = torch.randn(1, 4, 8, 8)
+    assert torch.equal(
+        denoise_from(backbone, latents, torch.randn(1, 4, 8, 8), torch.zeros(1, 1, 16), Sampling(20, 0.0)),
+        latents,
+    )
+
+
+def test_a_perfect_denoiser_restores_the_start(backbone, monkeypatch):
+    """With the true noise as prediction, DDIM ends where it began, at any strength."""
+    start, noise = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
+    monkeypatch.setattr(backbone, "denoise", lambda x, t, c: noise)
+    with torch.no_grad():
+        end = denoise_from(backbone, start, noise, torch.zeros(1, 1, 16), Sampling(20, 0.5))
+    # The last step ends at the schedule's first level of noise, not at none.
+    alpha = backbone.scheduler.alphas_cumprod[0]
+    torch.testing.assert_close((end - (1 - alpha) ** 0.5 * noise) / alpha**0.5, start, atol=1e-4, rtol=1e-4)
+
+
+def test_training_target_of_v_prediction(tmp_path):
+    backbone = Backbone(str(write_tiny_backbone(tmp_path, "v_prediction")))
+    x_0, noise, timestep = torch.randn(2, 4, 4, 4), torch.randn(2, 4, 4, 4), torch.tensor([3, 700])
+    alpha = backbone.scheduler.alphas_cumprod[timestep].view(-1, 1, 1, 1)
+    expected = alpha**0.5 * noise - (1 - alpha) ** 0.5 * x_0
+    torch.testing.assert_close(backbone.training_target(x_0, noise, timestep), expected)
+
+
+def test_noise_of_a_row_is_its_own_generators():
+    latents = torch.zeros(2, 4, 3, 3)
+    streams = [torch.Generator().manual_seed(seed) for seed in (5, 6)]
+    both = noise_like(latents, streams)
+    alone = noise_like(latents[:1], [torch.Generator().manual_seed(6)])
+    assert torch.equal(both[1:], alone)
