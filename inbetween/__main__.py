@@ -36,7 +36,7 @@ def main(args: Sequence[str] | None = None) -> int:
         args: Command and its arguments; None takes those of the process.
 
     Returns:
-        Exit code: 0, or 2 after a mistake in what the user gave.
+        Exit code: 0, 2 after a mistake in what the user gave, or 130 after SIGINT.
     """
     args = list(sys.argv[1:] if args is None else args)
     if not args or args[0] in {"-h", "--help"}:
@@ -54,6 +54,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"inbetween: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt as interrupt:
+        print(": ".join(filter(None, ["inbetween: interrupted", str(interrupt)])), file=sys.stderr)
+        return 130
     return 0
 
 

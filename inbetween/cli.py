@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +12,14 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from inbetween.callbacks import Interruption
 from inbetween.commands.compare import compare
 from inbetween.commands.lpips_weights import fetch_lpips
-from inbetween.commands.methods import read_checkpoint
+from inbetween.commands.methods import read_checkpoint, read_yaml
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError, user_error_behind
-from inbetween.methods import Method
+from inbetween.methods import Method, TrainableMethod
+from inbetween.methods.base import nothing_to_train
 from inbetween.paths import find_config
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
@@ -26,15 +27,59 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {"compare": compare, "fetch-lpips": f
 
 
 class InbetweenCLI(LightningCLI):
-    """LightningCLI with one data module, any method, and checkpoints that must fit the method."""
+    """LightningCLI with one data module, any method, and checkpoints that must fit the method.
+
+    Args:
+        args: Command and its arguments.
+        **options: Further ones of LightningCLI's.
+
+    Raises:
+        KeyboardInterrupt: SIGINT; its text says how to go on.
+    """
+
+    def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
+        try:
+            super().__init__(Method, WindowDataModule, args=args, **options)
+        except SystemExit as ended:  # Lightning's way to end after SIGINT, when all callbacks had their turn
+            if not isinstance(ended.__context__, KeyboardInterrupt):
+                raise
+            checkpoint = getattr(self.trainer.checkpoint_callback, "last_model_path", "")
+            raise KeyboardInterrupt(f"go on with --ckpt_path {checkpoint}" if checkpoint else "") from None
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, then compare the checkpoint's method with the config's."""
         super().parse_arguments(parser, args)
         given = self.config[self.config.subcommand]
         checkpoint = given.get("ckpt_path")
-        if checkpoint and checkpoint not in {"best", "last", "hpc", "registry"}:
+        if checkpoint in {"best", "last"}:
+            raise UserError(
+                f"ckpt_path is {checkpoint}, which no other run knows: give a file, such as"
+                " logs/exp1/version_0/checkpoints/last.ckpt."
+            )
+        if checkpoint and checkpoint not in {"hpc", "registry"}:
             read_checkpoint(Path(checkpoint), given.model.class_path)
+
+    def before_fit(self) -> None:
+        """Find mistakes before a logger makes a folder; Lightning calls this before `fit`."""
+        if not isinstance(self.model, TrainableMethod):
+            raise nothing_to_train(self.model)
+        self._read_windows("fit")
+
+    def before_validate(self) -> None:
+        """Find mistakes before a logger makes a folder; Lightning calls this before `validate`."""
+        self._read_windows("validate")
+
+    def before_test(self) -> None:
+        """Find mistakes before a logger makes a folder; Lightning calls this before `test`."""
+        self._read_windows("test")
+
+    def before_predict(self) -> None:
+        """Find mistakes before a logger makes a folder; Lightning calls this before `predict`."""
+        self._read_windows("predict")
+
+    def _read_windows(self, stage: str) -> None:
+        self.datamodule.trainer = self.trainer  # knows the number of processes
+        self.datamodule.setup(stage)
 
     def after_fit(self) -> None:
         """Say where the results are; Lightning calls this after `fit`."""
@@ -50,13 +95,20 @@ def resolve_configs(args: list[str]) -> list[str]:
     for arg in args:
         option, equals, value = arg.partition("=")
         if is_config:
-            resolved.append(str(find_config(arg)))
+            resolved.append(str(readable_config(arg)))
         elif equals and option in {"--config", "-c"}:
-            resolved.append(f"{option}={find_config(value)}")
+            resolved.append(f"{option}={readable_config(value)}")
         else:
             resolved.append(arg)
         is_config = arg in {"--config", "-c"}
     return resolved
+
+
+def readable_config(name: str) -> Path:
+    """`find_config`, and a look whether it is YAML: jsonargparse's complaint does not name the file."""
+    path = find_config(name)
+    read_yaml(path)
+    return path
 
 
 def run(command: str, args: list[str]) -> None:
@@ -84,17 +136,15 @@ def run(command: str, args: list[str]) -> None:
 def run_trainer(command: str, args: list[str]) -> None:
     """Hand `command` to LightningCLI."""
     options: dict[str, Any] = {"exit_on_error": False}
-    sys.argv[1:] = []  # LightningCLI warns when it is given arguments while the process has some, too
     InbetweenCLI(
-        Method,
-        WindowDataModule,
+        [command, *args],
         subclass_mode_model=True,
         seed_everything_default=0,
         auto_configure_optimizers=False,
         save_config_callback=SaveConfigCallback,
         save_config_kwargs={"overwrite": True},
-        parser_kwargs={**options, **dict.fromkeys(TRAINER_COMMANDS, options)},
-        args=[command, *args],
+        trainer_defaults={"callbacks": Interruption()},
+        parser_kwargs={"prog": "inbetween", **options, **dict.fromkeys(TRAINER_COMMANDS, options)},
     )
 
 
@@ -113,12 +163,43 @@ def run_function(command: str, args: list[str]) -> None:
     function(**given.as_dict())
 
 
+# What jsonargparse says, and what is said instead.
+REWORDED = (
+    (r"[Uu]nrecognized arguments: (--\S+).*", r"There is no key \1"),
+    (r"[Uu]nrecognized arguments: (.*)", r"\1 is no key and belongs to none"),
+    (r"Subcommand '\w+' does not accept option '(.+?)'", r"There is no key \1"),
+    (r".*?Problem with given class_path '(.+?)': Option '(.+?)' is not accepted.*", r"\1 has no key \2"),
+    (
+        r".*?Problem with given class_path '(\S+)\.(\w+)': module '\1' has no attribute.*",
+        r"There is no class \2 in \1",
+    ),
+    (
+        r".*?Problem with given class_path '(.+?)': No module named '(.+?)'.*",
+        r"There is no class \1: no module \2",
+    ),
+    (r".*?Problem with given class_path '(.+?)': (.+?)( - .*|$)", r"\1 cannot be made: \2"),
+    (r".*?Import path (\S+) does not correspond to a subclass of (\w+).*", r"\1 is no \2"),
+    (
+        r"Parser key \"(.+?)\": Expected a (?:<class '(\w+)'>|typing\.(.+?)|(.+?))\. Got value: (.*)",
+        r"\1 is \5, expected \2\3\4",
+    ),
+    (
+        r"the following arguments are required: (.+)",
+        r"Required keys are missing: \1; give an experiment such as --config exp1.yaml",
+    ),
+)
+
+
 def one_sentence(error: ArgumentError) -> str:
-    """Jsonargparse's message in one line, without the types it tried in vain."""
-    text = " ".join(str(error).split())
-    problem = re.search(r"Problem with given class_path .*?(?= - Expected a <class 'NoneType'>|$)", text)
-    text = problem.group() if problem else text
-    return f"{text.rstrip('.')}; `--help` lists the keys."
+    """The message of jsonargparse in one line of plain words, without the types it tried in vain."""
+    text = " ".join(str(error).split()).rstrip(".")
+    text = re.sub(rf"\b({'|'.join(TRAINER_COMMANDS)})\.(?=data|model)", "", text)
+    for pattern, words in REWORDED:
+        found = re.fullmatch(pattern, text)
+        if found:
+            text = found.expand(words)
+            break
+    return f"{text}; `--help` lists the keys."
 
 
 def quiet() -> None:
@@ -133,7 +214,26 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
     # jsonargparse 4.5x on what LightningCLI 2.6 calls
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning")
-    # advertisements for a logger
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
-        lambda record: "litlogger" not in record.getMessage()
+    # the door has taken the process's arguments and hands them on
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
+    # a run that goes on, or a test of one, writes to a folder of its own
+    warnings.filterwarnings("ignore", message="The dirpath has changed")
+    # `Method.on_save_checkpoint` leaves networks out of the hyperparameters
+    warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module` and is already saved")
+    # nothing is trained by validate, test and predict
+    warnings.filterwarnings("ignore", message=".*`max_epochs` was not set")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
+        logging.getLogger(name).addFilter(is_news)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of Lightning's says more than that it starts, what is not there, and what to buy."""
+    known = (
+        "Seed set to",
+        "GPU available: False",
+        "TPU available: False",
+        "💡 Tip",
+        "\nDetected Keyboard",
+        "An Keyboard",
     )
+    return not record.getMessage().startswith(known)

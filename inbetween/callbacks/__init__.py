@@ -2,12 +2,14 @@
 
 from inbetween.callbacks.frame_metrics import FrameMetrics
 from inbetween.callbacks.images import folder_for, write_frames, write_image
+from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
 from inbetween.callbacks.sample_grid import SampleGrid
 
 __all__ = [
     "FrameMetrics",
+    "Interruption",
     "PredictionWriter",
     "PretrainedWriter",
     "SampleGrid",

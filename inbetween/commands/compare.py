@@ -155,7 +155,7 @@ def summarise(row: Row, names: dict[int, str]) -> dict[str, Any]:
     """Mean and interval of each of a row's figures, as it goes into JSON."""
     figures = {}
     for key, scores in row.scores.items():
-        values = torch.tensor([scores[index] for index in sorted(scores)])
+        values = torch.tensor([scores[index] for index in sorted(scores)], dtype=torch.float64)
         # Windows of one scene share drawing and motion: scenes are resampled, not windows.
         groups = [names[index].rpartition("/")[0] for index in sorted(scores)]
         low, high = bootstrap_interval(values, groups=groups)

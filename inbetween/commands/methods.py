@@ -22,7 +22,7 @@ def load_method(config: Path, checkpoint: Path | None = None) -> Method:
     Raises:
         UserError: The file has no usable model, or the checkpoint is of another one.
     """
-    model = (yaml.safe_load(config.read_text(encoding="utf-8")) or {}).get("model")
+    model = read_yaml(config).get("model")
     if not isinstance(model, dict) or "class_path" not in model:
         raise UserError(f"{config} has no `model` with a `class_path`; add one, as in the shipped exp1.yaml.")
     saved: dict[str, Any] = {}
@@ -43,6 +43,28 @@ def load_method(config: Path, checkpoint: Path | None = None) -> Method:
                 f"The weights in {checkpoint} do not fit {config}: {first_line(error)}."
             ) from error
     return method.eval()
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's keys.
+
+    Raises:
+        UserError: It cannot be read, or is no YAML with keys.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text: give a YAML file.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}" if mark else ""
+        reason = " ".join(str(getattr(error, "problem", error)).split())
+        raise UserError(f"{path} is no valid YAML{place}: {reason}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} has no keys: give a YAML file such as the shipped exp1.yaml.")
+    return content
 
 
 def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:

@@ -1,0 +1,66 @@
+"""SIGINT ends a run between two steps, so that what is saved then is whole."""
+
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+import lightning as L
+
+
+class Interruption(L.Callback):
+    """Lets the step under way finish before SIGINT ends `fit`.
+
+    Python raises KeyboardInterrupt wherever it happens to be, which may be between two weights of one
+    optimiser step; a checkpoint saved then (`save_on_exception`) would not go on to the weights of an
+    uninterrupted run. A second SIGINT does raise at once. With several processes all of them stop at the same
+    step. The command line adds this callback by itself.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._previous: Any = None
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Listen; only a main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._ask)
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: object, batch_idx: int
+    ) -> None:
+        """Stop here."""
+        self._stop_if_asked(trainer)
+
+    def on_validation_batch_start(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Stop here."""
+        self._stop_if_asked(trainer)
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Listen no more."""
+        self._restore()
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+        self._restore()
+        print("\ninbetween: stopping after this step; once more stops at once", file=sys.stderr, flush=True)
+
+    def _stop_if_asked(self, trainer: L.Trainer) -> None:
+        asked = self._asked
+        if trainer.world_size > 1:
+            asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
+        if asked:
+            raise KeyboardInterrupt
+
+    def _restore(self) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+            self._previous = None

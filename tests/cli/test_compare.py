@@ -1,0 +1,156 @@
+"""`compare` measures methods on the same windows, prints a table and writes its numbers."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run, write_yaml
+from tests.conftest import DrawScene
+
+pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
+Compare = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def compare(run: Run, scenes_root: Path, tmp_path: Path) -> Compare:
+    """Compares on the scenes drawn on disk, and gives compare.json."""
+
+    def call(*args: str, root: Path = scenes_root, methods: list[str] | None = None) -> dict[str, Any]:
+        content = {
+            "methods": ["dis.yaml"] if methods is None else methods,
+            "data": {
+                "source": {"class_path": "inbetween.data.FolderScenes", "init_args": {"root": str(root)}},
+                "between": 2,
+                "size": 32,
+                "stride": 1,
+                "batch_size": 4,
+                "cache_dir": str(tmp_path / "frames"),
+            },
+        }
+        run(
+            "compare",
+            "--config",
+            write_yaml(tmp_path / "compare.yaml", content),
+            "--precision",
+            "32-true",
+            *args,
+        )
+        report: dict[str, Any] = json.loads(Path("logs/compare/compare.json").read_text())
+        return report
+
+    return call
+
+
+def means(report: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {
+        line["method"]: {key: found["mean"] for key, found in line["figures"].items()}
+        for line in report["methods"]
+    }
+
+
+def test_table_and_files(compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
+    report = compare()
+    out = capsys.readouterr().out
+    assert report["windows"] == 6  # 9 drawings, windows of 4, at every drawing
+    assert report["between"] == 2
+    assert report["size"] == [32, 32]
+    assert [line["method"] for line in report["methods"]] == ["hold", "cross_fade", "dis"]
+    for line in report["methods"]:
+        assert set(line["figures"]) == {"ssim", "psnr", "warping_error", "line_distance"}
+        for key, found in line["figures"].items():
+            assert found["n"] == 6
+            assert found["low"] <= found["mean"] <= found["high"], key
+        (row,) = [text for text in out.splitlines() if text.startswith(f"{line['method']} ")]
+        assert row.split()[1] == f"{line['figures']['ssim']['mean']:.3f}"
+    assert "6 windows of val" in out
+    # The square moves: a still picture is worst, and following it is better than a dissolve.
+    found = means(report)
+    assert found["hold"]["ssim"] < found["cross_fade"]["ssim"] < found["dis"]["ssim"]
+
+    with Path("logs/compare/windows.csv").open(newline="") as file:
+        windows = list(csv.DictReader(file))
+    assert len(windows) == 3 * 6
+    for method, figures in found.items():
+        scores = [float(row["ssim"]) for row in windows if row["method"] == method]
+        assert sum(scores) / 6 == pytest.approx(figures["ssim"], abs=1e-6)
+    with Path("logs/compare/summary.csv").open(newline="") as file:
+        summary = {(row["method"], row["figure"]): float(row["mean"]) for row in csv.DictReader(file)}
+    assert summary == {
+        (method, key): mean for method, figures in found.items() for key, mean in figures.items()
+    }
+    with Image.open("logs/compare/compare.png") as picture:
+        assert picture.width > 4 * 32
+        assert picture.height > 3 * 4 * 24  # three windows: the targets and three methods
+    assert sorted(path.name for path in Path("logs/compare").iterdir()) == [
+        "compare.json",
+        "compare.png",
+        "summary.csv",
+        "windows.csv",
+    ]
+
+
+def test_same_figures_at_any_batch_size(compare: Compare, backbone: Path, tmp_path: Path) -> None:
+    model = {
+        "class_path": "inbetween.methods.TemporalEncodingDiffusion",
+        "init_args": {
+            "backbone": {
+                "class_path": "inbetween.modules.Backbone",
+                "init_args": {"pretrained": str(backbone)},
+            }
+        },
+    }
+    methods = ["dis.yaml", str(write_yaml(tmp_path / "tiny_exp1.yaml", {"model": model}))]
+    at_4, at_1 = (means(compare("--data.batch_size", size, methods=methods)) for size in ("4", "1"))
+    assert list(at_4) == ["hold", "cross_fade", "dis", "tiny_exp1"]
+    for method, figures in at_4.items():
+        # Convolutions of other batches round differently; a line distance jumps by whole pixels.
+        assert figures == pytest.approx(at_1[method], rel=1e-3 if method == "tiny_exp1" else 1e-6)
+
+
+def test_a_still_scene_is_held_perfectly(compare: Compare, draw_scene: DrawScene, tmp_path: Path) -> None:
+    root = tmp_path / "still"
+    for split in ("train", "val"):
+        draw_scene(root / split / "cat" / "sits", numbers=[2] * 7)
+    found = means(compare("--data.collapse_holds", "false", root=root))
+    for method in ("hold", "cross_fade"):
+        assert found[method]["ssim"] == pytest.approx(1, abs=1e-6)
+        assert found[method]["line_distance"] == 0
+        assert found[method]["warping_error"] == pytest.approx(0, abs=1e-6)
+
+
+def test_weights_of_a_checkpoint(
+    compare: Compare, run: Run, exp1: list[str], backbone: Path, tmp_path: Path
+) -> None:
+    options = ["--model.init_args.trained", "all", "--model.init_args.optimizer.init_args.lr", "0.05"]
+    run("fit", *exp1, *options, "--trainer.max_steps", "2")
+    checkpoint = Path("logs/exp1/version_0/checkpoints/last.ckpt").resolve()
+    own = {
+        "model": {
+            "class_path": "inbetween.methods.TemporalEncodingDiffusion",
+            "init_args": {
+                "backbone": {
+                    "class_path": "inbetween.modules.Backbone",
+                    "init_args": {"pretrained": str(backbone)},
+                },
+                "trained": "all",
+                "sampling": {"num_inference_steps": 4, "strength": 0.5},
+            },
+        }
+    }
+    path = write_yaml(tmp_path / "own.yaml", own)
+    report = compare(methods=[str(path), f"{path}={checkpoint}"])
+    assert [line["method"] for line in report["methods"]] == ["hold", "cross_fade", "own", "own#2"]
+    assert [line["checkpoint"] for line in report["methods"]] == [None, None, None, str(checkpoint)]
+    found = means(report)
+    assert found["own"]["psnr"] != pytest.approx(found["own#2"]["psnr"], rel=1e-4)
+
+
+def test_hold_and_cross_fade_come_once(compare: Compare) -> None:
+    report = compare("--picture_windows", "0", methods=["cross_fade.yaml", "hold.yaml"])
+    assert [line["method"] for line in report["methods"]] == ["hold", "cross_fade"]
+    assert not Path("logs/compare/compare.png").exists()

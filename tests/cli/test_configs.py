@@ -1,0 +1,83 @@
+"""Every YAML that ships goes through the real command line."""
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from inbetween.__main__ import main
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+CONTENT = {
+    path.relative_to(CONFIGS).as_posix(): yaml.safe_load(path.read_text()) for path in CONFIGS.rglob("*.yaml")
+}
+EXPERIMENTS = sorted(
+    name for name, keys in CONTENT.items() if "model" in keys and "class_path" in keys["model"]
+)
+COMPARISONS = sorted(name for name, keys in CONTENT.items() if "methods" in keys)
+OVERLAYS = sorted(set(CONTENT) - set(EXPERIMENTS) - set(COMPARISONS))
+
+
+def printed(command: str, *configs: str) -> dict[str, Any]:
+    """What `--print_config` says the command would run with."""
+    out = io.StringIO()
+    arguments = [word for config in configs for word in ("--config", config)]
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as ended:
+        main([command, *arguments, "--print_config"])
+    assert ended.value.code in (0, None)
+    return yaml.safe_load(out.getvalue())
+
+
+def missing(wanted: object, found: object, key: str = "") -> list[str]:
+    """Keys of `wanted` that `found` lacks or has another value for.
+
+    Where a key takes one class alone, `class_path` and `init_args` may be written or left out.
+    """
+    if (
+        isinstance(wanted, dict)
+        and isinstance(found, dict)
+        and ("class_path" in wanted) != ("class_path" in found)
+    ):
+        wanted, found = (
+            keys.get("init_args", {}) if "class_path" in keys else keys for keys in (wanted, found)
+        )
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return [text for name in wanted for text in missing(wanted[name], found.get(name), f"{key}.{name}")]
+    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        return [text for pair in zip(wanted, found, strict=True) for text in missing(*pair, f"{key}[]")]
+    return [] if wanted == found else [f"{key} is {found}, not {wanted}"]
+
+
+def test_all_kinds_of_config_are_there() -> None:
+    assert {"exp1.yaml", "hold.yaml", "cross_fade.yaml", "optical_flow.yaml", "dis.yaml"} <= set(EXPERIMENTS)
+    assert {"data/anita.yaml", "data/folder.yaml", "data/cels.yaml"} <= set(OVERLAYS)
+    assert COMPARISONS == ["compare.yaml"]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_is_what_its_yaml_says(name: str) -> None:
+    commands = ["fit", "predict"] if "max_steps" in CONTENT[name]["trainer"] else ["validate"]
+    for command in commands:
+        assert missing(CONTENT[name], printed(command, name)) == []
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_adds_to_an_experiment(name: str) -> None:
+    found = printed("fit", "exp1.yaml", name)
+    assert missing(CONTENT[name], found) == []
+    assert missing(CONTENT["exp1.yaml"]["model"]["class_path"], found["model"]["class_path"]) == []
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_a_comparison_is_what_its_yaml_says(name: str) -> None:
+    assert missing(CONTENT[name], printed("compare", name)) == []
+    assert set(CONTENT[name]["methods"]) <= set(EXPERIMENTS)
+
+
+def test_later_configs_and_keys_win() -> None:
+    found = printed("fit", "exp1.yaml", "data/cels.yaml")
+    assert found["data"]["source"]["init_args"]["length"] == {"train": 10000, "val": 48, "test": 48}
+    assert found["data"]["size"] == 256

@@ -1,0 +1,233 @@
+"""A user's mistake ends in one line that names the thing, with exit code 2, and leaves nothing behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from inbetween.__main__ import main
+from tests.cli.conftest import write_yaml
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(capfd: pytest.CaptureFixture[str], other_folder: Path) -> Refused:
+    """Runs a command that has to fail, and gives what its one line says behind `inbetween: `."""
+
+    def run(*args: str | Path) -> str:
+        capfd.readouterr()
+        assert main([str(arg) for arg in args]) == 2
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert err.startswith("inbetween: ")
+        assert err.count("\n") == 1
+        assert err.endswith(".\n")
+        assert list(other_folder.iterdir()) == []
+        return err.removeprefix("inbetween: ").removesuffix("\n")
+
+    return run
+
+
+@pytest.fixture
+def hold(tiny: list[str]) -> list[str]:
+    return ["--config", "hold.yaml", *tiny]
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Callable[[dict[str, Any]], list[str]]:
+    return lambda content: ["--config", str(write_yaml(tmp_path / "overlay.yaml", content))]
+
+
+@pytest.fixture
+def frame(scenes_root: Path) -> Path:
+    """A drawing in the middle of the only scene of val."""
+    return scenes_root / "val/fox/walk/0004.png"
+
+
+def test_no_such_folder(refused: Refused, hold: list[str], folder_data: list[str], tmp_path: Path) -> None:
+    text = refused("validate", *hold, *folder_data, "--data.source.init_args.root", tmp_path / "nowhere")
+    assert text.startswith(f"There is no folder {tmp_path / 'nowhere'}: ")
+
+
+def test_no_scenes(refused: Refused, hold: list[str], folder_data: list[str], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    text = refused("validate", *hold, *folder_data, "--data.source.init_args.root", tmp_path / "empty")
+    assert text.startswith(f"{tmp_path / 'empty'} has no scenes: ")
+
+
+def test_truncated_frame(refused: Refused, hold: list[str], folder_data: list[str], frame: Path) -> None:
+    frame.write_bytes(frame.read_bytes()[: frame.stat().st_size // 2])
+    text = refused("validate", *hold, *folder_data)
+    assert text == f"{frame} is damaged or cut short: export it again or remove it."
+
+
+def test_frames_of_different_sizes(
+    refused: Refused, hold: list[str], folder_data: list[str], frame: Path
+) -> None:
+    Image.new("RGB", (20, 30)).save(frame)
+    text = refused("validate", *hold, *folder_data)
+    assert "differ in size" in text
+    assert f"{frame} has 20x30" in text
+
+
+def test_cmyk(refused: Refused, hold: list[str], folder_data: list[str], frame: Path) -> None:
+    frame.unlink()
+    Image.new("CMYK", (64, 48)).save(frame.with_suffix(".jpg"))
+    text = refused("validate", *hold, *folder_data)
+    assert text.startswith(f"{frame.with_suffix('.jpg')} has CMYK colours")
+
+
+def test_enormous_frame(refused: Refused, hold: list[str], folder_data: list[str], frame: Path) -> None:
+    Image.new("1", (20000, 20000)).save(frame)
+    text = refused("validate", *hold, *folder_data)
+    assert text.startswith(f"{frame} has more than 64 million pixels: ")
+
+
+def test_too_few_frames(refused: Refused, hold: list[str], folder_data: list[str]) -> None:
+    text = refused("validate", *hold, *folder_data, "--data.between", "8")
+    assert text.startswith("No scene is long enough: a window of between 8 and gap 1 needs 10 drawings")
+    assert "has 9" in text
+
+
+def test_more_processes_than_windows(refused: Refused, hold: list[str], folder_data: list[str]) -> None:
+    options = ["--data.between", "7", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    text = refused("validate", *hold, *folder_data, *options)
+    assert text.startswith("The val split has 1 windows for 2 processes: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("--data.between", "0", "between is 0: a window needs at least 1 drawing between its keyframes."),
+        ("--data.between", "many", "data.between is many, expected int; `--help` lists the keys."),
+        ("--data.size", "0", "size is [0, 0]: give height and width from 1 to 4096 pixels."),
+        ("--data.betwen", "3", "There is no key --data.betwen; `--help` lists the keys."),
+        ("--trainer.max_stepz=3", "", "There is no key --trainer.max_stepz=3; `--help` lists the keys."),
+        (
+            "--ckpt_path",
+            "nowhere.ckpt",
+            "There is no checkpoint nowhere.ckpt; `fit` writes them below logs/.",
+        ),
+    ],
+)
+def test_wrong_value_or_key(refused: Refused, hold: list[str], key: str, value: str, says: str) -> None:
+    assert refused("validate", *hold, key, *([value] if value else [])) == says
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"data": {"betwen": 3}}, "There is no key data.betwen;"),
+        ({"modle": {"class_path": "x"}}, "There is no key modle.class_path;"),
+        ({"model": {"init_args": {"speed": 3}}}, "inbetween.methods.Hold has no key speed;"),
+        ({"model": {"class_path": "inbetween.methods.Nope"}}, "There is no class Nope in inbetween.methods;"),
+        ({"model": {"class_path": "nope.Nope"}}, "There is no class nope.Nope: no module nope;"),
+        ({"model": {"class_path": "torch.nn.Linear"}}, "torch.nn.Linear is no Method;"),
+        (
+            {"data": {"source": {"class_path": "inbetween.data.Nope"}}},
+            "There is no class Nope in inbetween.data;",
+        ),
+        (
+            {"trainer": {"callbacks": [{"class_path": "inbetween.callbacks.Nope"}]}},
+            "There is no class Nope in inbetween.callbacks;",
+        ),
+    ],
+)
+def test_wrong_yaml_content(
+    refused: Refused, hold: list[str], overlay: Callable[..., list[str]], content: dict[str, Any], says: str
+) -> None:
+    assert refused("validate", *hold, *overlay(content)).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"model: [\n  a: b\n", "no valid YAML in line 3"),
+        (b"just a sentence\n", "has no keys"),
+        (b"", "has no keys"),
+        (b"\xff\xfe\x00", "is no text"),
+    ],
+)
+@pytest.mark.parametrize("command", ["fit", "compare"])
+def test_broken_config(refused: Refused, tmp_path: Path, command: str, content: bytes, says: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    methods = ["--config", "compare.yaml", "--methods"] if command == "compare" else ["--config"]
+    assert refused(command, *methods, path).startswith(
+        f"{path} {'' if says.startswith(('has', 'is')) else 'is '}{says}"
+    )
+
+
+@pytest.mark.parametrize(
+    "args", [["fit", "--config"], ["validate", "--config=x.yaml", "-c"], ["compare", "--config"]]
+)
+def test_missing_config(refused: Refused, args: list[str]) -> None:
+    text = refused(*args, "nowhere.yaml")
+    assert text.startswith(("There is no config file nowhere.yaml;", "There is no config file x.yaml;"))
+    assert "exp1.yaml" in text
+
+
+def test_no_config_at_all(refused: Refused) -> None:
+    assert refused("fit").startswith("Required keys are missing: data.source, model; give an experiment")
+
+
+def test_no_such_command(refused: Refused) -> None:
+    assert refused("train").startswith("There is no command train; the commands are fit, ")
+
+
+def test_nothing_to_train(refused: Refused, hold: list[str]) -> None:
+    assert refused("fit", *hold).startswith("Hold has nothing to train: run `validate`")
+
+
+def test_checkpoint_of_another_method(refused: Refused, hold: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "other.ckpt"
+    torch.save({"method": "inbetween.methods.temporal_encoding.TemporalEncodingDiffusion"}, path)
+    text = refused("validate", *hold, "--ckpt_path", path)
+    assert text.startswith(f"{path} is a checkpoint of TemporalEncodingDiffusion, and the config names Hold;")
+
+
+@pytest.mark.parametrize("content", [b"not a checkpoint\n", b"", b"PK\x03\x04"])
+def test_file_that_is_no_checkpoint(
+    refused: Refused, hold: list[str], tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    assert refused("validate", *hold, "--ckpt_path", path).startswith(
+        f"{path} is not a checkpoint that `fit` wrote"
+    )
+
+
+@pytest.mark.parametrize("word", ["best", "last"])
+def test_checkpoint_of_no_run(refused: Refused, hold: list[str], word: str) -> None:
+    assert refused("validate", *hold, "--ckpt_path", word).startswith(
+        f"ckpt_path is {word}, which no other run knows"
+    )
+
+
+def test_backbone_that_is_not_there(refused: Refused, exp1: list[str], tmp_path: Path) -> None:
+    args = ["--model.init_args.backbone.init_args.pretrained", tmp_path / "nowhere"]
+    assert refused("fit", *exp1, *args).startswith(
+        f"The backbone's vae cannot be loaded from {tmp_path / 'nowhere'}: "
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("nowhere.yaml", "There is no config file nowhere.yaml;"),
+        ("exp1.yaml=nowhere.ckpt", "There is no checkpoint nowhere.ckpt;"),
+        ("data/cels.yaml", "has no `model` with a `class_path`"),
+    ],
+)
+def test_compare_with_a_wrong_entry(refused: Refused, entry: str, says: str) -> None:
+    assert says in refused("compare", "--config", "compare.yaml", "--methods", entry)
+
+
+def test_compare_on_a_folder_without_scenes(refused: Refused, tmp_path: Path) -> None:
+    source = ["--data.source", "inbetween.data.FolderScenes", "--data.source.init_args.root", tmp_path / "no"]
+    text = refused("compare", "--config", "compare.yaml", "--methods", "dis.yaml", *source)
+    assert text.startswith(f"There is no folder {tmp_path / 'no'}: ")

@@ -1,0 +1,108 @@
+"""fit, validate, test and predict from YAML to files, on cels and a tiny backbone."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
+FIGURES = ["val/line_distance", "val/psnr", "val/ssim", "val/warping_error", "val/windows"]
+
+
+def events(folder: Path) -> EventAccumulator:
+    """What TensorBoard shows of a run."""
+    found = EventAccumulator(str(folder), size_guidance={"images": 0, "scalars": 0})
+    found.Reload()
+    return found
+
+
+def last_figures(found: EventAccumulator, stage: str) -> dict[str, float]:
+    """The last value of each scalar of a stage, without the stage's name."""
+    tags = [tag for tag in found.Tags()["scalars"] if tag.startswith(f"{stage}/")]
+    return {tag.partition("/")[2]: found.Scalars(tag)[-1].value for tag in tags}
+
+
+def test_fit_then_test_gives_the_last_validation_again(
+    run: Run, exp1: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("fit", *exp1)
+    folder = Path("logs/exp1/version_0")
+    checkpoint = folder / "checkpoints/last.ckpt"
+    assert checkpoint.is_file()
+    assert (folder / "config.yaml").is_file()
+    assert f"checkpoint: {checkpoint}\n" in capsys.readouterr().out
+
+    board = events(folder)
+    scalars = board.Tags()["scalars"]
+    assert set(FIGURES) | {"val/loss"} <= set(scalars)
+    assert [event.step for event in board.Scalars("train/loss")] == [0, 1, 2, 3]
+    assert [event.step for event in board.Scalars("val/ssim")] == [1, 3]
+    assert board.Scalars("val/windows")[-1].value == 3
+    pictures = board.Images("samples/val")
+    assert [picture.step for picture in pictures] == [2, 4]
+    assert pictures[0].width > 4 * 32  # first, two drawings, last
+    assert pictures[0].encoded_image_string != pictures[1].encoded_image_string
+
+    run("test", *exp1, "--ckpt_path", checkpoint, "--data.test_split", "val")
+    again = last_figures(events(Path("logs/exp1/version_1")), "test")
+    assert again == last_figures(board, "val")
+
+
+def test_loss_falls(run: Run, exp1: list[str], folder_data: list[str]) -> None:
+    options = ["--model.init_args.trained", "all", "--model.init_args.optimizer.init_args.lr", "0.005"]
+    run(
+        "fit",
+        *exp1,
+        *folder_data,
+        *options,
+        "--trainer.max_steps",
+        "40",
+        "--trainer.val_check_interval",
+        "20",
+    )
+    board = events(Path("logs/exp1/version_0"))
+    train = [event.value for event in board.Scalars("train/loss")]
+    assert sum(train[-10:]) < 0.9 * sum(train[:10])
+    # The same windows, timesteps and noise each time.
+    first, last = (event.value for event in board.Scalars("val/loss"))
+    assert last < first
+
+
+def test_bf16_as_shipped(run: Run, exp1: list[str]) -> None:
+    run("fit", *exp1, "--trainer.precision", "bf16-mixed", "--trainer.max_steps", "2")
+    saved = torch.load("logs/exp1/version_0/checkpoints/last.ckpt", weights_only=True)
+    assert {tensor.dtype for tensor in saved["state_dict"].values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", ["hold", "cross_fade", "optical_flow", "dis"])
+def test_validate_a_method_without_weights(run: Run, tiny: list[str], name: str) -> None:
+    run("validate", "--config", f"{name}.yaml", *tiny)
+    board = events(Path(f"logs/{name}/version_0"))
+    assert [tag for tag in sorted(board.Tags()["scalars"]) if "/" in tag] == FIGURES
+    assert board.Scalars("val/windows")[-1].value == 3
+    assert board.Scalars("val/ssim")[-1].value < 1
+    assert len(board.Images("samples/val")) == 1
+
+
+def test_predict_writes_each_window_as_pngs(
+    run: Run, exp1: list[str], folder_data: list[str], tmp_path: Path
+) -> None:
+    writer = tmp_path / "writer.yaml"
+    writer.write_text(
+        "trainer:\n  callbacks+:\n    - class_path: inbetween.callbacks.PredictionWriter\n"
+        f"      init_args:\n        directory: {tmp_path / 'out'}\n"
+    )
+    run("predict", *exp1, *folder_data, "--config", writer, "--data.test_split", "val")
+    clips = sorted(path.parent for path in (tmp_path / "out").rglob("0000.png"))
+    assert len(clips) == 3  # 9 drawings: windows of 4 from drawings 1, 3 and 5
+    for clip in clips:
+        names = sorted(path.name for path in clip.iterdir())
+        assert names == ["0000.png", "0001.png", "0002.png", "0003.png"]
+        with Image.open(clip / "0001.png") as picture:
+            assert picture.size == (32, 24)  # 64x48 scaled to 32, without padding
+    for events_file in Path("logs").rglob("*.ckpt"):
+        pytest.fail(f"predict wrote {events_file}")
