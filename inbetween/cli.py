@@ -83,10 +83,11 @@ class InbetweenCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Say where the results are; Lightning calls this after `fit`."""
+        folder = self.trainer.log_dir  # asks the other processes, so all of them must
         if self.trainer.is_global_zero:
             last = getattr(self.trainer.checkpoint_callback, "last_model_path", "")
             print(f"checkpoint: {last or 'none written'}")
-            print(f"TensorBoard: tensorboard --logdir {self.trainer.log_dir}")
+            print(f"TensorBoard: tensorboard --logdir {folder}")
 
 
 def resolve_configs(args: list[str]) -> list[str]:
@@ -218,6 +219,8 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
     # a run that goes on, or a test of one, writes to a folder of its own
     warnings.filterwarnings("ignore", message="The dirpath has changed")
+    # `FrameMetrics` has gathered its figures from all processes
+    warnings.filterwarnings("ignore", message=".*It is recommended to use `self.log")
     # `Method.on_save_checkpoint` leaves networks out of the hyperparameters
     warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module` and is already saved")
     # nothing is trained by validate, test and predict
