@@ -150,12 +150,14 @@ class TrainableMethod(Method):
         scalars = {f"{stage}/loss": output["loss"].detach()}
         scalars |= {f"{stage}/{key}": value.detach() for key, value in output.get("logs", {}).items()}
         training = stage == "train"
+        # Lightning 2.6 takes the mean of the processes' counts in whole numbers: this one divides.
+        windows = len(batch["t"]) * self.trainer.world_size
         self.log_dict(
             scalars,
             prog_bar=True,
             on_step=training,
             on_epoch=not training,
             sync_dist=True,
-            batch_size=len(batch["t"]),
+            batch_size=windows,
         )
         return output

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.cli.conftest import write_yaml
+from tests.cli.conftest import Run, write_yaml
 from tests.cli.test_runs import events, last_figures
 
 # `python -m inbetween`, with the network's door shut: Lightning starts the second process from this file.
@@ -27,13 +27,11 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def runs(
-    tmp_path: Path, exp1: list[str], folder_data: list[str]
-) -> dict[str, subprocess.CompletedProcess[str]]:
-    """exp1 for three steps with one process, and with two."""
+def options(tmp_path: Path, exp1: list[str], folder_data: list[str]) -> list[str]:
+    """exp1 for three steps, on train and val of 21 and 7 windows, with predictions written."""
     overlay: dict[str, Any] = {
         "model": {"init_args": {"optimizer": {"init_args": {"lr": 0.01}}, "sampled_batches": 9}},
-        "data": {"stride": 1, "between": 1, "batch_size": 4, "val_batch_size": 2},
+        "data": {"stride": 1, "between": 1, "batch_size": 4, "val_batch_size": 2, "test_split": "val"},
         "trainer": {
             "max_steps": 3,
             "val_check_interval": 3,
@@ -45,51 +43,46 @@ def runs(
             ],
         },
     }
+    return [*exp1, *folder_data, "--config", str(write_yaml(tmp_path / "processes.yaml", overlay))]
+
+
+@pytest.mark.slow  # four new processes import everything
+@pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
+def test_two_processes_give_what_one_gives(run: Run, tmp_path: Path, options: list[str]) -> None:
     script = tmp_path / "command.py"
     script.write_text(COMMAND)
-    options = [*exp1, *folder_data, "--config", str(write_yaml(tmp_path / "processes.yaml", overlay))]
-    ended = {}
-    for name, devices in {"one": [], "two": ["--trainer.devices", "2", "--trainer.strategy", "ddp"]}.items():
-        for command in ("fit", "predict"):
-            place = ["--trainer.logger.init_args.version", name if command == "fit" else f"{name}_predict"]
-            extra = [
-                "--data.test_split",
-                "val",
-                "--trainer.callbacks.init_args.directory",
-                f"logs/drawn_{name}",
-            ]
-            extra += ["--ckpt_path", "logs/exp1/one/checkpoints/last.ckpt"] if command == "predict" else []
-            ended[f"{command} {name}"] = subprocess.run(
-                [sys.executable, str(script), command, *options, *devices, *place, *extra],
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-                capture_output=True,
-                text=True,
-                timeout=240,
-            )
-    return ended
+    name = "--trainer.logger.init_args.version"
+    directory = "--trainer.callbacks.init_args.directory"
+    checkpoint = "logs/exp1/one/checkpoints/last.ckpt"
+    calls = {
+        "fit": ["fit", *options, name, "{}"],
+        "predict": ["predict", *options, name, "{}_drawn", directory, "logs/{}", "--ckpt_path", checkpoint],
+    }
+    for call in calls.values():
+        run(*(word.format("one") for word in call))
+    for command, call in calls.items():
+        words = [word.format("two") for word in call]
+        ended = subprocess.run(
+            [sys.executable, str(script), *words, "--trainer.devices", "2", "--trainer.strategy", "ddp"],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "Traceback" not in ended.stderr, command
 
-
-@pytest.mark.slow  # six new processes import everything
-def test_two_processes_give_what_one_gives(runs: dict[str, subprocess.CompletedProcess[str]]) -> None:
-    for name, ended in runs.items():
-        assert ended.returncode == 0, (name, ended.stderr)
-        assert "Traceback" not in ended.stderr, name
-    one, two = (events(Path(f"logs/exp1/{name}")) for name in ("one", "two"))
-    # 9 drawings, windows of 3: 7 for two processes
+    one, two = (events(Path(f"logs/exp1/{version}")) for version in ("one", "two"))
     assert two.Scalars("val/windows")[-1].value == 7
-    figures = last_figures(one, "val")
-    assert last_figures(two, "val") == pytest.approx(figures, rel=1e-3)
-    assert [event.value for event in two.Scalars("train/loss")] == pytest.approx(
-        [event.value for event in one.Scalars("train/loss")], rel=1e-4
-    )
-    saved = [
-        torch.load(f"logs/exp1/{name}/checkpoints/last.ckpt", weights_only=True) for name in ("one", "two")
-    ]
+    assert last_figures(two, "val") == pytest.approx(last_figures(one, "val"), rel=1e-3)
+    losses = [[event.value for event in board.Scalars("train/loss")] for board in (one, two)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    saved = [torch.load(f"logs/exp1/{version}/checkpoints/last.ckpt") for version in ("one", "two")]
     torch.testing.assert_close(saved[1]["state_dict"], saved[0]["state_dict"], rtol=1e-3, atol=1e-4)
 
     drawn = [
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.png")}
-        for folder in (Path("logs/drawn_one"), Path("logs/drawn_two"))
+        for folder in (Path("logs/one"), Path("logs/two"))
     ]
     assert len(drawn[0]) == 7 * 3
     assert drawn[0].keys() == drawn[1].keys()
