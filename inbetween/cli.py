@@ -12,7 +12,7 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 
-from inbetween.callbacks import Interruption
+from inbetween.callbacks import Interruption, PredictionWriter
 from inbetween.commands.compare import compare
 from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import read_checkpoint, read_yaml
@@ -74,8 +74,20 @@ class InbetweenCLI(LightningCLI):
         self._read_windows("test")
 
     def before_predict(self) -> None:
-        """Find mistakes before a logger makes a folder; Lightning calls this before `predict`."""
+        """Find mistakes before a logger makes a folder, and see to a writer; Lightning calls this."""
         self._read_windows("predict")
+        self.config_init["predict"]["return_predictions"] = False  # files are wanted, not tensors
+        if not self._writers():
+            self.trainer.callbacks.append(PredictionWriter())
+
+    def after_predict(self) -> None:
+        """Say where the drawings are; Lightning calls this after `predict`."""
+        if self.trainer.is_global_zero:
+            for writer in self._writers():
+                print(f"drawings: {writer.folder}")
+
+    def _writers(self) -> list[PredictionWriter]:
+        return [callback for callback in self.trainer.callbacks if isinstance(callback, PredictionWriter)]
 
     def _read_windows(self, stage: str) -> None:
         self.datamodule.trainer = self.trainer  # knows the number of processes

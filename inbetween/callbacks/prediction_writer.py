@@ -19,12 +19,13 @@ class PredictionWriter(L.Callback):
     own windows.
 
     Args:
-        directory: Where to write. It must not hold anything yet, unless `overwrite`.
+        directory: Where to write; None takes `predictions` in the run's own folder. It must not hold anything
+            yet, unless `overwrite`.
         overwrite: Write into a folder that is not empty, over clips of the same name.
     """
 
-    def __init__(self, directory: Path, overwrite: bool = False) -> None:
-        self.directory = directory.expanduser()
+    def __init__(self, directory: Path | None = None, overwrite: bool = False) -> None:
+        self.directory = directory
         self.overwrite = overwrite
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -35,11 +36,13 @@ class PredictionWriter(L.Callback):
         """
         if stage != "predict":
             return
-        if self.directory.exists() and not self.directory.is_dir():
-            raise UserError(f"{self.directory} is a file; give a folder to write predictions to.")
-        if not self.overwrite and self.directory.is_dir() and any(self.directory.iterdir()):
+        run = Path(trainer.log_dir or trainer.default_root_dir)
+        self.folder = self.directory.expanduser() if self.directory else run / "predictions"
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UserError(f"{self.folder} is a file; give a folder to write predictions to.")
+        if not self.overwrite and self.folder.is_dir() and any(self.folder.iterdir()):
             raise UserError(
-                f"The folder {self.directory} is not empty; give another one or set overwrite to true."
+                f"The folder {self.folder} is not empty; give another one or set overwrite to true."
             )
         trainer.strategy.barrier("predictions")
 
@@ -65,4 +68,4 @@ class PredictionWriter(L.Callback):
         for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
             clip = torch.cat([batch["first"][row][None], outputs[row], batch["last"][row][None]])
             picture = clip[..., top : top + height, left : left + width]
-            write_frames(folder_for(self.directory, batch["name"][row]), picture)
+            write_frames(folder_for(self.folder, batch["name"][row]), picture)
