@@ -20,7 +20,7 @@ from inbetween.callbacks import write_image
 from inbetween.commands.methods import load_method
 from inbetween.data import WindowDataModule
 from inbetween.functional.grid import picture_grid, stacked
-from inbetween.metrics import bootstrap_interval, frame_metrics, load_lpips, window_scores
+from inbetween.metrics import TruthCache, bootstrap_interval, frame_metrics, load_lpips, window_scores
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch
 
@@ -90,34 +90,34 @@ def compare(
     batches = data.test_dataloader()
     fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
     fabric.seed_everything(0, verbose=False)
-    network = load_lpips(lpips_backbone)
+    network, cache = load_lpips(lpips_backbone), TruthCache()
+    measured = [frame_metrics(network, cache).to(fabric.device) for _ in rows]
+    seconds = [0.0] * len(rows)
     names: dict[int, str] = {}
     truth: dict[int, Tensor] = {}
     available = min(len(data.datasets[split]), data.val_windows or len(data.datasets[split]))
     shown = {k * available // picture_windows for k in range(picture_windows)}
-    for row, method in zip(rows, built, strict=True):
-        method.to(fabric.device)
-        metrics = frame_metrics(network).to(fabric.device)
-        seen, drawn, seconds = 0, 0, 0.0
-        for batch in tqdm(batches, desc=row.name, unit="batch", leave=False):
-            batch = fabric.to_device(batch)
+    # All methods take a batch before the next one is read: what metrics know of the truth is kept.
+    for batch in tqdm(batches, desc="compare", unit="batch", leave=False):
+        batch = fabric.to_device(batch)
+        indices = batch["index"].tolist()
+        rows_shown = [number for number in range(len(indices)) if len(names) + number in shown]
+        names |= dict(zip(indices, batch["name"], strict=True))
+        for place, method in enumerate(built):
             start = time.perf_counter()
             with fabric.autocast(), torch.no_grad():
-                frames = method.draw(batch)
-            seconds += time.perf_counter() - start
-            drawn += frames.shape[0] * frames.shape[1]
-            metrics.update(frames, batch)
-            for number, index in enumerate(batch["index"].tolist()):
-                names[index] = batch["name"][number]
-                if seen in shown:
-                    truth[index], row.pictures[index] = pictures(frames, batch, number)
-                seen += 1
-        row.seconds_per_frame = seconds / drawn
+                frames = method.to(fabric.device).draw(batch)
+            seconds[place] += time.perf_counter() - start
+            measured[place].update(frames, batch)
+            for number in rows_shown:
+                index = indices[number]
+                truth[index], rows[place].pictures[index] = pictures(frames, batch, number)
+    for row, metrics, took in zip(rows, measured, seconds, strict=True):
+        row.seconds_per_frame = took / (len(names) * data.spec.between)
         row.scores = {
             key: dict(zip(index.tolist(), score.tolist(), strict=True))
             for key, (score, index) in window_scores(metrics).items()
         }
-        method.cpu()
     summary = [summarise(row, names) for row in rows]
     print(table(summary, len(names), split))
     report = {

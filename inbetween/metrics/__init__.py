@@ -7,7 +7,7 @@ from inbetween.metrics.fidelity import PSNR, SSIM
 from inbetween.metrics.line_distance import LineDistance
 from inbetween.metrics.perceptual import LPIPS, CoherenceGap, PerceptualDistances, TemporalCoherence
 from inbetween.metrics.warping import WarpingError
-from inbetween.metrics.window import WindowMetric
+from inbetween.metrics.window import TruthCache, WindowMetric
 
 __all__ = [
     "LPIPS",
@@ -17,6 +17,7 @@ __all__ = [
     "LineDistance",
     "PerceptualDistances",
     "TemporalCoherence",
+    "TruthCache",
     "WarpingError",
     "WindowMetric",
     "bootstrap_interval",

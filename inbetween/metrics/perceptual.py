@@ -7,7 +7,7 @@ import lpips
 import torch
 from torch import Tensor, nn
 
-from inbetween.metrics.window import WindowMetric, cropped
+from inbetween.metrics.window import Cropped, TruthCache, WindowMetric, cropped
 from inbetween.types import WindowBatch
 
 MIN_SIDE = 31  # pixels: the smallest picture that passes AlexNet
@@ -30,9 +30,11 @@ class PerceptualDistances:
 
     Args:
         network: LPIPS as made by `load_lpips`.
+        cache: Keeps the true frames' features while several predictions are measured.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, cache: TruthCache | None = None) -> None:
+        self.cache = cache or TruthCache()
         self.network = network.to(memory_format=torch.channels_last)
         # weak, so that the last batch does not stay in memory until the next validation
         self._key: tuple[weakref.ref[Tensor], ...] = ()
@@ -50,25 +52,29 @@ class PerceptualDistances:
             self.network.to(frames.device)
             with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
                 self._distances = [
-                    self._measure(window.frames, window.targets) if window.side >= MIN_SIDE else None
-                    for window in cropped(frames, batch)
+                    self._measure(window, batch, row) if window.side >= MIN_SIDE else None
+                    for row, window in enumerate(cropped(frames, batch))
                 ]
             self._key = tuple(weakref.ref(tensor) for tensor in key)
         return self._distances
 
-    def _measure(self, frames: Tensor, targets: Tensor) -> Distances:
-        """Distances of one window from frames and targets, both (N, 3, h, w)."""
-        count = len(frames)
-        images = torch.cat([frames, targets]).contiguous(memory_format=torch.channels_last)
-        to_target = between = torch.zeros((), device=images.device)
-        scaling, backbone = self.network.get_submodule("scaling_layer"), self.network.get_submodule("net")
+    def _measure(self, window: Cropped, batch: WindowBatch, row: int) -> Distances:
+        """Distances of one window, the `row` of its batch."""
+        true = self.cache(batch, "features", row, lambda: self._features(window.targets))
+        zero = torch.zeros((), device=window.frames.device)
+        to_target, between_frames, between_targets = zero, zero, zero
         heads = self.network.get_submodule("lins").children()
-        for features, head in zip(backbone(scaling(images * 2 - 1)), heads, strict=True):
-            unit = lpips.normalize_tensor(features)
-            to_target = to_target + head((unit[:count] - unit[count:]) ** 2).mean(dim=(1, 2, 3))
-            between = between + head((unit[1:] - unit[:-1]) ** 2).mean(dim=(1, 2, 3))
-        # the pair at count - 1 is the last prediction and the first target: no neighbours
-        return Distances(to_target, between[: count - 1], between[count:])
+        for drawn, target, head in zip(self._features(window.frames), true, heads, strict=True):
+            to_target = to_target + head((drawn - target) ** 2).mean(dim=(1, 2, 3))
+            between_frames = between_frames + head((drawn[1:] - drawn[:-1]) ** 2).mean(dim=(1, 2, 3))
+            between_targets = between_targets + head((target[1:] - target[:-1]) ** 2).mean(dim=(1, 2, 3))
+        return Distances(to_target, between_frames, between_targets)
+
+    def _features(self, images: Tensor) -> list[Tensor]:
+        """AlexNet's features of images (K, 3, h, w) in [0, 1], each (K, C, h', w') of unit length in C."""
+        images = images.contiguous(memory_format=torch.channels_last)
+        scaling, backbone = self.network.get_submodule("scaling_layer"), self.network.get_submodule("net")
+        return [lpips.normalize_tensor(features) for features in backbone(scaling(images * 2 - 1))]
 
 
 class PerceptualMetric(WindowMetric):

@@ -1,5 +1,6 @@
 """Whether the drawings move as the true ones do."""
 
+from functools import partial
 from itertools import pairwise
 
 import cv2
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from inbetween.functional.warp import backward_warp, pixel_grid
-from inbetween.metrics.window import WindowMetric, cropped
+from inbetween.metrics.window import Cropped, TruthCache, WindowMetric, cropped
 from inbetween.types import WindowBatch
 
 MIN_SIDE = 12  # pixels: the smallest picture DIS accepts
@@ -58,6 +59,12 @@ def visible_after(forward: Tensor, backward: Tensor) -> Tensor:
     return inside & (apart < 0.01 * length + 0.5)
 
 
+def true_motion(window: Cropped) -> tuple[Tensor, Tensor]:
+    """Flow (N + 1, 2, h, w) from each true frame to the next, and what stays visible (N + 1, 1, h, w)."""
+    forward, backward = dis_flows(torch.cat([window.first[None], window.targets, window.last[None]]))
+    return forward, visible_after(forward, backward)
+
+
 class WarpingError(WindowMetric):
     """Mean absolute difference along the true motion, in [0, 1]; lower is better.
 
@@ -68,21 +75,26 @@ class WarpingError(WindowMetric):
     frames' and the keyframes take part, a frozen clip is punished wherever something moved. The true
     sequence itself does not score 0: flow is estimated and shading changes. Pixels that get covered or
     leave the picture do not count. Undefined below 12 pixels or where no pixel stays visible.
+
+    Args:
+        cache: Keeps the true frames' flow while several predictions are measured.
     """
 
     higher_is_better = False
 
+    def __init__(self, cache: TruthCache | None = None) -> None:
+        super().__init__()
+        self.cache = cache or TruthCache()
+
     def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
         """Warping error of each window."""
         result: list[Tensor | None] = []
-        for window in cropped(frames, batch):
+        for row, window in enumerate(cropped(frames, batch)):
             if window.side < MIN_SIDE:
                 result.append(None)
                 continue
-            true = torch.cat([window.first[None], window.targets, window.last[None]])
             drawn = torch.cat([window.first[None], window.frames, window.last[None]])
-            forward, backward = dis_flows(true)
-            visible = visible_after(forward, backward)
+            forward, visible = self.cache(batch, "motion", row, partial(true_motion, window))
             error = (drawn[:-1] - backward_warp(drawn[1:], forward)).abs().mean(dim=1, keepdim=True)
             pairs = [e[v].mean() for e, v in zip(error, visible, strict=True) if v.any()]
             result.append(torch.stack(pairs).mean() if pairs else None)

@@ -1,14 +1,17 @@
 """What all metrics share: one score per window, cropped to the picture, safe under several processes."""
 
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from inbetween.types import WindowBatch
+
+T = TypeVar("T")
 
 
 class Cropped(NamedTuple):
@@ -40,6 +43,27 @@ def cropped(frames: Tensor, batch: WindowBatch) -> Iterator[Cropped]:
             batch["first"][row][area].float(),
             batch["last"][row][area].float(),
         )
+
+
+class TruthCache:
+    """What depends on a batch's true frames alone, kept while several predictions of it are measured.
+
+    Shared by all metrics that measure the same batches. It forgets a batch when the next one comes, and
+    does not keep the batch itself alive.
+    """
+
+    def __init__(self) -> None:
+        self._targets: weakref.ref[Tensor] | None = None
+        self._kept: dict[tuple[str, int], Any] = {}
+
+    def __call__(self, batch: WindowBatch, what: str, row: int, compute: Callable[[], T]) -> T:
+        """`compute()` for the row of the batch, or what it gave last time."""
+        if self._targets is None or self._targets() is not batch["targets"]:
+            self._targets, self._kept = weakref.ref(batch["targets"]), {}
+        if (what, row) not in self._kept:
+            self._kept[what, row] = compute()
+        kept: T = self._kept[what, row]
+        return kept
 
 
 class WindowMetric(Metric, ABC):
