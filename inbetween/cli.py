@@ -43,6 +43,8 @@ class InbetweenCLI(LightningCLI):
         except SystemExit as ended:  # Lightning's way to end after SIGINT, when all callbacks had their turn
             if not isinstance(ended.__context__, KeyboardInterrupt):
                 raise
+            if not self.trainer.is_global_zero:
+                raise SystemExit(130) from None  # one process speaks for all
             checkpoint = getattr(self.trainer.checkpoint_callback, "last_model_path", "")
             raise KeyboardInterrupt(f"go on with --ckpt_path {checkpoint}" if checkpoint else "") from None
 
@@ -78,7 +80,7 @@ class InbetweenCLI(LightningCLI):
         self._read_windows("predict")
         self.config_init["predict"]["return_predictions"] = False  # files are wanted, not tensors
         if not self._writers():
-            self.trainer.callbacks.append(PredictionWriter())
+            self.trainer.callbacks.append(PredictionWriter())  # type: ignore[attr-defined]
 
     def after_predict(self) -> None:
         """Say where the drawings are; Lightning calls this after `predict`."""
@@ -87,7 +89,8 @@ class InbetweenCLI(LightningCLI):
                 print(f"drawings: {writer.folder}")
 
     def _writers(self) -> list[PredictionWriter]:
-        return [callback for callback in self.trainer.callbacks if isinstance(callback, PredictionWriter)]
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        return [callback for callback in callbacks if isinstance(callback, PredictionWriter)]
 
     def _read_windows(self, stage: str) -> None:
         self.datamodule.trainer = self.trainer  # knows the number of processes
@@ -242,11 +245,12 @@ def quiet() -> None:
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of Lightning's says more than that it starts, what is not there, and what to buy."""
+    """Whether a line of Lightning's tells more than the config, what is not there, and what to buy."""
     known = (
         "Seed set to",
         "GPU available: False",
         "TPU available: False",
+        "Using bfloat16 Automatic",
         "💡 Tip",
         "\nDetected Keyboard",
         "An Keyboard",

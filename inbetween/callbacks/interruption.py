@@ -20,10 +20,12 @@ class Interruption(L.Callback):
 
     def __init__(self) -> None:
         self._asked = False
+        self._speaks = True
         self._previous: Any = None
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen; only a main thread can."""
+        self._speaks = trainer.is_global_zero
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._ask)
 
@@ -51,7 +53,10 @@ class Interruption(L.Callback):
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
         self._restore()
-        print("\ninbetween: stopping after this step; once more stops at once", file=sys.stderr, flush=True)
+        if self._speaks:
+            print(
+                "\ninbetween: stopping after this step; once more stops at once", file=sys.stderr, flush=True
+            )
 
     def _stop_if_asked(self, trainer: L.Trainer) -> None:
         asked = self._asked

@@ -82,14 +82,16 @@ def compare(
         UserError: A file cannot be used.
     """
     rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
-    built = [
-        load_method(find_config(row.config), Path(row.checkpoint) if row.checkpoint else None) for row in rows
-    ]
+    fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
+    built = []
+    for row in rows:
+        # Weights that no checkpoint brings start the same in every run and in any company.
+        fabric.seed_everything(0, verbose=False)
+        checkpoint = Path(row.checkpoint) if row.checkpoint else None
+        built.append(load_method(find_config(row.config), checkpoint))
     data.test_split = split
     data.setup("test")
     batches = data.test_dataloader()
-    fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
-    fabric.seed_everything(0, verbose=False)
     network, cache = load_lpips(lpips_backbone), TruthCache()
     measured = [frame_metrics(network, cache).to(fabric.device) for _ in rows]
     seconds = [0.0] * len(rows)

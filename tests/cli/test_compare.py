@@ -94,7 +94,9 @@ def test_table_and_files(compare: Compare, capsys: pytest.CaptureFixture[str]) -
     ]
 
 
-def test_same_figures_at_any_batch_size(compare: Compare, backbone: Path, tmp_path: Path) -> None:
+def test_same_figures_at_any_batch_size_and_in_any_company(
+    compare: Compare, backbone: Path, tmp_path: Path
+) -> None:
     model = {
         "class_path": "inbetween.methods.TemporalEncodingDiffusion",
         "init_args": {
@@ -105,11 +107,12 @@ def test_same_figures_at_any_batch_size(compare: Compare, backbone: Path, tmp_pa
         },
     }
     methods = ["dis.yaml", str(write_yaml(tmp_path / "tiny_exp1.yaml", {"model": model}))]
-    at_4, at_1 = (means(compare("--data.batch_size", size, methods=methods)) for size in ("4", "1"))
+    at_4 = means(compare("--data.batch_size", "4", methods=methods))
+    at_1 = means(compare("--data.batch_size", "1", methods=methods[::-1]))
     assert list(at_4) == ["hold", "cross_fade", "dis", "tiny_exp1"]
     for method, figures in at_4.items():
-        # Convolutions of other batches round differently; a line distance jumps by whole pixels.
-        assert figures == pytest.approx(at_1[method], rel=1e-3 if method == "tiny_exp1" else 1e-6)
+        # Convolutions of other batches round differently.
+        assert figures == pytest.approx(at_1[method], rel=1e-4 if method == "tiny_exp1" else 1e-6)
 
 
 def test_a_still_scene_is_held_perfectly(compare: Compare, draw_scene: DrawScene, tmp_path: Path) -> None:

@@ -215,6 +215,14 @@ def test_backbone_that_is_not_there(refused: Refused, exp1: list[str], tmp_path:
     )
 
 
+def test_shipped_precision_says_nothing_before_the_mistake(
+    refused: Refused, folder_data: list[str], tmp_path: Path
+) -> None:
+    options = ["--trainer.precision", "bf16-mixed", "--data.source.init_args.root", tmp_path / "nowhere"]
+    text = refused("validate", "--config", "hold.yaml", *folder_data, *options)
+    assert text.startswith("There is no folder")
+
+
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
