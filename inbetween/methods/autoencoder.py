@@ -38,8 +38,8 @@ class LatentInterpolation(TrainableMethod):
                + kl_weight KL(q(z|x) || N(0, 1)),
 
     where grad are the differences of neighbouring pixels, which hold the lines. The squared error draws a
-    line faintly while its place is uncertain, where the absolute one leaves the paper blank. `save_pretrained`
-    writes latents' scale along, so that a denoiser sees unit variance.
+    line faintly while its place is uncertain, where the absolute one leaves the paper blank.
+    `save_pretrained` writes latents' scale along, so that a denoiser sees unit variance.
 
     Args:
         channels: Widths of the levels; each but the first halves height and width.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,8 +33,8 @@ class Backbone(nn.Module):
 
     Args:
         pretrained: Folder with `vae`, `unet`, `image_encoder` and `scheduler` subfolders as
-            `save_pretrained` writes them, a hub id such as
-            `lambdalabs/sd-image-variations-diffusers`, or `small`, the one that ships.
+            `save_pretrained` writes them, or a hub id such as
+            `lambdalabs/sd-image-variations-diffusers`.
         revision: Branch, tag or commit of a hub id.
         variant: Suffix of the weight files, such as `fp16`.
 
@@ -47,30 +47,26 @@ class Backbone(nn.Module):
     image_encoder: CLIPVisionModelWithProjection
     scheduler: SchedulerMixin
 
-    def __init__(
-        self, pretrained: str = "small", revision: str | None = None, variant: str | None = None
-    ) -> None:
+    def __init__(self, pretrained: str, revision: str | None = None, variant: str | None = None) -> None:
         super().__init__()
         from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
         from transformers import CLIPVisionModelWithProjection
 
-        source = str(shipped("checkpoints", "small")) if pretrained == "small" else pretrained
-
-        def load(part: type, name: str) -> Any:  # noqa: ANN401 - one of four classes
+        def load(from_pretrained: Callable[..., Any], name: str) -> Any:  # noqa: ANN401 - one of four classes
             try:
-                return part.from_pretrained(source, subfolder=name, revision=revision, variant=variant)  # type: ignore[attr-defined]
+                return from_pretrained(pretrained, subfolder=name, revision=revision, variant=variant)
             except (OSError, ValueError) as error:
                 raise UserError(
-                    f"The backbone's {name} cannot be loaded from {source}: `pretrained` takes a folder that"
+                    f"The backbone's {name} cannot be loaded from {pretrained}: `pretrained` takes a folder that"
                     " diffusers' save_pretrained wrote; without network, download the model elsewhere and"
                     f" give the copy's folder ({type(error).__name__})."
                 ) from error
 
         self._adopt(
-            vae=load(AutoencoderKL, "vae"),
-            unet=load(UNet2DConditionModel, "unet"),
-            image_encoder=load(CLIPVisionModelWithProjection, "image_encoder"),
-            scheduler=load(DDIMScheduler, "scheduler"),
+            vae=load(AutoencoderKL.from_pretrained, "vae"),
+            unet=load(UNet2DConditionModel.from_pretrained, "unet"),
+            image_encoder=load(CLIPVisionModelWithProjection.from_pretrained, "image_encoder"),
+            scheduler=load(DDIMScheduler.from_pretrained, "scheduler"),
         )
 
     def _adopt(
@@ -170,15 +166,9 @@ class Backbone(nn.Module):
             return velocity
         return noise
 
-    def save_pretrained(self, folder: Path) -> None:
-        """Write all parts in float16 to `folder`, as `Backbone` reads them."""
-        for name in ("vae", "unet", "image_encoder"):
-            copy.deepcopy(getattr(self, name)).half().save_pretrained(folder / name)
-        self.scheduler.save_pretrained(folder / "scheduler")
-
 
 class FreshBackbone(Backbone):
-    """A backbone to be pretrained: a trained autoencoder with a new denoiser and image encoder.
+    """A small backbone to be trained whole: a trained autoencoder, a new denoiser and image encoder.
 
     Both are built from the diffusers and transformers classes with random weights, at the size given.
 

@@ -76,7 +76,10 @@ def exp1(tmp_path: Path, tiny: list[str], backbone: Path) -> list[str]:
     overlay = {
         "model": {
             "init_args": {
-                "backbone": {"init_args": {"pretrained": str(backbone)}},
+                "backbone": {
+                    "class_path": "inbetween.modules.Backbone",
+                    "init_args": {"pretrained": str(backbone)},
+                },
                 "sampling": {"num_inference_steps": 4, "strength": 0.5},
                 "warmup_steps": 0,
             }

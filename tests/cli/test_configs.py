@@ -40,6 +40,7 @@ def missing(wanted: object, found: object, key: str = "") -> list[str]:
         isinstance(wanted, dict)
         and isinstance(found, dict)
         and ("class_path" in wanted) != ("class_path" in found)
+        and "init_args" not in {*wanted} & {*found}
     ):
         wanted, found = (
             keys.get("init_args", {}) if "class_path" in keys else keys for keys in (wanted, found)

@@ -43,8 +43,9 @@ def tiny_yaml(tmp_path_factory):
         arguments = model.setdefault("init_args", {})
         if "backbone" in arguments:
             arguments["backbone"] = {
-                "class_path": "inbetween.modules.Backbone",
-                "init_args": {"pretrained": str(backbone)},
+                "class_path": "inbetween.modules.FreshBackbone",
+                "init_args": {"vae": str(backbone / "vae"), "channels": [16, 32], "embedding_dim": 16}
+                | {"encoder_layers": 1, "encoder_image_size": 16},
             }
             arguments["sampling"] = {"num_inference_steps": 4, "strength": 0.5}
         if "channels" in arguments:
