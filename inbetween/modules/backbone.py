@@ -57,8 +57,8 @@ class Backbone(nn.Module):
                 return from_pretrained(pretrained, subfolder=name, revision=revision, variant=variant)
             except (OSError, ValueError) as error:
                 raise UserError(
-                    f"The backbone's {name} cannot be loaded from {pretrained}: `pretrained` takes a folder that"
-                    " diffusers' save_pretrained wrote; without network, download the model elsewhere and"
+                    f"The backbone's {name} cannot be loaded from {pretrained}: `pretrained` takes a folder"
+                    " that diffusers' save_pretrained wrote; without network, download it elsewhere and"
                     f" give the copy's folder ({type(error).__name__})."
                 ) from error
 
