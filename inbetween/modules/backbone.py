@@ -201,7 +201,8 @@ class FreshBackbone(Backbone):
 
         folder = shipped("checkpoints", "small", "vae") if vae == "small" else Path(vae)
         try:
-            autoencoder = AutoencoderKL.from_pretrained(folder)
+            # the other way of loading needs accelerate, and says so
+            autoencoder = AutoencoderKL.from_pretrained(folder, low_cpu_mem_usage=False)
         except (OSError, ValueError) as error:
             raise UserError(
                 f"The autoencoder cannot be loaded from {folder}: train one with"
