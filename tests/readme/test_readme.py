@@ -4,7 +4,7 @@ README's `sh` blocks are read as a shell would: a backslash goes on with the nex
 commands. Those that begin with `python -m inbetween` run in order, in one folder, as a newcomer would run
 them, so that a later one finds what an earlier one wrote. They run as they stand but for their size: an
 overlay of tiny data behind their own configs, and a tiny backbone in the place of the one that ships.
-`my_drawings` and PATH stand for a folder of scenes. Commands that need the network or start further
+`my_drawings` stands for a folder of scenes, PATH for one in Anita's layout. Commands that need the network or start further
 processes are parsed only.
 """
 
@@ -17,6 +17,7 @@ import yaml
 
 from inbetween.__main__ import main
 from tests.cli.conftest import Run
+from tests.conftest import DrawScene
 from tests.tiny import write_tiny_backbone
 
 ROOT = Path(__file__).parents[2]
@@ -56,9 +57,13 @@ def test_commands_are_found_as_a_shell_finds_them() -> None:
 
 
 @pytest.fixture
-def newcomer(tmp_path: Path, scenes_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def newcomer(
+    tmp_path: Path, scenes_root: Path, draw_scene: DrawScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Works in a folder with drawings and with what makes commands small."""
     scenes_root.rename(tmp_path / "my_drawings")
+    for split in ("train", "val"):
+        draw_scene(tmp_path / "anita" / split / f"{split}_cat" / "color" / "walk")
     monkeypatch.chdir(tmp_path)
     small = write_tiny_backbone(tmp_path / "small")
     monkeypatch.setattr("inbetween.modules.backbone.shipped", lambda *parts: small.joinpath(*parts[2:]))
@@ -96,7 +101,7 @@ def test_every_command_of_the_readme_works(run: Run, capsys: pytest.CaptureFixtu
     commands = ours(shell_commands(README))
     assert {"fit", "test", "predict", "compare"} <= {words[0] for words in commands}
     for words in commands:
-        words = ["my_drawings" if word == "PATH" else word for word in words]
+        words = ["anita" if word == "PATH" else word for word in words]
         if words[0] == "fetch-lpips" or "ddp" in words:
             parse(words)
             continue
