@@ -4,8 +4,8 @@ README's `sh` blocks are read as a shell would: a backslash goes on with the nex
 commands. Those that begin with `python -m inbetween` run in order, in one folder, as a newcomer would run
 them, so that a later one finds what an earlier one wrote. They run as they stand but for their size: an
 overlay of tiny data behind their own configs, and a tiny backbone in the place of the one that ships.
-`my_drawings` stands for a folder of scenes, PATH for one in Anita's layout. Commands that need the network or start further
-processes are parsed only.
+`my_drawings` stands for a folder of scenes, PATH for one in Anita's layout. Commands that need the network
+or start further processes are parsed only.
 """
 
 import re
