@@ -201,8 +201,7 @@ class FreshBackbone(Backbone):
 
         folder = shipped("checkpoints", "small", "vae") if vae == "small" else Path(vae)
         try:
-            # the other way of loading needs accelerate, and says so
-            autoencoder = AutoencoderKL.from_pretrained(folder, low_cpu_mem_usage=False)
+            autoencoder = AutoencoderKL.from_pretrained(folder)
         except (OSError, ValueError) as error:
             raise UserError(
                 f"The autoencoder cannot be loaded from {folder}: train one with"

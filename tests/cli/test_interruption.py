@@ -157,7 +157,8 @@ def start(training: list[str]) -> Callable[[], subprocess.Popen[str]]:
         root = str(Path(__file__).parents[2])
         process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *training, *named("stopped")],
-            env={**os.environ, "PYTHONPATH": root},
+            # as many threads as this process has: sums of another order are other sums
+            env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
