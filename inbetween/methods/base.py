@@ -37,6 +37,8 @@ class Method(L.LightningModule, ABC):
     reaches_keyframes: ClassVar[bool] = False
     #: Swapping the keyframes and t -> 1 - t gives the same frames in reverse.
     mirrors: ClassVar[bool] = False
+    #: `interpolate` takes a fourth channel, opacity in [0, 1], and moves it as it moves the first three.
+    moves_opacity: ClassVar[bool] = False
 
     def __init__(self, sampled_batches: int = 4) -> None:
         super().__init__()
@@ -104,6 +106,35 @@ def nothing_to_train(method: Method) -> UserError:
     return UserError(
         f"{type(method).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
     )
+
+
+class SpacedMethod(Method):
+    """A method that takes how far each pixel's motion has gone, where others take one `t` for all.
+
+    List it before `TrainableMethod`: `class SpacingFlow(SpacedMethod, TrainableMethod)`.
+    """
+
+    @abstractmethod
+    def interpolate_spaced(
+        self, first: Tensor, last: Tensor, spacing: Tensor, generator: Generators = None
+    ) -> Tensor:
+        """Draw the frames where the motion has gone as far as `spacing` says.
+
+        Args:
+            first: (B, 3, H, W) in [0, 1], any H and W.
+            last: (B, 3, H, W) in [0, 1].
+            spacing: (B, N, 1, H, W) in [0, 1] at the drawn frames' own pixels: 0 shows what is there as in
+                `first`, 1 as in `last`.
+            generator: See `Method.interpolate`.
+
+        Returns:
+            (B, N, 3, H, W) float32 in [0, 1].
+        """
+
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        """See `Method.interpolate`: everything has gone as far as `t`."""
+        spacing = t.to(first)[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:])
+        return self.interpolate_spaced(first, last, spacing, generator)
 
 
 class TrainableMethod(Method):

@@ -10,6 +10,7 @@ class CrossFade(Method):
 
     reaches_keyframes = True
     mirrors = True
+    moves_opacity = True
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`."""

@@ -8,6 +8,8 @@ from inbetween.methods.base import Generators, Method
 class Hold(Method):
     """Repeats the first keyframe. The floor: a method below it is worse than drawing nothing."""
 
+    moves_opacity = True
+
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`."""
         return first[:, None].expand(-1, t.shape[1], -1, -1, -1).clone()

@@ -18,6 +18,7 @@ class OpticalFlow(Method):
 
     reaches_keyframes = True
     mirrors = True
+    moves_opacity = True
 
     def __init__(self, algorithm: Algorithm = "farneback", sampled_batches: int = 4) -> None:
         super().__init__(sampled_batches)
@@ -26,4 +27,5 @@ class OpticalFlow(Method):
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`."""
-        return warped_blend(first, last, t, *two_way_flow(first, last, self.algorithm))
+        flows = two_way_flow(first[:, :3], last[:, :3], self.algorithm)
+        return warped_blend(first, last, t, *flows)
