@@ -6,6 +6,7 @@ from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
 from inbetween.callbacks.sample_grid import SampleGrid
+from inbetween.callbacks.weight_averaging import WeightAverage
 
 __all__ = [
     "FrameMetrics",
@@ -13,6 +14,7 @@ __all__ = [
     "PredictionWriter",
     "PretrainedWriter",
     "SampleGrid",
+    "WeightAverage",
     "folder_for",
     "write_frames",
     "write_image",
