@@ -26,16 +26,18 @@ def leave_frozen_out(module: nn.Module) -> None:
     trainable key that is missing stays an error, and so does an unexpected one. Which weights are
     frozen is read at each call, so it may change later.
     """
+    module.register_state_dict_post_hook(_drop)  # type: ignore[no-untyped-call]
+    module.register_load_state_dict_post_hook(_forgive)  # type: ignore[no-untyped-call]
 
-    def drop(_: nn.Module, state_dict: dict[str, Any], prefix: str, __: dict[str, Any]) -> None:
-        for key in frozen_keys(module):
-            state_dict.pop(prefix + key, None)
 
-    def forgive(_: nn.Module, incompatible: tuple[list[str], list[str]]) -> None:
-        missing, _unexpected = incompatible
-        frozen = tuple(frozen_keys(module))
-        # Names carry the prefix of whatever wraps the module, such as an average of the weights.
-        missing[:] = [key for key in missing if not key.endswith(frozen)]
+# The hooks look at the module they are called for, so that a copy of a module looks at itself.
+def _drop(module: nn.Module, state_dict: dict[str, Any], prefix: str, _: dict[str, Any]) -> None:
+    for key in frozen_keys(module):
+        state_dict.pop(prefix + key, None)
 
-    module.register_state_dict_post_hook(drop)  # type: ignore[no-untyped-call]
-    module.register_load_state_dict_post_hook(forgive)  # type: ignore[no-untyped-call]
+
+def _forgive(module: nn.Module, incompatible: tuple[list[str], list[str]]) -> None:
+    missing, _unexpected = incompatible
+    frozen = tuple(frozen_keys(module))
+    # Names carry the prefix of whatever wraps the module, such as an average of the weights.
+    missing[:] = [key for key in missing if not key.endswith(frozen)]

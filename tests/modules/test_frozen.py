@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -44,3 +47,12 @@ def test_survives_an_average_of_the_weights():
     state = averaged.state_dict()
     assert {key for key in state if key.startswith("module.")} == {"module.2.weight", "module.2.bias"}
     AveragedModel(network()).load_state_dict(state)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
+def test_a_copy_leaves_out_what_is_frozen_in_the_copy(copied):
+    original = network()
+    twin = copied(original)
+    twin.requires_grad_(True)
+    assert {"1.weight", "2.weight"} <= set(twin.state_dict())
+    assert "1.weight" not in original.state_dict()
