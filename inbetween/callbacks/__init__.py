@@ -3,6 +3,7 @@
 from inbetween.callbacks.frame_metrics import FrameMetrics
 from inbetween.callbacks.images import folder_for, write_frames, write_image
 from inbetween.callbacks.interruption import Interruption
+from inbetween.callbacks.learned_weights import LearnedWeights
 from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
 from inbetween.callbacks.sample_grid import SampleGrid
@@ -11,6 +12,7 @@ from inbetween.callbacks.weight_averaging import WeightAverage
 __all__ = [
     "FrameMetrics",
     "Interruption",
+    "LearnedWeights",
     "PredictionWriter",
     "PretrainedWriter",
     "SampleGrid",

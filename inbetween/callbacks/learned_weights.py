@@ -1,0 +1,71 @@
+"""What a method has learned about which keyframe to look at, as charts."""
+
+from typing import Protocol, runtime_checkable
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from inbetween.errors import UserError
+from inbetween.functional.chart import line_chart
+from inbetween.functional.grid import stacked, text_strip, text_width
+
+COLUMNS = 4
+POINTS = 101
+TITLE = "weight of the last keyframe against t, a line for each head; grey: t itself"
+
+
+@runtime_checkable
+class Weighting(Protocol):
+    """A method that weights its keyframes."""
+
+    def learned_weights(self, t: Tensor) -> dict[str, Tensor]:
+        """Weights of last (heads, T) in [0, 1] at t (T,) in [0, 1], for each layer by name."""
+
+
+def weight_sheet(weights: dict[str, Tensor]) -> Tensor:
+    """A chart for each layer, in rows of four.
+
+    Args:
+        weights: Of each layer, (heads, T) in [0, 1] at T equally spaced t from 0 to 1.
+
+    Returns:
+        (3, H, W) float32 in [0, 1].
+    """
+    charts = [
+        line_chart(heads, torch.linspace(0, 1, heads.shape[-1]), layer) for layer, heads in weights.items()
+    ]
+    rows = [torch.cat(charts[start : start + COLUMNS], dim=-1) for start in range(0, len(charts), COLUMNS)]
+    return stacked([text_strip(TITLE, text_width(TITLE) + 4), *rows])
+
+
+class LearnedWeights(L.Callback):
+    """Shows at each validation how `WeightedCrossAttention` weights the keyframes, as `weights/last`.
+
+    A chart for each layer of the denoiser, with the weight of the last keyframe against t for each head.
+    Learned weights begin at the grey diagonal, the linear rule; linear ones stay there. Shown by every logger
+    that takes pictures (`add_image`, such as TensorBoard's).
+    """
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Look whether there are weights.
+
+        Raises:
+            UserError: The method has none.
+        """
+        if not isinstance(pl_module, Weighting):
+            raise UserError(
+                f"{type(pl_module).__name__} does not weight its keyframes: leave out the callback"
+                " LearnedWeights."
+            )
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Show the charts."""
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, Weighting)
+        weights = pl_module.learned_weights(torch.linspace(0, 1, POINTS, device=pl_module.device))
+        for logger in trainer.loggers:
+            add_image = getattr(getattr(logger, "experiment", None), "add_image", None)
+            if add_image is not None:
+                add_image("weights/last", weight_sheet(weights), global_step=trainer.global_step)
