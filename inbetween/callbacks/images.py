@@ -1,29 +1,54 @@
 """Frames as files: 8-bit PNGs, each whole or absent."""
 
 import hashlib
+import io
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
+from PIL import Image
 from torch import Tensor
 
 
-def write_image(path: Path, image: Tensor) -> None:
-    """Write a picture as an 8-bit RGB PNG; the file appears at once or not at all.
+def encode_png(image: Tensor) -> bytes:
+    """A picture as an 8-bit PNG.
+
+    Args:
+        image: (C, H, W) in [0, 1], rounded to the nearest of 256 values: grey, grey and opacity, RGB, or
+            RGB and opacity for C = 1, 2, 3, 4. Colours are not multiplied by opacity.
+    """
+    pixels = (image.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    encoded = io.BytesIO()
+    Image.fromarray(pixels.squeeze(-1) if len(image) == 1 else pixels).save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears at once or not at all, and leave nothing behind when interrupted.
 
     Args:
         path: The file; its folder is made.
-        image: (3, H, W) in [0, 1]; values are rounded to the nearest of 256.
+        content: All of it.
     """
-    pixels = (image.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    # imwrite does not open every path with letters beyond ASCII, so the bytes are written here
-    partial.write_bytes(encoded.tobytes())
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_image(path: Path, image: Tensor) -> None:
+    """Write a picture as an 8-bit PNG; the file appears at once or not at all.
+
+    Args:
+        path: The file; its folder is made.
+        image: See `encode_png`.
+    """
+    write_whole(path, encode_png(image))
 
 
 def write_frames(folder: Path, frames: Iterable[Tensor]) -> None:

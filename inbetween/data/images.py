@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -66,15 +66,22 @@ def image_size(path: Path) -> tuple[int, int]:
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:
+class Layers(NamedTuple):
+    """A decoded drawing, its colours apart from its transparency."""
+
+    color: Pixels  # (H, W, 3) RGB, not multiplied by opacity
+    opacity: Pixels | None  # (H, W), 255 is opaque; None where the file knows no transparency
+    grey: bool  # stored without colour
+
+
+def read_layers(path: Path) -> Layers:
     """Decode a PNG, JPEG, WebP or TIFF: palette, grey, 16-bit, with or without alpha.
 
     Args:
         path: The file; its name may hold any characters.
-        background: RGB in [0, 255] that transparent pixels are laid on.
 
     Returns:
-        (H, W, 3) RGB, turned as its EXIF orientation says.
+        The drawing in 8 bits, turned as its EXIF orientation says.
 
     Raises:
         UserError: The file is no image, is truncated, has more than `PIXEL_LIMIT` pixels, or holds
@@ -88,14 +95,38 @@ def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:
             raise UserError(f"{path} is damaged or cut short: export it again or remove it.") from None
         if upright.mode in _GREY_16:
             # Pillow's own conversion clips at 255 instead of scaling.
-            grey = (np.asarray(upright).astype(np.int64).clip(0, 65535) + 128) // 257
-            return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+            wide = (np.asarray(upright).astype(np.int64).clip(0, 65535) + 128) // 257
+            return Layers(np.repeat(wide.astype(np.uint8)[..., None], 3, axis=2), None, grey=True)
+        grey = upright.mode in ("1", "L", "LA", "La")
         if upright.has_transparency_data:
-            rgba = np.asarray(upright.convert("RGBA")).astype(np.uint16)
-            alpha = rgba[..., 3:]
-            mixed = rgba[..., :3] * alpha + np.asarray(background, np.uint16) * (255 - alpha)
-            return ((mixed + 127) // 255).astype(np.uint8)
-        return np.asarray(upright.convert("RGB"))
+            rgba = np.asarray(upright.convert("RGBA"))
+            return Layers(rgba[..., :3], rgba[..., 3], grey)
+        return Layers(np.asarray(upright.convert("RGB")), None, grey)
+
+
+def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:
+    """Decode a drawing and lay it on a background.
+
+    Args:
+        path: See `read_layers`.
+        background: RGB in [0, 255] that transparent pixels are laid on.
+
+    Returns:
+        (H, W, 3) RGB, turned as its EXIF orientation says.
+
+    Raises:
+        UserError: As for `read_layers`.
+    """
+    return laid_on(read_layers(path), background)
+
+
+def laid_on(layers: Layers, background: tuple[int, int, int]) -> Pixels:
+    """The picture (H, W, 3) that a drawing gives on a background, RGB in [0, 255]."""
+    if layers.opacity is None:
+        return layers.color
+    alpha = layers.opacity[..., None].astype(np.uint16)
+    mixed = layers.color * alpha + np.asarray(background, np.uint16) * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
 
 
 def resize(image: Pixels, height: int, width: int) -> Pixels:

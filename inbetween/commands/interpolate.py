@@ -1,0 +1,277 @@
+"""Your own keyframes in, drawings out: a whole sequence, numbered as it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from inbetween.commands.methods import load_method
+from inbetween.commands.sequence_folder import SequenceFolder
+from inbetween.data.keyframes import Keyframes, find_pictures, one_size, read_keyframes, read_spacing_map
+from inbetween.errors import UserError
+from inbetween.functional.opacity import contrasting_paper, lay_on, lift_off
+from inbetween.functional.seeds import generators, sample_seed
+from inbetween.functional.spacing import Chart, spacing_chart
+from inbetween.methods import Method
+from inbetween.methods.base import SpacedMethod
+from inbetween.paths import find_config
+
+DEFAULT_METHOD = "dis.yaml"
+
+
+def interpolate(
+    keyframes: list[str] | None = None,
+    output: Path = Path("logs/interpolate"),
+    method: str = DEFAULT_METHOD,
+    between: int | None = None,
+    spacing: Chart | None = None,
+    t: list[float] | None = None,
+    spacing_map: list[str] | None = None,
+    hold: int = 1,
+    cuts: Literal["hold", "draw"] = "hold",
+    candidates: int = 1,
+    seed: int = 0,
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed",
+    accelerator: str = "auto",
+    overwrite: bool = False,
+) -> None:
+    """Draw the frames between your own keyframes, two or more of any one size.
+
+    Writes the finished sequence as 8-bit PNG files, keyframes included: with N drawings between, `0000.png`
+    is the first keyframe, `0001.png` to N the drawings, N + 1 the second keyframe, and so on. Grey
+    keyframes give grey drawings, transparent ones transparent drawings. Between identical keyframes the
+    drawing is repeated. Interrupted, the same command goes on where it stopped.
+
+    Args:
+        keyframes: Pictures in order, or a folder of them (in natural order).
+        output: Folder for the drawings. It must not hold others.
+        method: A YAML file such as `fit` takes, here or among the shipped configs; `exp1.yaml=PATH` runs
+            the method with the weights of the checkpoint PATH.
+        between: Drawings between two keyframes; 1 where nothing else says how many.
+        spacing: How they lie: `even`, `ease_in` (starts slowly), `ease_out` (ends slowly), `ease_in_out`, or
+            `halves` (each goes half of the way that is left: 1/2, 3/4, 7/8). Even where nothing else says.
+        t: A chart of your own instead of both: where each drawing lies, rising numbers between 0 and 1.
+        spacing_map: Grey pictures instead, one per drawing, or a folder of them: how far each region has
+            gone, black not at all, white all the way. For methods that can follow one.
+        hold: Frames that each drawing is shown for: 2 is "on twos". Each is written that often.
+        cuts: Between keyframes of two different shots `hold` repeats the first one, `draw` draws.
+        candidates: How many versions to draw, each in a folder of its own: `candidate_1`, `candidate_2`, ...
+            For methods that draw by chance.
+        seed: Decides what methods that draw by chance come up with.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe.
+        accelerator: As Lightning's Trainer takes it.
+        overwrite: Replace the numbered drawings that are in `output` already.
+
+    Raises:
+        UserError: A key makes no sense, or a file cannot be used.
+    """
+    for name, value in (("hold", hold), ("candidates", candidates)):
+        if value < 1:
+            raise UserError(f"{name} is {value}: give 1 or more.")
+    maps = find_pictures(spacing_map or [])
+    chart = () if maps else chosen_chart(between, spacing, t)
+    if maps and (between is not None or spacing or t):
+        raise UserError("spacing_map says where each drawing lies: leave out --between, --spacing and --t.")
+    keys = read_keyframes(keyframes or [], partial(tqdm, desc="looking", leave=False, disable=None))
+    places = Places(chart, maps_per_pair(maps, keys))
+    config, _, checkpoint = method.partition("=")
+    model = [find_config(config), *([Path(checkpoint)] if checkpoint else [])]
+    fabric = open_fabric(accelerator, precision)
+    # Weights that no checkpoint brings start the same in every run.
+    fabric.seed_everything(0, verbose=False)
+    artist = load_method(*model).to(fabric.device)
+    if maps and not isinstance(artist, SpacedMethod):
+        raise UserError(f"{type(artist).__name__} ({config}) takes no spacing map: give --t instead.")
+    if candidates > 1 and not draws_by_chance(artist, fabric):
+        raise UserError(f"{type(artist).__name__} ({config}) has one answer only: leave out --candidates.")
+    folder = SequenceFolder(output.expanduser(), candidates, hold)
+    job = {
+        "keyframes": [state_of(path) for path in keys.paths],
+        "t": list(chart),
+        "spacing_map": [state_of(path) for path in maps],
+        "hold": hold,
+        "cuts": cuts,
+        "candidates": candidates,
+        "method": [state_of(path) for path in model],
+        "seed": seed,
+        "precision": precision,
+    }
+    folder.prepare([*keys.paths, *maps], job, overwrite)
+
+    print(f"{keys}; between each two {places}, by {method}")
+    for number in sorted(keys.cuts):
+        before, after = keys.paths[number - 1], keys.paths[number]
+        held = f"{before} is held until then; --cuts draw draws instead"
+        print(f"warning: {after} seems to begin another shot: {held if cuts == 'hold' else 'drawing anyway'}")
+    pairs, step = len(keys.paths) - 1, places.count + 1
+    work = [(pair, candidate) for pair in range(pairs) for candidate in range(candidates)]
+    # a pair's frames are its first keyframe and what lies between; the last pair's, its last keyframe too
+    frames = [range(pair * step, (pair + 1) * step + (pair == pairs - 1)) for pair in range(pairs)]
+    left = [(pair, candidate) for pair, candidate in work if not folder.has(candidate, frames[pair])]
+    if len(left) < len(work):
+        print(f"{len(work) - len(left)} of {len(work)} pairs of keyframes are done already")
+    try:
+        for pair, candidate in tqdm(left, desc="drawing", unit="pair", leave=False, disable=None):
+            first, last = keys.read(pair), keys.read(pair + 1)
+            if torch.equal(first, last) or (cuts == "hold" and pair + 1 in keys.cuts):
+                drawings = first.expand(places.count, -1, -1, -1)
+            else:
+                place, chance = places.between(pair), sample_seed(seed, candidate, pair)
+                with fabric.autocast(), torch.no_grad():
+                    drawings = draw_between(artist, first, last, place, chance, keys.transparent)
+            for number, picture in zip(frames[pair], [first, *drawings, last], strict=False):
+                folder.write(candidate, number, keys.as_stored(picture))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on where it stopped") from None
+    print(f"drawings: {folder}")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the drawings between two neighbouring keyframes lie.
+
+    Args:
+        t: Rising numbers in (0, 1), the same between all keyframes; empty where maps have the say.
+        maps: Spacing maps of each pair of keyframes; empty where `t` has the say.
+    """
+
+    t: tuple[float, ...]
+    maps: tuple[tuple[Path, ...], ...]
+
+    @property
+    def count(self) -> int:
+        """Drawings between two keyframes."""
+        return len(self.t) or len(self.maps[0])
+
+    def between(self, pair: int) -> Tensor:
+        """`t` (1, N), or the spacing (1, N, 1, H, W) of a pair of keyframes, in [0, 1]."""
+        if self.t:
+            return torch.tensor([self.t])
+        return torch.stack([read_spacing_map(path) for path in self.maps[pair]])[None]
+
+    def __str__(self) -> str:
+        where = " ".join(f"{t:.3g}" for t in self.t)
+        count = f"{self.count} drawing{'s' if self.count > 1 else ''}"
+        return f"{count} at {where}" if where else f"{count} where the spacing maps say"
+
+
+def chosen_chart(between: int | None, spacing: Chart | None, t: list[float] | None) -> tuple[float, ...]:
+    """Where the drawings between two keyframes lie: the user's own chart, or one of ours.
+
+    Raises:
+        UserError: Both are given, or the numbers do not rise from 0 to 1.
+    """
+    if t and (between is not None or spacing):
+        raise UserError("t says how many drawings there are and where: leave out --between and --spacing.")
+    if between is not None and between < 1:
+        raise UserError(f"between is {between}: there must be at least 1 drawing between two keyframes.")
+    chart = t or spacing_chart(spacing or "even", between or 1)
+    # methods calculate in float32, where drawings may meet that are apart in float64
+    rounded = torch.tensor([0.0, *chart, 1.0])
+    if bool((rounded.diff() > 0).all()):
+        return tuple(chart)
+    if t:
+        given = " ".join(map(str, t))
+        raise UserError(f"t is {given}: give rising numbers between 0 and 1, such as --t 0.25 0.5 0.75.")
+    raise UserError(f"spacing {spacing} leaves no room for {between} drawings: ask for fewer.")
+
+
+def maps_per_pair(maps: tuple[Path, ...], keys: Keyframes) -> tuple[tuple[Path, ...], ...]:
+    """Deal spacing maps out to the pairs of keyframes, and look at each.
+
+    Raises:
+        UserError: They do not come out even, differ from the keyframes in size, or are not grey.
+    """
+    pairs = len(keys.paths) - 1
+    if len(maps) % pairs:
+        raise UserError(
+            f"There are {len(maps)} spacing maps for {pairs} pairs of keyframes: give equally many for each."
+        )
+    if maps:
+        one_size([keys.paths[0], *maps], "Keyframes and spacing maps")
+    for path in maps:
+        read_spacing_map(path)
+    count = len(maps) // pairs
+    return tuple(maps[pair * count : (pair + 1) * count] for pair in range(pairs if maps else 0))
+
+
+def open_fabric(accelerator: str, precision: Literal["32-true", "bf16-mixed"]) -> L.Fabric:
+    """The device and the precision to draw with.
+
+    Raises:
+        UserError: There is no such device here.
+    """
+    try:
+        return L.Fabric(accelerator=accelerator, devices=1, precision=precision)
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"accelerator {accelerator} cannot be used here: use auto, cpu or gpu.") from error
+
+
+def state_of(path: Path) -> list[Any]:
+    """What tells that a file is still the same: path, bytes and time of its last change."""
+    found = path.stat()
+    return [str(path.resolve()), found.st_size, found.st_mtime_ns]
+
+
+def draws_by_chance(method: Method, fabric: L.Fabric) -> bool:
+    """Whether a method draws random numbers; tried out on a small picture."""
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    paper, half = torch.ones(1, 3, 64, 64, device=method.device), torch.full((1, 1), 0.5)
+    with fabric.autocast(), torch.no_grad():
+        method.interpolate(paper, paper, half.to(method.device), [generator])
+    return not torch.equal(before, generator.get_state())
+
+
+def draw_between(
+    method: Method, first: Tensor, last: Tensor, place: Tensor, seed: int, transparent: bool
+) -> Tensor:
+    """Draw between two keyframes with or without transparency.
+
+    Where a method moves opacity itself, one motion moves colours and opacity. Else opacity is a grey picture
+    of its own, drawn beside the coloured one and from the same noise.
+
+    Args:
+        method: Draws.
+        first: (4, H, W) in [0, 1], RGB not multiplied by opacity, then opacity.
+        last: The same.
+        place: `t` (1, N) or a spacing map (1, N, 1, H, W).
+        seed: Decides about chance.
+        transparent: Whether opacity counts.
+
+    Returns:
+        (N, 4, H, W) in [0, 1] like the keyframes.
+    """
+    if not transparent:
+        colors = drawn(method, first[None, :3], last[None, :3], place, seed)[0]
+        return torch.cat([colors, torch.ones_like(colors[:, :1])], dim=1)
+    keyframes = torch.stack([first, last])
+    colors, opacity = keyframes[:, :3], keyframes[:, 3:]
+    paper = contrasting_paper(colors, opacity)
+    pictures = lay_on(colors, opacity, paper)
+    if method.moves_opacity:
+        layered = torch.cat([pictures, opacity], dim=1)
+        layers = drawn(method, layered[:1], layered[1:], place, seed)[0]
+        picture, opacity = layers[:, :3], layers[:, 3:]
+    else:
+        a, b = torch.stack([pictures, opacity.expand_as(pictures)], dim=1)
+        picture, grey = drawn(method, a, b, place, seed)
+        opacity = grey.mean(dim=1, keepdim=True)
+    return torch.cat([lift_off(picture, opacity, paper), opacity], dim=1)
+
+
+def drawn(method: Method, first: Tensor, last: Tensor, place: Tensor, seed: int) -> Tensor:
+    """Frames (B, N, C, H, W), on the CPU, of keyframes (B, C, H, W) that share `place` and the noise."""
+    chance = generators(torch.full((len(first),), seed))
+    place = place.expand(len(first), *place.shape[1:])
+    first, last, place = (value.to(method.device) for value in (first, last, place))
+    if isinstance(method, SpacedMethod) and place.ndim == 5:
+        return method.interpolate_spaced(first, last, place, chance).cpu()
+    return method.interpolate(first, last, place, chance).cpu()

@@ -1,0 +1,108 @@
+"""A folder of numbered drawings that a long job fills, and goes on with after an interruption."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from inbetween.callbacks.images import encode_png, write_whole
+from inbetween.data.images import SUFFIXES
+from inbetween.errors import UserError
+
+RECORD = "interpolate.json"  # what the drawings in a folder were made from
+
+
+class SequenceFolder:
+    """Drawings as `0000.png`, `0001.png`, ... in the order they are shown.
+
+    Several candidates of a sequence get a folder each: `candidate_1`, `candidate_2`, ...
+
+    Args:
+        folder: Where to.
+        candidates: How many versions of the sequence there will be.
+        hold: How many frames each drawing is shown for; it is written that often.
+    """
+
+    def __init__(self, folder: Path, candidates: int, hold: int) -> None:
+        self.folder, self.hold = folder, hold
+        numbered = [folder / f"candidate_{number}" for number in range(1, candidates + 1)]
+        self.folders = numbered if candidates > 1 else [folder]
+
+    def __str__(self) -> str:
+        first, last = self.folders[0].name, self.folders[-1].name
+        return str(self.folder) if len(self.folders) == 1 else f"{self.folder}: {first} to {last}"
+
+    def prepare(self, inputs: list[Path], job: dict[str, Any], overwrite: bool) -> None:
+        """Make sure that nothing of the user's is written over, then note what is drawn here.
+
+        Drawings of the very same job stay: it goes on with what they lack.
+
+        Args:
+            inputs: Files that must outlive the job.
+            job: All that decides what the drawings look like, as JSON can hold it.
+            overwrite: Remove the numbered drawings of another job.
+
+        Raises:
+            UserError: The folder holds drawings of another job, an input lies in it, or it cannot be
+                written.
+        """
+        used = {folder.resolve() for folder in [*self.folders, *self._folders_with_drawings()]}
+        for path in inputs:
+            if path.resolve().parent in used:
+                raise UserError(
+                    f"{path} lies where the drawings are to go: give a folder of its own with --output."
+                )
+        try:
+            same_job = json.loads((self.folder / RECORD).read_text(encoding="utf-8")) == job
+        except (OSError, ValueError):  # none, or not ours
+            same_job = False
+        if overwrite:
+            self._remove_drawings()
+        elif not same_job and self._folders_with_drawings():
+            raise UserError(
+                f"{self.folder} already holds other drawings: give another folder with --output, or replace "
+                "them with --overwrite true."
+            )
+        self._store(self.folder / RECORD, json.dumps(job, indent=2).encode())
+
+    def has(self, candidate: int, drawings: range) -> bool:
+        """Whether all files of these drawings of a candidate, counted from 0, are there."""
+        return all(path.exists() for number in drawings for path in self._files(candidate, number))
+
+    def write(self, candidate: int, number: int, image: Tensor) -> None:
+        """Write a drawing (C, H, W) in [0, 1] as often as it is held; see `encode_png`.
+
+        Raises:
+            UserError: The folder cannot be written.
+        """
+        content = encode_png(image)
+        for path in self._files(candidate, number):
+            self._store(path, content)
+
+    def _files(self, candidate: int, number: int) -> list[Path]:
+        frames = range(number * self.hold, (number + 1) * self.hold)
+        return [self.folders[candidate] / f"{frame:04d}.png" for frame in frames]
+
+    def _store(self, path: Path, content: bytes) -> None:
+        try:
+            write_whole(path, content)
+        except OSError as error:
+            raise UserError(
+                f"{path.parent} cannot be written ({error.strerror or error}): give a folder that can be, "
+                "with --output."
+            ) from error
+
+    def _folders_with_drawings(self) -> list[Path]:
+        candidates = [path for path in self.folder.glob("candidate_*") if path.is_dir()]
+        places = [self.folder, *candidates] if self.folder.is_dir() else []
+        return [place for place in places if any(path.suffix.lower() in SUFFIXES for path in place.iterdir())]
+
+    def _remove_drawings(self) -> None:
+        for folder in self._folders_with_drawings():
+            for path in folder.iterdir():
+                if re.fullmatch(r"\d{4,}\.png", path.name):
+                    path.unlink()

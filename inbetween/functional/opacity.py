@@ -1,0 +1,54 @@
+"""Drawings with transparency: laid on paper, and lifted off it again."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def lay_on(color: Tensor, opacity: Tensor, paper: float) -> Tensor:
+    """The picture that a see-through drawing gives on grey paper: `opacity color + (1 - opacity) paper`.
+
+    Args:
+        color: (..., 3, H, W) in [0, 1], not multiplied by opacity.
+        opacity: (..., 1, H, W) in [0, 1].
+        paper: Brightness in [0, 1].
+
+    Returns:
+        (..., 3, H, W) in [0, 1].
+    """
+    return opacity * color + (1 - opacity) * paper
+
+
+def lift_off(picture: Tensor, opacity: Tensor, paper: float) -> Tensor:
+    """The colour of a drawing that gives `picture` on paper; `lay_on` the other way round.
+
+    Warping and blending with weights that add up to one change a picture on paper and its opacity alike,
+    so what is left after the paper's share is taken out has nothing of the paper's colour at any edge.
+
+    Args:
+        picture: (..., 3, H, W) in [0, 1].
+        opacity: (..., 1, H, W) in [0, 1].
+        paper: Brightness in [0, 1] of the paper that `picture` lies on.
+
+    Returns:
+        (..., 3, H, W) in [0, 1], not multiplied by opacity; 0 where there is nothing to be seen.
+    """
+    share = picture - (1 - opacity) * paper
+    return (share / opacity.clamp(min=1e-6)).clamp(0, 1) * (opacity > 0)
+
+
+def contrasting_paper(color: Tensor, opacity: Tensor) -> float:
+    """White or black, whichever a drawing's outer edge stands out from.
+
+    Args:
+        color: (B, 3, H, W) in [0, 1], not multiplied by opacity.
+        opacity: (B, 1, H, W) in [0, 1].
+
+    Returns:
+        1 for white, also where there is no edge; 0 for black, for bright drawings.
+    """
+    clear_nearby = F.max_pool2d(1 - opacity, kernel_size=5, stride=1, padding=2)
+    edge = opacity * clear_nearby
+    weights = color.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    luma = (color * weights).sum(1, keepdim=True)
+    return 0.0 if torch.sum(luma * edge) > 0.5 * torch.sum(edge) else 1.0
