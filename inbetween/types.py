@@ -59,5 +59,4 @@ class StepOutput(TypedDict):
 
     loss: NotRequired[Tensor]  # () float32, absent for methods that do not train
     logs: NotRequired[dict[str, Tensor]]  # further scalars, logged as <stage>/<key>
-    frames: NotRequired[Tensor]  # (M, N, 3, H, W) in [0, 1]: drawings of the sampled windows
-    rows: NotRequired[Tensor]  # (M,) int64: which rows of the batch `frames` belong to
+    frames: NotRequired[Tensor]  # (B, N, 3, H, W) in [0, 1]: drawings of the batch, if they were drawn

@@ -7,7 +7,6 @@ import lightning as L
 from torch import Tensor
 from torchmetrics import MetricCollection
 
-from inbetween.callbacks.sampled import sampled_windows
 from inbetween.metrics import frame_metrics, load_lpips, window_scores
 from inbetween.types import StepOutput, WindowBatch
 
@@ -103,9 +102,8 @@ class FrameMetrics(L.Callback):
 
     def _update(self, outputs: StepOutput | None, batch: WindowBatch) -> None:
         assert self.metrics is not None
-        sampled = sampled_windows(outputs, batch)
-        if sampled is not None:
-            self.metrics.update(*sampled)
+        if outputs and "frames" in outputs:
+            self.metrics.update(outputs["frames"], batch)
 
     def _log(self, pl_module: L.LightningModule, stage: str) -> None:
         found = self.per_window()

@@ -7,7 +7,6 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from inbetween.callbacks.sampled import sampled_windows
 from inbetween.functional.grid import error_map, picture_grid, stacked
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import StepOutput, WindowBatch
@@ -117,20 +116,18 @@ class SampleGrid(L.Callback):
         return {index: samples[index] for index in kept}
 
     def _keep(self, outputs: StepOutput | None, batch: WindowBatch) -> None:
-        sampled = sampled_windows(outputs, batch)
-        if sampled is None:
+        if not outputs or "frames" not in outputs:
             return
-        frames, windows = sampled
-        for row, index in enumerate(windows["index"].tolist()):
-            top, left, height, width = windows["box"][row].tolist()
-            true = [windows["first"][row][None], windows["targets"][row], windows["last"][row][None]]
+        for row, index in enumerate(batch["index"].tolist()):
+            top, left, height, width = batch["box"][row].tolist()
+            true = [batch["first"][row][None], batch["targets"][row], batch["last"][row][None]]
             area = (..., slice(top, top + height), slice(left, left + width))
             self._samples[index] = _Sample(
                 index,
-                windows["name"][row],
-                windows["t"][row].tolist(),
+                batch["name"][row],
+                batch["t"][row].tolist(),
                 _to_bytes(torch.cat(true)[area]),
-                _to_bytes(frames[row][area]),
+                _to_bytes(outputs["frames"][row][area]),
             )
         self._samples = self._chosen(self._samples)
 

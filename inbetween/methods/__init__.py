@@ -3,16 +3,24 @@
 from inbetween.methods.autoencoder import LatentInterpolation
 from inbetween.methods.base import Method, TrainableMethod
 from inbetween.methods.cross_fade import CrossFade
+from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.methods.hold import Hold
+from inbetween.methods.keyframe_diffusion import KeyframeDiffusion
+from inbetween.methods.latent_slerp import LatentSlerp
 from inbetween.methods.optical_flow import OpticalFlow
 from inbetween.methods.temporal_encoding import TemporalEncodingDiffusion
+from inbetween.methods.weighted_cross_attention import WeightedCrossAttention
 
 __all__ = [
     "CrossFade",
+    "DiffusionMethod",
     "Hold",
+    "KeyframeDiffusion",
     "LatentInterpolation",
+    "LatentSlerp",
     "Method",
     "OpticalFlow",
     "TemporalEncodingDiffusion",
     "TrainableMethod",
+    "WeightedCrossAttention",
 ]

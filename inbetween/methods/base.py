@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 import lightning as L
@@ -95,7 +95,7 @@ class Method(L.LightningModule, ABC):
         return self.draw(batch)
 
     def _drawn(self, batch: WindowBatch, output: StepOutput) -> StepOutput:
-        return {**output, "frames": self.draw(batch), "rows": torch.arange(len(batch["t"]))}
+        return {**output, "frames": self.draw(batch)}
 
     def _evaluate(self, batch: WindowBatch, stage: str) -> StepOutput:
         return {}
@@ -115,9 +115,7 @@ class SpacedMethod(Method):
     """
 
     @abstractmethod
-    def interpolate_spaced(
-        self, first: Tensor, last: Tensor, spacing: Tensor, generator: Generators = None
-    ) -> Tensor:
+    def interpolate_spaced(self, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
         """Draw the frames where the motion has gone as far as `spacing` says.
 
         Args:
@@ -125,20 +123,20 @@ class SpacedMethod(Method):
             last: (B, 3, H, W) in [0, 1].
             spacing: (B, N, 1, H, W) in [0, 1] at the drawn frames' own pixels: 0 shows what is there as in
                 `first`, 1 as in `last`.
-            generator: See `Method.interpolate`.
 
         Returns:
-            (B, N, 3, H, W) float32 in [0, 1].
+            The frames (B, N, 3, H, W) float32 in [0, 1], and the expected absolute error of each pixel
+            (B, N, 1, H, W).
         """
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`: everything has gone as far as `t`."""
-        spacing = t.to(first)[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:])
-        return self.interpolate_spaced(first, last, spacing, generator)
+        spacing = t.float()[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:])
+        return self.interpolate_spaced(first, last, spacing)[0]
 
 
 class TrainableMethod(Method):
-    """A method with weights.
+    """A method with weights. Subclasses pass its arguments on as `**options`.
 
     Args:
         optimizer: Called with the trainable parameters.
@@ -149,7 +147,7 @@ class TrainableMethod(Method):
 
     def __init__(
         self,
-        optimizer: OptimizerCallable,
+        optimizer: OptimizerCallable = adamw,
         schedule: Literal["constant", "cosine"] = "cosine",
         warmup_steps: int = 0,
         sampled_batches: int = 4,
@@ -168,7 +166,10 @@ class TrainableMethod(Method):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser on what is trainable, and the schedule stepped every batch."""
-        optimizer = self.optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
+        trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        if not trainable:
+            raise nothing_to_train(self)
+        optimizer = self.optimizer(trainable)
         total = int(self.trainer.estimated_stepping_batches) if self.schedule == "cosine" else None
         scheduler = LambdaLR(optimizer, lambda step: cosine_after_warmup(step, self.warmup_steps, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

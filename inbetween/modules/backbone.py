@@ -1,35 +1,28 @@
-"""The pretrained latent-diffusion parts: autoencoder, denoiser, image encoder, noise schedule."""
+"""Image-variation backbones: latent diffusion that is told about pictures by an image encoder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
-from inbetween.modules.normalization import use_fast_group_norm
+from inbetween.modules.latent_diffusion import FrozenDtype, LatentDiffusion, PredictionType, load_part
 from inbetween.paths import shipped
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, SchedulerMixin, UNet2DConditionModel
     from transformers import CLIPVisionModelWithProjection
 
 # What CLIPImageProcessor does to a picture with values in [0, 1].
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
-TrainedPart = Literal["attn2", "all"]
 
-
-class Backbone(nn.Module):
+class Backbone(LatentDiffusion):
     """An image-variation latent-diffusion model, loaded from a diffusers folder or hub id.
-
-    All of it is frozen until a method frees a part with `train_part`. diffusers and transformers are
-    imported on construction, so that the command line's help does not pay for them.
 
     Args:
         pretrained: Folder with `vae`, `unet`, `image_encoder` and `scheduler` subfolders as
@@ -37,100 +30,54 @@ class Backbone(nn.Module):
             `lambdalabs/sd-image-variations-diffusers`.
         revision: Branch, tag or commit of a hub id.
         variant: Suffix of the weight files, such as `fp16`.
+        prediction_type: What the denoiser puts out; None takes what its scheduler's config says.
+        gradient_checkpointing: Compute activations twice instead of keeping them: less memory, more time.
+        frozen_dtype: How weights that are not trained are kept; `bfloat16` halves their memory, and the
+            backbone then computes in it.
 
     Raises:
         UserError: A part cannot be loaded.
     """
 
-    vae: AutoencoderKL
-    unet: UNet2DConditionModel
     image_encoder: CLIPVisionModelWithProjection
-    scheduler: SchedulerMixin
 
-    def __init__(self, pretrained: str, revision: str | None = None, variant: str | None = None) -> None:
+    def __init__(
+        self,
+        pretrained: str,
+        revision: str | None = None,
+        variant: str | None = None,
+        prediction_type: PredictionType | None = None,
+        gradient_checkpointing: bool = False,
+        frozen_dtype: FrozenDtype = "float32",
+    ) -> None:
         super().__init__()
         from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
         from transformers import CLIPVisionModelWithProjection
 
-        def load(from_pretrained: Callable[..., Any], name: str) -> Any:  # noqa: ANN401 - one of four classes
-            try:
-                return from_pretrained(pretrained, subfolder=name, revision=revision, variant=variant)
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"The backbone's {name} cannot be loaded from {pretrained}: `pretrained` takes a folder"
-                    " that diffusers' save_pretrained wrote; without network, download it elsewhere and"
-                    f" give the copy's folder ({type(error).__name__})."
-                ) from error
-
+        source = (pretrained, revision, variant)
+        overrides = {"prediction_type": prediction_type} if prediction_type else {}
+        vae = load_part(AutoencoderKL.from_pretrained, "vae", *source)
+        encoder = CLIPVisionModelWithProjection
+        self.image_encoder = load_part(encoder.from_pretrained, "image_encoder", *source)
         self._adopt(
-            vae=load(AutoencoderKL.from_pretrained, "vae"),
-            unet=load(UNet2DConditionModel.from_pretrained, "unet"),
-            image_encoder=load(CLIPVisionModelWithProjection.from_pretrained, "image_encoder"),
-            scheduler=load(DDIMScheduler.from_pretrained, "scheduler"),
+            vae=vae,
+            unet=load_part(UNet2DConditionModel.from_pretrained, "unet", *source),
+            scheduler=load_part(DDIMScheduler.from_pretrained, "scheduler", *source, **overrides),
+            gradient_checkpointing=gradient_checkpointing,
+            frozen_dtype=frozen_dtype,
         )
 
-    def _adopt(
-        self,
-        vae: AutoencoderKL,
-        unet: UNet2DConditionModel,
-        image_encoder: CLIPVisionModelWithProjection,
-        scheduler: SchedulerMixin,
-    ) -> None:
-        self.vae, self.unet, self.image_encoder = vae, unet, image_encoder
-        self.scheduler = scheduler
-        use_fast_group_norm(self)
-        self.requires_grad_(False)
-        self.to(torch.float32).to(memory_format=torch.channels_last)
-        self.eval()
-
-    @property
-    def embedding_dim(self) -> int:
-        """D, the width of the image embedding and of the denoiser's tokens."""
-        return int(self.unet.config.cross_attention_dim)
-
-    @property
-    def multiple(self) -> int:
-        """Pixels of which a picture's height and width must be multiples."""
-        vae_factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        return int(vae_factor * 2 ** (len(self.unet.config.block_out_channels) - 1))
-
-    @property
-    def num_train_timesteps(self) -> int:
-        """Number of diffusion steps of the noise schedule."""
-        return int(self.scheduler.config.num_train_timesteps)
-
-    def train_part(self, part: TrainedPart) -> None:
-        """Free weights for training: the denoiser's cross-attention, or denoiser and image encoder."""
-        if part == "attn2":
-            for name, parameter in self.unet.named_parameters():
-                parameter.requires_grad_(".attn2." in name)
-        else:
-            self.unet.requires_grad_(True)
-            self.image_encoder.requires_grad_(True)
-
-    def train(self, mode: bool = True) -> Backbone:
-        """Stay in evaluation mode: a frozen backbone has neither dropout nor running statistics."""
-        return super().train(False) if mode else super().train(mode)
-
-    @torch.no_grad()
-    def encode(self, images: Tensor) -> Tensor:
-        """Normalised latents (B, C, h, w) float32 of images (B, 3, H, W) in [0, 1]: the mode, no noise."""
-        images = (images * 2 - 1).contiguous(memory_format=torch.channels_last)
-        latents: Tensor = self.vae.encode(images).latent_dist.mode().float()
-        return latents * float(self.vae.config.scaling_factor)
-
-    @torch.no_grad()
-    def decode(self, latents: Tensor) -> Tensor:
-        """Images (B, 3, H, W) float32 in [0, 1] of normalised latents (B, C, h, w)."""
-        latents = latents / float(self.vae.config.scaling_factor)
-        images: Tensor = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
-        return (images.float() / 2 + 0.5).clamp(0, 1)
-
     def embed(self, images: Tensor) -> Tensor:
-        """CLIP's image embedding (B, D) of images (B, 3, H, W) in [0, 1].
+        """CLIP's image embedding (B, D) of images (B, 3, H, W) in [0, 1]."""
+        return self.embed_tokens(images)[:, 0]
 
-        Preprocessed as CLIPImageProcessor does: shorter side to the encoder's size (bicubic), centre
-        crop, CLIP's mean and deviation.
+    def embed_tokens(self, images: Tensor) -> Tensor:
+        """CLIP's tokens (B, 1 + P, D) of images (B, 3, H, W) in [0, 1]: the image embedding, then P patches.
+
+        The encoder's own layer norm and projection, which make the image embedding of its first token, are
+        laid on all of them. So the patches, which have a place in the picture, are in the space that the
+        denoiser has learned to read. Pictures are preprocessed as CLIPImageProcessor does: shorter side
+        to the encoder's size (bicubic), centre crop, CLIP's mean and deviation.
         """
         size = int(self.image_encoder.config.image_size)
         height, width = images.shape[-2:]
@@ -144,27 +91,11 @@ class Backbone(nn.Module):
         top, left = (resized.shape[-2] - size) // 2, (resized.shape[-1] - size) // 2
         square = resized[..., top : top + size, left : left + size]
         mean, std = (square.new_tensor(value).view(1, 3, 1, 1) for value in (CLIP_MEAN, CLIP_STD))
-        embedding: Tensor = self.image_encoder(pixel_values=(square - mean) / std).image_embeds
-        return embedding
-
-    def denoise(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor) -> Tensor:
-        """The denoiser's output, what `prediction_type` says, (B, C, h, w) float32.
-
-        Args:
-            sample: (B, C, h, w) noised latents.
-            timestep: (B,) or () int64 diffusion steps.
-            encoder_hidden_states: (B, L, D) condition tokens.
-        """
-        sample = sample.contiguous(memory_format=torch.channels_last)
-        output: Tensor = self.unet(sample, timestep, encoder_hidden_states=encoder_hidden_states).sample
-        return output.float()
-
-    def training_target(self, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
-        """What the denoiser should put out for latents (B, C, h, w) noised by `noise` at `timestep` (B,)."""
-        if self.scheduler.config.prediction_type == "v_prediction":
-            velocity: Tensor = self.scheduler.get_velocity(latents, noise, timestep)
-            return velocity
-        return noise
+        encoder = self.image_encoder
+        with self.autocast():
+            hidden = encoder.vision_model(pixel_values=(square - mean) / std).last_hidden_state
+            tokens: Tensor = encoder.visual_projection(encoder.vision_model.post_layernorm(hidden))
+        return tokens
 
 
 class FreshBackbone(Backbone):
@@ -180,6 +111,8 @@ class FreshBackbone(Backbone):
         encoder_layers: Transformer layers of the image encoder.
         encoder_image_size: Side in pixels of what the image encoder sees.
         prediction_type: What the denoiser puts out.
+        gradient_checkpointing: See `Backbone`.
+        frozen_dtype: See `Backbone`.
 
     Raises:
         UserError: The autoencoder cannot be loaded.
@@ -193,7 +126,9 @@ class FreshBackbone(Backbone):
         embedding_dim: int = 128,
         encoder_layers: int = 4,
         encoder_image_size: int = 64,
-        prediction_type: Literal["epsilon", "v_prediction"] = "v_prediction",
+        prediction_type: PredictionType = "v_prediction",
+        gradient_checkpointing: bool = False,
+        frozen_dtype: FrozenDtype = "float32",
     ) -> None:
         nn.Module.__init__(self)
         from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
@@ -209,31 +144,33 @@ class FreshBackbone(Backbone):
             ) from error
         levels = len(channels)
         latent_channels = autoencoder.config.latent_channels
+        # The denoiser's weights are drawn first, as they always were: a seed keeps its meaning.
+        unet = UNet2DConditionModel(
+            in_channels=latent_channels,
+            out_channels=latent_channels,
+            block_out_channels=tuple(channels),
+            layers_per_block=layers_per_block,
+            down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
+            up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
+            cross_attention_dim=embedding_dim,
+            # in this class, by an old mistake, the number of heads
+            attention_head_dim=4,
+            norm_num_groups=16,
+        )
+        self.image_encoder = CLIPVisionModelWithProjection(
+            CLIPVisionConfig(
+                hidden_size=embedding_dim,
+                intermediate_size=4 * embedding_dim,
+                num_hidden_layers=encoder_layers,
+                num_attention_heads=max(1, embedding_dim // 32),
+                image_size=encoder_image_size,
+                patch_size=8,
+                projection_dim=embedding_dim,
+            )
+        )
         self._adopt(
             vae=autoencoder,
-            unet=UNet2DConditionModel(
-                in_channels=latent_channels,
-                out_channels=latent_channels,
-                block_out_channels=tuple(channels),
-                layers_per_block=layers_per_block,
-                down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
-                up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
-                cross_attention_dim=embedding_dim,
-                # in this class, by an old mistake, the number of heads
-                attention_head_dim=4,
-                norm_num_groups=16,
-            ),
-            image_encoder=CLIPVisionModelWithProjection(
-                CLIPVisionConfig(
-                    hidden_size=embedding_dim,
-                    intermediate_size=4 * embedding_dim,
-                    num_hidden_layers=encoder_layers,
-                    num_attention_heads=max(1, embedding_dim // 32),
-                    image_size=encoder_image_size,
-                    patch_size=8,
-                    projection_dim=embedding_dim,
-                )
-            ),
+            unet=unet,
             scheduler=DDIMScheduler(
                 beta_schedule="scaled_linear",
                 beta_start=0.00085,
@@ -243,4 +180,75 @@ class FreshBackbone(Backbone):
                 steps_offset=1,
                 prediction_type=prediction_type,
             ),
+            gradient_checkpointing=gradient_checkpointing,
+            frozen_dtype=frozen_dtype,
         )
+
+
+class TextBackbone(LatentDiffusion):
+    """A text-conditioned latent-diffusion model such as SD 1.5, told the same sentence about every frame.
+
+    The text encoder runs once, on construction, and is not kept.
+
+    Args:
+        pretrained: Folder with `vae`, `unet`, `tokenizer`, `text_encoder` and `scheduler` subfolders as
+            `save_pretrained` writes them, or a hub id such as `stable-diffusion-v1-5/stable-diffusion-v1-5`.
+        prompt: The sentence. The empty one is the null condition of guidance.
+        revision: See `Backbone`.
+        variant: See `Backbone`.
+        prediction_type: See `Backbone`.
+        gradient_checkpointing: See `Backbone`.
+        frozen_dtype: See `Backbone`.
+
+    Raises:
+        UserError: A part cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        pretrained: str,
+        prompt: str,
+        revision: str | None = None,
+        variant: str | None = None,
+        prediction_type: PredictionType | None = None,
+        gradient_checkpointing: bool = False,
+        frozen_dtype: FrozenDtype = "float32",
+    ) -> None:
+        super().__init__()
+        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+        from transformers import CLIPTextModel, CLIPTokenizer
+
+        source = (pretrained, revision, variant)
+        overrides = {"prediction_type": prediction_type} if prediction_type else {}
+        tokenizer = load_part(CLIPTokenizer.from_pretrained, "tokenizer", *source)
+        encoder = load_part(CLIPTextModel.from_pretrained, "text_encoder", *source).float().eval()
+        words = tokenizer(
+            [prompt, ""],
+            padding="max_length",
+            max_length=encoder.config.max_position_embeddings,
+            truncation=True,
+            return_tensors="pt",
+        )
+        with torch.no_grad():
+            prompt_tokens, null_tokens = encoder(words.input_ids).last_hidden_state.split(1)
+        self.register_buffer("prompt_tokens", prompt_tokens, persistent=False)
+        self.register_buffer("null_tokens", null_tokens, persistent=False)
+        self.prompt_tokens: Tensor
+        self.null_tokens: Tensor
+        self._adopt(
+            vae=load_part(AutoencoderKL.from_pretrained, "vae", *source),
+            unet=load_part(UNet2DConditionModel.from_pretrained, "unet", *source),
+            scheduler=load_part(DDIMScheduler.from_pretrained, "scheduler", *source, **overrides),
+            gradient_checkpointing=gradient_checkpointing,
+            frozen_dtype=frozen_dtype,
+        )
+
+    @property
+    def null_condition(self) -> Tensor:
+        """The empty sentence's tokens (1, L, D)."""
+        return self.null_tokens
+
+    @property
+    def fixed_condition(self) -> Tensor:
+        """The prompt's tokens (1, L, D)."""
+        return self.prompt_tokens

@@ -2,7 +2,9 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from inbetween.functional.lines import line_mask
 from inbetween.functional.time_codes import TIME_CODE_SIZE, time_code
 
 
@@ -24,3 +26,17 @@ class TimeToken(nn.Module):
         with torch.autocast(t.device.type, enabled=False):
             token: Tensor = self.layers(time_code(t))
         return token
+
+
+def line_density(images: Tensor, cell: int) -> Tensor:
+    """Share of line pixels in square cells: where the lines run, at the resolution of latents.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1], H and W multiples of `cell`.
+        cell: Side of a cell in pixels.
+
+    Returns:
+        (B, 1, H / cell, W / cell) float32 in [0, 1], on images' device.
+    """
+    masks = torch.stack([line_mask(image) for image in images])[:, None]
+    return F.avg_pool2d(masks.float(), cell).to(images.device)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from inbetween.errors import UserError
-from inbetween.modules.backbone import Backbone
+
+if TYPE_CHECKING:
+    from diffusers import SchedulerMixin
 
 
 @dataclass(frozen=True)
@@ -18,12 +23,24 @@ class Sampling:
 
     Args:
         num_inference_steps: Diffusion steps of a full run from noise.
-        strength: Share in [0, 1] of those steps that is run. The start is the interpolated latent with
-            the noise of that step; 0 decodes it untouched, 1 starts from almost nothing but noise.
+        strength: Share in [0, 1] of those steps that is run. The start is a latent with the noise of
+            that step; 0 decodes it untouched, 1 starts from almost nothing but noise.
+        start: That latent: `slerp`, the keyframes' latents slerped to t; `flow`, the latent of both
+            keyframes warped to t along DIS flow and blended. `noise` starts from noise alone and runs
+            all steps, whatever `strength`.
+        guidance_scale: Classifier-free guidance (arXiv 2207.12598): how far to go from the prediction
+            without condition to the one with it, 1 being the latter. Others take twice the time.
+        scheduler: Import path of a diffusers scheduler, such as
+            `diffusers.DPMSolverMultistepScheduler`; None takes DDIM without further noise.
+        max_frames: In-betweens that are drawn together at most, to bound memory; None draws all at once.
     """
 
     num_inference_steps: int = 20
     strength: float = 0.3
+    start: Literal["slerp", "flow", "noise"] = "slerp"
+    guidance_scale: float = 1.0
+    scheduler: str | None = None
+    max_frames: int | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -31,45 +48,107 @@ class Sampling:
             raise UserError(f"num_inference_steps is {self.num_inference_steps}: give at least 1.")
         if not 0 <= self.strength <= 1:
             raise UserError(f"strength is {self.strength}: give a share between 0 and 1.")
+        if self.guidance_scale < 0:
+            raise UserError(f"guidance_scale is {self.guidance_scale}: give 1 for none, or more.")
+        if self.max_frames is not None and self.max_frames < 1:
+            raise UserError(f"max_frames is {self.max_frames}: give at least 1.")
 
     @property
     def steps(self) -> int:
         """How many of the steps are run, by diffusers' image-to-image rule."""
+        if self.start == "noise":
+            return self.num_inference_steps
         return min(int(self.num_inference_steps * self.strength), self.num_inference_steps)
+
+    def make_scheduler(self, trained: SchedulerMixin) -> SchedulerMixin:
+        """A scheduler for one run, on the noise schedule of the one the denoiser was trained with.
+
+        Raises:
+            UserError: `scheduler` names no scheduler.
+        """
+        path = self.scheduler or "diffusers.DDIMScheduler"
+        module, _, name = path.rpartition(".")
+        try:
+            made: SchedulerMixin = getattr(importlib.import_module(module), name).from_config(trained.config)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UserError(
+                f"There is no scheduler {path}: give the import path of one of diffusers', such as"
+                " diffusers.DPMSolverMultistepScheduler."
+            ) from error
+        return made
 
 
 def denoise_from(
-    backbone: Backbone, start: Tensor, noise: Tensor, encoder_hidden_states: Tensor, sampling: Sampling
+    scheduler: SchedulerMixin,
+    denoise: Callable[[Tensor, Tensor], Tensor],
+    start: Tensor,
+    streams: list[torch.Generator],
+    sampling: Sampling,
 ) -> Tensor:
     """Noise `start` as far as `sampling.strength` says, and denoise it (SDEdit, arXiv 2108.01073).
 
-    The last `sampling.steps` of the schedule are run with the backbone's scheduler (DDIM, arXiv
-    2010.02502, without further noise).
-
     Args:
-        backbone: The denoiser and its schedule.
+        scheduler: From `sampling.make_scheduler`, for this run alone.
+        denoise: Gives the denoiser's output for noised latents (B, C, h, w) and a timestep ().
         start: (B, C, h, w) latents.
-        noise: (B, C, h, w) standard normal.
-        encoder_hidden_states: (B, L, D) condition tokens.
+        streams: One per row, for the noise.
         sampling: How many steps of how many.
 
     Returns:
         (B, C, h, w) latents.
     """
-    scheduler = backbone.scheduler
     scheduler.set_timesteps(sampling.num_inference_steps, device=start.device)
-    timesteps = scheduler.timesteps[sampling.num_inference_steps - sampling.steps :]
-    sample = scheduler.add_noise(start, noise, timesteps[:1].expand(len(start))) if len(timesteps) else start
+    # Some schedulers call the denoiser `order` times a step.
+    begin = (sampling.num_inference_steps - sampling.steps) * scheduler.order
+    timesteps = scheduler.timesteps[begin:]
+    if not sampling.steps:
+        return start
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(begin)
+    noise = noise_like(start, streams)
+    sample: Tensor
+    if sampling.start == "noise":
+        sample = noise * scheduler.init_noise_sigma
+    else:
+        sample = scheduler.add_noise(start, noise, timesteps[:1].expand(len(start)))
+    takes_streams = "generator" in inspect.signature(scheduler.step).parameters
+    options = {"generator": streams} if takes_streams else {}
     for timestep in timesteps:
-        prediction = backbone.denoise(sample, timestep, encoder_hidden_states)
-        sample = scheduler.step(prediction, timestep, sample).prev_sample
+        prediction = denoise(scheduler.scale_model_input(sample, timestep), timestep)
+        sample = scheduler.step(prediction, timestep, sample, **options).prev_sample
     return sample
 
 
-def noise_like(latents: Tensor, generator: Sequence[torch.Generator] | torch.Generator | None) -> Tensor:
-    """Standard normal noise of latents' shape (B, C, h, w); with several generators, row i from the i-th."""
+def frame_streams(
+    generator: Sequence[torch.Generator] | torch.Generator | None, windows: int, count: int
+) -> list[torch.Generator]:
+    """One stream for each of `count` in-betweens of each window, the same within a window.
+
+    So all frames of a window get the same noise, and neither their number nor the other windows change it.
+
+    Args:
+        generator: One per window, or one for all, or None for torch's own.
+        windows: Number of windows, B.
+        count: Number of in-betweens of each, N.
+
+    Returns:
+        B * N streams, those of a window side by side.
+    """
+    sources: Sequence[torch.Generator | None]
+    if generator is None or isinstance(generator, torch.Generator):
+        sources = [generator] * windows
+    else:
+        sources = generator
+    streams = []
+    for source in sources:
+        seed = int(torch.randint(2**62, (), generator=source))
+        streams += [torch.Generator().manual_seed(seed) for _ in range(count)]
+    return streams
+
+
+def noise_like(latents: Tensor, streams: list[torch.Generator]) -> Tensor:
+    """Standard normal noise of latents' shape (B, C, h, w), row i from the i-th of B streams."""
     from diffusers.utils.torch_utils import randn_tensor
 
-    streams = generator if generator is None or isinstance(generator, torch.Generator) else list(generator)
     noise: Tensor = randn_tensor(latents.shape, generator=streams, device=latents.device, dtype=latents.dtype)
     return noise

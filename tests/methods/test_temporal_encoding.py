@@ -18,13 +18,12 @@ def method(folder):
 
 
 def test_tokens_are_the_lerped_embedding_and_the_time_token(method):
-    first, last = torch.randn(2, 16), torch.randn(2, 16)
-    t = torch.tensor([[0.25, 0.5], [0.75, 1.0]])
-    tokens = method.condition(first, last, t)
-    assert tokens.shape == (2, 2, 2, 16)
-    torch.testing.assert_close(tokens[0, 0, 0], 0.75 * first[0] + 0.25 * last[0])
-    torch.testing.assert_close(tokens[1, 1, 0], last[1])
-    torch.testing.assert_close(tokens[1, 0, 1], method.time_token(torch.tensor(0.75)))
+    first, last = torch.randn(4, 1, 16), torch.randn(4, 1, 16)
+    tokens = method.condition(first, last, torch.tensor([0.25, 0.5, 0.75, 1.0]))
+    assert tokens.shape == (4, 2, 16)
+    torch.testing.assert_close(tokens[0, 0], 0.75 * first[0, 0] + 0.25 * last[0, 0])
+    torch.testing.assert_close(tokens[3, 0], last[3, 0])
+    torch.testing.assert_close(tokens[2, 1], method.time_token(torch.tensor(0.75)))
 
 
 def test_gradients_reach_the_time_token(method):
@@ -80,4 +79,11 @@ def test_without_strength_it_decodes_the_slerped_latents(folder):
 def test_checkpoint_made_in_python_holds_no_module(method):
     checkpoint = {"hyper_parameters": dict(method.hparams)}
     method.on_save_checkpoint(checkpoint)
-    assert checkpoint["hyper_parameters"] == {"trained": "attn2"}
+    assert checkpoint["hyper_parameters"] == {
+        "trained": "attn2",
+        "lora_rank": 8,
+        "condition_dropout": 0.0,
+        "keyframe_latents": False,
+        "structure": False,
+        "structure_dropout": 0.1,
+    }

@@ -1,0 +1,217 @@
+"""What every diffusion method shares: the training loss and the drawing. A method says how it conditions."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inbetween.errors import UserError
+from inbetween.functional.padding import pad_to_multiple
+from inbetween.functional.seeds import generators
+from inbetween.functional.slerp import slerp
+from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators, TrainableMethod
+from inbetween.modules.classical_flow import two_way_flow, warped_blend
+from inbetween.modules.conditioning import line_density
+from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
+from inbetween.modules.sampling import Sampling, denoise_from, frame_streams, noise_like
+from inbetween.types import StepOutput, WindowBatch
+
+
+class DiffusionMethod(TrainableMethod):
+    """In-betweens from a latent-diffusion backbone.
+
+    Training adds noise to the latent of one true in-between of each window, any of its positions, at a
+    timestep of its own, and regresses the backbone's prediction. Drawing begins at the keyframes'
+    latents, slerped to t and noised (SDEdit, arXiv 2108.01073), or where `sampling` says. All frames of a
+    window start from one noise, so that neither N nor the neighbours change the frame at t. Windows of
+    any N and any t can follow each other in both.
+
+    Subclasses implement `embed` and `condition`.
+
+    Args:
+        backbone: The latent-diffusion model.
+        trained: Its part that is trained, beside what the method adds: `attn2`, the denoiser's
+            cross-attention; `lora`, a low-rank addition to it; `all` but the autoencoder; or `none`.
+        lora_rank: Rank of `lora`.
+        condition_dropout: Share of training samples in [0, 1] that see the null condition in place of
+            theirs, which `guidance_scale` in drawing needs; 0.1 is usual.
+        min_snr_gamma: Weighs the losses of timesteps by min-SNR-gamma (arXiv 2303.09556), 5 being usual;
+            None weighs all alike.
+        keyframe_latents: Lay both keyframes' latents beside the noised one, as further input channels
+            of the denoiser whose weights begin at zero: where things are, which tokens do not tell.
+        structure: Lay the lines of both keyframes, warped to t along DIS flow and blended, beside the
+            noised latent in the same way.
+        structure_dropout: Share of training samples in [0, 1] that see no lines, so that a method
+            relies on them no more than they deserve.
+        sampling: How frames are drawn.
+        **options: See `TrainableMethod`.
+
+    Raises:
+        UserError: Options that contradict each other.
+    """
+
+    def __init__(
+        self,
+        backbone: LatentDiffusion,
+        trained: TrainedPart = "attn2",
+        lora_rank: int = 8,
+        condition_dropout: float = 0.0,
+        min_snr_gamma: float | None = None,
+        keyframe_latents: bool = False,
+        structure: bool = False,
+        structure_dropout: float = 0.1,
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
+        **options: Any,  # noqa: ANN401 - the base's, which jsonargparse and mypy find there
+    ) -> None:
+        super().__init__(**options)
+        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, "min_snr_gamma"])
+        for name, share in {
+            "condition_dropout": condition_dropout,
+            "structure_dropout": structure_dropout,
+        }.items():
+            if not 0 <= share <= 1:
+                raise UserError(f"{name} is {share}: give a share between 0 and 1.")
+        if sampling.guidance_scale != 1 and condition_dropout == 0 and trained != "none":
+            raise UserError(
+                f"guidance_scale is {sampling.guidance_scale} and condition_dropout 0: guidance needs a"
+                " denoiser that was trained without condition as well, so train with condition_dropout"
+                " 0.1, or set guidance_scale to 1."
+            )
+        sampling.make_scheduler(backbone.scheduler)  # a wrong name is found now, and not after training
+        self.backbone = backbone
+        backbone.train_part(trained, lora_rank)
+        extra = 2 * backbone.latent_channels * keyframe_latents + structure
+        if extra:
+            backbone.widen_input(extra)
+        self.condition_dropout, self.min_snr_gamma = condition_dropout, min_snr_gamma
+        self.keyframe_latents = keyframe_latents
+        self.structure, self.structure_dropout = structure, structure_dropout
+        self.sampling = sampling
+
+    @abstractmethod
+    def embed(self, images: Tensor) -> Tensor:
+        """What the condition is made of, (B, L, D) for keyframes (B, 3, H, W) in [0, 1]."""
+
+    @abstractmethod
+    def condition(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+        """Tokens (R, L', D) for R in-betweens at t (R,), from their keyframes' embeddings (R, L, D)."""
+
+    def denoise(self, sample: Tensor, timestep: Tensor, tokens: Tensor, t: Tensor) -> Tensor:
+        """The backbone's output (R, C, h, w); for methods whose attention knows t (R,) to override."""
+        return self.backbone.denoise(sample, timestep, tokens)
+
+    def latents_of(self, batch: WindowBatch, positions: Tensor) -> Tensor:
+        """Latents (B, K, C, h, w) of drawings of training windows; with `embeddings_of`, where a cache fits.
+
+        Args:
+            batch: The windows.
+            positions: (B, K) int64: 0 is first, 1 to N are the targets, N + 1 is last.
+        """
+        frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
+        chosen = frames[torch.arange(len(positions), device=positions.device)[:, None], positions]
+        latents = self.backbone.encode(pad_to_multiple(chosen.flatten(0, 1), self.backbone.multiple))
+        return latents.view(*positions.shape, *latents.shape[1:])
+
+    def embeddings_of(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
+        """`embed` of the keyframes of training windows, each (B, L, D)."""
+        first, last = self.embed(torch.cat([batch["first"], batch["last"]])).chunk(2)
+        return first, last
+
+    def training_loss(self, batch: WindowBatch) -> StepOutput:
+        """Squared error of the prediction for one in-between per window, one timestep each."""
+        streams = generators(batch["seed"])
+        windows, count = batch["t"].shape
+        chosen = _each(streams, lambda stream: torch.randint(count, (), generator=stream)).to(self.device)
+        steps = self.backbone.num_train_timesteps
+        timestep = _each(streams, lambda stream: torch.randint(steps, (), generator=stream)).to(self.device)
+        t = batch["t"].gather(1, chosen[:, None])[:, 0]
+
+        positions = (chosen + 1)[:, None]
+        if self.keyframe_latents:
+            ends = torch.tensor([0, count + 1], device=self.device).expand(windows, 2)
+            positions = torch.cat([positions, ends], dim=1)
+        x_0, *keyframes = self.latents_of(batch, positions).unbind(1)
+        noise = noise_like(x_0, streams)
+        x_t = self.backbone.scheduler.add_noise(x_0, noise, timestep)
+        tokens = self.condition(*self.embeddings_of(batch), t)
+        unseen = self._dropped(streams, self.condition_dropout)[:, None, None]
+        tokens = torch.where(unseen, self.backbone.null_condition.to(tokens), tokens)
+
+        inputs = [x_t, *keyframes]
+        if self.structure:
+            lines = self._lines(self._warped(batch["first"], batch["last"], t[:, None])[:, 0])
+            inputs.append(lines * ~self._dropped(streams, self.structure_dropout)[:, None, None, None])
+        prediction = self.denoise(torch.cat(inputs, dim=1), timestep, tokens, t)
+        target = self.backbone.training_target(x_0, noise, timestep)
+        error = (prediction - target).square().flatten(1).mean(1)
+        if self.min_snr_gamma is not None:
+            error = error * self.backbone.min_snr_weight(timestep, self.min_snr_gamma)
+        return {"loss": error.mean()}
+
+    @torch.no_grad()
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        """See `Method.interpolate`."""
+        count, (height, width) = t.shape[1], first.shape[-2:]
+        streams = frame_streams(generator, len(t), count)
+        keyframes = pad_to_multiple(torch.cat([first, last]), self.backbone.multiple)
+        z_first, z_last = self.backbone.encode(keyframes).chunk(2)
+        e_first, e_last = self.embed(torch.cat([first, last])).chunk(2)
+        from_flow = self.sampling.start == "flow"
+        warped = self._warped(first, last, t).flatten(0, 1) if from_flow or self.structure else first
+
+        frames = []
+        every = torch.arange(t.numel(), device=t.device)
+        for rows in torch.tensor_split(every, -(-len(every) // (self.sampling.max_frames or len(every)))):
+            window, at = rows // count, t.flatten()[rows]
+            if from_flow:
+                start = self.backbone.encode(warped[rows])
+            else:
+                start = slerp(z_first[window], z_last[window], at)
+            further = [z_first[window], z_last[window]] if self.keyframe_latents else []
+            if self.structure:
+                further.append(self._lines(warped[rows]))
+            tokens = self.condition(e_first[window], e_last[window], at)
+            latents = self._drawn_latents(start, further, tokens, at, [streams[row] for row in rows.tolist()])
+            frames.append(self.backbone.decode(latents)[..., :height, :width])
+        return torch.cat(frames).view(*t.shape, 3, height, width)
+
+    def _drawn_latents(
+        self, start: Tensor, further: list[Tensor], tokens: Tensor, t: Tensor, streams: list[torch.Generator]
+    ) -> Tensor:
+        """Denoise `start` (R, C, h, w), told by `further` channels, `tokens` and t (R,)."""
+        scale = self.sampling.guidance_scale
+        null = self.backbone.null_condition.to(tokens).expand_as(tokens)
+
+        def denoise(sample: Tensor, timestep: Tensor) -> Tensor:
+            sample = torch.cat([sample, *further], dim=1)
+            if scale == 1:
+                return self.denoise(sample, timestep, tokens, t)
+            both = torch.cat([sample] * 2), timestep, torch.cat([null, tokens]), torch.cat([t] * 2)
+            without, with_condition = self.denoise(*both).chunk(2)
+            return without + scale * (with_condition - without)
+
+        scheduler = self.sampling.make_scheduler(self.backbone.scheduler)
+        return denoise_from(scheduler, denoise, start, streams, self.sampling)
+
+    def _warped(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+        """Both keyframes warped to t (B, N) along DIS flow and blended, (B, N, 3, H', W'), padded."""
+        blend = warped_blend(first, last, t, *two_way_flow(first, last, "dis"))
+        return pad_to_multiple(blend, self.backbone.multiple)
+
+    def _lines(self, frames: Tensor) -> Tensor:
+        """Where the lines of frames (R, 3, H', W') run, (R, 1, h, w)."""
+        return line_density(frames, self.backbone.multiple)
+
+    def _dropped(self, streams: list[torch.Generator], share: float) -> Tensor:
+        """Which samples (B,) bool go without a part of their condition, each by its own stream."""
+        drawn = _each(streams, lambda stream: torch.rand((), generator=stream))
+        return (drawn < share).to(self.device)
+
+
+def _each(streams: list[torch.Generator], draw: Callable[[torch.Generator], Tensor]) -> Tensor:
+    """One draw () from each stream, (B,)."""
+    return torch.stack([draw(stream) for stream in streams])

@@ -1,0 +1,249 @@
+"""The parts that every latent-diffusion backbone has: autoencoder, denoiser, noise schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from inbetween.errors import UserError
+from inbetween.modules.normalization import use_fast_group_norm
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, SchedulerMixin, UNet2DConditionModel
+
+PredictionType = Literal["epsilon", "v_prediction"]
+TrainedPart = Literal["none", "attn2", "lora", "all"]
+FrozenDtype = Literal["float32", "bfloat16"]
+
+
+class LatentDiffusion(nn.Module):
+    """A pretrained latent-diffusion model; subclasses load its parts and say what its conditions are.
+
+    All of it is frozen until a method frees a part with `train_part`, and always in evaluation mode.
+    Attention is torch's `scaled_dot_product_attention`, diffusers' default. diffusers and transformers
+    are imported on construction, so that the command line's help does not pay for them.
+    """
+
+    vae: AutoencoderKL
+    unet: UNet2DConditionModel
+    scheduler: SchedulerMixin
+
+    def _adopt(
+        self,
+        vae: AutoencoderKL,
+        unet: UNet2DConditionModel,
+        scheduler: SchedulerMixin,
+        gradient_checkpointing: bool,
+        frozen_dtype: FrozenDtype,
+    ) -> None:
+        """Take the parts over: frozen, in evaluation mode, channels last, float32 for now."""
+        self.vae, self.unet, self.scheduler = vae, unet, scheduler
+        self.frozen_dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[frozen_dtype]
+        if scheduler.config.prediction_type not in ("epsilon", "v_prediction"):
+            raise UserError(
+                f"The backbone's prediction_type is {scheduler.config.prediction_type}: give a backbone whose"
+                " denoiser predicts epsilon or v_prediction."
+            )
+        if gradient_checkpointing:
+            unet.enable_gradient_checkpointing()
+        use_fast_group_norm(self)
+        self.requires_grad_(False)
+        self.to(torch.float32).to(memory_format=torch.channels_last)
+        self.eval()
+
+    @property
+    def embedding_dim(self) -> int:
+        """D, the width of the denoiser's condition tokens."""
+        return int(self.unet.config.cross_attention_dim)
+
+    @property
+    def latent_channels(self) -> int:
+        """C, the channels of a latent."""
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def multiple(self) -> int:
+        """Side in pixels behind one latent; pictures are padded to multiples. The UNet takes any size."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @property
+    def num_train_timesteps(self) -> int:
+        """Number of diffusion steps of the noise schedule."""
+        return int(self.scheduler.config.num_train_timesteps)
+
+    @property
+    def null_condition(self) -> Tensor:
+        """The condition that says nothing, (1, 1 or L, D): zeros, as in the training of image variations."""
+        return torch.zeros(1, 1, self.embedding_dim, device=self.unet.device)
+
+    @property
+    def fixed_condition(self) -> Tensor:
+        """The condition (1, L, D) of a method that looks at no picture: the null condition."""
+        return self.null_condition
+
+    def train_part(self, part: TrainedPart, lora_rank: int = 8) -> None:
+        """Free weights for training, and store the rest as `frozen_dtype`; called once, by the method.
+
+        Args:
+            part: `attn2`, the denoiser's cross-attention; `lora`, a low-rank addition to its four
+                projections (arXiv 2106.09685), which begins at zero; `all` but the autoencoder; `none`.
+            lora_rank: Rank of that addition.
+        """
+        if part == "attn2":
+            for name, parameter in self.unet.named_parameters():
+                parameter.requires_grad_(".attn2." in name)
+        elif part == "lora":
+            from peft import LoraConfig
+
+            projections = r".*\.attn2\.to_(q|k|v|out\.0)"
+            self.unet.add_adapter(LoraConfig(r=lora_rank, lora_alpha=lora_rank, target_modules=projections))
+        elif part == "all":
+            self.requires_grad_(True)
+            self.vae.requires_grad_(False)
+        # The norms' few weights stay: torch has no group norm of a float32 picture with bfloat16 weights.
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear) and not module.weight.requires_grad:
+                module.to(self.frozen_dtype)
+
+    def widen_input(self, extra: int) -> None:
+        """Let the denoiser take `extra` further channels behind the latent's; see `WidenedConv`."""
+        self.unet.conv_in = WidenedConv(self.unet.conv_in, extra)
+
+    def train(self, mode: bool = True) -> LatentDiffusion:
+        """Stay in evaluation mode: a frozen backbone has neither dropout nor running statistics."""
+        return super().train(False) if mode else super().train(mode)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Compute in bfloat16 where frozen weights are kept in it; else what the caller computes in."""
+        if self.frozen_dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.unet.device.type, self.frozen_dtype)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Normalised latents (B, C, h, w) float32 of images (B, 3, H, W) in [0, 1]: the mode, no noise."""
+        images = (images * 2 - 1).contiguous(memory_format=torch.channels_last)
+        with self.autocast():
+            latents: Tensor = self.vae.encode(images).latent_dist.mode().float()
+        return latents * float(self.vae.config.scaling_factor)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images (B, 3, H, W) float32 in [0, 1] of normalised latents (B, C, h, w)."""
+        latents = latents / float(self.vae.config.scaling_factor)
+        with self.autocast():
+            images: Tensor = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
+        return (images.float() / 2 + 0.5).clamp(0, 1)
+
+    def denoise(
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        cross_attention_kwargs: dict[str, Any] | None = None,
+    ) -> Tensor:
+        """The denoiser's output, what `prediction_type` says, (B, C, h, w) float32.
+
+        Args:
+            sample: (B, C, h, w) noised latents, with the further channels of `widen_input` behind them.
+            timestep: (B,) or () int64 diffusion steps.
+            encoder_hidden_states: (B, L, D) condition tokens.
+            cross_attention_kwargs: What the attention processors take besides, as in diffusers.
+        """
+        sample = sample.contiguous(memory_format=torch.channels_last)
+        with self.autocast():
+            output: Tensor = self.unet(
+                sample,
+                timestep,
+                encoder_hidden_states=encoder_hidden_states,
+                cross_attention_kwargs=cross_attention_kwargs,
+            ).sample
+        return output.float()
+
+    def training_target(self, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+        """What the denoiser should put out for latents (B, C, h, w) noised by `noise` at `timestep` (B,)."""
+        if self.scheduler.config.prediction_type == "v_prediction":
+            velocity: Tensor = self.scheduler.get_velocity(latents, noise, timestep)
+            return velocity
+        return noise
+
+    def min_snr_weight(self, timestep: Tensor, gamma: float) -> Tensor:
+        """Weights (B,) float32 of the losses at `timestep` (B,), min-SNR-gamma (arXiv 2303.09556).
+
+        With SNR = alpha / (1 - alpha), alpha the schedule's `alphas_cumprod`, the weight on the error of
+        the clean latent is min(SNR, gamma). The error of epsilon is SNR times that one, the error of v
+        (SNR + 1) times; so the weights are min(SNR, gamma) / SNR and min(SNR, gamma) / (SNR + 1).
+        """
+        alpha = self.scheduler.alphas_cumprod.to(timestep.device)[timestep]
+        snr: Tensor = alpha / (1 - alpha)
+        if self.scheduler.config.prediction_type == "v_prediction":
+            return snr.clamp(max=gamma) / (snr + 1)
+        return (gamma / snr).clamp(max=1)
+
+
+class WidenedConv(nn.Module):
+    """A convolution that takes further input channels, whose weights begin at zero.
+
+    So the first step is exactly that of the convolution it widens. The further weights are trained
+    whatever the part of the backbone that is, and saved with it.
+
+    Args:
+        conv: The convolution to widen, square and with stride 1; kept as it is.
+        extra: Number of further channels, behind its own.
+    """
+
+    def __init__(self, conv: nn.Conv2d, extra: int) -> None:
+        super().__init__()
+        self.conv = conv
+        side = conv.kernel_size[0]
+        self.extra = nn.Conv2d(extra, conv.out_channels, side, padding=side // 2, bias=False)
+        nn.init.zeros_(self.extra.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, out, h', w') of x (B, in + extra, h, w)."""
+        own = self.conv.in_channels
+        y: Tensor = self.conv(x[:, :own]) + self.extra(x[:, own:])
+        return y
+
+
+def load_part(
+    from_pretrained: Callable[..., Any],
+    name: str,
+    pretrained: str,
+    revision: str | None,
+    variant: str | None,
+    **overrides: Any,  # noqa: ANN401 - values of a part's config
+) -> Any:  # noqa: ANN401 - a model, a scheduler or a tokenizer
+    """One part of a backbone.
+
+    Args:
+        from_pretrained: That of the part's class.
+        name: Subfolder.
+        pretrained: Folder or hub id.
+        revision: Branch, tag or commit of a hub id.
+        variant: Suffix of the weight files.
+        **overrides: Values in place of those in the part's config.
+
+    Raises:
+        UserError: It cannot be loaded.
+    """
+    try:
+        return from_pretrained(pretrained, subfolder=name, revision=revision, variant=variant, **overrides)
+    except (OSError, ValueError) as error:
+        if Path(pretrained).is_dir():
+            files = f"weights of variant {variant}" if variant else "weights"
+            raise UserError(
+                f"The backbone's {name} cannot be loaded from {pretrained}: the folder needs a subfolder"
+                f" {name} with config and {files} as diffusers' save_pretrained writes them"
+                f" ({type(error).__name__})."
+            ) from error
+        raise UserError(
+            f"The backbone's {name} cannot be loaded from {pretrained}: it is no folder here and cannot be"
+            f" had from the hub ({type(error).__name__}); run `hf download {pretrained} --local-dir FOLDER`"
+            " where there is a network, bring FOLDER here and give it as `pretrained`."
+        ) from error
