@@ -273,5 +273,5 @@ def drawn(method: Method, first: Tensor, last: Tensor, place: Tensor, seed: int)
     place = place.expand(len(first), *place.shape[1:])
     first, last, place = (value.to(method.device) for value in (first, last, place))
     if isinstance(method, SpacedMethod) and place.ndim == 5:
-        return method.interpolate_spaced(first, last, place, chance).cpu()
+        return method.interpolate_spaced(first, last, place)[0].cpu()
     return method.interpolate(first, last, place, chance).cpu()
