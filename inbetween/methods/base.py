@@ -135,6 +135,11 @@ class SpacedMethod(Method):
         return self.interpolate_spaced(first, last, spacing)[0]
 
 
+def adamw(parameters: Iterable[Any]) -> torch.optim.Optimizer:
+    """AdamW with the learning rate 1e-4."""
+    return torch.optim.AdamW(parameters, lr=1e-4)
+
+
 class TrainableMethod(Method):
     """A method with weights. Subclasses pass its arguments on as `**options`.
 
