@@ -50,6 +50,8 @@ class Line(L.LightningModule):
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         self.validated.append(self.trained.weight.detach().clone())
 
+    test_step = predict_step = validation_step
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam([w for w in self.parameters() if w.requires_grad], lr=0.1)
 
@@ -158,6 +160,17 @@ def test_after_fit_the_model_is_the_average_and_a_later_checkpoint_is_whole(fit:
     torch.testing.assert_close(
         later["callbacks"]["WeightAverage"], saved["callbacks"]["WeightAverage"], rtol=0, atol=0
     )
+
+
+@pytest.mark.parametrize("callbacks", [[], [WeightAverage(0.4)]])
+@pytest.mark.parametrize("stage", ["validate", "test", "predict"])
+def test_a_checkpoint_is_measured_by_its_average(
+    fit: Any, make_trainer: Callable[..., L.Trainer], stage: str, callbacks: list[L.Callback]
+) -> None:
+    _, _, path = fit(WeightAverage(0.4), max_steps=3)
+    saved, model = torch.load(path, weights_only=True)["state_dict"], Line()
+    getattr(make_trainer(*callbacks, logger=False), stage)(model, data(1), ckpt_path=path)
+    torch.testing.assert_close(dict(model.state_dict()), dict(saved), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("step", "place"), [(5, "training"), (6, "validation")])
