@@ -64,7 +64,7 @@ class WeightAverage(L.Callback):
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take the average from the checkpoint, and where `fit` goes on, the training weights into the model."""
+        """Where `fit` goes on: take the average, and put the training weights into the model."""
         saved = checkpoint["callbacks"].get(self.state_key)
         if saved is not None and trainer.state.fn == "fit":
             self._average = {name: checkpoint["state_dict"][name] for name in saved["training"]}
