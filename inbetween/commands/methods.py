@@ -22,7 +22,20 @@ def load_method(config: Path, checkpoint: Path | None = None) -> Method:
     Raises:
         UserError: The file has no usable model, or the checkpoint is of another one.
     """
-    model = read_yaml(config).get("model")
+    return build_method(read_yaml(config).get("model"), config, checkpoint)
+
+
+def build_method(model: Any, config: Path, checkpoint: Path | None = None) -> Method:  # noqa: ANN401 - YAML
+    """Build a method from the content of a `model` section, in evaluation mode.
+
+    Args:
+        model: `class_path` and `init_args`.
+        config: Where that comes from, for what is said of mistakes.
+        checkpoint: See `load_method`.
+
+    Raises:
+        UserError: It is no usable model, or the checkpoint is of another one.
+    """
     if not isinstance(model, dict) or "class_path" not in model:
         raise UserError(f"{config} has no `model` with a `class_path`; add one, as in the shipped exp1.yaml.")
     saved: dict[str, Any] = {}

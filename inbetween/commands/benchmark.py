@@ -1,0 +1,226 @@
+"""How fast methods train and draw, and what they need: side by side, in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import lightning as L
+import torch
+
+from inbetween.commands.experiments import Task, experiments, windows_for
+from inbetween.commands.machine import description
+from inbetween.commands.measuring import Line, lines_of, measure_peaks, measure_times
+from inbetween.commands.minterpolate import minterpolate_clock
+from inbetween.commands.sd15 import write_sd15_sized_backbone
+from inbetween.errors import UserError
+
+Precision = Literal["32-true", "bf16-mixed"]
+DEFAULT_SIZES = ("256x256:3",)
+Figure = dict[str, float]  # median, low and high over the rounds
+
+
+def benchmark(
+    config: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    sizes: Sequence[str] = (),
+    repeats: int = 5,
+    batch_size: int | None = None,
+    origin: bool = True,
+    memory: bool = True,
+    minterpolate: bool = False,
+    random_sd15: Path | None = None,
+    precision: Precision = "bf16-mixed",
+    accelerator: str = "auto",
+    output: Path = Path("logs/benchmark"),
+) -> dict[str, Any]:
+    """Measure training and drawing of methods, and of the origin's plain float32 loop beside diffusion.
+
+    Rates of one machine change by the minute. So everything is measured in turn, `repeats` times over,
+    after a round that does not count: tables show medians and, in brackets, the lowest and the highest
+    round; ratios are taken within a round. Prints tables and writes `benchmark.json`.
+
+    Args:
+        config: YAML files that add up to an experiment such as `fit` takes. If they name no method they
+            are laid over each of `methods`.
+        methods: YAML files to measure, each as FILE or FILE=CHECKPOINT.
+        sizes: What is drawn: HEIGHTxWIDTH:N is one window with N in-betweens; none takes 256x256:3.
+        repeats: Rounds.
+        batch_size: Windows in a training step; None takes the YAML's.
+        origin: Measure the origin's loop beside methods with a diffusion backbone.
+        memory: Measure peak memory, each time in a process of its own.
+        minterpolate: Measure ffmpeg's minterpolate filter, too.
+        random_sd15: Folder of a backbone of Stable Diffusion 1.5's size with random weights, written there
+            first if it is not there (2.5 GB); it takes the place of every `pretrained`.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe.
+        accelerator: As Lightning's Trainer takes it.
+        output: Folder for what is written.
+
+    Returns:
+        What `benchmark.json` holds.
+
+    Raises:
+        UserError: A file or size cannot be used.
+    """
+    drawn = [parse_size(text) for text in sizes or DEFAULT_SIZES]
+    if repeats < 1:
+        raise UserError(f"repeats is {repeats}: give at least 1.")
+    replaced = {"pretrained": str(write_sd15_sized_backbone(random_sd15))} if random_sd15 else None
+    rows = experiments(config, methods, replaced)
+    fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
+    with tempfile.TemporaryDirectory() as temporary:
+        # What a cache of the user's own holds is no business of a benchmark.
+        rows = [row.with_cache(Path(temporary, row.name)) for row in rows]
+        lines = lines_of(rows, drawn, batch_size, origin, fabric)
+        clocks = {}
+        if minterpolate:
+            for size in drawn:
+                batch = windows_for(Task("draw", *size))
+                frames = torch.cat([batch["first"], batch["targets"][0], batch["last"]])
+                clocks[size_text(size)] = minterpolate_clock(frames, size[2])
+        if memory:
+            measure_peaks(lines, precision, accelerator)
+        rates, seconds = measure_times(lines, clocks, repeats, fabric)
+    report = {
+        "machine": description(fabric.device),
+        "precision": precision,
+        "repeats": repeats,
+        "operations_per_second": {name: figure(values) for name, values in rates.items()},
+        "training": [training_entry(line, rates, precision) for line in lines if line.task.kind == "train"],
+        "drawing": [drawing_entry(line) for line in lines if line.task.kind == "draw"]
+        + [minterpolate_entry(size, values) for size, values in seconds.items()],
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    partial = output / f".benchmark.json.{os.getpid()}.partial"
+    partial.write_text(json.dumps(report, indent=2), encoding="utf-8")
+    partial.replace(output / "benchmark.json")
+    print(tables(report))
+    print(f"\nwritten to {output / 'benchmark.json'}")
+    return report
+
+
+def parse_size(text: str) -> tuple[int, int, int]:
+    """Height, width and N of `HEIGHTxWIDTH:N`.
+
+    Raises:
+        UserError: It is none.
+    """
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*):([1-9]\d*)", text)
+    if not found:
+        raise UserError(f"sizes has {text}: give HEIGHTxWIDTH:N, such as 256x256:3.")
+    height, width, between = map(int, found.groups())
+    return height, width, between
+
+
+def size_text(size: Sequence[int]) -> str:
+    """`HEIGHTxWIDTH:N` again."""
+    return f"{size[0]}x{size[1]}:{size[2]}"
+
+
+def figure(values: Sequence[float]) -> Figure:
+    """Median and range over the rounds."""
+    return {"median": median(values), "low": min(values), "high": max(values)}
+
+
+def training_entry(line: Line, rates: dict[str, list[float]], precision: Precision) -> dict[str, Any]:
+    """A training line's figures, as they go into JSON."""
+    task = line.task
+    dtype = "bfloat16" if precision == "bf16-mixed" and line.origin_steps is None else "float32"
+    attainable = [max(pair) for pair in zip(*(rates[name] for name in rates if dtype in name), strict=True)]
+    reached = [line.operations / seconds for seconds in line.seconds]
+    return {
+        **_common(line),
+        "batch_size": task.windows,
+        "samples_per_second": figure([task.windows / seconds for seconds in line.seconds]),
+        "operations_per_sample": line.operations / task.windows,
+        "operations_per_second": figure(reached),
+        "share_of": f"{dtype} convolution or matrix product, whichever is faster",
+        "share": figure([rate / most for rate, most in zip(reached, attainable, strict=True)]),
+    }
+
+
+def drawing_entry(line: Line) -> dict[str, Any]:
+    """A drawing line's figures, as they go into JSON."""
+    task = line.task
+    return {
+        **_common(line),
+        "seconds_per_frame": figure([seconds / task.between for seconds in line.seconds]),
+    }
+
+
+def minterpolate_entry(size: str, seconds: list[float]) -> dict[str, Any]:
+    """Figures of ffmpeg, as they go into JSON."""
+    return {
+        "method": "minterpolate",
+        "size": size,
+        "peak_bytes": None,
+        "times_the_origin": None,
+        "seconds_per_frame": figure(seconds),
+    }
+
+
+def _common(line: Line) -> dict[str, Any]:
+    task, rival = line.task, line.rival
+    ratios = (
+        [theirs / ours for theirs, ours in zip(rival.seconds, line.seconds, strict=True)] if rival else None
+    )
+    return {
+        "method": line.name,
+        "size": size_text((task.height, task.width, task.between)),
+        "peak_bytes": line.peak_bytes,
+        "times_the_origin": figure(ratios) if ratios else None,
+    }
+
+
+def tables(report: dict[str, Any]) -> str:
+    """The tables for the terminal."""
+    machine = report["machine"]
+    rates = [
+        f"  {name:<24}{_shown(rate, 1e-12, 3)} TFLOP/s"
+        for name, rate in report["operations_per_second"].items()
+    ]
+    training = [["training", "size", "batch", "samples/s", "TFLOP/s", "share", "peak MB", "x origin"]]
+    for entry in report["training"]:
+        cells = [entry["method"], entry["size"].partition(":")[0], str(entry["batch_size"])]
+        cells += [_shown(entry["samples_per_second"]), _shown(entry["operations_per_second"], 1e-12)]
+        training.append([*cells, f"{entry['share']['median']:.0%}", *_last_cells(entry)])
+    drawing = [["drawing", "size:N", "s/in-between", "peak MB", "x origin"]]
+    for entry in report["drawing"]:
+        cells = [entry["method"], entry["size"], _shown(entry["seconds_per_frame"])]
+        drawing.append([*cells, *_last_cells(entry)])
+    head = (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads,"
+        f" {machine['device']}, torch {machine['torch']}, {report['precision']};"
+        f" median (lowest-highest) of {report['repeats']} rounds"
+    )
+    blocks = [[head], rates, *(_aligned(rows) for rows in (training, drawing) if len(rows) > 1)]
+    return "\n" + "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _last_cells(entry: dict[str, Any]) -> list[str]:
+    held, ratio = entry["peak_bytes"], entry["times_the_origin"]
+    return [f"{held / 1e6:.0f}" if held else "-", _shown(ratio) if ratio else "-"]
+
+
+def _shown(value: Figure, unit: float = 1.0, digits: int = 3) -> str:
+    middle, low, high = (f"{value[key] * unit:.{digits}g}" for key in ("median", "low", "high"))
+    return f"{middle} ({low}-{high})"
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if not place else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    lines.insert(1, "-" * len(lines[0]))
+    return lines

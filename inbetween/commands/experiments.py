@@ -1,0 +1,204 @@
+"""Experiments as the benchmark runs them: a method or the origin's loop, a batch, and one step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+import lightning as L
+import torch
+from jsonargparse import ArgumentParser
+from torch.utils.data import default_collate
+
+from inbetween.commands.methods import build_method, read_yaml
+from inbetween.commands.origin import OriginLoop
+from inbetween.data import SyntheticCels, WindowSpec
+from inbetween.errors import UserError
+from inbetween.methods import Method, TrainableMethod
+from inbetween.modules.latent_diffusion import LatentDiffusion
+from inbetween.paths import find_config
+from inbetween.types import WindowBatch
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training step, or the drawing of one window.
+
+    Args:
+        kind: Which of them.
+        height: Pixels.
+        width: Pixels.
+        between: N, the in-betweens of a window.
+        windows: Windows of a batch.
+    """
+
+    kind: Literal["train", "draw"]
+    height: int
+    width: int
+    between: int
+    windows: int = 1
+
+
+class Subject(Protocol):
+    """What can train and draw."""
+
+    def train(self, batch: WindowBatch) -> object:
+        """One training step."""
+
+    def draw(self, batch: WindowBatch) -> object:
+        """All in-betweens of a batch."""
+
+
+class MethodSubject:
+    """A method under the precision of a run.
+
+    Args:
+        method: The method, on its device.
+        fabric: Knows the precision.
+    """
+
+    def __init__(self, method: Method, fabric: L.Fabric) -> None:
+        self.method, self.fabric = method, fabric
+        if isinstance(method, TrainableMethod):
+            trainable = [parameter for parameter in method.parameters() if parameter.requires_grad]
+            self.optimizer = method.optimizer(trainable) if trainable else None
+        else:
+            self.optimizer = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train."""
+        return self.optimizer is not None
+
+    def train(self, batch: WindowBatch) -> None:
+        """Loss, gradients and the optimiser's step, as `fit` does them."""
+        method = cast(TrainableMethod, self.method).train()
+        optimizer = cast(torch.optim.Optimizer, self.optimizer)
+        optimizer.zero_grad()
+        with self.fabric.autocast():
+            loss = method.training_loss(batch)["loss"]
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    def draw(self, batch: WindowBatch) -> None:
+        """All in-betweens, as `predict` draws them."""
+        with self.fabric.autocast(), torch.no_grad():
+            self.method.eval().draw(batch)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A YAML file, with overlays, that names a method.
+
+    Args:
+        name: In tables.
+        config: Where it comes from.
+        keys: Its content.
+        checkpoint: Weights, if any.
+    """
+
+    name: str
+    config: str
+    keys: dict[str, Any]
+    checkpoint: str | None = None
+
+    def training_task(self, batch_size: int | None) -> Task:
+        """A step at the size and on as many windows as the YAML's `data` says, or `batch_size` of them."""
+        data = self.keys.get("data", {})
+        size = data.get("size", 256)
+        height, width = (size, size) if isinstance(size, int) else size
+        return Task(
+            "train", height, width, data.get("between", 3), batch_size or int(data.get("batch_size", 16))
+        )
+
+    def with_cache(self, folder: Path) -> Experiment:
+        """The same, with `folder` in the place of the folder that the YAML names as latent cache, if any."""
+        if not self.keys.get("model", {}).get("init_args", {}).get("latent_cache"):
+            return self
+        return replace(self, keys=merged(self.keys, {"model": {"init_args": {"latent_cache": str(folder)}}}))
+
+    def method(self, fabric: L.Fabric) -> MethodSubject:
+        """The method.
+
+        Raises:
+            UserError: It cannot be built.
+        """
+        fabric.seed_everything(0, verbose=False)
+        checkpoint = Path(self.checkpoint) if self.checkpoint else None
+        method = build_method(self.keys.get("model"), Path(self.config), checkpoint)
+        return MethodSubject(method.to(fabric.device), fabric)
+
+    def origin(self, fabric: L.Fabric, steps: int) -> OriginLoop:
+        """The origin's loop on the same backbone, with so many denoiser steps a frame."""
+        keys = dict(self.keys["model"]["init_args"]["backbone"])
+        keys["init_args"] = {**keys.get("init_args", {}), "frozen_dtype": "float32"}
+        parser = ArgumentParser(exit_on_error=False)
+        parser.add_subclass_arguments(LatentDiffusion, "backbone", required=True)
+        backbone: LatentDiffusion = parser.instantiate(parser.parse_object({"backbone": keys})).backbone
+        return OriginLoop(backbone.to(fabric.device), steps)
+
+
+def experiments(
+    config: Sequence[str], methods: Sequence[str], backbone: dict[str, Any] | None = None
+) -> list[Experiment]:
+    """The experiments of a command line, one for each method.
+
+    Args:
+        config: YAML files that add up. If they name a method they are an experiment of their own, else
+            they are laid over each of `methods`.
+        methods: YAML files, each as FILE or FILE=CHECKPOINT.
+        backbone: Keys of `model.init_args.backbone.init_args`, where such a backbone is `pretrained`.
+
+    Raises:
+        UserError: A file cannot be read, or nothing names a method.
+    """
+    layers: dict[str, Any] = {}
+    for path in config:
+        layers = merged(layers, read_yaml(find_config(path)))
+    found: list[tuple[str, str | None, dict[str, Any]]] = []
+    if "class_path" in layers.get("model", {}):
+        found.append((config[0], None, layers))
+        layers = {}
+    for entry in methods:
+        file, _, weights = entry.partition("=")
+        found.append((file, weights or None, merged(read_yaml(find_config(file)), layers)))
+    if not found:
+        raise UserError(
+            "Nothing says what to measure: give an experiment such as --config exp1.yaml, or several with"
+            " --methods dis.yaml exp1.yaml."
+        )
+    rows: list[Experiment] = []
+    for file, checkpoint, keys in found:
+        stem = Path(file).stem
+        taken = sum(row.name.partition("#")[0] == stem for row in rows)
+        arguments: dict[str, Any] = keys.get("model", {}).get("init_args", {})
+        if backbone and "pretrained" in arguments.get("backbone", {}).get("init_args", {}):
+            keys = merged(keys, {"model": {"init_args": {"backbone": {"init_args": backbone}}}})
+        rows.append(Experiment(f"{stem}#{taken + 1}" if taken else stem, file, keys, checkpoint))
+    return rows
+
+
+def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Nested keys of two YAML files, those of `over` winning; another class brings its arguments along."""
+    result = dict(under)
+    for key, value in over.items():
+        old = under.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            same_class = value.get("class_path") in (None, old.get("class_path"))
+            result[key] = merged(old, value) if same_class else value
+        else:
+            result[key] = value
+    return result
+
+
+def windows_for(task: Task) -> WindowBatch:
+    """Synthetic cels, with their truth for training; the same for every method."""
+    spec = WindowSpec(between=task.between, size=(task.height, task.width))
+    source = SyntheticCels(truth=task.kind == "train", length={"train": task.windows})
+    dataset = source.dataset("train", spec)
+    batch: WindowBatch = default_collate([dataset[0, index] for index in range(task.windows)])
+    # As of frames that come back each epoch: a method that caches what it knows of them may do so.
+    batch["frame_ids"] = torch.arange(task.windows * (task.between + 2)).view(task.windows, -1)
+    return batch

@@ -1,0 +1,161 @@
+"""What the benchmark measures, line by line, and how it is measured in turn."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import lightning as L
+import torch
+from tqdm import tqdm
+
+from inbetween.commands.experiments import Experiment, Subject, Task, windows_for
+from inbetween.commands.machine import matrix_work, operations, peak_memory, synchronize
+from inbetween.methods.diffusion import DiffusionMethod
+
+LEAST_SECONDS = 0.2  # measured at a time; what takes less is repeated
+
+
+@dataclass
+class Line:
+    """One line of a table.
+
+    Args:
+        name: Of the method.
+        task: What is done.
+        experiment: What does it.
+        subject: The same, built; the origin's loop is built when it is needed.
+        origin_steps: Denoiser steps a frame, where the origin's loop does it; else None.
+        rival: The origin's line that this one is compared with.
+    """
+
+    name: str
+    task: Task
+    experiment: Experiment
+    subject: Subject | None
+    origin_steps: int | None = None
+    rival: Line | None = None
+    peak_bytes: int | None = None
+    operations: int = 0
+    seconds: list[float] = field(default_factory=list)  # one task each, a value per round
+
+
+def lines_of(
+    rows: Sequence[Experiment],
+    sizes: Sequence[tuple[int, int, int]],
+    batch_size: int | None,
+    origin: bool,
+    fabric: L.Fabric,
+) -> list[Line]:
+    """A line for each method and task, the origin's in front of those that are compared with it.
+
+    Raises:
+        UserError: A method cannot be built.
+    """
+    lines: list[Line] = []
+    rivals: dict[str, Line] = {}
+    for row in rows:
+        subject = row.method(fabric)
+        tasks = [row.training_task(batch_size)] if subject.trains else []
+        tasks += [Task("draw", *size) for size in sizes]
+        for task in tasks:
+            line = Line(row.name, task, row, subject)
+            if origin and isinstance(subject.method, DiffusionMethod):
+                steps = subject.method.sampling.steps if task.kind == "draw" else 0
+                key = json.dumps([row.keys["model"]["init_args"]["backbone"], str(task), steps])
+                if key not in rivals:
+                    rivals[key] = Line(f"origin's loop ({row.name})", task, row, None, origin_steps=steps)
+                    lines.append(rivals[key])
+                line.rival = rivals[key]
+            lines.append(line)
+    return lines
+
+
+def one_run(line: Line, fabric: L.Fabric) -> Callable[[], object]:
+    """What does a line's task once."""
+    subject = line.subject
+    if subject is None:
+        assert line.origin_steps is not None
+        subject = line.experiment.origin(fabric, line.origin_steps)
+    batch = fabric.to_device(windows_for(line.task))
+    step = subject.train if line.task.kind == "train" else subject.draw
+    return lambda: step(batch)
+
+
+def measure_peaks(lines: Sequence[Line], precision: str, accelerator: str) -> None:
+    """Set each line's `peak_bytes`, measured over two runs in a process of its own."""
+    start = multiprocessing.get_context("spawn")
+    for line in tqdm(lines, desc="memory", unit="process", leave=False):
+        bare = Line(line.name, line.task, line.experiment, None, line.origin_steps)
+        with ProcessPoolExecutor(1, mp_context=start) as pool:
+            line.peak_bytes = pool.submit(
+                peak_of, bare, precision, accelerator, torch.get_num_threads()
+            ).result()
+
+
+def peak_of(line: Line, precision: Any, accelerator: str, threads: int) -> int:  # noqa: ANN401 - Fabric's
+    """Most bytes that this process held when it has built a line's subject and run its task twice."""
+    torch.set_num_threads(threads)
+    fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
+    if line.origin_steps is None:
+        line.subject = line.experiment.method(fabric)
+    run = one_run(line, fabric)
+    run()
+    run()
+    return peak_memory(fabric.device)
+
+
+def measure_times(
+    lines: Sequence[Line],
+    others: dict[str, Callable[[], float]],
+    repeats: int,
+    fabric: L.Fabric,
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Measure everything in turn, set each line's `seconds` and training lines' `operations`.
+
+    Args:
+        lines: What methods do.
+        others: Further clocks, each of which says how many seconds it took.
+        repeats: Rounds that count, after one that does not.
+        fabric: Knows precision and device.
+
+    Returns:
+        For each kind of matrix work its operations a second in each round, and the seconds of `others`.
+    """
+    matrix = matrix_work(fabric.device)
+    clocks: list[tuple[list[float], Callable[[], float]]] = []
+    rates: dict[str, list[float]] = {name: [] for name in matrix}
+    clocks += [(rates[name], _clock(run, fabric.device)) for name, (_, run) in matrix.items()]
+    for line in tqdm(lines, desc="warm-up", unit="task", leave=False):
+        run = one_run(line, fabric)
+        clock = _clock(run, fabric.device)
+        if line.task.kind == "train":
+            line.operations = operations(run)  # what is cached is cached by now
+        clocks.append((line.seconds, clock))
+    seconds: dict[str, list[float]] = {name: [] for name in others}
+    clocks += [(seconds[name], clock) for name, clock in others.items()]
+    for _ in tqdm(range(repeats), desc="rounds", unit="round", leave=False):
+        for found, clock in clocks:
+            found.append(clock())
+    return {name: [count / took for took in rates[name]] for name, (count, _) in matrix.items()}, seconds
+
+
+def _clock(run: Callable[[], object], device: torch.device) -> Callable[[], float]:
+    """What gives the seconds of a run, over as many as fill `LEAST_SECONDS`; the first is made here."""
+
+    def seconds(count: int) -> float:
+        synchronize(device)
+        start = time.perf_counter()
+        for _ in range(count):
+            run()
+        synchronize(device)
+        return (time.perf_counter() - start) / count
+
+    count = math.ceil(LEAST_SECONDS / max(seconds(1), LEAST_SECONDS / 20))
+    return lambda: seconds(count)
