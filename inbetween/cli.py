@@ -221,8 +221,14 @@ REWORDED = (
     (r".*?Problem with given class_path '(.+?)': (.+?)( - .*|$)", r"\1 cannot be made: \2"),
     (r".*?Import path (\S+) does not correspond to a subclass of (\w+).*", r"\1 is no \2"),
     (
-        r"Parser key \"(.+?)\": Expected a (?:<class '(\w+)'>|typing\.(.+?)|(.+?))\. Got value: (.*)",
+        r"Parser key \"(.+?)\"(?: element \d+)?: Expected a (?:<class '(\w+)'>|typing\.(.+?)|(.+?))\."
+        r" Got value: (.*)",
         r"\1 is \5, expected \2\3\4",
+    ),
+    (
+        r"Parser key \"(.+?)\": Does not validate against any of the Union subtypes"
+        r" Subtypes: \[(?:<class '(\w+)'>|typing\.(.+?)), <class 'NoneType'>\] .*Given value: (.*)",
+        r"\1 is \4, expected \2\3",
     ),
     (
         r"the following arguments are required: (.+)",

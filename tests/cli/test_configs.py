@@ -18,7 +18,8 @@ EXPERIMENTS = sorted(
     name for name, keys in CONTENT.items() if "model" in keys and "class_path" in keys["model"]
 )
 COMPARISONS = sorted(name for name, keys in CONTENT.items() if "methods" in keys)
-OVERLAYS = sorted(set(CONTENT) - set(EXPERIMENTS) - set(COMPARISONS))
+SHEETS = sorted(name for name, keys in CONTENT.items() if "hold" in keys)
+OVERLAYS = sorted(set(CONTENT) - set(EXPERIMENTS) - set(COMPARISONS) - set(SHEETS))
 
 
 def printed(command: str, *configs: str) -> dict[str, Any]:
@@ -56,6 +57,7 @@ def test_all_kinds_of_config_are_there() -> None:
     assert {"exp1.yaml", "hold.yaml", "cross_fade.yaml", "optical_flow.yaml", "dis.yaml"} <= set(EXPERIMENTS)
     assert {"data/anita.yaml", "data/folder.yaml", "data/cels.yaml"} <= set(OVERLAYS)
     assert COMPARISONS == ["compare.yaml"]
+    assert SHEETS == ["interpolate.yaml"]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -75,6 +77,11 @@ def test_an_overlay_adds_to_an_experiment(name: str) -> None:
 def test_a_comparison_is_what_its_yaml_says(name: str) -> None:
     assert missing(CONTENT[name], printed("compare", name)) == []
     assert set(CONTENT[name]["methods"]) <= set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_a_sheet_for_interpolate_is_what_its_yaml_says(name: str) -> None:
+    assert missing(CONTENT[name], printed("interpolate", name)) == []
 
 
 def test_later_configs_and_keys_win() -> None:

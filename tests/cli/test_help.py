@@ -17,6 +17,7 @@ import inbetween.modules
 from inbetween import __version__
 from inbetween.__main__ import COMMANDS, main
 from inbetween.commands.compare import compare
+from inbetween.commands.interpolate import interpolate
 
 CLASSES = [
     item
@@ -55,7 +56,7 @@ def test_an_undocumented_argument_is_found() -> None:
     assert undocumented(Silent) == ["--silent", "--choice"]
 
 
-@pytest.mark.parametrize("target", [*CLASSES, compare], ids=lambda item: item.__name__)
+@pytest.mark.parametrize("target", [*CLASSES, compare, interpolate], ids=lambda item: item.__name__)
 def test_every_argument_is_documented(target: Callable[..., object]) -> None:
     assert undocumented(target) == []
 

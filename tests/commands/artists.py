@@ -1,0 +1,28 @@
+"""Methods whose every stroke is known, for tests of what is built around a method."""
+
+import torch
+from torch import Tensor
+
+from inbetween.methods import CrossFade
+from inbetween.methods.base import Generators, Method, SpacedMethod
+
+
+class Painter(SpacedMethod):
+    """Paints how far each pixel has gone: brightness is spacing."""
+
+    def interpolate_spaced(self, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
+        return spacing.expand(-1, -1, 3, -1, -1), torch.zeros_like(spacing)
+
+
+class Gambler(Method):
+    """Paints each frame in one colour, by chance."""
+
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        colors = [torch.rand(t.shape[1], 3, 1, 1, generator=stream) for stream in generator]
+        return torch.stack(colors).expand(-1, -1, -1, *first.shape[-2:])
+
+
+class OpaqueCrossFade(CrossFade):
+    """A cross-fade that knows nothing of opacity."""
+
+    moves_opacity = False

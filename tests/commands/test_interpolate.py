@@ -1,0 +1,426 @@
+"""`interpolate` turns keyframes on disk into numbered drawings on disk, exactly as many as asked for."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from torch import Tensor
+
+from inbetween.__main__ import main
+from inbetween.methods.base import Generators
+from tests.commands.artists import Gambler, OpaqueCrossFade, Painter
+
+Draw = Callable[..., Path]
+Refused = Callable[..., str]
+Paint = Callable[..., list[Path]]
+
+
+@pytest.fixture
+def artist(tmp_path: Path) -> Callable[[type], str]:
+    """The YAML file of a method."""
+
+    def write(method: type) -> str:
+        path = tmp_path / f"{method.__name__}.yaml"
+        path.write_text(yaml.safe_dump({"model": {"class_path": f"{method.__module__}.{method.__name__}"}}))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def painter(artist: Callable[[type], str]) -> str:
+    return artist(Painter)
+
+
+def arguments(*args: str | int | float | Path) -> list[str]:
+    return ["interpolate", "--accelerator", "cpu", "--precision", "32-true", *map(str, args)]
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Draw:
+    """Runs the command and gives the folder of drawings."""
+
+    def run(*args: str | int | float | Path, output: str = "out") -> Path:
+        assert main([*arguments(*args), "--output", str(tmp_path / output)]) == 0
+        return tmp_path / output
+
+    return run
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Refused:
+    """Runs a command that has to fail without a trace, and gives its one sentence."""
+
+    def run(*args: str | int | float | Path) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        capfd.readouterr()
+        assert main([*arguments("--output", tmp_path / "out", *args)]) == 2
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert err.startswith("inbetween: ")
+        assert err.endswith(".\n")
+        assert err.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+        return err.removeprefix("inbetween: ").removesuffix("\n")
+
+    return run
+
+
+@pytest.fixture
+def flat(tmp_path: Path) -> Paint:
+    """Writes keyframes, each of one grey."""
+
+    def write(*greys: int, size: tuple[int, int] = (12, 20), folder: str = "keys") -> list[Path]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        paths = [tmp_path / folder / f"key{number}.png" for number in range(8, 8 + len(greys))]
+        for path, grey in zip(paths, greys, strict=True):
+            Image.new("RGB", size[::-1], (grey,) * 3).save(path)
+        return paths
+
+    return write
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".json")
+
+
+def greys(folder: Path) -> list[int]:
+    """The one grey of each drawing, in order."""
+    found = []
+    for name in names(folder):
+        pixels = np.asarray(Image.open(folder / name))
+        assert np.ptp(pixels) == 0
+        found.append(int(pixels.flat[0]))
+    return found
+
+
+def squares(folder: Path, *lefts: int) -> list[Path]:
+    """Keyframes with a dark, textured square of 32 pixels, `lefts` pixels from the left, on white paper."""
+    texture = np.random.default_rng(0).integers(0, 160, (8, 8)).astype(np.uint8)
+    texture = cv2.resize(texture, (32, 32), interpolation=cv2.INTER_CUBIC)
+    folder.mkdir()
+    paths = []
+    for number, left in enumerate(lefts):
+        sheet = np.full((96, 128, 3), 255, np.uint8)
+        sheet[32:64, left : left + 32] = texture[..., None]
+        paths.append(folder / f"{number}.png")
+        Image.fromarray(sheet).save(paths[-1])
+    return paths
+
+
+def center(path: Path) -> float:
+    """Where the ink is, in pixels from the left."""
+    ink = 255.0 - np.asarray(Image.open(path).convert("L"))
+    return float((ink.sum(0) * np.arange(ink.shape[1])).sum() / ink.sum())
+
+
+def test_keyframes_and_drawings_are_numbered_as_they_are_shown(
+    draw: Draw, flat: Paint, painter: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = draw("--keyframes", *flat(10, 20, 30), "--method", painter, "--between", 3)
+    assert names(out) == [f"{number:04d}.png" for number in range(9)]
+    assert greys(out) == [10, 64, 128, 191, 20, 64, 128, 191, 30]
+    told = capsys.readouterr().out.splitlines()
+    assert (
+        told[0] == f"3 keyframes of 20x12 in RGB; between each two 3 drawings at 0.25 0.5 0.75, by {painter}"
+    )
+    assert told[-1] == f"drawings: {out}"
+
+
+def test_on_twos_every_drawing_is_there_twice(draw: Draw, flat: Paint, painter: str) -> None:
+    out = draw("--keyframes", *flat(10, 20, 30), "--method", painter, "--hold", 2)
+    assert greys(out) == [10, 10, 128, 128, 20, 20, 128, 128, 30, 30]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["--spacing", "ease_in", "--between", "3"], [16, 64, 143]),
+        (["--spacing", "halves", "--between", "3"], [128, 191, 223]),
+        (["--t", "0.1", "0.2", "0.9", "0.92"], [26, 51, 230, 235]),
+    ],
+)
+def test_drawings_lie_where_the_chart_says(
+    draw: Draw, flat: Paint, painter: str, keys: list[str], expected: list[int]
+) -> None:
+    assert greys(draw("--keyframes", *flat(10, 20), "--method", painter, *keys))[1:-1] == expected
+
+
+def test_flow_moves_what_is_drawn_along_the_chart(draw: Draw, tmp_path: Path) -> None:
+    keys = squares(tmp_path / "keys", 20, 32, 40)
+    out = draw("--keyframes", *keys, "--method", "dis.yaml", "--t", 0.25, 0.5, 0.8)
+    found = [center(out / name) for name in names(out)]
+    expected = [20, 23, 26, 29.6, 32, 34, 36, 38.4, 40]
+    start = found[0] - 20
+    assert found == pytest.approx([start + place for place in expected], abs=0.4)
+
+
+def test_a_folder_of_keyframes_is_taken_in_natural_order(draw: Draw, flat: Paint, painter: str) -> None:
+    folder = flat(50, 60, 70)[0].parent  # key8, key9, key10
+    (folder / "notes.txt").write_text("no picture")
+    assert greys(draw("--keyframes", folder, "--method", painter)) == [50, 128, 60, 128, 70]
+
+
+@pytest.mark.parametrize(
+    ("modes", "expected"),
+    [
+        (["L", "L"], "L"),
+        (["I;16", "L"], "L"),
+        (["L", "LA"], "LA"),
+        (["RGB", "L"], "RGB"),
+        (["P", "RGB"], "RGB"),
+        (["RGBA", "L"], "RGBA"),
+    ],
+)
+def test_drawings_are_stored_as_their_keyframes_are(
+    draw: Draw, tmp_path: Path, modes: list[str], expected: str
+) -> None:
+    paths = []
+    for number, mode in enumerate(modes):
+        image = Image.new("L", (9, 7), 50 + 4 * number)
+        if mode == "I;16":
+            image = Image.fromarray(np.full((7, 9), 50 * 257, np.uint16))
+        paths.append(tmp_path / f"{number}.png")
+        (image if mode == "I;16" else image.convert(mode)).save(paths[-1])
+    out = draw("--keyframes", *paths, "--method", "cross_fade.yaml")
+    for name, grey in zip(names(out), [50, 52, 54], strict=True):
+        image = Image.open(out / name)
+        assert image.mode == expected
+        assert np.asarray(image.convert("RGBA")).reshape(-1, 4).tolist() == [[grey] * 3 + [255]] * 63
+
+
+def disc(path: Path, x: float) -> Path:
+    """A half-transparent red disc, antialiased, whose transparent surroundings hide green."""
+    mask = np.zeros((96 * 8, 128 * 8), np.float32)
+    cv2.circle(mask, (round(x * 8), 48 * 8), 20 * 8, 1, -1)
+    mask = cv2.resize(mask, (128, 96), interpolation=cv2.INTER_AREA)
+    pixels = np.where(mask[..., None] > 0, [200, 30, 60, 0], [0, 255, 0, 0]).astype(np.uint8)
+    pixels[..., 3] = np.round(mask * 128)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_a_transparent_disc_moves_without_a_halo(draw: Draw, tmp_path: Path) -> None:
+    keys = [disc(tmp_path / "a.png", 48), disc(tmp_path / "b.png", 60)]
+    out = draw("--keyframes", *keys, "--method", "dis.yaml", "--t", 0.25, 0.5, 0.75)
+    for number, x in enumerate([51, 54, 57], start=1):
+        pixels = np.asarray(Image.open(out / f"{number:04d}.png")).astype(int)
+        true = np.asarray(Image.open(disc(tmp_path / "true.png", x))).astype(int)
+        alpha = pixels[..., 3]
+        # of the disc's own colour wherever one sees it: neither paper nor what is hidden mixes in
+        assert np.abs(pixels[alpha > 8, :3] - [200, 30, 60]).max() <= 255 / 8 / 2 + 1
+        assert np.abs(pixels[alpha > 64, :3] - [200, 30, 60]).max() <= 2
+        assert np.abs(alpha - true[..., 3]).mean() < 0.25
+        assert alpha[48, x - 15 : x + 16].tolist() == [128] * 31
+        assert alpha.max() <= 129
+
+
+def test_methods_without_opacity_of_their_own_draw_it_beside(
+    draw: Draw, tmp_path: Path, artist: Callable[[type], str]
+) -> None:
+    keys = [disc(tmp_path / "a.png", 48), disc(tmp_path / "b.png", 60)]
+    ours = draw("--keyframes", *keys, "--method", "cross_fade.yaml", output="ours")
+    beside = draw("--keyframes", *keys, "--method", artist(OpaqueCrossFade), output="beside")
+    a, b = (np.asarray(Image.open(folder / "0001.png")).astype(int) for folder in (ours, beside))
+    assert np.abs(a - b)[..., 3].max() == 0
+    assert np.abs(a - b).max() <= 1
+    # the middle of both discs, the edge of one, and what neither covers
+    assert a[48, [54, 30, 4], 3].tolist() == [128, 64, 0]
+    assert a[48, [54, 30], :3].tolist() == [[200, 30, 60]] * 2
+
+
+def test_identical_keyframes_are_held(draw: Draw, flat: Paint, artist: Callable[[type], str]) -> None:
+    out = draw("--keyframes", *flat(40, 40), "--method", artist(Gambler), "--between", 2)
+    assert greys(out) == [40] * 4
+
+
+@pytest.mark.parametrize(("cuts", "middle"), [("hold", "first"), ("draw", "half")])
+def test_a_cut_is_held_or_drawn(
+    draw: Draw,
+    tmp_path: Path,
+    painter: str,
+    capsys: pytest.CaptureFixture[str],
+    cuts: str,
+    middle: str,
+) -> None:
+    paths = [tmp_path / "day.png", tmp_path / "night.png"]
+    for seed, path in enumerate(paths):
+        coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(coarse).resize((64, 64), Image.Resampling.NEAREST).save(path)
+    out = draw("--keyframes", *paths, "--method", painter, "--cuts", cuts)
+    expected = np.asarray(Image.open(paths[0])) if middle == "first" else np.full((64, 64, 3), 128)
+    assert np.array_equal(np.asarray(Image.open(out / "0001.png")), expected)
+    warned = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
+    told = f"{paths[0]} is held until then; --cuts draw draws instead" if cuts == "hold" else "drawing anyway"
+    assert warned == [f"warning: {paths[1]} seems to begin another shot: {told}"]
+
+
+def test_candidates_differ_and_repeat_with_their_seed(
+    draw: Draw, flat: Paint, artist: Callable[[type], str]
+) -> None:
+    args = ["--keyframes", *flat(0, 9, 18), "--method", artist(Gambler), "--candidates", 2]
+    runs = [draw(*args, "--seed", seed, output=name) for name, seed in (("a", 3), ("b", 3), ("c", 4))]
+    drawings = [
+        [
+            (run / folder / name).read_bytes()
+            for folder in ("candidate_1", "candidate_2")
+            for name in ("0001.png", "0003.png")
+        ]
+        for run in runs
+    ]
+    assert names(runs[0]) == ["candidate_1", "candidate_2"]
+    assert names(runs[0] / "candidate_2") == [f"{number:04d}.png" for number in range(5)]
+    assert len(set(drawings[0])) == 4
+    assert drawings[0] == drawings[1]
+    assert not set(drawings[0]) & set(drawings[2])
+
+
+def test_a_spacing_map_says_how_far_each_region_has_gone(
+    draw: Draw, flat: Paint, painter: str, tmp_path: Path
+) -> None:
+    maps = []
+    for number, (left, right) in enumerate([(0, 51), (102, 255), (17, 34), (68, 85)]):
+        picture = np.full((12, 20), left, np.uint8)
+        picture[:, 10:] = right
+        maps.append(tmp_path / f"map{number}.png")
+        Image.fromarray(picture).save(maps[-1])
+    out = draw("--keyframes", *flat(1, 2, 3), "--method", painter, "--spacing_map", *maps)
+    assert names(out) == [f"{number:04d}.png" for number in range(7)]
+    for name, path in zip(("0001", "0002", "0004", "0005"), maps, strict=True):
+        drawing = np.asarray(Image.open(out / f"{name}.png"))
+        assert np.array_equal(drawing, np.repeat(np.asarray(Image.open(path))[..., None], 3, 2))
+
+
+def test_a_job_goes_on_where_it_stopped(
+    draw: Draw,
+    flat: Paint,
+    painter: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calls: list[float] = []
+
+    def tired(self: Painter, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        calls.append(round(float(first.mean()) * 255))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return t[:, :, None, None, None].expand(-1, -1, *first.shape[1:])
+
+    monkeypatch.setattr(Painter, "interpolate", tired)
+    args = ["--keyframes", *flat(10, 20, 30, 40), "--method", painter, "--hold", 2]
+    assert main([*arguments(*args), "--output", str(tmp_path / "out")]) == 130
+    assert "the same command goes on where it stopped" in capsys.readouterr().err
+    out = tmp_path / "out"
+    assert names(out) == [f"{number:04d}.png" for number in range(8)]  # two pairs, and no file in the making
+    (out / "0002.png").unlink()
+    kept = (out / "0004.png").stat().st_mtime_ns
+    draw(*args)
+    assert calls == [10, 20, 30, 10, 30]
+    assert (out / "0004.png").stat().st_mtime_ns == kept
+    assert greys(out) == [10, 10, 128, 128, 20, 20, 128, 128, 30, 30, 128, 128, 40, 40]
+    assert "1 of 3 pairs of keyframes are done already" in capsys.readouterr().out
+
+
+def test_other_drawings_are_replaced_only_when_asked_to(
+    draw: Draw, refused: Refused, flat: Paint, painter: str, tmp_path: Path
+) -> None:
+    keys = flat(10, 20)
+    args = ["--keyframes", *keys, "--method", painter]
+    out = draw(*args, "--between", 5)
+    (out / "cover.png").write_bytes(b"mine")
+    (out / "notes.txt").write_text("mine")
+    says = (
+        f"{out} already holds other drawings: give another folder with --output, or replace them with "
+        "--overwrite true."
+    )
+    assert refused(*args, "--between", 2) == says
+    Image.new("RGB", (20, 12), (99, 99, 99)).save(keys[0])
+    assert refused(*args, "--between", 5) == says
+    draw(*args, "--between", 2, "--overwrite", "true")
+    assert names(out) == ["0000.png", "0001.png", "0002.png", "0003.png", "cover.png", "notes.txt"]
+    assert json.loads((out / "interpolate.json").read_text())["t"] == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_keyframes_are_never_written_over(refused: Refused, flat: Paint, painter: str) -> None:
+    keys = flat(10, 20)
+    args = ["--keyframes", *keys, "--method", painter, "--output", keys[0].parent, "--overwrite", "true"]
+    says = f"{keys[0]} lies where the drawings are to go: give a folder of its own with --output."
+    assert refused(*args) == says
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        (["--between", "0"], "between is 0: there must be at least 1 drawing between two keyframes."),
+        (["--hold", "0"], "hold is 0: give 1 or more."),
+        (["--candidates", "0"], "candidates is 0: give 1 or more."),
+        (["--t", "0.5", "0.25"], "t is 0.5 0.25: give rising numbers between 0 and 1, such as --t 0.25 "),
+        (["--t", "0", "0.5"], "t is 0.0 0.5: give rising numbers between 0 and 1, "),
+        (["--t", "0.5", "--between", "1"], "t says how many drawings there are and where: "),
+        (["--spacing", "halves", "--between", "30"], "spacing halves leaves no room for 30 drawings: "),
+        (["--candidates", "2"], "OpticalFlow (dis.yaml) has one answer only: leave out --candidates."),
+        (["--method", "nowhere.yaml"], "There is no config file nowhere.yaml; "),
+        (["--method", "dis.yaml=nowhere.ckpt"], "There is no checkpoint nowhere.ckpt; "),
+        (["--accelerator", "abacus"], "accelerator abacus cannot be used here: use auto, cpu or gpu."),
+        (["--spacing", "wild"], "spacing is wild, expected Literal['even', "),
+        (["--between", "few"], "between is few, expected int; "),
+        (["--t", "half"], "t is half, expected float; "),
+        (["--sapcing", "even"], "There is no key --sapcing; "),
+    ],
+)  # fmt: skip
+def test_keys_that_make_no_sense(refused: Refused, flat: Paint, keys: list[str], says: str) -> None:
+    assert refused("--keyframes", *flat(10, 20), "--method", "dis.yaml", *keys).startswith(says)
+
+
+def test_keyframes_that_cannot_be_used(refused: Refused, flat: Paint, tmp_path: Path) -> None:
+    a, b, c = flat(10, 20, 30)
+    assert refused().startswith("There are 0 keyframes and two are needed: ")
+    assert refused("--keyframes", a).startswith("There are 1 keyframes and two are needed: ")
+    assert refused("--keyframes", a, tmp_path / "no.png") == (
+        f"There is no picture or folder {tmp_path / 'no.png'}: check the path."
+    )
+    (tmp_path / "empty").mkdir()
+    assert refused("--keyframes", tmp_path / "empty").startswith(f"{tmp_path / 'empty'} holds no picture: ")
+    c.write_bytes(c.read_bytes()[:60])
+    assert refused("--keyframes", a, b, c) == (f"{c} is damaged or cut short: export it again or remove it.")
+    Image.new("RGB", (20, 13)).save(c)
+    assert refused("--keyframes", a, b, c) == (
+        f"Keyframes differ in size: {a} has 20x12 pixels, {c} has 20x13: make them the same size."
+    )
+    (tmp_path / "taken").write_text("a file")
+    text = refused("--keyframes", a, b, "--output", tmp_path / "taken")
+    assert text.startswith(f"{tmp_path / 'taken'} cannot be written (")
+
+
+def test_spacing_maps_that_cannot_be_used(refused: Refused, flat: Paint, painter: str) -> None:
+    keys = flat(10, 20, 30)
+    one, two = flat(100, 200, folder="maps")
+    args = ["--keyframes", *keys, "--method", painter]
+    assert refused("--keyframes", *keys, "--method", "dis.yaml", "--spacing_map", one, two) == (
+        "OpticalFlow (dis.yaml) takes no spacing map: give --t instead."
+    )
+    assert refused(*args, "--spacing_map", one) == (
+        "There are 1 spacing maps for 2 pairs of keyframes: give equally many for each."
+    )
+    assert refused(*args, "--spacing_map", one, two, "--between", 1).startswith("spacing_map says where ")
+    Image.new("RGB", (20, 12), (1, 2, 3)).save(two)
+    assert refused(*args, "--spacing_map", one, two).startswith(f"The spacing map {two} is not grey: ")
+    Image.new("L", (10, 12)).save(two)
+    assert refused(*args, "--spacing_map", one, two) == (
+        f"Keyframes and spacing maps differ in size: {keys[0]} has 20x12 pixels, {two} has 10x12: make "
+        "them the same size."
+    )
+
+
+def test_yaml_says_the_same_as_the_command_line(
+    draw: Draw, flat: Paint, painter: str, tmp_path: Path
+) -> None:
+    sheet = {"keyframes": [str(path) for path in flat(7, 9)], "method": painter, "t": [0.2, 0.4], "hold": 2}
+    (tmp_path / "sheet.yaml").write_text(yaml.safe_dump(sheet))
+    assert greys(draw("--config", tmp_path / "sheet.yaml", "--hold", 1)) == [7, 51, 102, 9]
