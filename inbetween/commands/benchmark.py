@@ -131,7 +131,7 @@ def figure(values: Sequence[float]) -> Figure:
 def training_entry(line: Line, rates: dict[str, list[float]], precision: Precision) -> dict[str, Any]:
     """A training line's figures, as they go into JSON."""
     task = line.task
-    dtype = "bfloat16" if precision == "bf16-mixed" and line.origin_steps is None else "float32"
+    dtype = "bfloat16" if precision == "bf16-mixed" and line.subject is not None else "float32"
     attainable = [max(pair) for pair in zip(*(rates[name] for name in rates if dtype in name), strict=True)]
     reached = [line.operations / seconds for seconds in line.seconds]
     return {

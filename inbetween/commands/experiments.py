@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import lightning as L
 import torch
@@ -39,16 +39,6 @@ class Task:
     width: int
     between: int
     windows: int = 1
-
-
-class Subject(Protocol):
-    """What can train and draw."""
-
-    def train(self, batch: WindowBatch) -> object:
-        """One training step."""
-
-    def draw(self, batch: WindowBatch) -> object:
-        """All in-betweens of a batch."""
 
 
 class MethodSubject:
@@ -130,14 +120,20 @@ class Experiment:
         method = build_method(self.keys.get("model"), Path(self.config), checkpoint)
         return MethodSubject(method.to(fabric.device), fabric)
 
-    def origin(self, fabric: L.Fabric, steps: int) -> OriginLoop:
-        """The origin's loop on the same backbone, with so many denoiser steps a frame."""
-        keys = dict(self.keys["model"]["init_args"]["backbone"])
+    @property
+    def backbone_keys(self) -> dict[str, Any]:
+        """`class_path` and `init_args` of a diffusion method's backbone."""
+        keys: dict[str, Any] = self.keys["model"]["init_args"]["backbone"]
+        return keys
+
+    def origin(self, fabric: L.Fabric) -> OriginLoop:
+        """The origin's loop on the same backbone."""
+        keys = dict(self.backbone_keys)
         keys["init_args"] = {**keys.get("init_args", {}), "frozen_dtype": "float32"}
         parser = ArgumentParser(exit_on_error=False)
         parser.add_subclass_arguments(LatentDiffusion, "backbone", required=True)
         backbone: LatentDiffusion = parser.instantiate(parser.parse_object({"backbone": keys})).backbone
-        return OriginLoop(backbone.to(fabric.device), steps)
+        return OriginLoop(backbone.to(fabric.device))
 
 
 def experiments(

@@ -9,14 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import lightning as L
 import torch
 from tqdm import tqdm
 
-from inbetween.commands.experiments import Experiment, Subject, Task, windows_for
+from inbetween.commands.experiments import Experiment, MethodSubject, Task, windows_for
 from inbetween.commands.machine import matrix_work, operations, peak_memory, synchronize
+from inbetween.commands.origin import OriginLoop
 from inbetween.methods.diffusion import DiffusionMethod
 
 LEAST_SECONDS = 0.2  # measured at a time; what takes less is repeated
@@ -30,16 +32,16 @@ class Line:
         name: Of the method.
         task: What is done.
         experiment: What does it.
-        subject: The same, built; the origin's loop is built when it is needed.
-        origin_steps: Denoiser steps a frame, where the origin's loop does it; else None.
+        subject: The same, built; None for the origin's loop, which is built when it is needed.
+        origin_steps: Denoiser steps a frame, where the origin's loop draws.
         rival: The origin's line that this one is compared with.
     """
 
     name: str
     task: Task
     experiment: Experiment
-    subject: Subject | None
-    origin_steps: int | None = None
+    subject: MethodSubject | None
+    origin_steps: int = 0
     rival: Line | None = None
     peak_bytes: int | None = None
     operations: int = 0
@@ -68,7 +70,7 @@ def lines_of(
             line = Line(row.name, task, row, subject)
             if origin and isinstance(subject.method, DiffusionMethod):
                 steps = subject.method.sampling.steps if task.kind == "draw" else 0
-                key = json.dumps([row.keys["model"]["init_args"]["backbone"], str(task), steps])
+                key = json.dumps([row.backbone_keys, str(task), steps])
                 if key not in rivals:
                     rivals[key] = Line(f"origin's loop ({row.name})", task, row, None, origin_steps=steps)
                     lines.append(rivals[key])
@@ -77,15 +79,20 @@ def lines_of(
     return lines
 
 
-def one_run(line: Line, fabric: L.Fabric) -> Callable[[], object]:
-    """What does a line's task once."""
-    subject = line.subject
-    if subject is None:
-        assert line.origin_steps is not None
-        subject = line.experiment.origin(fabric, line.origin_steps)
+def one_run(line: Line, fabric: L.Fabric, origins: dict[str, OriginLoop]) -> Callable[[], object]:
+    """What does a line's task once; the origin's loop on a backbone is taken from `origins` or put there."""
     batch = fabric.to_device(windows_for(line.task))
-    step = subject.train if line.task.kind == "train" else subject.draw
-    return lambda: step(batch)
+    training = line.task.kind == "train"
+    if line.subject is not None:
+        return partial(line.subject.train if training else line.subject.draw, batch)
+    key = json.dumps(line.experiment.backbone_keys)
+    if key not in origins:
+        origins[key] = line.experiment.origin(fabric)
+    return (
+        partial(origins[key].train, batch)
+        if training
+        else partial(origins[key].draw, batch, line.origin_steps)
+    )
 
 
 def measure_peaks(lines: Sequence[Line], precision: str, accelerator: str) -> None:
@@ -95,17 +102,17 @@ def measure_peaks(lines: Sequence[Line], precision: str, accelerator: str) -> No
         bare = Line(line.name, line.task, line.experiment, None, line.origin_steps)
         with ProcessPoolExecutor(1, mp_context=start) as pool:
             line.peak_bytes = pool.submit(
-                peak_of, bare, precision, accelerator, torch.get_num_threads()
+                peak_of, bare, line.subject is None, precision, accelerator, torch.get_num_threads()
             ).result()
 
 
-def peak_of(line: Line, precision: Any, accelerator: str, threads: int) -> int:  # noqa: ANN401 - Fabric's
+def peak_of(line: Line, by_origin: bool, precision: Any, accelerator: str, threads: int) -> int:  # noqa: ANN401 - Fabric's
     """Most bytes that this process held when it has built a line's subject and run its task twice."""
     torch.set_num_threads(threads)
     fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
-    if line.origin_steps is None:
+    if not by_origin:
         line.subject = line.experiment.method(fabric)
-    run = one_run(line, fabric)
+    run = one_run(line, fabric, {})
     run()
     run()
     return peak_memory(fabric.device)
@@ -131,9 +138,10 @@ def measure_times(
     matrix = matrix_work(fabric.device)
     clocks: list[tuple[list[float], Callable[[], float]]] = []
     rates: dict[str, list[float]] = {name: [] for name in matrix}
+    origins: dict[str, OriginLoop] = {}
     clocks += [(rates[name], _clock(run, fabric.device)) for name, (_, run) in matrix.items()]
     for line in tqdm(lines, desc="warm-up", unit="task", leave=False):
-        run = one_run(line, fabric)
+        run = one_run(line, fabric, origins)
         clock = _clock(run, fabric.device)
         if line.task.kind == "train":
             line.operations = operations(run)  # what is cached is cached by now

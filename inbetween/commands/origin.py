@@ -22,16 +22,14 @@ class OriginLoop:
 
     Args:
         backbone: Fresh from its weights, all float32; it is taken over.
-        steps: Denoiser steps of each frame.
     """
 
-    def __init__(self, backbone: LatentDiffusion, steps: int) -> None:
+    def __init__(self, backbone: LatentDiffusion) -> None:
         for module in backbone.modules():
             if isinstance(module, nn.GroupNorm):
                 module.__class__ = nn.GroupNorm
         self.backbone = backbone.float().to(memory_format=torch.contiguous_format)
         self.vae, self.unet, self.scheduler = backbone.vae, backbone.unet, backbone.scheduler
-        self.steps = steps
         self.unet.requires_grad_(True)
         attn2 = [parameter for name, parameter in self.unet.named_parameters() if ".attn2." in name]
         self.optimizer = torch.optim.AdamW(attn2, lr=1e-4)
@@ -53,22 +51,20 @@ class OriginLoop:
         self.optimizer.step()
 
     @torch.no_grad()
-    def draw(self, batch: WindowBatch) -> Tensor:
-        """Frames (B, N, 3, H, W) of the windows, one after the other."""
-        rows = range(len(batch["t"]))
-        return torch.stack(
-            [self._draw_window(batch["first"][[k]], batch["last"][[k]], batch["t"][k]) for k in rows]
-        )
+    def draw(self, batch: WindowBatch, steps: int) -> Tensor:
+        """Frames (B, N, 3, H, W) of the windows, one after the other, each in so many denoiser steps."""
+        windows = zip(batch["first"].split(1), batch["last"].split(1), batch["t"], strict=True)
+        return torch.stack([self._draw_window(*window, steps) for window in windows])
 
-    def _draw_window(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+    def _draw_window(self, first: Tensor, last: Tensor, t: Tensor, steps: int) -> Tensor:
         z_first, z_last, tokens = self.encode(first), self.encode(last), self.tokens(first, last)
         height, width = first.shape[-2:]
-        self.scheduler.set_timesteps(max(self.steps, 1), device=first.device)
+        self.scheduler.set_timesteps(max(steps, 1), device=first.device)
         frames = []
         for position in t:
             sample = slerp(z_first, z_last, position[None])
             sample = sample + torch.randn_like(sample)
-            for timestep in self.scheduler.timesteps[: self.steps]:
+            for timestep in self.scheduler.timesteps[:steps]:
                 prediction = self.unet(sample, timestep, encoder_hidden_states=tokens).sample
                 sample = self.scheduler.step(prediction, timestep, sample).prev_sample
             picture = self.vae.decode(sample / float(self.vae.config.scaling_factor)).sample
