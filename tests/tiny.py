@@ -1,15 +1,36 @@
 """Tiny models of the real classes, written and read back by their own save_pretrained and from_pretrained."""
 
+import copy
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
+from inbetween.modules import Backbone
 from inbetween.types import WindowBatch
 
 
-def write_tiny_backbone(folder: Path, prediction_type: str = "epsilon") -> Path:
+@cache
+def _loaded(prediction_type: str) -> Backbone:
+    with tempfile.TemporaryDirectory() as folder:
+        return Backbone(str(write_tiny_backbone(Path(folder), prediction_type)))
+
+
+def tiny_backbone(prediction_type: str = "epsilon") -> Backbone:
+    """A tiny backbone of the caller's own; written and loaded once in a process."""
+    return copy.deepcopy(_loaded(prediction_type))
+
+
+def write_tiny_backbone(folder: Path, prediction_type: str = "epsilon", variant: str | None = None) -> Path:
     """A backbone of a few thousand weights in the layout of an image-variation model."""
     torch.manual_seed(0)
     AutoencoderKL(
@@ -18,7 +39,7 @@ def write_tiny_backbone(folder: Path, prediction_type: str = "epsilon") -> Path:
         block_out_channels=(8, 8),
         norm_num_groups=4,
         latent_channels=4,
-    ).save_pretrained(folder / "vae")
+    ).save_pretrained(folder / "vae", variant=variant)
     UNet2DConditionModel(
         block_out_channels=(8, 16),
         layers_per_block=1,
@@ -27,7 +48,7 @@ def write_tiny_backbone(folder: Path, prediction_type: str = "epsilon") -> Path:
         cross_attention_dim=16,
         attention_head_dim=8,
         norm_num_groups=4,
-    ).save_pretrained(folder / "unet")
+    ).save_pretrained(folder / "unet", variant=variant)
     CLIPVisionModelWithProjection(
         CLIPVisionConfig(
             hidden_size=16,
@@ -38,7 +59,7 @@ def write_tiny_backbone(folder: Path, prediction_type: str = "epsilon") -> Path:
             patch_size=8,
             projection_dim=16,
         )
-    ).save_pretrained(folder / "image_encoder")
+    ).save_pretrained(folder / "image_encoder", variant=variant)
     DDIMScheduler(
         beta_schedule="scaled_linear",
         clip_sample=False,
@@ -46,6 +67,28 @@ def write_tiny_backbone(folder: Path, prediction_type: str = "epsilon") -> Path:
         set_alpha_to_one=False,
         prediction_type=prediction_type,
     ).save_pretrained(folder / "scheduler")
+    return folder
+
+
+def write_tiny_text_backbone(folder: Path) -> Path:
+    """The same in the layout of a text-conditioned model: a tokenizer of single letters, a text encoder."""
+    write_tiny_backbone(folder)
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    CLIPTokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder / "tokenizer")
+    CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(words),
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=12,
+            bos_token_id=0,
+            eos_token_id=1,
+        )
+    ).save_pretrained(folder / "text_encoder")
     return folder
 
 

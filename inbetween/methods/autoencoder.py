@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,11 +19,6 @@ from inbetween.types import StepOutput, WindowBatch
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
-
-
-def adamw(parameters: Iterable[Any]) -> torch.optim.Optimizer:
-    """AdamW with a learning rate that suits a small convolutional autoencoder, 5e-4."""
-    return torch.optim.AdamW(parameters, lr=5e-4, weight_decay=1e-4)
 
 
 class LatentInterpolation(TrainableMethod):
@@ -49,10 +42,7 @@ class LatentInterpolation(TrainableMethod):
         square_weight: Weight of the squared error.
         line_weight: Weight of the gradients' error.
         kl_weight: Weight of the divergence, mean over the latents' elements.
-        optimizer: Called with the trainable parameters.
-        schedule: See `TrainableMethod`.
-        warmup_steps: See `TrainableMethod`.
-        sampled_batches: See `Method`.
+        **options: See `TrainableMethod`.
     """
 
     def __init__(
@@ -64,12 +54,9 @@ class LatentInterpolation(TrainableMethod):
         square_weight: float = 4.0,
         line_weight: float = 1.0,
         kl_weight: float = 1e-6,
-        optimizer: OptimizerCallable = adamw,
-        schedule: Literal["constant", "cosine"] = "cosine",
-        warmup_steps: int = 0,
-        sampled_batches: int = 4,
+        **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
-        super().__init__(optimizer, schedule, warmup_steps, sampled_batches)
+        super().__init__(**options)
         self.save_hyperparameters(ignore=RUN_HYPERPARAMETERS)
         from diffusers import AutoencoderKL
 

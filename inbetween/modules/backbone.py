@@ -222,6 +222,12 @@ class TextBackbone(LatentDiffusion):
         overrides = {"prediction_type": prediction_type} if prediction_type else {}
         tokenizer = load_part(CLIPTokenizer.from_pretrained, "tokenizer", *source)
         encoder = load_part(CLIPTextModel.from_pretrained, "text_encoder", *source).float().eval()
+        # Where files are missing transformers makes a tokenizer that knows no words, without complaint.
+        if len(tokenizer) != encoder.config.vocab_size:
+            raise UserError(
+                f"The backbone's tokenizer cannot be loaded from {pretrained}: it knows {len(tokenizer)}"
+                f" words and the text_encoder {encoder.config.vocab_size}, so bring the files of both."
+            )
         words = tokenizer(
             [prompt, ""],
             padding="max_length",

@@ -201,7 +201,10 @@ class WidenedConv(nn.Module):
         super().__init__()
         self.conv = conv
         side = conv.kernel_size[0]
-        self.extra = nn.Conv2d(extra, conv.out_channels, side, padding=side // 2, bias=False)
+        # Drawing weights only to overwrite them would change what a seed gives to all that is made later.
+        self.extra: nn.Conv2d = nn.utils.skip_init(
+            nn.Conv2d, extra, conv.out_channels, side, padding=side // 2, bias=False
+        )
         nn.init.zeros_(self.extra.weight)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,298 @@
+"""The base of all diffusion methods, mostly through keyframe diffusion, its simplest one."""
+
+import pytest
+import torch
+
+from inbetween.errors import UserError
+from inbetween.functional.slerp import slerp
+from inbetween.methods import (
+    KeyframeDiffusion,
+    LatentSlerp,
+    TemporalEncodingDiffusion,
+    WeightedCrossAttention,
+)
+from inbetween.modules import Sampling, TextBackbone
+from inbetween.modules.classical_flow import two_way_flow, warped_blend
+from tests.tiny import random_batch, tiny_backbone, write_tiny_text_backbone
+
+METHODS = [LatentSlerp, KeyframeDiffusion, TemporalEncodingDiffusion, WeightedCrossAttention]
+pytestmark = pytest.mark.filterwarnings("ignore:Attribute 'backbone' is an instance")
+
+
+def make(cls=KeyframeDiffusion, prediction_type="epsilon", **options):
+    torch.manual_seed(0)
+    return cls(tiny_backbone(prediction_type), **{"sampling": Sampling(4, 0.5)} | options)
+
+
+def spy(method, name="denoise"):
+    """Arguments of the calls of a method of the backbone, as they come."""
+    calls, original = [], getattr(method.backbone, name)
+
+    def call(*arguments):
+        calls.append(arguments)
+        return original(*arguments)
+
+    setattr(method.backbone, name, call)
+    return calls
+
+
+def row(batch, index):
+    return {key: value[index : index + 1] for key, value in batch.items()}
+
+
+class TestTraining:
+    @pytest.mark.parametrize("cls", METHODS)
+    def test_each_frame_is_encoded_once(self, cls):
+        """The origin encoded the target and both keyframes at every step, needed or not."""
+        for keyframe_latents, frames in ((False, 4), (True, 12)):
+            method = make(cls, keyframe_latents=keyframe_latents)
+            calls = spy(method, "encode")
+            method.training_loss(random_batch(4))
+            assert [len(images) for (images,) in calls] == [frames]
+
+    def test_any_number_of_in_betweens_follows_any_other(self):
+        method = make(TemporalEncodingDiffusion, keyframe_latents=True, structure=True)
+        optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1)
+        for between in (1, 7, 3):
+            loss = method.training_loss(random_batch(2, between))["loss"]
+            loss.backward()
+            optimizer.step()
+            assert torch.isfinite(loss)
+
+    def test_the_latent_that_is_noised_is_that_of_the_chosen_target(self):
+        method = make()
+        batch, calls = random_batch(24, between=5), spy(method)
+        method.backbone.scheduler.add_noise = lambda x_0, noise, timestep: x_0
+        method.training_loss(batch)
+        targets = method.backbone.encode(batch["targets"].flatten(0, 1)).unflatten(0, (24, 5))
+        chosen = (targets - calls[0][0][:, None]).abs().amax(dim=(2, 3, 4)) < 1e-5
+        assert (chosen.sum(1) == 1).all()
+        assert chosen.any(0).all()
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"condition_dropout": 0.5}, {"structure": True, "structure_dropout": 0.5}, {"min_snr_gamma": 5.0}],
+    )
+    def test_loss_does_not_depend_on_how_the_batch_is_cut(self, options):
+        method = make(prediction_type="v_prediction", **options)
+        torch.nn.init.normal_(method.backbone.unet.conv_in.extra.weight) if "structure" in options else None
+        batch = random_batch(6)
+        whole = method.training_loss(batch)["loss"]
+        parts = torch.stack([method.training_loss(row(batch, index))["loss"] for index in range(6)])
+        torch.testing.assert_close(whole, parts.mean(), atol=1e-5, rtol=1e-5)
+
+    @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+    def test_min_snr_weighs_the_error_of_the_clean_latent_by_the_clamped_snr(self, prediction_type):
+        """The identity behind min-SNR: whatever the network predicts, the clean latent's error counts."""
+        backbone, gamma = tiny_backbone(prediction_type), 5.0
+        timestep = torch.tensor([0, 30, 200, 500, 999])
+        x_0, noise, error = torch.randn(3, 5, 4, 4, 4, dtype=torch.float64)
+        alpha = backbone.scheduler.alphas_cumprod.double()[timestep].view(-1, 1, 1, 1)
+        x_t = alpha**0.5 * x_0 + (1 - alpha) ** 0.5 * noise
+        predicted = x_0 + error
+        implied_noise = (x_t - alpha**0.5 * predicted) / (1 - alpha) ** 0.5
+        if prediction_type == "epsilon":
+            output = implied_noise
+        else:
+            output = alpha**0.5 * implied_noise - (1 - alpha) ** 0.5 * predicted
+        target = backbone.training_target(x_0, noise, timestep)
+        snr = (alpha / (1 - alpha)).flatten()
+        expected = snr.clamp(max=gamma) * error.square().flatten(1).mean(1)
+        found = backbone.min_snr_weight(timestep, gamma) * (output - target).square().flatten(1).mean(1)
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
+
+    def test_min_snr_of_a_timestep_weighs_its_sample(self):
+        plain, weighted = make(), make(min_snr_gamma=5.0)
+        batch = row(random_batch(1), 0)
+        calls = spy(plain)
+        loss, found = (method.training_loss(batch)["loss"] for method in (plain, weighted))
+        torch.testing.assert_close(found, loss * plain.backbone.min_snr_weight(calls[0][1], 5.0)[0])
+
+
+class TestCondition:
+    @pytest.mark.parametrize("cls", METHODS[1:])
+    def test_dropped_samples_see_zeros_and_each_its_own_way(self, cls):
+        """The origin guided a denoiser that had never been trained without its condition."""
+        method = make(cls, condition_dropout=0.5)
+        calls, batch = spy(method), random_batch(16)
+        method.training_loss(batch)
+        unseen = (calls[0][2] == 0).all(dim=(1, 2))
+        assert 3 <= unseen.sum() <= 13
+        for index in (0, 7, 15):
+            method.training_loss(row(batch, index))
+            assert (calls[-1][2] == 0).all() == unseen[index]
+        assert not (make(cls).condition(*torch.ones(2, 1, 2, 16), torch.tensor([0.5])) == 0).all()
+
+    def test_guidance_without_condition_dropout_is_refused(self):
+        guided = Sampling(4, 0.5, guidance_scale=2.0)
+        with pytest.raises(UserError, match=r"guidance_scale is 2\.0 and condition_dropout 0"):
+            make(sampling=guided)
+        make(sampling=guided, condition_dropout=0.1)
+        make(sampling=guided, trained="none")
+
+    def test_guidance_goes_on_from_null_to_condition_in_one_call(self):
+        method = make(condition_dropout=0.1, sampling=Sampling(4, 0.25, guidance_scale=3.0))
+        method.backbone.denoise = lambda sample, timestep, tokens: (
+            torch.ones_like(sample) * tokens.abs().sum((1, 2)).clamp(max=1).view(-1, 1, 1, 1)
+        )
+        calls = spy(method)
+        steps = []
+        original = method.sampling.make_scheduler(method.backbone.scheduler)
+        step = original.step
+        original.step = lambda output, *rest, **named: (steps.append(output), step(output, *rest, **named))[1]
+        object.__setattr__(method.sampling, "make_scheduler", lambda trained: original)
+        method.draw(random_batch(2))
+        ((sample, _, tokens),) = calls
+        assert len(sample) == 2 * 2 * 3
+        assert torch.equal(sample[:6], sample[6:])
+        assert (tokens[:6] == 0).all()
+        assert (tokens[6:] != 0).any()
+        # 0 without condition and 1 with it: 0 + 3 (1 - 0)
+        assert torch.equal(steps[0], torch.full_like(steps[0], 3.0))
+
+    def test_without_guidance_the_batch_is_not_doubled(self):
+        method = make(sampling=Sampling(4, 0.25))
+        calls = spy(method)
+        method.draw(random_batch(2))
+        assert [len(sample) for sample, *_ in calls] == [6]
+
+    @pytest.mark.parametrize("cls", METHODS)
+    @pytest.mark.parametrize("options", [{"keyframe_latents": True}, {"structure": True}])
+    def test_further_inputs_change_nothing_before_training(self, cls, options):
+        """Zero-initialised: the first step is exactly the backbone's."""
+        plain, widened, batch = make(cls), make(cls, **options), random_batch(3)
+        assert torch.equal(plain.training_loss(batch)["loss"], widened.training_loss(batch)["loss"])
+        assert torch.equal(plain.draw(batch), widened.draw(batch))
+        widened.training_loss(batch)["loss"].backward()
+        assert widened.backbone.unet.conv_in.extra.weight.grad.abs().sum() > 0
+
+    def test_keyframe_latents_tell_where_things_are(self):
+        method = make(keyframe_latents=True)
+        calls, batch = spy(method), random_batch(2)
+        method.training_loss(batch)
+        method.draw(batch)
+        ends = torch.cat([method.backbone.encode(batch[name]) for name in ("first", "last")], dim=1)
+        torch.testing.assert_close(calls[0][0][:, 4:], ends)
+        torch.testing.assert_close(calls[1][0][:, 4:], ends.repeat_interleave(3, 0))
+
+    def test_structure_is_the_lines_of_the_warped_blend_and_sometimes_none(self):
+        method = make(structure=True, structure_dropout=0.5)
+        calls, batch = spy(method), random_batch(12, between=1, height=64, width=64)
+        for key in ("first", "last"):
+            batch[key] = torch.ones_like(batch[key])
+            batch[key][..., 20:22, 8:56] = 0
+        method.training_loss(batch)
+        lines = calls[0][0][:, 4:]
+        assert lines.shape[1:] == (1, 32, 32)
+        unseen = (lines == 0).all(dim=(1, 2, 3))
+        assert 0 < unseen.sum() < 12
+        (seen, *_) = lines[~unseen]
+        assert (seen[0, 10, 4:28] == 1).all()
+        assert (seen[0, 20:] == 0).all()
+        method.draw(row(batch, 0))
+        assert (calls[-1][0][:, 4, 10, 4:28] == 1).all()
+
+    def test_a_share_out_of_range(self):
+        with pytest.raises(UserError, match=r"condition_dropout is 1\.5"):
+            make(condition_dropout=1.5)
+
+
+class TestDrawing:
+    def test_frames_are_denoised_together_and_in_parts_of_max_frames(self):
+        batch = random_batch(3)
+        whole, parts = make(sampling=Sampling(4, 0.5)), make(sampling=Sampling(4, 0.5, max_frames=4))
+        calls = spy(whole), spy(parts)
+        torch.testing.assert_close(whole.draw(batch), parts.draw(batch), atol=1e-5, rtol=0)
+        assert [len(sample) for sample, *_ in calls[0]] == [9, 9]
+        assert [len(sample) for sample, *_ in calls[1]] == [3] * 6
+
+    @pytest.mark.parametrize("start", ["slerp", "flow"])
+    def test_without_strength_it_decodes_the_start(self, start):
+        method, batch = make(sampling=Sampling(4, 0.0, start=start)), random_batch(2, height=30, width=45)
+        backbone, (first, last, t) = method.backbone, (batch[key] for key in ("first", "last", "t"))
+        padded = [torch.nn.functional.pad(x, (0, 1, 0, 0), mode="replicate") for x in (first, last)]
+        if start == "flow":
+            blend = warped_blend(first, last, t, *two_way_flow(first, last, "dis"))[:, 1]
+            latents = backbone.encode(torch.nn.functional.pad(blend, (0, 1, 0, 0), mode="replicate"))
+        else:
+            latents = slerp(*(backbone.encode(picture) for picture in padded), t[:, 1])
+        expected = backbone.decode(latents)[..., :45]
+        torch.testing.assert_close(method.draw(batch)[:, 1], expected, atol=1e-5, rtol=0)
+
+    def test_inverted_strength_would_lose_the_start(self):
+        """A quarter of the steps keeps the slerped latents; the origin ran three quarters of them for it."""
+        batch, errors = random_batch(2), []
+        for strength in (0.25, 0.75):
+            method = make(sampling=Sampling(20, strength))
+            method.backbone.denoise = lambda sample, *_: torch.zeros_like(sample)
+            kept = make(sampling=Sampling(20, 0.0)).draw(batch)
+            errors.append((method.draw(batch) - kept).square().mean())
+        assert errors[0] < errors[1]
+
+    @pytest.mark.parametrize("cls", METHODS)
+    def test_only_some_are_told_t(self, cls):
+        method = make(cls)
+        embeddings = torch.randn(2, 4, 3, 16)
+        early, late = (method.condition(*embeddings, torch.full((4,), t)) for t in (0.2, 0.8))
+        assert torch.equal(early, late) == (cls is not TemporalEncodingDiffusion)
+        sample, timestep, tokens = torch.randn(2, 4, 8, 8), torch.tensor([3, 4]), torch.randn(2, 4, 16)
+        with torch.no_grad():
+            outputs = [method.denoise(sample, timestep, tokens, torch.full((2,), t)) for t in (0.2, 0.8)]
+        assert torch.equal(*outputs) == (cls is not WeightedCrossAttention)
+
+
+class TestMethods:
+    def test_keyframe_diffusion_shows_both_embeddings(self):
+        method, batch = make(), random_batch(2)
+        tokens = method.condition(*method.embeddings_of(batch), batch["t"][:, 0])
+        expected = [method.backbone.embed(batch[key]) for key in ("first", "last")]
+        torch.testing.assert_close(tokens, torch.stack(expected, dim=1))
+
+    def test_weighted_attention_has_many_tokens_to_choose_from(self):
+        """With one token of each keyframe, a softmax over one key is 1: nothing would be attended to."""
+        method, batch = make(WeightedCrossAttention), random_batch(2)
+        first, last = method.embeddings_of(batch)
+        assert first.shape == last.shape == (2, 1 + 4, 16)
+        assert method.condition(first, last, batch["t"][:, 0]).shape == (2, 10, 16)
+        sample, timestep, t = torch.randn(2, 4, 8, 8), torch.tensor([3, 4]), torch.full((2,), 0.5)
+        with torch.no_grad():
+            tokens = method.condition(first, last, t)
+            output = method.denoise(sample, timestep, tokens, t)
+            moved = method.denoise(sample, timestep, tokens[:, [1, 0, 2, 3, 4, 5, 6, 7, 8, 9]], t)
+            averaged = tokens.unflatten(1, (2, 5)).mean(2, keepdim=True).expand(-1, -1, 5, -1).flatten(1, 2)
+            blurred = method.denoise(sample, timestep, averaged, t)
+        torch.testing.assert_close(output, moved)  # a set, not a sequence
+        assert (output - blurred).abs().max() > 1e-6
+
+    def test_learned_weights_begin_at_linear_and_learn(self):
+        linear, learned = (
+            make(WeightedCrossAttention, weighting=weighting) for weighting in ("linear", "learned")
+        )
+        batch = random_batch(2)
+        torch.testing.assert_close(linear.draw(batch), learned.draw(batch), atol=1e-5, rtol=0)
+        learned.training_loss(batch)["loss"].backward()
+        for name, parameter in learned.attention.named_parameters():
+            if name.endswith("2.weight"):
+                assert parameter.grad.abs().sum() > 0, name
+
+    def test_latent_slerp_looks_at_no_picture(self):
+        method, batch = make(LatentSlerp), random_batch(2)
+        assert not hasattr(method.backbone, "image_encoder")
+        calls = spy(method)
+        method.draw(batch)
+        assert (calls[0][2] == 0).all()
+
+    def test_latent_slerp_on_a_pretrained_backbone_has_nothing_to_train(self):
+        method = make(LatentSlerp, trained="none")
+        with pytest.raises(UserError, match="nothing to train"):
+            method.configure_optimizers()
+
+    def test_latent_slerp_with_a_prompt_is_guided_away_from_the_empty_one(self, tmp_path):
+        backbone = TextBackbone(str(write_tiny_text_backbone(tmp_path)), "a cel")
+        method = LatentSlerp(backbone, trained="none", sampling=Sampling(4, 0.25, guidance_scale=2.0))
+        calls = spy(method)
+        method.draw(random_batch(2, between=1))
+        empty, prompt = calls[0][2].chunk(2)
+        torch.testing.assert_close(prompt, backbone.fixed_condition.expand(2, -1, -1))
+        torch.testing.assert_close(empty, backbone.null_condition.expand(2, -1, -1))
+        assert not torch.allclose(prompt, empty)
