@@ -53,7 +53,7 @@ class OriginLoop:
     @torch.no_grad()
     def draw(self, batch: WindowBatch, steps: int) -> Tensor:
         """Frames (B, N, 3, H, W) of the windows, one after the other, each in so many denoiser steps."""
-        windows = zip(batch["first"].split(1), batch["last"].split(1), batch["t"], strict=True)
+        windows = zip(batch["first"][:, None], batch["last"][:, None], batch["t"], strict=True)
         return torch.stack([self._draw_window(*window, steps) for window in windows])
 
     def _draw_window(self, first: Tensor, last: Tensor, t: Tensor, steps: int) -> Tensor:

@@ -32,6 +32,11 @@ class Augment:
     crop: float = 0.8
     color: float = 0.1
 
+    @property
+    def changes_pixels(self) -> bool:
+        """Whether a frame's picture may differ from epoch to epoch; playing backwards leaves it alone."""
+        return self.flip > 0 or self.crop < 1 or self.color > 0
+
     def __post_init__(self) -> None:
         for name in ("flip", "reverse", "color"):
             if not 0 <= getattr(self, name) <= 1:

@@ -1,5 +1,6 @@
 """Scenes cut into windows, and windows read from the frame store."""
 
+import hashlib
 import logging
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ import numpy as np
 import torch
 
 from inbetween.data.augment import augment_pictures
-from inbetween.data.images import pad
+from inbetween.data.images import Pixels, pad
 from inbetween.data.scenes import Scene
 from inbetween.data.source import WindowDataset, WindowSpec
 from inbetween.data.store import FrameStore, StoredScene
@@ -109,7 +110,7 @@ class SceneWindows(WindowDataset):
         pictures = pad(pictures, stored.fit.box, spec.size, spec.background)
         images = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).float().div_(255)
         frames = stored.scene.frames
-        return Window(
+        window = Window(
             first=images[0],
             last=images[-1],
             targets=images[1:-1],
@@ -119,3 +120,13 @@ class SceneWindows(WindowDataset):
             seed=torch.tensor(sample_seed(spec.seed, epoch, index)),
             name=f"{stored.scene.label}/{frames[numbers[0]].stem}-{frames[numbers[-1]].stem}",
         )
+        if not (spec.augment and spec.augment.changes_pixels):
+            window["frame_ids"] = torch.tensor([picture_id(picture) for picture in pictures])
+        return window
+
+
+def picture_id(picture: Pixels) -> int:
+    """Hash of a picture (H, W, 3) and its size, an int64: equal pictures have equal ids in every run."""
+    content = hashlib.blake2b(repr(picture.shape).encode(), digest_size=8)
+    content.update(np.ascontiguousarray(picture).data)
+    return int.from_bytes(content.digest(), "little", signed=True)

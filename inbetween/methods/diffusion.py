@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators, TrainableMethod
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
 from inbetween.modules.conditioning import line_density
+from inbetween.modules.latent_cache import LatentCache
 from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
 from inbetween.modules.sampling import Sampling, denoise_from, frame_streams, noise_like
 from inbetween.types import StepOutput, WindowBatch
@@ -48,6 +50,9 @@ class DiffusionMethod(TrainableMethod):
         structure_dropout: Share of training samples in [0, 1] that see no lines, so that a method
             relies on them no more than they deserve.
         sampling: How frames are drawn.
+        latent_cache: Folder that keeps, from epoch to epoch, what frozen parts of the backbone make of
+            training frames; None computes it anew each time. Of no use to frames that do not come back:
+            synthetic cels, and drawings that augmentation changes.
         **options: See `TrainableMethod`.
 
     Raises:
@@ -65,10 +70,11 @@ class DiffusionMethod(TrainableMethod):
         structure: bool = False,
         structure_dropout: float = 0.1,
         sampling: Sampling = Sampling(),  # noqa: B008  frozen
+        latent_cache: Path | None = None,
         **options: Any,  # noqa: ANN401 - the base's, which jsonargparse and mypy find there
     ) -> None:
         super().__init__(**options)
-        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, "min_snr_gamma"])
+        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, "min_snr_gamma", "latent_cache"])
         for name, share in {
             "condition_dropout": condition_dropout,
             "structure_dropout": structure_dropout,
@@ -91,6 +97,8 @@ class DiffusionMethod(TrainableMethod):
         self.keyframe_latents = keyframe_latents
         self.structure, self.structure_dropout = structure, structure_dropout
         self.sampling = sampling
+        self.latent_cache = latent_cache
+        self._caches: dict[str, LatentCache] = {}
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
@@ -105,21 +113,46 @@ class DiffusionMethod(TrainableMethod):
         return self.backbone.denoise(sample, timestep, tokens)
 
     def latents_of(self, batch: WindowBatch, positions: Tensor) -> Tensor:
-        """Latents (B, K, C, h, w) of drawings of training windows; with `embeddings_of`, where a cache fits.
+        """Latents (B, K, C, h, w) of drawings of training windows, from the cache where they are in it.
 
         Args:
             batch: The windows.
             positions: (B, K) int64: 0 is first, 1 to N are the targets, N + 1 is last.
         """
-        frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
-        chosen = frames[torch.arange(len(positions), device=positions.device)[:, None], positions]
-        latents = self.backbone.encode(pad_to_multiple(chosen.flatten(0, 1), self.backbone.multiple))
+
+        def encode(frames: Tensor) -> Tensor:
+            return self.backbone.encode(pad_to_multiple(frames, self.backbone.multiple))
+
+        latents = self._kept("vae", "latents", batch, positions, encode)
         return latents.view(*positions.shape, *latents.shape[1:])
 
     def embeddings_of(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
-        """`embed` of the keyframes of training windows, each (B, L, D)."""
-        first, last = self.embed(torch.cat([batch["first"], batch["last"]])).chunk(2)
+        """`embed` of the keyframes of training windows, each (B, L, D), from the cache likewise."""
+        windows, count = batch["t"].shape
+        ends = torch.tensor([0, count + 1], device=batch["t"].device).expand(windows, 2)
+        embedding = self._kept("image_encoder", type(self).embed.__qualname__, batch, ends, self.embed)
+        first, last = embedding.view(windows, 2, *embedding.shape[1:]).unbind(1)
         return first, last
+
+    def _kept(
+        self,
+        part: str,
+        purpose: str,
+        batch: WindowBatch,
+        positions: Tensor,
+        compute: Callable[[Tensor], Tensor],
+    ) -> Tensor:
+        """What `compute` makes, with a part of the backbone, of frames at `positions` (B, K): (B K, ...)."""
+        frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
+        rows = torch.arange(len(positions), device=positions.device)[:, None]
+        chosen = frames[rows, positions].flatten(0, 1)
+        network = getattr(self.backbone, part, None)
+        if self.latent_cache is None or "frame_ids" not in batch or network is None:
+            return compute(chosen)
+        cache = self._caches.setdefault(part, LatentCache(self.latent_cache, network, purpose))
+        if not cache.usable:
+            return compute(chosen)
+        return cache.get(batch["frame_ids"][rows, positions].flatten(), lambda of: compute(chosen[of]))
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """Squared error of the prediction for one in-between per window, one timestep each."""

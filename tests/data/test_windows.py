@@ -165,3 +165,23 @@ def test_impossible_windows_are_refused(values: dict[str, Any], sentence: str) -
 def test_impossible_changes_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(UserError, match=f"augment.{next(iter(values))} is"):
         Augment(**values)
+
+
+def test_equal_pictures_have_equal_ids_and_changed_ones_none(scenes_root: Path, tmp_path: Path) -> None:
+    windows = open_windows(scenes_root, tmp_path, between=2)
+    early, late = windows[0, 0], windows[1, 1]
+    assert early["frame_ids"].dtype == torch.int64
+    assert len(set(early["frame_ids"].tolist())) == 4
+    assert (
+        early["frame_ids"][1:].tolist() == late["frame_ids"][:3].tolist()
+    )  # a drawing further on, any epoch
+    assert windows[0, 0]["frame_ids"].tolist() == early["frame_ids"].tolist()
+    other_size = open_windows(scenes_root, tmp_path, between=2, size=(24, 32))[0, 0]
+    assert not set(other_size["frame_ids"].tolist()) & set(early["frame_ids"].tolist())
+
+    backwards = Augment(flip=0, crop=1, color=0, reverse=1)
+    reverse = open_windows(scenes_root, tmp_path, between=2, augment=backwards)[0, 0]
+    assert reverse["frame_ids"].tolist() == early["frame_ids"].flip(0).tolist()
+    for change in ({"flip": 0.1}, {"crop": 0.9}, {"color": 0.1}):
+        augment = Augment(**{"flip": 0, "crop": 1, "color": 0, "reverse": 0, **change})
+        assert "frame_ids" not in open_windows(scenes_root, tmp_path, between=2, augment=augment)[0, 0]
