@@ -130,6 +130,11 @@ def interpolate(
                 folder.write(candidate, number, keys.as_stored(picture))
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on where it stopped") from None
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"The memory of {artist.device} is too small for {keys}, {places.count} drawings at once: give "
+            "smaller keyframes or fewer drawings, or --accelerator cpu."
+        ) from error
     print(f"drawings: {folder}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 from torch import Tensor
@@ -424,3 +425,22 @@ def test_yaml_says_the_same_as_the_command_line(
     sheet = {"keyframes": [str(path) for path in flat(7, 9)], "method": painter, "t": [0.2, 0.4], "hold": 2}
     (tmp_path / "sheet.yaml").write_text(yaml.safe_dump(sheet))
     assert greys(draw("--config", tmp_path / "sheet.yaml", "--hold", 1)) == [7, 51, 102, 9]
+
+
+def test_too_little_memory_is_said_in_one_sentence(
+    flat: Paint,
+    painter: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def burst(*args: object) -> None:
+        raise torch.OutOfMemoryError("Tried to allocate 99 GiB")
+
+    monkeypatch.setattr(Painter, "interpolate", burst)
+    args = arguments("--keyframes", *flat(10, 20), "--method", painter, "--output", tmp_path / "out")
+    assert main(args) == 2
+    assert capsys.readouterr().err == (
+        "inbetween: The memory of cpu is too small for 2 keyframes of 20x12 in RGB, 1 drawings at once: give "
+        "smaller keyframes or fewer drawings, or --accelerator cpu.\n"
+    )
