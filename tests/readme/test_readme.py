@@ -4,8 +4,8 @@ README's `sh` blocks are read as a shell would: a backslash goes on with the nex
 commands. Those that begin with `python -m inbetween` run in order, in one folder, as a newcomer would run
 them, so that a later one finds what an earlier one wrote. They run as they stand but for their size: an
 overlay of tiny data behind their own configs, and a tiny backbone in the place of the one that ships.
-`my_drawings` stands for a folder of scenes, PATH for one in Anita's layout. Commands that need the network
-or start further processes are parsed only.
+`my_drawings` stands for a folder of scenes, `my_keyframes` for one of pictures, PATH for one in Anita's
+layout. Commands that need the network or start further processes are parsed only.
 """
 
 import re
@@ -64,6 +64,7 @@ def newcomer(
     scenes_root.rename(tmp_path / "my_drawings")
     for split in ("train", "val"):
         draw_scene(tmp_path / "anita" / split / f"{split}_cat" / "color" / "walk")
+    draw_scene(tmp_path / "my_keyframes", [0, 4, 8])
     monkeypatch.chdir(tmp_path)
     small = write_tiny_backbone(tmp_path / "small")
     monkeypatch.setattr("inbetween.modules.backbone.shipped", lambda *parts: small.joinpath(*parts[2:]))
@@ -104,6 +105,11 @@ def test_every_command_of_the_readme_works(run: Run, capsys: pytest.CaptureFixtu
         words = ["anita" if word == "PATH" else word for word in words]
         if words[0] == "fetch-lpips" or "ddp" in words:
             parse(words)
+            continue
+        if words[0] == "interpolate":
+            run(*words)
+            folder = Path(capsys.readouterr().out.rpartition("drawings: ")[2].strip())
+            assert len(list(folder.glob("*.png"))) > 3
             continue
         run(*words, "--config", "tiny.yaml" if words[0] in TRAINER_COMMANDS else "tiny_compare.yaml")
         out = capsys.readouterr().out
