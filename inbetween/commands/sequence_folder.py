@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +62,15 @@ class SequenceFolder:
             same_job = json.loads((self.folder / RECORD).read_text(encoding="utf-8")) == job
         except (OSError, ValueError):  # none, or not ours
             same_job = False
-        if overwrite:
-            self._remove_drawings()
-        elif not same_job and self._folders_with_drawings():
+        if not overwrite and not same_job and self._folders_with_drawings():
             raise UserError(
                 f"{self.folder} already holds other drawings: give another folder with --output, or replace "
                 "them with --overwrite true."
             )
-        self._store(self.folder / RECORD, json.dumps(job, indent=2).encode())
+        with self._writing():
+            if overwrite:
+                self._remove_drawings()
+            write_whole(self.folder / RECORD, json.dumps(job, indent=2).encode())
 
     def has(self, candidate: int, drawings: range) -> bool:
         """Whether all files of these drawings of a candidate, counted from 0, are there."""
@@ -80,20 +83,22 @@ class SequenceFolder:
             UserError: The folder cannot be written.
         """
         content = encode_png(image)
-        for path in self._files(candidate, number):
-            self._store(path, content)
+        with self._writing():
+            for path in self._files(candidate, number):
+                write_whole(path, content)
 
     def _files(self, candidate: int, number: int) -> list[Path]:
         frames = range(number * self.hold, (number + 1) * self.hold)
         return [self.folders[candidate] / f"{frame:04d}.png" for frame in frames]
 
-    def _store(self, path: Path, content: bytes) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            write_whole(path, content)
+            yield
         except OSError as error:
             raise UserError(
-                f"{path.parent} cannot be written ({error.strerror or error}): give a folder that can be, "
-                "with --output."
+                f"{self.folder} cannot be written ({error.strerror or error}): make room or give another "
+                "folder with --output."
             ) from error
 
     def _folders_with_drawings(self) -> list[Path]:
@@ -106,3 +111,5 @@ class SequenceFolder:
             for path in folder.iterdir():
                 if re.fullmatch(r"\d{4,}\.png", path.name):
                     path.unlink()
+            if folder != self.folder and not any(folder.iterdir()):
+                folder.rmdir()

@@ -279,6 +279,8 @@ def test_candidates_differ_and_repeat_with_their_seed(
     assert len(set(drawings[0])) == 4
     assert drawings[0] == drawings[1]
     assert not set(drawings[0]) & set(drawings[2])
+    single = draw(*args, "--candidates", 1, "--overwrite", "true", output="a")
+    assert names(single) == [f"{number:04d}.png" for number in range(5)]
 
 
 def test_a_spacing_map_says_how_far_each_region_has_gone(
