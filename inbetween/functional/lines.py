@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 SIGMA = 1.0  # pixels: half the width of the lines looked for
 RATIO = 1.6  # of the two Gaussians' widths: the usual stand-in for a Laplacian of Gaussian
@@ -65,3 +66,24 @@ def chamfer_distance(mask: Tensor, other: Tensor) -> float:
     there = distance_to_lines(other)[mask.cpu()].double().mean()
     back = distance_to_lines(mask)[other.cpu()].double().mean()
     return float((there + back) / 2) / math.hypot(*mask.shape)
+
+
+def soft_lines(images: Tensor) -> Tensor:
+    """How much of a line each pixel is, with gradients: `line_mask`'s difference of Gaussians over 0.02.
+
+    Args:
+        images: (B, 3, H, W), about [0, 1].
+
+    Returns:
+        (B, 1, H, W) float32 in [0, 1]; `line_mask`'s threshold lies at a quarter.
+    """
+    grey = (images.float() * images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    reach = math.ceil(3 * SIGMA * RATIO)
+    padded = F.pad(grey, (reach,) * 4, mode="replicate")
+    at = torch.arange(-reach, reach + 1, device=images.device, dtype=torch.float32)
+    near, far = (torch.exp(-(at**2) / (2 * sigma**2)) for sigma in (SIGMA, SIGMA * RATIO))
+    blurred = [
+        F.conv2d(F.conv2d(padded, (k / k.sum()).view(1, 1, 1, -1)), (k / k.sum()).view(1, 1, -1, 1))
+        for k in (near, far)
+    ]
+    return ((blurred[1] - blurred[0]) / (4 * THRESHOLD)).clamp(0, 1)

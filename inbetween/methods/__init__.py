@@ -8,6 +8,7 @@ from inbetween.methods.hold import Hold
 from inbetween.methods.keyframe_diffusion import KeyframeDiffusion
 from inbetween.methods.latent_slerp import LatentSlerp
 from inbetween.methods.optical_flow import OpticalFlow
+from inbetween.methods.spacing_flow import SpacingFlow
 from inbetween.methods.temporal_encoding import TemporalEncodingDiffusion
 from inbetween.methods.weighted_cross_attention import WeightedCrossAttention
 
@@ -20,6 +21,7 @@ __all__ = [
     "LatentSlerp",
     "Method",
     "OpticalFlow",
+    "SpacingFlow",
     "TemporalEncodingDiffusion",
     "TrainableMethod",
     "WeightedCrossAttention",

@@ -1,6 +1,7 @@
 """Windows of synthetic animation for the data module."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -31,7 +32,8 @@ class SyntheticCels(WindowSource):
         kinds: Kinds of drawing, in equal shares: sketch, color, composition.
         length: Windows of an epoch for each split; splits left out keep their default of 10000 for
             train, 48 for val and 48 for test.
-        truth: Also give flow, occlusion and spacing.
+        truth: Also give the true motion: `targets` gives what belongs to the in-betweens (`flow_t0`,
+            `flow_t1`, `spacing`), True also the keyframes' flow and visibility, which takes longer to draw.
         random_t: In training, place the drawings at random instead of evenly.
         motion: Largest size of the motion, in (0, 1.5]; 0.1 is breathing, 1 crosses a third of the
             picture. None mixes all sizes, about a tenth of them very large.
@@ -44,7 +46,7 @@ class SyntheticCels(WindowSource):
         self,
         kinds: Sequence[Kind] = KINDS,
         length: Mapping[Split, int] | None = None,
-        truth: bool = False,
+        truth: bool | Literal["targets"] = False,
         random_t: bool = False,
         motion: float | None = None,
     ) -> None:
@@ -107,11 +109,12 @@ class _CelWindows(WindowDataset):
             "seed": torch.tensor(sample_seed(spec.seed, epoch, index)),
             "name": name,
         }
-        if source.truth:
+        if source.truth is True:
             window["flow_01"] = torch.from_numpy(scene.flow(0.0, 1.0, size))
             window["flow_10"] = torch.from_numpy(scene.flow(1.0, 0.0, size))
             window["visible_01"] = torch.from_numpy(scene.visible(0.0, 1.0, size))
             window["visible_10"] = torch.from_numpy(scene.visible(1.0, 0.0, size))
+        if source.truth:
             window["flow_t0"] = torch.from_numpy(np.stack([scene.flow(t, 0.0, size) for t in times]))
             window["flow_t1"] = torch.from_numpy(np.stack([scene.flow(t, 1.0, size) for t in times]))
             window["spacing"] = torch.from_numpy(np.stack([scene.spacing(t, size) for t in times]))

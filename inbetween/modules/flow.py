@@ -1,0 +1,342 @@
+"""Intermediate flow: from two keyframes and a spacing map to the motion through each in-between's pixels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inbetween.functional.splat import softmax_splat
+from inbetween.functional.warp import backward_warp
+
+WIDTHS = (32, 64, 96, 128)  # of the features at 1/2, 1/4, 1/8 and 1/16 of the picture
+HIDDEN = 32  # channels handed from a level to the next finer one
+RADIUS = {16: 4, 8: 3, 4: 0}  # pixels of a level within which features are compared
+MULTIPLE = 16  # of which height and width must be multiples
+PIXELS = 16.0  # motions are divided by this where they enter a network
+
+
+class Intermediate(NamedTuple):
+    """What the network says about M in-betweens, all at the picture's resolution unless said otherwise."""
+
+    motion: Tensor  # (M, 4, H, W) float32 in pixels: way from key to key (x, y), and its bow (x, y)
+    mask: Tensor  # (M, 1, H, W) float32 logits: how much more `first` counts than `last`
+    residual: Tensor  # (M, 3, H, W) float32: colour that neither keyframe shows
+    error: Tensor  # (M, 1, H, W) float32: log of the expected absolute error of the frame
+    levels: list[Tensor]  # motions of the coarser levels, (M, 4, h, w), in pixels of the picture
+
+
+def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
+    """Flows from an in-between to both keyframes.
+
+    A point's path is straight from key to key but for a bow that vanishes at both ends:
+    flow_t0 = -s way - 4 s (1 - s) bow and flow_t1 = (1 - s) way - 4 s (1 - s) bow. So the point lies
+    where the spacing s says, whatever way and bow are.
+
+    Args:
+        motion: (M, 4, H, W) in pixels, way and bow.
+        spacing: (M, 1, H, W) in [0, 1].
+
+    Returns:
+        flow_t0 and flow_t1, each (M, 2, H, W) in pixels, x then y, at the in-between's pixels.
+    """
+    way, bow = motion[:, :2], 4 * spacing * (1 - spacing) * motion[:, 2:]
+    return -spacing * way - bow, (1 - spacing) * way - bow
+
+
+def compose(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -> Tensor:
+    """The frames: both keyframes warped along the motion, blended by mask and spacing, plus the residual.
+
+    Args:
+        first: (M, C, H, W) in [0, 1]: colour, and perhaps opacity, which goes along.
+        last: (M, C, H, W) in [0, 1].
+        spacing: (M, 1, H, W) in [0, 1].
+        found: At the same height and width.
+
+    Returns:
+        (M, C, H, W) float32, about [0, 1]. Where s = 0 it is `first`, where s = 1 `last`.
+    """
+    flow_t0, flow_t1 = end_flows(found.motion, spacing)
+    s = spacing.clamp(1e-6, 1 - 1e-6)
+    share = torch.sigmoid(found.mask + ((1 - s) / s).log())
+    blend = share * backward_warp(first, flow_t0) + (1 - share) * backward_warp(last, flow_t1)
+    painted = 4 * spacing * (1 - spacing) * found.residual
+    return blend + F.pad(painted, (0, 0, 0, 0, 0, first.shape[1] - 3))
+
+
+def correlation(a: Tensor, b: Tensor, radius: int) -> Tensor:
+    """Mean product of a's feature with b's at each offset up to `radius`, rows of offsets one by one.
+
+    Each row of a meets each near row of b in one matrix product, of which the band about the diagonal is
+    kept: matrix units do this many times faster than shifted products.
+
+    Args:
+        a: (M, C, H, W).
+        b: (M, C, H, W).
+        radius: In pixels.
+
+    Returns:
+        (M, (2 radius + 1)^2, H, W).
+    """
+    size, channels, height, width = a.shape
+    span = 2 * radius + 1
+    rows = a.permute(0, 2, 3, 1)[:, :, None] / channels
+    near = F.pad(b, (radius,) * 4).permute(0, 2, 3, 1).unfold(1, span, 1)  # (M, H, W + 2r, C, span)
+    products = rows @ near.permute(0, 1, 4, 3, 2)  # (M, H, span, W, W + 2r)
+    # shifting row x left by x lines the band up: rows become one element longer
+    band = F.pad(products.flatten(3), (0, width)).view(size, height, span, width, -1)[..., :span]
+    return band.permute(0, 2, 4, 1, 3).reshape(size, span * span, height, width)
+
+
+def splatted_motion(flow_01: Tensor, flow_10: Tensor, first: Tensor, last: Tensor, spacing: Tensor) -> Tensor:
+    """Two guesses of the way through an in-between's pixels, from the keyframes' flows sent there.
+
+    Of points that meet, the one whose colour agrees more with the other keyframe is in front. Where
+    nothing lands, the keyframe's flow at the same pixel stands in.
+
+    Args:
+        flow_01: (M, 2, H, W) in pixels.
+        flow_10: (M, 2, H, W) in pixels.
+        first: (M, 3, H, W) in [0, 1].
+        last: (M, 3, H, W) in [0, 1].
+        spacing: (M, 1, H, W) in [0, 1].
+
+    Returns:
+        (M, 6, H, W) float32: way by first's points, way by last's points, in pixels; then for each
+        what landed, in [0, 1].
+    """
+    guesses, landed = [], []
+    for flow, near, far, share, sign in (
+        (flow_01, first, last, spacing, 1.0),
+        (flow_10, last, first, 1 - spacing, -1.0),
+    ):
+        # the map is given at the in-between's pixels: look it up about where a point will be
+        share = backward_warp(share, share * flow)
+        doubt = (near - backward_warp(far, flow)).abs().mean(1, keepdim=True)
+        way, weight = softmax_splat(flow, share * flow, -10 * doubt)
+        certain = weight / (weight + 0.002)
+        guesses.append(sign * (certain * way + (1 - certain) * flow))
+        landed.append(certain)
+    return torch.cat([*guesses, *landed], dim=1)
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1), nn.LeakyReLU(0.1, inplace=True))
+
+
+def _begin_small(layer: nn.Conv2d, bias: float = 0.0, outputs: int | None = None) -> None:
+    """Let the first `outputs` channels of a layer begin at about `bias`."""
+    assert layer.bias is not None
+    nn.init.normal_(layer.weight[:outputs], std=1e-3)
+    nn.init.constant_(layer.bias, bias)
+
+
+class Encoder(nn.Module):
+    """Features of a keyframe at 1/4, 1/8 and 1/16 of the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _conv(3, WIDTHS[0], 2)
+        self.stages = nn.ModuleList(nn.Sequential(_conv(a, b, 2), _conv(b, b)) for a, b in pairwise(WIDTHS))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Features (B, 64, H/4, W/4), (B, 96, H/8, W/8), (B, 128, H/16, W/16) of (B, 3, H, W) in [0, 1]."""
+        features, found = self.stem(images * 2 - 1), []
+        for stage in self.stages:
+            features = stage(features)
+            found.append(features)
+        return found
+
+
+class Level(nn.Module):
+    """One level of the pyramid: warp both features to the in-between, compare, correct the motion.
+
+    The level chooses for each pixel among the motion of the level before and the two splatted
+    guesses, by how well both keyframes agree under each, and adds a correction.
+
+    Args:
+        features: Channels of the keyframes' features.
+        radius: How far around a pixel features are compared; 0 leaves that out.
+        layers: Convolutions after the first.
+    """
+
+    def __init__(self, features: int, radius: int, layers: int) -> None:
+        super().__init__()
+        self.radius = radius
+        compared = (2 * radius + 1) ** 2 if radius else 0
+        # motion, spacing, three candidates' disagreement, two guesses relative to the motion, landed
+        hints = 4 + 1 + 3 + 4 + 2
+        self.body = nn.Sequential(
+            _conv(2 * features + compared + hints + HIDDEN, features),
+            *(_conv(features, features) for _ in range(layers)),
+        )
+        # choice among three, correction of way and bow, hidden
+        self.head = nn.Conv2d(features, 3 + 4 + HIDDEN, 3, 1, 1)
+        _begin_small(self.head, outputs=7)
+
+    def forward(
+        self,
+        features: tuple[Tensor, Tensor],
+        images: tuple[Tensor, Tensor],
+        motion: Tensor,
+        spacing: Tensor,
+        guesses: Tensor,
+        hidden: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Corrected motion (M, 4, h, w) in this level's pixels, and hidden state (M, 32, h, w)."""
+        flow_t0, flow_t1 = end_flows(motion, spacing)
+        a, b = backward_warp(features[0], flow_t0), backward_warp(features[1], flow_t1)
+        candidates = [motion[:, :2], guesses[:, :2], guesses[:, 2:4]]
+        with torch.no_grad():
+            disagree = torch.cat(
+                [
+                    (backward_warp(images[0], -spacing * way) - backward_warp(images[1], (1 - spacing) * way))
+                    .abs()
+                    .mean(1, keepdim=True)
+                    for way in candidates
+                ],
+                dim=1,
+            )
+        parts = [
+            a,
+            b,
+            motion / PIXELS,
+            spacing,
+            4 * disagree,
+            (candidates[1] - candidates[0]) / PIXELS,
+            (candidates[2] - candidates[0]) / PIXELS,
+            guesses[:, 4:],
+            hidden,
+        ]
+        if self.radius:
+            parts.append(correlation(a, b, self.radius))
+        joined = torch.cat([part.to(a.dtype) for part in parts], dim=1)
+        found = self.head(self.body(joined.contiguous(memory_format=torch.channels_last)))
+        choice = found[:, :3].float().softmax(1)
+        way = sum(choice[:, k : k + 1] * candidate for k, candidate in enumerate(candidates))
+        correction = found[:, 3:7].float() * PIXELS / 4
+        return torch.cat([way, motion[:, 2:]], dim=1) + correction, found[:, 7:]
+
+
+class Synthesis(nn.Module):
+    """The last level: from keyframes warped at full resolution to fine motion, mask, residual and error.
+
+    Works on 2x2 pixels at a time, where convolutions are wide enough to be fast.
+
+    Args:
+        width: Channels.
+        layers: Convolutions after the first.
+    """
+
+    OUTPUTS: ClassVar = [4, 1, 3]  # channels of motion, mask, residual
+
+    def __init__(self, width: int = 48, layers: int = 3) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _conv(4 * 6 + 4 + 1 + 1 + HIDDEN, width), *(_conv(width, width) for _ in range(layers))
+        )
+        self.head = nn.Conv2d(width, 4 * sum(self.OUTPUTS), 3, 1, 1)
+        self.doubt = nn.Conv2d(width, 4, 3, 1, 1)
+        _begin_small(self.head)
+        _begin_small(self.doubt, bias=-3.0)
+
+    def forward(
+        self, first: Tensor, last: Tensor, motion: Tensor, spacing: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Motion (M, 4, H, W), mask, residual and error, from motion and hidden state at 1/4."""
+        half = F.interpolate(motion, scale_factor=2, mode="bilinear") * 2
+        full = F.interpolate(half, scale_factor=2, mode="bilinear") * 2
+        hidden = F.interpolate(hidden, scale_factor=2, mode="bilinear")
+        flow_t0, flow_t1 = end_flows(full, spacing)
+        a, b = backward_warp(first, flow_t0), backward_warp(last, flow_t1)
+        disagree = F.avg_pool2d((a - b).abs().mean(1, keepdim=True), 2)
+        parts = [
+            F.pixel_unshuffle(torch.cat([a, b], dim=1), 2),
+            half / PIXELS,
+            F.avg_pool2d(spacing, 2),
+            4 * disagree,
+            hidden,
+        ]
+        joined = torch.cat([part.to(hidden.dtype) for part in parts], dim=1)
+        features = self.body(joined.contiguous(memory_format=torch.channels_last))
+        found = F.pixel_shuffle(self.head(features).float(), 2)
+        # the judge of the frame does not shape what it judges
+        error = F.pixel_shuffle(self.doubt(features.detach()).float(), 2)
+        correction, mask, residual = torch.split(found, self.OUTPUTS, dim=1)
+        return full + correction * PIXELS / 4, mask, residual, error
+
+
+class IntermediateFlow(nn.Module):
+    """Coarse-to-fine motion through the pixels of in-betweens, indexed by spacing.
+
+    Shares with IFRNet (arXiv 2205.14620) that flows are estimated at the in-between's own pixels and
+    corrected level by level together with a hidden state; with distance indexing (arXiv 2311.08007)
+    that it is told how far each pixel has gone instead of when. New is the straight way with a bow, so
+    that the spacing is kept by construction, and the choice among splatted guesses of a classical flow.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Encoder()
+        self.levels = nn.ModuleDict(
+            {
+                "16": Level(WIDTHS[3], RADIUS[16], 2),
+                "8": Level(WIDTHS[2], RADIUS[8], 3),
+                "4": Level(WIDTHS[1], RADIUS[4], 3),
+            }
+        )
+        self.synthesis = Synthesis()
+        self.to(memory_format=torch.channels_last)
+
+    def forward(
+        self, first: Tensor, last: Tensor, spacing: Tensor, flow_01: Tensor, flow_10: Tensor
+    ) -> Intermediate:
+        """Look at both keyframes once, and at each of the N in-betweens.
+
+        Args:
+            first: (B, 3, H, W) in [0, 1], H and W multiples of 16.
+            last: (B, 3, H, W) in [0, 1].
+            spacing: (B, N, 1, H, W) in [0, 1].
+            flow_01: (B, 2, H, W) in pixels: a first guess, or zeros.
+            flow_10: (B, 2, H, W) in pixels.
+
+        Returns:
+            `Intermediate` of M = B N in-betweens, the N of a window together.
+        """
+        count = spacing.shape[1]
+        spacing = spacing.flatten(0, 1).float()
+
+        def pooled(image: Tensor, side: int) -> Tensor:
+            return _repeat(F.avg_pool2d(image.float(), side), count)
+
+        encoded = [features.chunk(2) for features in self.encoder(torch.cat([first, last]))]
+        repeat = [(_repeat(a, count), _repeat(b, count)) for a, b in encoded]
+        shrunk = {k: (pooled(first, k), pooled(last, k)) for k in (4, 8, 16)}
+        spaced = {k: F.avg_pool2d(spacing, k) for k in (4, 8, 16)}
+        with torch.no_grad():
+            guess = splatted_motion(pooled(flow_01, 4) / 4, pooled(flow_10, 4) / 4, *shrunk[4], spaced[4])
+            guesses = {4: guess}
+            for k in (8, 16):
+                guess = F.avg_pool2d(guess, 2)
+                guess = torch.cat([guess[:, :4] / 2, guess[:, 4:]], dim=1)
+                guesses[k] = guess
+        way = (1 - spaced[16]) * guesses[16][:, :2] + spaced[16] * guesses[16][:, 2:4]
+        motion = torch.cat([way, torch.zeros_like(way)], dim=1)
+        hidden = repeat[-1][0].new_zeros(len(way), HIDDEN, *way.shape[-2:])
+        found = []
+        for k, features in zip((16, 8, 4), reversed(repeat), strict=True):
+            motion, hidden = self.levels[str(k)](features, shrunk[k], motion, spaced[k], guesses[k], hidden)
+            found.append(motion * k)
+            if k > 4:
+                motion = F.interpolate(motion, scale_factor=2, mode="bilinear") * 2
+                hidden = F.interpolate(hidden, scale_factor=2, mode="bilinear")
+        whole = _repeat(first.float(), count), _repeat(last.float(), count)
+        fine, mask, residual, error = self.synthesis(*whole, motion, spacing, hidden)
+        return Intermediate(fine, mask, residual, error, found)
+
+
+def _repeat(tensor: Tensor, count: int) -> Tensor:
+    return tensor if count == 1 else tensor.repeat_interleave(count, 0)

@@ -1,0 +1,117 @@
+"""A perceptual loss for training: LPIPS on the early layers of VGG16."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inbetween.errors import UserError
+
+# torchvision's numbers of the convolutions, layer by layer; each layer ends where LPIPS looks
+LAYERS = ((0, 2), (5, 7), (10, 12, 14))
+CHANNELS = (64, 128, 256)
+# LPIPS' own scaling of pictures in [-1, 1]
+SHIFT = (-0.030, -0.088, -0.188)
+SCALE = (0.458, 0.448, 0.450)
+
+
+def cached_vgg() -> Path:
+    """Where VGG16 is looked for first: `inbetween/vgg16_features.safetensors` in the user's cache."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "inbetween" / "vgg16_features.safetensors"
+
+
+def read_vgg(path: Path | None) -> dict[str, Tensor]:
+    """VGG16's weights by torchvision's names (`features.0.weight` and so on).
+
+    Args:
+        path: A safetensors file, or torchvision's .pth. None takes the cache, else torchvision's download.
+
+    Raises:
+        UserError: They are neither there nor can be downloaded, or the file holds something else.
+    """
+    if path is None and cached_vgg().is_file():
+        path = cached_vgg()
+    if path is None:
+        from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
+
+        try:
+            state = VGG16_Weights.IMAGENET1K_FEATURES.get_state_dict(progress=False, check_hash=True)
+        except OSError as error:
+            raise UserError(
+                "The perceptual loss needs VGG16, which cannot be downloaded: put torchvision's weights at"
+                f" {cached_vgg()}, name a file as perceptual_backbone, or set perceptual_weight to 0."
+            ) from error
+    else:
+        try:
+            safe = path.suffix == ".safetensors"
+            state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, SafetensorError, UnpicklingError, RuntimeError, ValueError) as error:
+            raise UserError(f"{path} is not a readable weights file of VGG16; give another one.") from error
+    missing = [n for layer in LAYERS for i in layer if (n := f"features.{i}.weight") not in state]
+    if missing:
+        raise UserError(f"{path} does not hold VGG16 as torchvision names it: {missing[0]} is missing.")
+    return dict(state)
+
+
+class PerceptualLoss(nn.Module):
+    """LPIPS' distance (arXiv 1801.03924, version 0.1) summed over VGG16's first three layers.
+
+    The two deeper layers are left out: they cost as much again and look at things larger than a line.
+    Not the metric, which is LPIPS on AlexNet. Frozen.
+
+    Args:
+        path: See `read_vgg`.
+
+    Raises:
+        UserError: See `read_vgg`.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        super().__init__()
+        state = read_vgg(path)
+        heads = torch.load(
+            str(files("lpips") / "weights" / "v0.1" / "vgg.pth"), map_location="cpu", weights_only=True
+        )
+        self.layers, self.heads = nn.ModuleList(), nn.ParameterList()
+        before = 3
+        for place, (numbers, channels) in enumerate(zip(LAYERS, CHANNELS, strict=True)):
+            layer = nn.Sequential() if place == 0 else nn.Sequential(nn.MaxPool2d(2))
+            for number in numbers:
+                convolution = nn.Conv2d(before, channels, 3, padding=1)
+                convolution.load_state_dict(
+                    {key: state[f"features.{number}.{key}"].float() for key in ("weight", "bias")}
+                )
+                layer.extend([convolution, nn.ReLU(inplace=True)])
+                before = channels
+            self.layers.append(layer)
+            self.heads.append(heads[f"lin{place}.model.1.weight"])
+        self.requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Mean distance () of images (B, 3, H, W) in [0, 1] to targets of the same shape."""
+        mean, std = (images.new_tensor(value).view(1, 3, 1, 1) for value in (SHIFT, SCALE))
+        with torch.no_grad():
+            true = self._features((targets * 2 - 1 - mean) / std)
+        total = images.new_zeros(())
+        for drawn, target, head in zip(
+            self._features((images * 2 - 1 - mean) / std), true, self.heads, strict=True
+        ):
+            difference = (F.normalize(drawn.float(), dim=1) - F.normalize(target.float(), dim=1)) ** 2
+            total = total + (difference * head.to(difference)).sum(1).mean()
+        return total
+
+    def _features(self, x: Tensor) -> list[Tensor]:
+        found, x = [], x.contiguous(memory_format=torch.channels_last)
+        for layer in self.layers:
+            x = layer(x)
+            found.append(x)
+        return found

@@ -1,0 +1,36 @@
+import torch
+
+from inbetween.functional.splat import softmax_splat
+
+
+def test_whole_steps_move_pixels_and_leave_holes():
+    values = torch.arange(12.0).view(1, 1, 3, 4)
+    flow = torch.zeros(1, 2, 3, 4)
+    flow[:, 0] = 1
+    moved, weight = softmax_splat(values, flow, torch.zeros(1, 1, 3, 4))
+    assert torch.equal(moved[0, 0, :, 1:], values[0, 0, :, :-1])
+    assert torch.equal(weight[0, 0, :, 0], torch.zeros(3))
+    assert torch.equal(weight[0, 0, :, 1:], torch.ones(3, 3))
+
+
+def test_half_steps_deal_out_to_both_neighbours():
+    values = torch.zeros(1, 1, 1, 4)
+    values[..., 1] = 1
+    flow = torch.zeros(1, 2, 1, 4)
+    flow[:, 0, :, 1] = 0.25
+    _, weight = softmax_splat(values, flow, torch.zeros(1, 1, 1, 4))
+    torch.testing.assert_close(weight[0, 0, 0], torch.tensor([1.0, 0.75, 1.25, 1.0]))
+
+
+def test_the_more_important_of_two_is_in_front():
+    values = torch.tensor([[[[5.0, 7.0, 0.0]]]])
+    flow = torch.tensor([[[[1.0, 0.0, 0.0]], [[0.0, 0.0, 0.0]]]])
+    moved, _ = softmax_splat(values, flow, torch.tensor([[[[9.0, -9.0, 0.0]]]]))
+    assert abs(float(moved[0, 0, 0, 1]) - 5) < 1e-3
+    moved, _ = softmax_splat(values, flow, torch.zeros(1, 1, 1, 3))
+    assert float(moved[0, 0, 0, 1]) == 6
+
+
+def test_what_leaves_the_picture_is_lost():
+    _, weight = softmax_splat(torch.ones(1, 1, 2, 2), torch.full((1, 2, 2, 2), 5.0), torch.zeros(1, 1, 2, 2))
+    assert float(weight.sum()) == 0

@@ -1,0 +1,100 @@
+import pytest
+import torch
+from torch.utils.data import default_collate
+
+from inbetween.data import SyntheticCels
+from inbetween.data.source import WindowSpec
+from inbetween.functional.warp import backward_warp
+from inbetween.methods import SpacingFlow
+from inbetween.modules.flow import end_flows
+from tests.tiny import random_batch
+
+
+@pytest.fixture(scope="module")
+def cels():
+    source = SyntheticCels(kinds=["color"], truth="targets", motion=0.3)
+    windows = source.dataset("train", WindowSpec(between=1, size=(96, 128)))
+    return [windows[0, index] for index in range(4)]
+
+
+def test_views_keep_pictures_and_truth_together(cels):
+    """However a view is shrunk, cut, mirrored, turned and reversed: true flow leads to the keyframes."""
+    method = SpacingFlow(crop=64).train()
+    seen = set()
+    for seed in range(24):
+        batch = default_collate(cels)
+        batch["seed"] = torch.arange(4) + 10 * seed
+        sample = method._sample(batch)
+        assert sample.target.shape == (4, 3, 64, 64)
+        for keyframe, flow in ((sample.first, sample.flows[:, :2]), (sample.last, sample.flows[:, 2:])):
+            error = (backward_warp(keyframe, flow) - sample.target).abs().mean(1)
+            still = (keyframe - sample.target).abs().mean(1)
+            moving = still.flatten(1).mean(1) > 0.02
+            # outlines and what is hidden aside, the true flow explains the target
+            ratio = error.flatten(1).median(1).values / still.flatten(1).mean(1)
+            assert (ratio[moving] < 0.3).all()
+        seen |= {tuple(view.flatten().tolist()) for view in sample.spacing[:, :, :1, :1]}
+    assert len(seen) > 24
+
+
+def test_true_way_and_spacing_give_the_true_flows(cels):
+    batch = default_collate(cels)
+    to_first, to_last, spacing = (batch[key][:, 0] for key in ("flow_t0", "flow_t1", "spacing"))
+    way = to_last - to_first
+    straight, _ = end_flows(torch.cat([way, torch.zeros_like(way)], dim=1), spacing)
+    # a part that turns leaves its straight way by the height of its bow, no more
+    assert (straight - to_first).norm(dim=1).mean() < 0.15 * way.norm(dim=1).mean()
+
+
+def test_loss_names_what_it_is_made_of(cels):
+    method = SpacingFlow(crop=64, perceptual_weight=0.0)
+    method.eval()
+    with torch.no_grad():
+        known = method.training_loss(default_collate(cels))["logs"]
+        unknown = method.training_loss(random_batch(2))["logs"]
+    assert set(known) == {"l1", "slopes", "lines", "doubt", "epe"}
+    assert set(unknown) == {"l1", "slopes", "lines", "doubt"}
+
+
+def test_stray_and_missing_lines_cost():
+    method = SpacingFlow()
+    target = torch.ones(1, 3, 64, 64)
+    target[..., 32, 8:56] = 0
+    shifted, missing = target.roll(8, dims=2), torch.ones(1, 3, 64, 64)
+    assert float(method._lines(target, target)) < 1e-6
+    assert float(method._lines(missing, target)) > 1e-3
+    near = float(method._lines(target.roll(5, dims=2), target))
+    assert float(method._lines(shifted, target)) > near > float(method._lines(missing, target))
+
+
+def test_large_pictures_are_estimated_small_and_warped_whole(monkeypatch):
+    method = SpacingFlow(work_side=64)
+    sizes = []
+    look = method._look
+    monkeypatch.setattr(method, "_look", lambda a, b, s: sizes.append(tuple(a.shape)) or look(a, b, s))
+    batch = random_batch(3, between=2, height=90, width=150)
+    frames, errors = method.interpolate_spaced(
+        batch["first"], batch["last"], torch.full((3, 2, 1, 90, 150), 0.5)
+    )
+    assert frames.shape == (3, 2, 3, 90, 150)
+    assert errors.shape == (3, 2, 1, 90, 150)
+    assert sizes == [(3, 3, 48, 64)]  # 38x64, padded
+    small = SpacingFlow(work_side=640)
+    small.load_state_dict(method.state_dict())
+    same = small.interpolate(batch["first"], batch["last"], torch.full((3, 2), 0.5))
+    assert 0 < (same - frames).abs().mean() < 0.1
+
+
+def test_spacing_map_draws_each_half_where_it_says():
+    """A bar moves 16 pixels; the map holds the upper half at a quarter and lets the lower reach a half."""
+    method = SpacingFlow()
+    first = torch.ones(1, 3, 96, 96)
+    first[..., 30:46] = 0.2
+    last = first.roll(16, dims=-1)
+    spacing = torch.full((1, 1, 1, 96, 96), 0.25)
+    spacing[..., 48:, :] = 0.5
+    frame = method.interpolate_spaced(first, last, spacing)[0][0, 0, 0]
+    darkness = (1 - frame) / (1 - frame).sum(1, keepdim=True)
+    centre = darkness @ torch.arange(96.0)
+    assert (centre[8:40] - 41.5).abs().max() < 0.8
+    assert (centre[56:88] - 45.5).abs().max() < 0.8

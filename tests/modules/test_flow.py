@@ -1,0 +1,121 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from inbetween.functional.warp import backward_warp
+from inbetween.modules.flow import (
+    Intermediate,
+    IntermediateFlow,
+    compose,
+    correlation,
+    end_flows,
+    splatted_motion,
+)
+
+
+def blobs(shift: int = 0, size: int = 64) -> torch.Tensor:
+    """Dark smooth blobs on white, moved right by `shift` pixels."""
+    generator = torch.Generator().manual_seed(3)
+    coarse = torch.rand(1, 3, size // 8, size // 8, generator=generator)
+    picture = F.interpolate(coarse, size=(size, size), mode="bicubic").clamp(0, 1)
+    return picture.roll(shift, dims=-1)
+
+
+def found(motion: torch.Tensor, mask: float = 0.0, residual: float = 0.0) -> Intermediate:
+    count, _, height, width = motion.shape
+    return Intermediate(
+        motion,
+        torch.full((count, 1, height, width), mask),
+        torch.full((count, 3, height, width), residual),
+        torch.zeros(count, 1, height, width),
+        [],
+    )
+
+
+def test_end_flows_meet_the_keyframes_and_keep_the_spacing():
+    motion, spacing = torch.randn(2, 4, 5, 6), torch.rand(2, 1, 5, 6)
+    flow_t0, flow_t1 = end_flows(motion, spacing)
+    torch.testing.assert_close(flow_t1 - flow_t0, motion[:, :2])
+    at_first, _ = end_flows(motion, torch.zeros(2, 1, 5, 6))
+    _, at_last = end_flows(motion, torch.ones(2, 1, 5, 6))
+    assert at_first.abs().max() == 0
+    assert at_last.abs().max() == 0
+
+
+def test_compose_reaches_the_keyframes_whatever_the_network_says():
+    first, last = blobs(), blobs(9)
+    wild = found(torch.randn(1, 4, 64, 64) * 20, mask=3.0, residual=0.7)
+    at_first = compose(first, last, torch.zeros(1, 1, 64, 64), wild)
+    at_last = compose(first, last, torch.ones(1, 1, 64, 64), wild)
+    torch.testing.assert_close(at_first, first, atol=1e-4, rtol=0)
+    torch.testing.assert_close(at_last, last, atol=1e-4, rtol=0)
+
+
+def test_compose_moves_opacity_with_colour_and_leaves_the_residual_out_of_it():
+    motion = torch.zeros(1, 4, 64, 64)
+    motion[:, 0] = 8
+    first, last = (torch.cat([blobs(shift), blobs(shift)[:, :1]], dim=1) for shift in (0, 8))
+    frame = compose(first, last, torch.full((1, 1, 64, 64), 0.5), found(motion, residual=0.1))
+    expected = blobs(4)[:, :1]
+    torch.testing.assert_close(frame[..., 8:-8][:, 3:], expected[..., 8:-8], atol=1e-4, rtol=0)
+    torch.testing.assert_close(frame[..., 8:-8][:, :1], expected[..., 8:-8] + 0.1, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("radius", [1, 3])
+def test_correlation_is_the_mean_product_at_each_offset(radius):
+    a, b = torch.randn(2, 8, 6, 9), torch.randn(2, 8, 6, 9)
+    padded = F.pad(b, (radius,) * 4)
+    span = range(2 * radius + 1)
+    expected = torch.stack(
+        [(a * padded[..., y : y + 6, x : x + 9]).mean(1) for y in span for x in span], dim=1
+    )
+    torch.testing.assert_close(correlation(a, b, radius), expected)
+
+
+def test_splatted_motion_carries_the_flow_to_where_the_part_is():
+    """A square of flow 8 at columns 8 to 16 is found at columns 14 to 22 when three quarters are gone."""
+    flow_01, flow_10 = torch.zeros(2, 1, 2, 32, 32)
+    first, last = torch.ones(2, 1, 3, 32, 32)
+    first[..., 8:16, 8:16] = 0
+    last[..., 8:16, 16:24] = 0
+    flow_01[:, 0, 8:16, 8:16] = 8
+    flow_10[:, 0, 8:16, 16:24] = -8
+    guesses = splatted_motion(flow_01, flow_10, first, last, torch.full((1, 1, 32, 32), 0.75))
+    for guess in (guesses[0, 0], guesses[0, 2]):
+        torch.testing.assert_close(guess[9:15, 15:21], torch.full((6, 6), 8.0), atol=0.2, rtol=0)
+        assert guess[9:15, 26:].abs().max() < 0.1
+    assert guesses[0, 1].abs().max() < 1e-4
+
+
+def test_a_new_network_believes_the_classical_flow():
+    torch.manual_seed(0)
+    network = IntermediateFlow()
+    first, last = blobs(), blobs(8)
+    flow_01, flow_10 = torch.zeros(2, 1, 2, 64, 64)
+    flow_01[:, 0], flow_10[:, 0] = 8, -8
+    spacing = torch.full((1, 1, 1, 64, 64), 0.5)
+    with torch.no_grad():
+        frame = compose(first, last, spacing[:, 0], network(first, last, spacing, flow_01, flow_10))
+        blind = compose(
+            first, last, spacing[:, 0], network(first, last, spacing, *torch.zeros(2, 1, 2, 64, 64))
+        )
+    inner = (..., slice(16, -16))
+    error = (frame - blobs(4))[inner].abs().mean()
+    assert error < 0.02
+    assert error < 0.2 * (blind - blobs(4))[inner].abs().mean()
+
+
+def test_gradients_reach_every_weight():
+    network = IntermediateFlow()
+    spacing = torch.full((1, 2, 1, 64, 64), 0.4)
+    flow = torch.ones(1, 2, 64, 64)
+    result = network(blobs(), blobs(3), spacing, flow, -flow)
+    frame = compose(blobs().expand(2, -1, -1, -1), blobs(3).expand(2, -1, -1, -1), spacing[0], result)
+    (frame.mean() + result.error.mean() + sum(level.mean() for level in result.levels)).backward()
+    assert [name for name, weight in network.named_parameters() if weight.grad is None] == []
+
+
+def test_warp_used_here_agrees_with_a_shift():
+    flow = torch.zeros(1, 2, 64, 64)
+    flow[:, 0] = -4
+    torch.testing.assert_close(backward_warp(blobs(), flow)[..., 8:], blobs(4)[..., 8:])
