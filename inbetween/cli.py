@@ -20,7 +20,7 @@ from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import read_checkpoint, read_yaml
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError, user_error_behind
-from inbetween.methods import Method, TrainableMethod
+from inbetween.methods import Method
 from inbetween.methods.base import nothing_to_train
 from inbetween.paths import find_config
 
@@ -83,7 +83,7 @@ class InbetweenCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `fit`."""
-        if not isinstance(self.model, TrainableMethod):
+        if not any(parameter.requires_grad for parameter in self.model.parameters()):
             raise nothing_to_train(self.model)
         self._read_windows("fit")
 

@@ -39,6 +39,8 @@ def write_tiny_backbone(folder: Path, prediction_type: str = "epsilon", variant:
         block_out_channels=(8, 8),
         norm_num_groups=4,
         latent_channels=4,
+        # thousands of places at the odd sizes of the contract, where attention would take most of the time
+        mid_block_add_attention=False,
     ).save_pretrained(folder / "vae", variant=variant)
     UNet2DConditionModel(
         block_out_channels=(8, 16),

@@ -194,7 +194,8 @@ class DiffusionMethod(TrainableMethod):
         z_first, z_last = self.backbone.encode(keyframes).chunk(2)
         e_first, e_last = self.embed(torch.cat([first, last])).chunk(2)
         from_flow = self.sampling.start == "flow"
-        warped = self._warped(first, last, t).flatten(0, 1) if from_flow or self.structure else first
+        if from_flow or self.structure:
+            warped = self._warped(first, last, t).flatten(0, 1)
 
         frames = []
         every = torch.arange(t.numel(), device=t.device)

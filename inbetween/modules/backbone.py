@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
-from inbetween.modules.latent_diffusion import FrozenDtype, LatentDiffusion, PredictionType, load_part
+from inbetween.modules.latent_diffusion import (
+    FrozenDtype,
+    LatentDiffusion,
+    PredictionType,
+    TrainedPart,
+    load_part,
+)
 from inbetween.paths import shipped
 
 if TYPE_CHECKING:
@@ -101,7 +107,8 @@ class Backbone(LatentDiffusion):
 class FreshBackbone(Backbone):
     """A small backbone to be trained whole: a trained autoencoder, a new denoiser and image encoder.
 
-    Both are built from the diffusers and transformers classes with random weights, at the size given.
+    Both are built from the diffusers and transformers classes with random weights, at the size given. No
+    checkpoint would bring back what is random and frozen, so a part of it cannot be trained alone.
 
     Args:
         vae: Folder of a trained autoencoder, or `small` for the one that ships.
@@ -183,6 +190,19 @@ class FreshBackbone(Backbone):
             gradient_checkpointing=gradient_checkpointing,
             frozen_dtype=frozen_dtype,
         )
+
+    def train_part(self, part: TrainedPart, lora_rank: int = 8) -> None:
+        """Free all but the autoencoder.
+
+        Raises:
+            UserError: A smaller part is asked for.
+        """
+        if part != "all":
+            raise UserError(
+                f"trained is {part}, and a FreshBackbone starts from nothing: set it to all, or give a"
+                " pretrained Backbone."
+            )
+        super().train_part(part, lora_rank)
 
 
 class TextBackbone(LatentDiffusion):

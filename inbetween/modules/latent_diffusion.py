@@ -201,10 +201,10 @@ class WidenedConv(nn.Module):
         super().__init__()
         self.conv = conv
         side = conv.kernel_size[0]
-        # Drawing weights only to overwrite them would change what a seed gives to all that is made later.
-        self.extra: nn.Conv2d = nn.utils.skip_init(
-            nn.Conv2d, extra, conv.out_channels, side, padding=side // 2, bias=False
-        )
+        # On meta, since weights drawn only to be overwritten would change what a seed gives to later ones.
+        with torch.device("meta"):
+            empty = nn.Conv2d(extra, conv.out_channels, side, padding=side // 2, bias=False)
+        self.extra = empty.to_empty(device=conv.weight.device)
         nn.init.zeros_(self.extra.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -235,6 +235,9 @@ def load_part(
     Raises:
         UserError: It cannot be loaded.
     """
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # of reading files, which takes seconds; downloads have one of their own
     try:
         return from_pretrained(pretrained, subfolder=name, revision=revision, variant=variant, **overrides)
     except (OSError, ValueError) as error:

@@ -235,6 +235,16 @@ def test_fresh_backbone_fits_its_autoencoder(folder):
     assert fresh.denoise(latents, torch.tensor([10]), tokens).shape == latents.shape
 
 
+def test_part_of_a_fresh_backbone_is_not_trained_alone(folder):
+    """What is random and frozen is in no checkpoint: drawing would start from other weights."""
+    fresh = FreshBackbone(str(folder / "vae"), channels=(16, 16), embedding_dim=32, encoder_layers=1)
+    for part in ("none", "attn2", "lora"):
+        with pytest.raises(UserError, match=f"trained is {part}"):
+            fresh.train_part(part)
+    fresh.train_part("all")
+    assert all(p.requires_grad for p in (*fresh.unet.parameters(), *fresh.image_encoder.parameters()))
+
+
 def test_fresh_backbone_without_autoencoder_says_how_to_get_one(tmp_path):
     with pytest.raises(UserError, match="train_autoencoder"):
         FreshBackbone(str(tmp_path))
