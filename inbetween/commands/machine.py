@@ -15,6 +15,9 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 Run = Callable[[], object]
+# Matrix work that suits machines: windows, channels and side of a 3x3 convolution; side of square matrices.
+CONVOLUTION = (8, 256, 32)
+PRODUCT = 2048
 
 
 def description(device: torch.device) -> dict[str, Any]:
@@ -47,13 +50,15 @@ def matrix_work(device: torch.device) -> dict[str, tuple[int, Run]]:
     work: dict[str, tuple[int, Run]] = {}
     for dtype in (torch.bfloat16, torch.float32):
         name = str(dtype).removeprefix("torch.")
-        x = torch.randn(8, 256, 32, 32, device=device, dtype=dtype)
-        weight = torch.randn(256, 256, 3, 3, device=device, dtype=dtype) / 48
+        windows, channels, side = CONVOLUTION
+        x = torch.randn(windows, channels, side, side, device=device, dtype=dtype)
+        weight = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype)
         x, weight = (
             value.contiguous(memory_format=torch.channels_last).requires_grad_() for value in (x, weight)
         )
         work[f"{name} convolution"] = _counted(_forward_and_backward(_convolution, x, weight))
-        a, b = (torch.randn(2048, 2048, device=device, dtype=dtype, requires_grad=True) for _ in range(2))
+        a, b = torch.randn(2, PRODUCT, PRODUCT, device=device, dtype=dtype)
+        a, b = a.requires_grad_(), b.requires_grad_()
         work[f"{name} matrix product"] = _counted(_forward_and_backward(torch.matmul, a, b))
     return work
 

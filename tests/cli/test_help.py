@@ -16,6 +16,7 @@ import inbetween.methods
 import inbetween.modules
 from inbetween import __version__
 from inbetween.__main__ import COMMANDS, main
+from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
 from inbetween.commands.interpolate import interpolate
 
@@ -56,7 +57,9 @@ def test_an_undocumented_argument_is_found() -> None:
     assert undocumented(Silent) == ["--silent", "--choice"]
 
 
-@pytest.mark.parametrize("target", [*CLASSES, compare, interpolate], ids=lambda item: item.__name__)
+@pytest.mark.parametrize(
+    "target", [*CLASSES, benchmark, compare, interpolate], ids=lambda item: item.__name__
+)
 def test_every_argument_is_documented(target: Callable[..., object]) -> None:
     assert undocumented(target) == []
 

@@ -22,6 +22,17 @@ from tests.tiny import write_tiny_backbone
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ["python", "-m", "inbetween"]
+QUICK_BENCHMARK = (
+    "--config",
+    "tiny_compare.yaml",
+    "--sizes",
+    "32x32:1",
+    "--repeats",
+    "1",
+    "--memory",
+    "false",
+)
+QUICK_BENCHMARK += ("--minterpolate", "false")
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 
 
@@ -67,6 +78,8 @@ def newcomer(
     draw_scene(tmp_path / "my_keyframes", [0, 4, 8])
     monkeypatch.chdir(tmp_path)
     small = write_tiny_backbone(tmp_path / "small")
+    monkeypatch.setattr("inbetween.commands.machine.CONVOLUTION", (1, 8, 8))
+    monkeypatch.setattr("inbetween.commands.machine.PRODUCT", 64)
     monkeypatch.setattr("inbetween.modules.backbone.shipped", lambda *parts: small.joinpath(*parts[2:]))
     overlay = {
         "size": 32,
@@ -98,13 +111,19 @@ def parse(words: list[str]) -> None:
 
 @pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
 @pytest.mark.usefixtures("newcomer")
-def test_every_command_of_the_readme_works(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_of_the_readme_works(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     commands = ours(shell_commands(README))
     assert {"fit", "test", "predict", "compare"} <= {words[0] for words in commands}
     for words in commands:
         words = ["anita" if word == "PATH" else word for word in words]
         if words[0] == "fetch-lpips" or "ddp" in words:
             parse(words)
+            continue
+        if words[0] == "benchmark":
+            run(*(str(tmp_path / "small") if word == "sd15" else word for word in words), *QUICK_BENCHMARK)
+            assert Path("logs/benchmark/benchmark.json").is_file()
             continue
         if words[0] == "interpolate":
             run(*words)

@@ -1,0 +1,212 @@
+"""`benchmark` measures speed and memory, side by side with the origin's way to train and draw."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from inbetween.__main__ import main
+from inbetween.commands import machine
+from inbetween.commands.benchmark import drawing_entry, parse_size, training_entry
+from inbetween.commands.experiments import Task, experiments, merged
+from inbetween.commands.machine import operations, peak_memory
+from inbetween.commands.measuring import Line
+from inbetween.commands.origin import OriginLoop
+from inbetween.commands.sd15 import sd15_parts
+from inbetween.errors import UserError
+from inbetween.modules import Backbone
+from tests.cli.conftest import Run, write_yaml
+from tests.tiny import random_batch
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matrix work that takes a moment."""
+    monkeypatch.setattr(machine, "CONVOLUTION", (1, 8, 8))
+    monkeypatch.setattr(machine, "PRODUCT", 64)
+    monkeypatch.setattr("inbetween.commands.measuring.LEAST_SECONDS", 0.001)
+
+
+@pytest.mark.usefixtures("small_machine")
+def test_methods_side_by_side(run: Run, exp1: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    run(
+        *("benchmark", *exp1, "--methods", "hold.yaml", "dis.yaml", "--sizes", "32x48:2", "32x32:1"),
+        *("--repeats", "3", "--memory", "false", "--precision", "32-true"),
+    )
+    out = capsys.readouterr().out
+    report = json.loads(Path("logs/benchmark/benchmark.json").read_text())
+    assert report["machine"]["threads"] == torch.get_num_threads()
+    assert report["machine"]["torch"] == torch.__version__
+    assert set(report["operations_per_second"]) == {
+        f"{dtype} {work}" for dtype in ("bfloat16", "float32") for work in ("convolution", "matrix product")
+    }
+    assert [line["method"] for line in report["training"]] == ["origin's loop (exp1)", "exp1"]
+    for line in report["training"]:
+        assert (line["size"], line["batch_size"]) == ("32x32:2", 2)  # of the overlay
+        rate = line["samples_per_second"]
+        assert 0 < rate["low"] <= rate["median"] <= rate["high"]
+    assert [(line["method"], line["size"]) for line in report["drawing"]] == [
+        (name, size)
+        for row in (["origin's loop (exp1)", "exp1"], ["hold"], ["dis"])
+        for size in ("32x48:2", "32x32:1")
+        for name in row
+    ]
+    for line in (*report["training"], *report["drawing"]):
+        assert (line["times_the_origin"] is None) == (line["method"] != "exp1")
+        assert line["peak_bytes"] is None
+        (*_,) = [text for text in out.splitlines() if text.startswith(line["method"])]
+    assert "3 rounds" in out
+
+
+@pytest.mark.usefixtures("small_machine")
+def test_methods_without_training_have_no_table_of_it(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run("benchmark", "--config", "hold.yaml", "--sizes", "32x32:1", "--repeats", "1", "--memory", "false")
+    out = capsys.readouterr().out
+    assert "drawing " in out
+    assert "training " not in out
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_machine")
+def test_memory_of_a_process_of_its_own(run: Run, exp1: list[str]) -> None:
+    ballast = torch.ones(2**28)  # a gigabyte here is none there
+    run("benchmark", *exp1, "--sizes", "32x32:1", "--repeats", "1", "--origin", "false")
+    report = json.loads(Path("logs/benchmark/benchmark.json").read_text())
+    for (line,) in (report["training"], report["drawing"]):
+        assert 2e8 < line["peak_bytes"] < min(ballast.nbytes + 5e8, peak_memory(torch.device("cpu")) - 5e8)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="getrusage counts the parent on Linux alone")
+def test_peak_memory_is_the_processes_own() -> None:
+    """A large parent does not count, and what was freed again does."""
+    ballast = torch.ones(2**28)
+    program = (
+        "import torch; from inbetween.commands.machine import peak_memory as peak;"
+        "cpu = torch.device('cpu'); before = peak(cpu); torch.ones(10**8); print(before, peak(cpu))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=CONFIGS.parent
+    )
+    before, after = map(int, ended.stdout.split())
+    assert before < ballast.nbytes
+    assert after - before == pytest.approx(4e8, rel=0.05)
+
+
+def test_operations_by_hand() -> None:
+    x = torch.randn(2, 3, 8, 8, requires_grad=True)
+    conv = nn.Conv2d(3, 5, 3, padding=1, bias=False)
+    forward = 2 * (2 * 5 * 8 * 8) * (3 * 3 * 3)
+    assert operations(lambda: conv(x)) == forward
+    assert operations(lambda: conv(x).sum().backward()) == 3 * forward
+    conv.requires_grad_(False)
+    assert operations(lambda: conv(x).sum().backward()) == 2 * forward
+    q, k = torch.randn(2, 4, 6, 16, requires_grad=True), torch.randn(2, 4, 10, 16)
+    product = 2 * (2 * 4) * 6 * 10 * 16
+    assert operations(lambda: F.scaled_dot_product_attention(q, k, k)) == 2 * product
+    assert operations(lambda: F.scaled_dot_product_attention(q, k, k).sum().backward()) == 7 * product
+
+
+def line(kind: str, seconds: list[float], rival: Line | None = None, subject: object = None) -> Line:
+    task = Task(kind, 32, 64, 3, windows=4)
+    return Line("x", task, None, subject, rival=rival, operations=80, seconds=seconds)
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    """The machine is ten times slower in the second round, for both."""
+    origin = line("train", [8.0, 80.0, 12.0])
+    ours = line("train", [2.0, 20.0, 2.0], origin, SimpleNamespace())
+    rates = {"bfloat16 a": [100.0, 10.0, 100.0], "bfloat16 b": [1.0, 20.0, 1.0], "float32 a": [9.0, 9.0, 9.0]}
+    entry = training_entry(ours, rates, "bf16-mixed")
+    assert entry["times_the_origin"] == {"median": 4, "low": 4, "high": 6}
+    assert entry["samples_per_second"] == {"median": 2, "low": 0.2, "high": 2}
+    assert entry["operations_per_sample"] == 20
+    assert entry["share"] == {"median": 0.4, "low": 0.2, "high": 0.4}
+    assert training_entry(ours, rates, "32-true")["share"]["high"] == pytest.approx(40 / 9)
+    # the origin's loop computes in float32 whatever the methods do
+    assert training_entry(origin, rates, "bf16-mixed")["share"]["high"] == pytest.approx(10 / 9)
+    assert drawing_entry(line("draw", [3.0]))["seconds_per_frame"]["median"] == 1
+
+
+def test_files_add_up_like_those_of_fit(tmp_path: Path) -> None:
+    overlay = write_yaml(tmp_path / "o.yaml", {"data": {"batch_size": 3}, "model": {"init_args": {"a": 1}}})
+    (alone,) = experiments(["exp1.yaml", "backbone/sd15.yaml", str(overlay)], [], {"pretrained": "here"})
+    arguments = alone.keys["model"]["init_args"]
+    assert arguments["backbone"]["class_path"] == "inbetween.modules.Backbone"
+    assert arguments["backbone"]["init_args"]["pretrained"] == "here"
+    assert "channels" not in arguments["backbone"]["init_args"]  # another class, other arguments
+    assert arguments["a"] == 1
+    assert arguments["sampling"]["num_inference_steps"] == 20
+    assert alone.training_task(None) == Task("train", 224, 224, 3, 3)
+    assert alone.training_task(5).windows == 5
+    # without a method of their own they are laid over each
+    both = experiments([str(overlay)], ["hold.yaml", "exp1.yaml=a.ckpt", "exp1.yaml"])
+    assert [row.name for row in both] == ["hold", "exp1", "exp1#2"]
+    assert [row.checkpoint for row in both] == [None, "a.ckpt", None]
+    assert {row.keys["data"]["batch_size"] for row in both} == {3}
+
+
+def test_merged_leaves_its_arguments_alone() -> None:
+    under, over = {"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}}
+    assert merged(under, over) == {"a": {"b": 1, "c": [3]}}
+    assert under == {"a": {"b": 1, "c": [1, 2]}}
+
+
+@pytest.mark.parametrize("text", ["256x256", "256:3", "0x256:3", "256x256:0", "256x256:3 "])
+def test_sizes_that_are_none(text: str) -> None:
+    assert parse_size("1080x1920:1") == (1080, 1920, 1)
+    with pytest.raises(UserError, match="HEIGHTxWIDTH:N"):
+        parse_size(text)
+
+
+def test_mistakes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    for args, text in (
+        (["--repeats", "2"], "Nothing says what to measure"),
+        (["--config", "hold.yaml", "--repeats", "0"], "repeats is 0"),
+        (["--config", "hold.yaml", "--minterpolate", "true"], "There is no ffmpeg on PATH"),
+    ):
+        assert main(["benchmark", *args]) == 2
+        assert text in capsys.readouterr().err
+    assert not Path("logs").exists()
+
+
+def test_the_origin_trains_as_told(backbone: Path) -> None:
+    origin = OriginLoop(Backbone(str(backbone)))
+    assert type(origin.unet.conv_norm_out) is nn.GroupNorm
+    before = {name: value.clone() for name, value in origin.backbone.named_parameters()}
+    encoded = []
+    origin.vae.encoder.register_forward_pre_hook(lambda _, inputs: encoded.append(len(inputs[0])))
+    origin.train(random_batch(4))
+    assert encoded == [4, 4, 4]  # both keyframes and the target
+    changed = {
+        name for name, value in origin.backbone.named_parameters() if not torch.equal(value, before[name])
+    }
+    assert changed
+    assert all(".attn2." in name for name in changed)
+    assert all(parameter.grad is not None for parameter in origin.unet.parameters())
+    assert {parameter.dtype for parameter in origin.backbone.parameters()} == {torch.float32}
+
+
+def test_the_origin_draws_frame_by_frame(backbone: Path) -> None:
+    origin = OriginLoop(Backbone(str(backbone)))
+    samples = []
+    origin.unet.register_forward_pre_hook(lambda _, inputs: samples.append(len(inputs[0])))
+    frames = origin.draw(random_batch(2, between=3, height=30, width=34), steps=5)
+    assert frames.shape == (2, 3, 3, 30, 34)
+    assert samples == [1] * (2 * 3 * 5)
+
+
+def test_sd15_has_the_published_size() -> None:
+    sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in sd15_parts().items()}
+    assert sizes == {"unet": 859_520_964, "vae": 83_653_863, "image_encoder": 303_966_208}
+    attn2 = [p.numel() for name, p in sd15_parts()["unet"].named_parameters() if ".attn2." in name]
+    assert sum(attn2) == 43_962_560
