@@ -79,7 +79,9 @@ class InbetweenCLI(LightningCLI):
                 " logs/exp1/version_0/checkpoints/last.ckpt."
             )
         if checkpoint and checkpoint not in {"hpc", "registry"}:
-            read_checkpoint(Path(checkpoint), given.model.class_path)
+            saved = read_checkpoint(Path(checkpoint), given.model.class_path)
+            if self.config.subcommand == "fit" and "optimizer_states" not in saved:
+                raise UserError(f"{checkpoint} holds weights alone, to draw with: go on from last.ckpt.")
 
     def before_fit(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `fit`."""

@@ -8,6 +8,7 @@ from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
 from inbetween.callbacks.sample_grid import SampleGrid
 from inbetween.callbacks.weight_averaging import WeightAverage
+from inbetween.callbacks.weights_writer import WeightsWriter
 
 __all__ = [
     "FrameMetrics",
@@ -17,6 +18,7 @@ __all__ = [
     "PretrainedWriter",
     "SampleGrid",
     "WeightAverage",
+    "WeightsWriter",
     "folder_for",
     "write_frames",
     "write_image",

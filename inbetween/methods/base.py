@@ -166,7 +166,7 @@ class TrainableMethod(Method):
         """The loss of a batch, seeded by each sample's own seed, and further scalars in `logs`."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Besides what `Method` does, halve checkpoints that no training goes on from (`save_weights_only`).
+        """Besides what `Method` does, halve checkpoints that no training goes on from (`WeightsWriter`).
 
         float32 becomes float16, which has three bits more than the bfloat16 that networks compute in.
         """

@@ -183,6 +183,14 @@ def test_nothing_to_train(refused: Refused, hold: list[str]) -> None:
     assert refused("fit", *hold).startswith("Hold has nothing to train: run `validate`")
 
 
+def test_fit_from_weights_alone(refused: Refused, exp1: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "weights.ckpt"
+    torch.save({"method": "inbetween.methods.temporal_encoding.TemporalEncodingDiffusion"}, path)
+    assert refused("fit", *exp1, "--ckpt_path", path) == (
+        f"{path} holds weights alone, to draw with: go on from last.ckpt."
+    )
+
+
 def test_fit_of_a_method_whose_weights_are_all_frozen(refused: Refused, exp1: list[str]) -> None:
     args = ["--config", "latent_slerp.yaml", *exp1[exp1.index("exp1.yaml") + 1 :]]
     assert refused("fit", *args, "--model.init_args.trained", "none").startswith(

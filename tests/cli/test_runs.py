@@ -72,10 +72,18 @@ def test_loss_falls(run: Run, exp1: list[str], folder_data: list[str]) -> None:
     assert last < first
 
 
-def test_bf16_as_shipped(run: Run, exp1: list[str]) -> None:
+def test_bf16_as_shipped_leaves_whole_weights_and_small_ones_to_draw_with(run: Run, exp1: list[str]) -> None:
     run("fit", *exp1, "--trainer.precision", "bf16-mixed", "--trainer.max_steps", "2")
-    saved = torch.load("logs/exp1/version_0/checkpoints/last.ckpt", weights_only=True)
-    assert {tensor.dtype for tensor in saved["state_dict"].values()} == {torch.float32}
+    saved = torch.load("logs/exp1/version_0/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert {tensor.dtype for tensor in saved.values()} == {torch.float32}
+    path = Path("logs/exp1/version_0/weights.ckpt")
+    weights = torch.load(path, weights_only=True)["state_dict"]
+    assert {name: tensor.dtype for name, tensor in weights.items()} == dict.fromkeys(saved, torch.float16)
+    for name, tensor in weights.items():
+        torch.testing.assert_close(tensor.float(), saved[name], rtol=1e-3, atol=1e-6)
+    run("validate", *exp1, "--trainer.precision", "bf16-mixed", "--ckpt_path", path)
+    figures = [last_figures(events(Path(f"logs/exp1/version_{run}")), "val") for run in (0, 1)]
+    assert figures[0] == pytest.approx(figures[1], rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["hold", "cross_fade", "optical_flow", "dis"])
