@@ -74,11 +74,11 @@ class Backbone(LatentDiffusion):
         )
 
     def embed(self, images: Tensor) -> Tensor:
-        """CLIP's image embedding (B, D) of images (B, 3, H, W) in [0, 1]."""
+        """CLIP's image embedding (B, D) float32 of images (B, 3, H, W) in [0, 1]."""
         return self.embed_tokens(images)[:, 0]
 
     def embed_tokens(self, images: Tensor) -> Tensor:
-        """CLIP's tokens (B, 1 + P, D) of images (B, 3, H, W) in [0, 1]: the image embedding, then P patches.
+        """CLIP's tokens (B, 1 + P, D) float32 of images (B, 3, H, W) in [0, 1]: embedding, then P patches.
 
         The encoder's own layer norm and projection, which make the image embedding of its first token, are
         laid on all of them. So the patches, which have a place in the picture, are in the space that the
@@ -101,7 +101,7 @@ class Backbone(LatentDiffusion):
         with self.autocast():
             hidden = encoder.vision_model(pixel_values=(square - mean) / std).last_hidden_state
             tokens: Tensor = encoder.visual_projection(encoder.vision_model.post_layernorm(hidden))
-        return tokens
+        return tokens.float()
 
 
 class FreshBackbone(Backbone):

@@ -31,14 +31,33 @@ def model_of(path: Path) -> dict:
 
 
 YAMLS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if "class_path" in model_of(path)]
+# What a pretrained backbone is trained with, and all that diffusion can be told besides.
+EVERYTHING = {
+    "backbone": {"class_path": "inbetween.modules.Backbone", "init_args": {"pretrained": "TINY"}},
+    "trained": "lora",
+    "condition_dropout": 0.3,
+    "min_snr_gamma": 5.0,
+    "keyframe_latents": True,
+    "structure": True,
+    "sampling": {
+        "num_inference_steps": 4,
+        "strength": 0.5,
+        "start": "flow",
+        "guidance_scale": 2.0,
+        "max_frames": 4,
+        "scheduler": "diffusers.EulerAncestralDiscreteScheduler",
+    },
+}
+CASES = {path.relative_to(CONFIGS).as_posix(): (path, {}) for path in YAMLS}
+CASES |= {"exp2.yaml, everything": (CONFIGS / "exp2.yaml", EVERYTHING)}
 
 
 @pytest.fixture(scope="module")
 def tiny_yaml(tmp_path_factory):
-    """YAML path -> the same with a tiny backbone where it names one."""
+    """YAML path and overrides -> the same with a tiny backbone where it names one."""
     backbone = write_tiny_backbone(tmp_path_factory.mktemp("backbone"))
 
-    def write(path: Path) -> Path:
+    def write(path: Path, overrides: dict) -> Path:
         model = model_of(path)
         arguments = model.setdefault("init_args", {})
         if "backbone" in arguments:
@@ -48,8 +67,13 @@ def tiny_yaml(tmp_path_factory):
                 | {"encoder_layers": 1, "encoder_image_size": 16},
             }
             arguments["sampling"] = {"num_inference_steps": 4, "strength": 0.5}
+            arguments |= overrides
+            if "pretrained" in arguments["backbone"]["init_args"]:
+                arguments["backbone"]["init_args"]["pretrained"] = str(backbone)
         if "channels" in arguments:
             arguments["channels"] = [16, 16]
+        if "perceptual_weight" in arguments:
+            arguments["perceptual_weight"] = 0.0  # its network is not everywhere
         target = tmp_path_factory.mktemp("yaml") / path.name
         target.write_text(yaml.safe_dump({"model": model}))
         return target
@@ -57,9 +81,9 @@ def tiny_yaml(tmp_path_factory):
     return write
 
 
-@pytest.fixture(scope="module", params=YAMLS, ids=lambda path: path.relative_to(CONFIGS).as_posix())
+@pytest.fixture(scope="module", params=CASES)
 def config(request, tiny_yaml):
-    return tiny_yaml(request.param)
+    return tiny_yaml(*CASES[request.param])
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +113,12 @@ def test_method_documents_itself(method):
         )
 
 
-@pytest.mark.parametrize(("height", "width", "between"), [(32, 32, 3), (50, 78, 1), (33, 47, 7)])
-def test_any_size_and_count(method, height, width, between):
-    frames = draw(method, random_batch(2, between, height, width))
-    assert frames.shape == (2, between, 3, height, width)
+@pytest.mark.parametrize(
+    ("windows", "between", "height", "width"), [(2, 3, 32, 32), (1, 1, 200, 312), (2, 7, 33, 47)]
+)
+def test_any_size_and_count(method, windows, between, height, width):
+    frames = draw(method, random_batch(windows, between, height, width))
+    assert frames.shape == (windows, between, 3, height, width)
     assert frames.dtype == torch.float32
     assert frames.min() >= 0
     assert frames.max() <= 1
@@ -169,71 +195,88 @@ def fit(method: Method, folder: Path, steps: int, checkpoint: Path | None = None
     return trainer
 
 
-def snapshot(method: Method) -> dict[str, torch.Tensor]:
+def named_tensors(method: Method) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in (*method.named_parameters(), *method.named_buffers())}
 
 
-def test_training_changes_the_trainable_weights_and_nothing_else(config, tmp_path):
-    method = load_method(config)
-    if not isinstance(method, TrainableMethod):
+class Trained:
+    """A method, what it held before and after three steps, and where its checkpoints are."""
+
+    def __init__(self, config: Path, folder: Path) -> None:
+        torch.manual_seed(0)
+        self.method, self.folder = load_method(config), folder
+        self.names = {True: set(), False: set()}
+        for name, parameter in self.method.named_parameters():
+            self.names[parameter.requires_grad].add(name)
+        self.before = named_tensors(self.method)
+        fit(self.method, folder, 3)
+        self.after = named_tensors(self.method)
+        self.method.eval()
+
+
+@pytest.fixture(scope="module")
+def trained(config, tmp_path_factory):
+    """`Trained`, or None for a method that has nothing to train."""
+    trainable = issubclass(getattr(inbetween.methods, class_name(config)), TrainableMethod)
+    return Trained(config, tmp_path_factory.mktemp("whole")) if trainable else None
+
+
+def class_name(config: Path) -> str:
+    return model_of(config)["class_path"].rpartition(".")[2]
+
+
+def test_without_weights_fit_is_refused(method, trained, tmp_path):
+    if trained is None:
+        assert list(method.parameters()) == []
         with pytest.raises(UserError, match="nothing to train"):
             fit(method, tmp_path, 1)
+
+
+def test_training_changes_the_trainable_weights_and_nothing_else(trained):
+    if trained is None:
         return
-    before = snapshot(method)
-    trainable = {name for name, parameter in method.named_parameters() if parameter.requires_grad}
+    trainable, frozen = trained.names[True], trained.names[False]
+    changed = {
+        name for name, tensor in trained.before.items() if not torch.equal(tensor, trained.after[name])
+    }
     assert trainable
-    fit(method, tmp_path, 2)
-    after = snapshot(method)
-    changed = {name for name in before if not torch.equal(before[name], after[name])}
-    untouched = trainable - changed
     # A bias that a following normalisation cancels has no gradient to speak of.
+    untouched = trainable - changed
     assert len(untouched) <= 0.05 * len(trainable), untouched
-    frozen = {name for name, parameter in method.named_parameters() if not parameter.requires_grad}
     assert not changed & frozen
 
 
-def test_save_load_and_resume_agree(config, tmp_path):
-    torch.manual_seed(0)
-    method = load_method(config)
-    if not isinstance(method, TrainableMethod):
-        assert list(method.parameters()) == []
+def test_save_load_and_resume_agree(config, trained, tmp_path):
+    if trained is None:
         return
-    fit(method, tmp_path / "whole", 3)
-    saved = torch.load(tmp_path / "whole" / "last.ckpt", weights_only=True)
-    trainable = {name for name, parameter in method.named_parameters() if parameter.requires_grad}
-    assert trainable <= set(saved["state_dict"])
-    assert not {name for name, p in method.named_parameters() if not p.requires_grad} & set(
-        saved["state_dict"]
-    )
+    saved = torch.load(trained.folder / "last.ckpt", weights_only=True)
+    assert trained.names[True] <= set(saved["state_dict"])
+    assert not trained.names[False] & set(saved["state_dict"])
 
-    loaded = load_method(config, tmp_path / "whole" / "last.ckpt")
+    loaded = load_method(config, trained.folder / "last.ckpt")
     batch = random_batch(2)
-    assert torch.equal(draw(loaded, batch), draw(method.eval(), batch))
+    assert torch.equal(draw(loaded, batch), draw(trained.method, batch))
 
-    (early,) = (tmp_path / "whole").glob("*step=1.ckpt")
+    (early,) = trained.folder.glob("*step=1.ckpt")
     resumed = load_method(config)
-    fit(resumed, tmp_path / "resumed", 3, early)
-    for name, tensor in method.state_dict().items():
-        torch.testing.assert_close(resumed.state_dict()[name], tensor, atol=1e-6, rtol=1e-5)
+    fit(resumed, tmp_path, 3, early)
+    weights = resumed.state_dict()
+    for name, tensor in trained.method.state_dict().items():
+        torch.testing.assert_close(weights[name], tensor, atol=1e-6, rtol=1e-5)
 
 
-def test_missing_trainable_weight_is_an_error(config, tmp_path):
-    method = load_method(config)
-    if not isinstance(method, TrainableMethod):
+def test_missing_trainable_weight_is_an_error(config, trained, tmp_path):
+    if trained is None:
         return
-    fit(method, tmp_path, 1)
-    path = tmp_path / "last.ckpt"
-    saved = torch.load(path, weights_only=True)
+    saved = torch.load(trained.folder / "last.ckpt", weights_only=True)
     saved["state_dict"].popitem()
-    torch.save(saved, path)
+    torch.save(saved, tmp_path / "last.ckpt")
     with pytest.raises(UserError, match="do not fit"):
-        load_method(config, path)
+        load_method(config, tmp_path / "last.ckpt")
 
 
 def test_checkpoint_of_another_method_is_refused(config, tmp_path):
-    method = load_method(config)
-    torch.save(
-        {"state_dict": {}, "hyper_parameters": {}, "method": "inbetween.methods.Other"}, tmp_path / "a.ckpt"
-    )
-    with pytest.raises(UserError, match=f"checkpoint of Other, and the config names {type(method).__name__}"):
+    saved = {"state_dict": {}, "hyper_parameters": {}, "method": "inbetween.methods.Other"}
+    torch.save(saved, tmp_path / "a.ckpt")
+    with pytest.raises(UserError, match=f"checkpoint of Other, and the config names {class_name(config)}"):
         load_method(config, tmp_path / "a.ckpt")
