@@ -17,7 +17,7 @@ from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
 from inbetween.commands.interpolate import interpolate
 from inbetween.commands.lpips_weights import fetch_lpips
-from inbetween.commands.methods import read_checkpoint, read_yaml
+from inbetween.commands.methods import load_weights, read_checkpoint, read_yaml
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError, user_error_behind
 from inbetween.methods import Method
@@ -58,6 +58,7 @@ class InbetweenCLI(LightningCLI):
     """
 
     def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
+        self.weights: dict[str, Any] | None = None
         try:
             super().__init__(Method, WindowDataModule, args=args, **options)
         except SystemExit as ended:  # Lightning's way to end after SIGINT, when all callbacks had their turn
@@ -80,26 +81,29 @@ class InbetweenCLI(LightningCLI):
             )
         if checkpoint and checkpoint not in {"hpc", "registry"}:
             saved = read_checkpoint(Path(checkpoint), given.model.class_path)
-            if self.config.subcommand == "fit" and "optimizer_states" not in saved:
+            if checkpoint.endswith(".safetensors"):
+                # weights alone: to be drawn with, or to begin another training from
+                self.weights, given.ckpt_path = saved["state_dict"], None
+            elif self.config.subcommand == "fit" and "optimizer_states" not in saved:
                 raise UserError(f"{checkpoint} holds weights alone, to draw with: go on from last.ckpt.")
 
     def before_fit(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `fit`."""
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             raise nothing_to_train(self.model)
-        self._read_windows("fit")
+        self._prepare("fit")
 
     def before_validate(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `validate`."""
-        self._read_windows("validate")
+        self._prepare("validate")
 
     def before_test(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `test`."""
-        self._read_windows("test")
+        self._prepare("test")
 
     def before_predict(self) -> None:
         """Find mistakes before a logger makes a folder, and see to a writer; Lightning calls this."""
-        self._read_windows("predict")
+        self._prepare("predict")
         self.config_init["predict"]["return_predictions"] = False  # files are wanted, not tensors
         if not self._writers():
             self.trainer.callbacks.append(PredictionWriter())  # type: ignore[attr-defined]
@@ -114,7 +118,10 @@ class InbetweenCLI(LightningCLI):
         callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
         return [callback for callback in callbacks if isinstance(callback, PredictionWriter)]
 
-    def _read_windows(self, stage: str) -> None:
+    def _prepare(self, stage: str) -> None:
+        """Read the windows, and the weights of a checkpoint that holds nothing else."""
+        if self.weights is not None:
+            load_weights(self.model, self.weights, "the checkpoint")
         self.datamodule.trainer = self.trainer  # knows the number of processes
         self.datamodule.setup(stage)
 

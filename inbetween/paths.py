@@ -28,3 +28,23 @@ def find_config(name: str | Path) -> Path:
     folder = shipped("configs")
     known = ", ".join(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")))
     raise UserError(f"There is no config file {name}; give a path, or one of those that ship: {known}.")
+
+
+def find_checkpoint(name: str | Path) -> Path:
+    """The checkpoint `name`: as given, or in the shipped `checkpoints` folder.
+
+    Raises:
+        UserError: It is in neither place.
+    """
+    given = Path(name).expanduser()
+    if given.is_file():
+        return given
+    ours = shipped("checkpoints", *given.parts)
+    if not given.is_absolute() and ours.is_file():
+        return ours
+    folder = shipped("checkpoints")
+    known = ", ".join(sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.safetensors")))
+    raise UserError(
+        f"There is no checkpoint {name}; `fit` writes them below logs/"
+        + (f", and these ship: {known}." if known else ".")
+    )

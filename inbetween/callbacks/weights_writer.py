@@ -1,21 +1,34 @@
 """The weights of a finished run in a small file of their own."""
 
+import json
 from pathlib import Path
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Callback
+from safetensors.torch import save_file
 
 
 class WeightsWriter(Callback):
-    """Writes `weights.ckpt` into the run's folder when `fit` has come to its end.
+    """Writes `weights.safetensors` into the run's folder when `fit` has come to its end.
 
-    It is a checkpoint to draw with: the model's trained weights (their average, where `WeightAverage` keeps
-    one) in half precision, without what an optimiser remembers. `fit` goes on from `last.ckpt`, which is at
-    least six times as large. A run that is interrupted writes nothing.
+    It is a checkpoint to draw with, or to begin another training from: the model's trained weights (their
+    average, where `WeightAverage` keeps one) in half precision, with the method's name and hyperparameters,
+    without what an optimiser remembers. `fit` goes on from `last.ckpt`, which is at least six times as
+    large. A run that is interrupted writes nothing.
     """
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write; all processes take part."""
         folder = Path(trainer.log_dir or trainer.default_root_dir)
-        if not trainer.interrupted:
-            trainer.save_checkpoint(folder / "weights.ckpt", weights_only=True)
+        if trainer.interrupted:
+            return
+        whole, partial = folder / ".weights.ckpt", folder / ".weights.partial"
+        trainer.save_checkpoint(whole, weights_only=True)  # gathers what processes share out among them
+        if trainer.is_global_zero:
+            saved = torch.load(whole, weights_only=True, map_location="cpu")
+            weights = {name: value.contiguous() for name, value in saved["state_dict"].items()}
+            about = {"method": saved["method"], "hyper_parameters": json.dumps(saved["hyper_parameters"])}
+            save_file(weights, partial, metadata=about)
+            partial.replace(folder / "weights.safetensors")
+            whole.unlink()

@@ -1,14 +1,17 @@
 """Methods from YAML files, with or without a checkpoint."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from jsonargparse import ArgumentParser
+from safetensors import safe_open
 
 from inbetween.errors import UserError
 from inbetween.methods import Method
+from inbetween.paths import find_checkpoint
 
 
 def load_method(config: Path, checkpoint: Path | None = None) -> Method:
@@ -16,7 +19,7 @@ def load_method(config: Path, checkpoint: Path | None = None) -> Method:
 
     Args:
         config: A YAML file such as `fit` takes; only `model` is read.
-        checkpoint: Written by `fit`. It brings weights and architecture; the YAML keeps the say on
+        checkpoint: See `read_checkpoint`. It brings weights and architecture; the YAML keeps the say on
             sampling.
 
     Raises:
@@ -49,13 +52,23 @@ def build_method(model: Any, config: Path, checkpoint: Path | None = None) -> Me
     parser.add_subclass_arguments(Method, "model", required=True)
     method: Method = parser.instantiate(parser.parse_object({"model": model})).model
     if checkpoint is not None:
-        try:
-            method.load_state_dict(saved["state_dict"])
-        except RuntimeError as error:
-            raise UserError(
-                f"The weights in {checkpoint} do not fit {config}: {first_line(error)}."
-            ) from error
+        load_weights(method, saved["state_dict"], f"{checkpoint} and {config}")
     return method.eval()
+
+
+def load_weights(method: Method, weights: dict[str, Any], names: str) -> None:
+    """Load a checkpoint's weights into a method.
+
+    Raises:
+        UserError: They are of another architecture; `names` says of what.
+    """
+    try:
+        method.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(
+            f"The weights of {names} do not fit together: {first_line(error)}; give the config they were"
+            " trained with."
+        ) from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -83,13 +96,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:
     """A checkpoint's content, once it is sure that it is one of the method `class_path`.
 
+    Args:
+        path: A `.ckpt` that `fit` wrote, or a `.safetensors` of weights alone that
+            `TrainableMethod.save_pretrained` wrote; one that ships is found by its name.
+        class_path: Of the method it is wanted for.
+
+    Returns:
+        `state_dict`, `hyper_parameters`, `method` and, of a `.ckpt`, what Lightning adds.
+
     Raises:
         UserError: It is missing, unreadable, or of another method.
     """
-    if not path.is_file():
-        raise UserError(f"There is no checkpoint {path}; `fit` writes them below logs/.")
+    path = find_checkpoint(path)
     try:
-        saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+        saved = (
+            read_weights(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, "cpu", weights_only=True)
+        )
         found = saved["method"]
     except Exception as error:
         raise UserError(
@@ -100,7 +124,19 @@ def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:
             f"{path} is a checkpoint of {found.rpartition('.')[2]}, and the config names"
             f" {class_path.rpartition('.')[2]}; give the config it was trained with."
         )
-    return saved
+    return dict(saved)
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """What `TrainableMethod.save_pretrained` wrote to a `.safetensors`, weights in float32."""
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata()
+        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no dict
+    return {
+        "state_dict": weights,
+        "method": about["method"],
+        "hyper_parameters": json.loads(about["hyper_parameters"]),
+    }
 
 
 def first_line(error: Exception) -> str:

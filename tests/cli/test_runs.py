@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.cli.conftest import Run
@@ -76,8 +77,8 @@ def test_bf16_as_shipped_leaves_whole_weights_and_small_ones_to_draw_with(run: R
     run("fit", *exp1, "--trainer.precision", "bf16-mixed", "--trainer.max_steps", "2")
     saved = torch.load("logs/exp1/version_0/checkpoints/last.ckpt", weights_only=True)["state_dict"]
     assert {tensor.dtype for tensor in saved.values()} == {torch.float32}
-    path = Path("logs/exp1/version_0/weights.ckpt")
-    weights = torch.load(path, weights_only=True)["state_dict"]
+    path = Path("logs/exp1/version_0/weights.safetensors")
+    weights = load_file(path)
     assert {name: tensor.dtype for name, tensor in weights.items()} == dict.fromkeys(saved, torch.float16)
     for name, tensor in weights.items():
         torch.testing.assert_close(tensor.float(), saved[name], rtol=1e-3, atol=1e-6)
