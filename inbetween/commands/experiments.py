@@ -54,6 +54,7 @@ class MethodSubject:
         if isinstance(method, TrainableMethod):
             trainable = [parameter for parameter in method.parameters() if parameter.requires_grad]
             self.optimizer = method.optimizer(trainable) if trainable else None
+            method.trainer = beginning_trainer(fabric)
         else:
             self.optimizer = None
 
@@ -76,6 +77,20 @@ class MethodSubject:
         """All in-betweens, as `predict` draws them."""
         with self.fabric.autocast(), torch.no_grad():
             self.method.eval().draw(batch)
+
+
+def beginning_trainer(fabric: L.Fabric) -> L.Trainer:
+    """What a loss that depends on how far training has come finds: a run at its beginning."""
+    return L.Trainer(
+        accelerator=fabric.device.type,
+        devices=1,
+        max_epochs=-1,
+        max_steps=1000,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
 
 
 @dataclass(frozen=True)
