@@ -20,7 +20,15 @@ from inbetween.callbacks import write_image
 from inbetween.commands.methods import load_method
 from inbetween.data import WindowDataModule
 from inbetween.functional.grid import picture_grid, stacked
-from inbetween.metrics import TruthCache, bootstrap_interval, frame_metrics, load_lpips, window_scores
+from inbetween.methods.base import SpacedMethod
+from inbetween.metrics import (
+    TruthCache,
+    bootstrap_interval,
+    frame_metrics,
+    load_lpips,
+    mean_of_surest,
+    window_scores,
+)
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch
 
@@ -34,6 +42,7 @@ FIGURES = {
     "warping_error": (4, False),
     "line_distance": (1, False),
 }
+COVERAGE = 0.8  # share of windows kept when a method may hand back those it is least sure of
 ALWAYS = ("hold.yaml", "cross_fade.yaml")
 
 
@@ -46,6 +55,7 @@ class Row:
     checkpoint: str | None
     seconds_per_frame: float = 0.0
     scores: dict[str, dict[int, float]] = field(default_factory=dict)  # figure -> window index -> score
+    doubts: dict[int, float] = field(default_factory=dict)  # window index -> expected absolute error
     pictures: dict[int, Tensor] = field(default_factory=dict)  # window index -> (N, 3, h, w)
 
 
@@ -108,7 +118,12 @@ def compare(
         for place, method in enumerate(built):
             start = time.perf_counter()
             with fabric.autocast(), torch.no_grad():
-                frames = method.to(fabric.device).draw(batch)
+                method.to(fabric.device)
+                if isinstance(method, SpacedMethod):
+                    frames, errors = method.draw_judged(batch)
+                    rows[place].doubts |= doubts(errors, batch)
+                else:
+                    frames = method.draw(batch)
             seconds[place] += time.perf_counter() - start
             measured[place].update(frames, batch)
             for number in rows_shown:
@@ -122,6 +137,8 @@ def compare(
         }
     summary = [summarise(row, names) for row in rows]
     print(table(summary, len(names), split))
+    for line in filter(None, (line.get("surest") for line in summary)):
+        print(line["text"])
     report = {
         "windows": len(names),
         "split": split,
@@ -162,13 +179,31 @@ def summarise(row: Row, names: dict[int, str]) -> dict[str, Any]:
         groups = [names[index].rpartition("/")[0] for index in sorted(scores)]
         low, high = bootstrap_interval(values, groups=groups)
         figures[key] = {"mean": float(values.mean()), "low": low, "high": high, "n": len(values)}
-    return {
+    summary: dict[str, Any] = {
         "method": row.name,
         "config": row.config,
         "checkpoint": row.checkpoint,
         "seconds_per_frame": row.seconds_per_frame,
         "figures": figures,
     }
+    key = "lpips" if "lpips" in figures else "ssim"
+    if row.doubts and figures:
+        pairs = torch.tensor([(score, row.doubts[index]) for index, score in row.scores[key].items()])
+        surest, mean = mean_of_surest(pairs[:, 0], pairs[:, 1], COVERAGE), figures[key]["mean"]
+        text = (
+            f"{row.name}: {key} {mean:.3f}, and {surest:.3f} on the {COVERAGE:.0%} of windows it is surest of"
+        )
+        summary["surest"] = {"figure": key, "coverage": COVERAGE, "mean": surest, "text": text}
+    return summary
+
+
+def doubts(errors: Tensor, batch: WindowBatch) -> dict[int, float]:
+    """Mean expected error of each window's pictures, by its index, from errors (B, N, 1, H, W)."""
+    found = {}
+    for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
+        picture = errors[row, ..., top : top + height, left : left + width]
+        found[int(batch["index"][row])] = float(picture.mean())
+    return found
 
 
 def table(summary: list[dict[str, Any]], windows: int, split: str) -> str:
@@ -207,11 +242,11 @@ def summary_csv(summary: list[dict[str, Any]]) -> str:
 def windows_csv(rows: list[Row], names: dict[int, str]) -> str:
     """A line per method and window, with an empty cell where a figure is undefined."""
     keys = [key for key in FIGURES if any(key in row.scores for row in rows)]
-    lines = [["method", "index", "window", *keys]]
+    lines = [["method", "index", "window", *keys, "expected_error"]]
     for row in rows:
         for index in sorted(names):
             scores = [str(row.scores.get(key, {}).get(index, "")) for key in keys]
-            lines.append([row.name, str(index), names[index], *scores])
+            lines.append([row.name, str(index), names[index], *scores, str(row.doubts.get(index, ""))])
     return _csv(lines)
 
 

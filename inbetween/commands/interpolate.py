@@ -21,7 +21,7 @@ from inbetween.functional.seeds import generators, sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
 from inbetween.methods import Method
 from inbetween.methods.base import SpacedMethod
-from inbetween.paths import find_config
+from inbetween.paths import find_checkpoint, find_config
 
 DEFAULT_METHOD = "dis.yaml"
 
@@ -82,7 +82,7 @@ def interpolate(
     keys = read_keyframes(keyframes or [], partial(tqdm, desc="looking", leave=False, disable=None))
     places = Places(chart, maps_per_pair(maps, keys))
     config, _, checkpoint = method.partition("=")
-    model = [find_config(config), *([Path(checkpoint)] if checkpoint else [])]
+    model = [find_config(config), *([find_checkpoint(checkpoint)] if checkpoint else [])]
     fabric = open_fabric(accelerator, precision)
     # Weights that no checkpoint brings start the same in every run.
     fabric.seed_everything(0, verbose=False)

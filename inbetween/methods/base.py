@@ -131,8 +131,17 @@ class SpacedMethod(Method):
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`: everything has gone as far as `t`."""
-        spacing = t.float()[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:])
-        return self.interpolate_spaced(first, last, spacing)[0]
+        return self.interpolate_spaced(first, last, even_spacing(first, t))[0]
+
+    def draw_judged(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
+        """Frames (B, N, 3, H, W) of a batch, and each pixel's expected absolute error (B, N, 1, H, W)."""
+        first, last = batch["first"], batch["last"]
+        return self.interpolate_spaced(first, last, even_spacing(first, batch["t"]))
+
+
+def even_spacing(pictures: Tensor, t: Tensor) -> Tensor:
+    """The spacing map (B, N, 1, H, W) that says t (B, N) everywhere, for pictures (B, C, H, W)."""
+    return t.float()[:, :, None, None, None].expand(-1, -1, 1, *pictures.shape[-2:])
 
 
 def adamw(parameters: Iterable[Any]) -> torch.optim.Optimizer:

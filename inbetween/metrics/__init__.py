@@ -6,6 +6,7 @@ from inbetween.metrics.collection import frame_metrics, window_scores
 from inbetween.metrics.fidelity import PSNR, SSIM
 from inbetween.metrics.line_distance import LineDistance
 from inbetween.metrics.perceptual import LPIPS, CoherenceGap, PerceptualDistances, TemporalCoherence
+from inbetween.metrics.risk import mean_of_surest
 from inbetween.metrics.warping import WarpingError
 from inbetween.metrics.window import TruthCache, WindowMetric
 
@@ -23,5 +24,6 @@ __all__ = [
     "bootstrap_interval",
     "frame_metrics",
     "load_lpips",
+    "mean_of_surest",
     "window_scores",
 ]

@@ -157,3 +157,15 @@ def test_hold_and_cross_fade_come_once(compare: Compare) -> None:
     report = compare("--picture_windows", "0", methods=["cross_fade.yaml", "hold.yaml"])
     assert [line["method"] for line in report["methods"]] == ["hold", "cross_fade"]
     assert not Path("logs/compare/compare.png").exists()
+
+
+def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
+    report = compare(methods=["spacing_flow.yaml"])
+    with Path("logs/compare/windows.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["method"] == "spacing_flow"]
+    surest = sorted(rows, key=lambda row: float(row["expected_error"]))[:5]  # 80 % of 6
+    mean = sum(float(row["ssim"]) for row in surest) / 5
+    (line,) = (line for line in report["methods"] if line["method"] == "spacing_flow")
+    assert line["surest"]["mean"] == pytest.approx(mean, abs=1e-6)
+    assert f"and {mean:.3f} on the 80% of windows it is surest of" in capsys.readouterr().out
+    assert all("surest" not in line for line in report["methods"] if line["method"] != "spacing_flow")
