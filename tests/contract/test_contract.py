@@ -87,9 +87,9 @@ def config(request, tiny_yaml):
 
 
 @pytest.fixture(scope="module")
-def method(config):
-    torch.manual_seed(0)
-    return load_method(config)
+def method(config, trained):
+    """The method, after a little training if it trains."""
+    return load_method(config) if trained is None else trained.method
 
 
 def draw(method: Method, batch, rows=slice(None)):
