@@ -41,6 +41,7 @@ def test_batches_are_as_the_types_say(scenes_root: Path, tmp_path: Path) -> None
         "box": ((4, 4), torch.int64),
         "index": ((4,), torch.int64),
         "seed": ((4,), torch.int64),
+        "frame_ids": ((4, 4), torch.int64),
     }
     assert all(isinstance(name, str) for name in batch["name"])
     assert 0 <= batch["first"].min() < batch["first"].max() <= 1

@@ -77,7 +77,7 @@ def test_without_strength_it_decodes_the_slerped_latents(folder):
 
 
 def test_checkpoint_made_in_python_holds_no_module(method):
-    checkpoint = {"hyper_parameters": dict(method.hparams)}
+    checkpoint = {"hyper_parameters": dict(method.hparams), "state_dict": {}}
     method.on_save_checkpoint(checkpoint)
     assert checkpoint["hyper_parameters"] == {
         "trained": "attn2",
