@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,8 @@ class LatentCache:
 
     def _read(self, path: Path) -> Tensor | None:
         try:
-            value: Tensor = load_file(path)["value"]
+            # read at once: load_file opens a file twice, and another process may delete it in between
+            value: Tensor = load(path.read_bytes())["value"]
             return value
         except (OSError, SafetensorError, KeyError):
             return None

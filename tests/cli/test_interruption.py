@@ -17,7 +17,7 @@ from inbetween.__main__ import main
 from inbetween.callbacks import Interruption
 from tests.cli.conftest import Run, write_yaml
 
-pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:LPIPS needs the weights")]
 STEPS = 8
 
 
