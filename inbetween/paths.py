@@ -13,21 +13,27 @@ def shipped(*parts: str) -> Path:
     return installed if installed.exists() else PACKAGE.parent.joinpath(*parts)
 
 
+def _found(name: str | Path, folder: str) -> Path | None:
+    """The file `name`: as given, or in a shipped folder."""
+    given = Path(name).expanduser()
+    if given.is_file():
+        return given
+    ours = shipped(folder, *given.parts)
+    return ours if not given.is_absolute() and ours.is_file() else None
+
+
 def find_config(name: str | Path) -> Path:
     """The YAML file `name`: as given, or in the shipped `configs` folder.
 
     Raises:
         UserError: It is in neither place.
     """
-    given = Path(name).expanduser()
-    if given.is_file():
-        return given
-    ours = shipped("configs", *given.parts)
-    if not given.is_absolute() and ours.is_file():
-        return ours
-    folder = shipped("configs")
-    known = ", ".join(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")))
-    raise UserError(f"There is no config file {name}; give a path, or one of those that ship: {known}.")
+    path = _found(name, "configs")
+    if path is None:
+        folder = shipped("configs")
+        known = ", ".join(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")))
+        raise UserError(f"There is no config file {name}; give a path, or one of those that ship: {known}.")
+    return path
 
 
 def find_checkpoint(name: str | Path) -> Path:
@@ -36,15 +42,7 @@ def find_checkpoint(name: str | Path) -> Path:
     Raises:
         UserError: It is in neither place.
     """
-    given = Path(name).expanduser()
-    if given.is_file():
-        return given
-    ours = shipped("checkpoints", *given.parts)
-    if not given.is_absolute() and ours.is_file():
-        return ours
-    folder = shipped("checkpoints")
-    known = ", ".join(sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.safetensors")))
-    raise UserError(
-        f"There is no checkpoint {name}; `fit` writes them below logs/"
-        + (f", and these ship: {known}." if known else ".")
-    )
+    path = _found(name, "checkpoints")
+    if path is None:
+        raise UserError(f"There is no checkpoint {name}; `fit` writes them below logs/.")
+    return path
