@@ -20,11 +20,12 @@ import cv2
 import numpy as np
 
 from inbetween.data.images import Pixels
+from inbetween.functional.color import LUMA
 
 VERSION = 3  # of what is found here; a change makes stored findings stale
 
 _SIDE = 256  # pixels of the longer side that frames are compared at for holds
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = np.array(LUMA, np.float32)
 _HOLD_LUMA = 4.0  # largest change, of 255, of the mean luma of 5x5 pixels within a hold
 _HOLD_COLOR = 6.0  # the same for what is left without luma, of 12x12 pixels: codecs store colour coarsely
 

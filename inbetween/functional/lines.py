@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from inbetween.functional.color import luma
+
 SIGMA = 1.0  # pixels: half the width of the lines looked for
 RATIO = 1.6  # of the two Gaussians' widths: the usual stand-in for a Laplacian of Gaussian
 THRESHOLD = 0.005  # how much darker than its surroundings a line is, of [0, 1]
@@ -25,8 +27,7 @@ def line_mask(image: Tensor) -> Tensor:
     Returns:
         (H, W) bool.
     """
-    red, green, blue = image.detach().float().cpu().numpy()
-    grey = 0.299 * red + 0.587 * green + 0.114 * blue
+    grey = luma(image.detach().float().cpu())[0].numpy()
     near = cv2.GaussianBlur(grey, (0, 0), SIGMA, borderType=cv2.BORDER_REPLICATE)
     far = cv2.GaussianBlur(grey, (0, 0), SIGMA * RATIO, borderType=cv2.BORDER_REPLICATE)
     return torch.from_numpy(far - near > THRESHOLD)
@@ -77,9 +78,8 @@ def soft_lines(images: Tensor) -> Tensor:
     Returns:
         (B, 1, H, W) float32 in [0, 1]; `line_mask`'s threshold lies at a quarter.
     """
-    grey = (images.float() * images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
     reach = math.ceil(3 * SIGMA * RATIO)
-    padded = F.pad(grey, (reach,) * 4, mode="replicate")
+    padded = F.pad(luma(images.float()), (reach,) * 4, mode="replicate")
     at = torch.arange(-reach, reach + 1, device=images.device, dtype=torch.float32)
     near, far = (torch.exp(-(at**2) / (2 * sigma**2)) for sigma in (SIGMA, SIGMA * RATIO))
     blurred = [

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from inbetween.functional.color import luma
+
 
 def lay_on(color: Tensor, opacity: Tensor, paper: float) -> Tensor:
     """The picture that a see-through drawing gives on grey paper: `opacity color + (1 - opacity) paper`.
@@ -49,6 +51,4 @@ def contrasting_paper(color: Tensor, opacity: Tensor) -> float:
     """
     clear_nearby = F.max_pool2d(1 - opacity, kernel_size=5, stride=1, padding=2)
     edge = opacity * clear_nearby
-    weights = color.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
-    luma = (color * weights).sum(1, keepdim=True)
-    return 0.0 if torch.sum(luma * edge) > 0.5 * torch.sum(edge) else 1.0
+    return 0.0 if torch.sum(luma(color) * edge) > 0.5 * torch.sum(edge) else 1.0

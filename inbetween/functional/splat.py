@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from inbetween.functional.warp import pixel_grid
+from inbetween.functional.warp import backward_warp, pixel_grid
 
 
 def softmax_splat(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,3 +35,35 @@ def softmax_splat(values: Tensor, flow: Tensor, importance: Tensor) -> tuple[Ten
     landed = landed.view(batch, channels + 1, height, width)
     total = landed[:, -1:]
     return landed[:, :-1] / total.clamp(min=1e-8), total
+
+
+def splatted_motion(flow_01: Tensor, flow_10: Tensor, first: Tensor, last: Tensor, spacing: Tensor) -> Tensor:
+    """Two guesses of the way through an in-between's pixels, from the keyframes' flows sent there.
+
+    Of points that meet, the one whose colour agrees more with the other keyframe is in front. Where
+    nothing lands, the keyframe's flow at the same pixel stands in.
+
+    Args:
+        flow_01: (M, 2, H, W) in pixels.
+        flow_10: (M, 2, H, W) in pixels.
+        first: (M, 3, H, W) in [0, 1].
+        last: (M, 3, H, W) in [0, 1].
+        spacing: (M, 1, H, W) in [0, 1].
+
+    Returns:
+        (M, 6, H, W) float32: way by first's points, way by last's points, in pixels; then for each
+        what landed, in [0, 1].
+    """
+    guesses, landed = [], []
+    for flow, near, far, share, sign in (
+        (flow_01, first, last, spacing, 1.0),
+        (flow_10, last, first, 1 - spacing, -1.0),
+    ):
+        # the map is given at the in-between's pixels: look it up about where a point will be
+        share = backward_warp(share, share * flow)
+        doubt = (near - backward_warp(far, flow)).abs().mean(1, keepdim=True)
+        way, weight = softmax_splat(flow, share * flow, -10 * doubt)
+        certain = weight / (weight + 0.002)
+        guesses.append(sign * (certain * way + (1 - certain) * flow))
+        landed.append(certain)
+    return torch.cat([*guesses, *landed], dim=1)

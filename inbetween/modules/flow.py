@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inbetween.functional.splat import softmax_splat
+from inbetween.functional.correlation import correlation
+from inbetween.functional.splat import splatted_motion
 from inbetween.functional.warp import backward_warp
 
 WIDTHS = (32, 64, 96, 128)  # of the features at 1/2, 1/4, 1/8 and 1/16 of the picture
@@ -65,62 +66,6 @@ def compose(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -
     blend = share * backward_warp(first, flow_t0) + (1 - share) * backward_warp(last, flow_t1)
     painted = 4 * spacing * (1 - spacing) * found.residual
     return blend + F.pad(painted, (0, 0, 0, 0, 0, first.shape[1] - 3))
-
-
-def correlation(a: Tensor, b: Tensor, radius: int) -> Tensor:
-    """Mean product of a's feature with b's at each offset up to `radius`, rows of offsets one by one.
-
-    Each row of a meets each near row of b in one matrix product, of which the band about the diagonal is
-    kept: matrix units do this many times faster than shifted products.
-
-    Args:
-        a: (M, C, H, W).
-        b: (M, C, H, W).
-        radius: In pixels.
-
-    Returns:
-        (M, (2 radius + 1)^2, H, W).
-    """
-    size, channels, height, width = a.shape
-    span = 2 * radius + 1
-    rows = a.permute(0, 2, 3, 1)[:, :, None] / channels
-    near = F.pad(b, (radius,) * 4).permute(0, 2, 3, 1).unfold(1, span, 1)  # (M, H, W + 2r, C, span)
-    products = rows @ near.permute(0, 1, 4, 3, 2)  # (M, H, span, W, W + 2r)
-    # shifting row x left by x lines the band up: rows become one element longer
-    band = F.pad(products.flatten(3), (0, width)).view(size, height, span, width, -1)[..., :span]
-    return band.permute(0, 2, 4, 1, 3).reshape(size, span * span, height, width)
-
-
-def splatted_motion(flow_01: Tensor, flow_10: Tensor, first: Tensor, last: Tensor, spacing: Tensor) -> Tensor:
-    """Two guesses of the way through an in-between's pixels, from the keyframes' flows sent there.
-
-    Of points that meet, the one whose colour agrees more with the other keyframe is in front. Where
-    nothing lands, the keyframe's flow at the same pixel stands in.
-
-    Args:
-        flow_01: (M, 2, H, W) in pixels.
-        flow_10: (M, 2, H, W) in pixels.
-        first: (M, 3, H, W) in [0, 1].
-        last: (M, 3, H, W) in [0, 1].
-        spacing: (M, 1, H, W) in [0, 1].
-
-    Returns:
-        (M, 6, H, W) float32: way by first's points, way by last's points, in pixels; then for each
-        what landed, in [0, 1].
-    """
-    guesses, landed = [], []
-    for flow, near, far, share, sign in (
-        (flow_01, first, last, spacing, 1.0),
-        (flow_10, last, first, 1 - spacing, -1.0),
-    ):
-        # the map is given at the in-between's pixels: look it up about where a point will be
-        share = backward_warp(share, share * flow)
-        doubt = (near - backward_warp(far, flow)).abs().mean(1, keepdim=True)
-        way, weight = softmax_splat(flow, share * flow, -10 * doubt)
-        certain = weight / (weight + 0.002)
-        guesses.append(sign * (certain * way + (1 - certain) * flow))
-        landed.append(certain)
-    return torch.cat([*guesses, *landed], dim=1)
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

@@ -1,6 +1,6 @@
 import torch
 
-from inbetween.functional.splat import softmax_splat
+from inbetween.functional.splat import softmax_splat, splatted_motion
 
 
 def test_whole_steps_move_pixels_and_leave_holes():
@@ -34,3 +34,18 @@ def test_the_more_important_of_two_is_in_front():
 def test_what_leaves_the_picture_is_lost():
     _, weight = softmax_splat(torch.ones(1, 1, 2, 2), torch.full((1, 2, 2, 2), 5.0), torch.zeros(1, 1, 2, 2))
     assert float(weight.sum()) == 0
+
+
+def test_splatted_motion_carries_the_flow_to_where_the_part_is():
+    """A square of flow 8 at columns 8 to 16 is found at columns 14 to 22 when three quarters are gone."""
+    flow_01, flow_10 = torch.zeros(2, 1, 2, 32, 32)
+    first, last = torch.ones(2, 1, 3, 32, 32)
+    first[..., 8:16, 8:16] = 0
+    last[..., 8:16, 16:24] = 0
+    flow_01[:, 0, 8:16, 8:16] = 8
+    flow_10[:, 0, 8:16, 16:24] = -8
+    guesses = splatted_motion(flow_01, flow_10, first, last, torch.full((1, 1, 32, 32), 0.75))
+    for guess in (guesses[0, 0], guesses[0, 2]):
+        torch.testing.assert_close(guess[9:15, 15:21], torch.full((6, 6), 8.0), atol=0.2, rtol=0)
+        assert guess[9:15, 26:].abs().max() < 0.1
+    assert guesses[0, 1].abs().max() < 1e-4

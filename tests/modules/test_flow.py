@@ -1,16 +1,7 @@
-import pytest
 import torch
 from torch.nn import functional as F
 
-from inbetween.functional.warp import backward_warp
-from inbetween.modules.flow import (
-    Intermediate,
-    IntermediateFlow,
-    compose,
-    correlation,
-    end_flows,
-    splatted_motion,
-)
+from inbetween.modules.flow import Intermediate, IntermediateFlow, compose, end_flows
 
 
 def blobs(shift: int = 0, size: int = 64) -> torch.Tensor:
@@ -61,32 +52,6 @@ def test_compose_moves_opacity_with_colour_and_leaves_the_residual_out_of_it():
     torch.testing.assert_close(frame[..., 8:-8][:, :1], expected[..., 8:-8] + 0.1, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("radius", [1, 3])
-def test_correlation_is_the_mean_product_at_each_offset(radius):
-    a, b = torch.randn(2, 8, 6, 9), torch.randn(2, 8, 6, 9)
-    padded = F.pad(b, (radius,) * 4)
-    span = range(2 * radius + 1)
-    expected = torch.stack(
-        [(a * padded[..., y : y + 6, x : x + 9]).mean(1) for y in span for x in span], dim=1
-    )
-    torch.testing.assert_close(correlation(a, b, radius), expected)
-
-
-def test_splatted_motion_carries_the_flow_to_where_the_part_is():
-    """A square of flow 8 at columns 8 to 16 is found at columns 14 to 22 when three quarters are gone."""
-    flow_01, flow_10 = torch.zeros(2, 1, 2, 32, 32)
-    first, last = torch.ones(2, 1, 3, 32, 32)
-    first[..., 8:16, 8:16] = 0
-    last[..., 8:16, 16:24] = 0
-    flow_01[:, 0, 8:16, 8:16] = 8
-    flow_10[:, 0, 8:16, 16:24] = -8
-    guesses = splatted_motion(flow_01, flow_10, first, last, torch.full((1, 1, 32, 32), 0.75))
-    for guess in (guesses[0, 0], guesses[0, 2]):
-        torch.testing.assert_close(guess[9:15, 15:21], torch.full((6, 6), 8.0), atol=0.2, rtol=0)
-        assert guess[9:15, 26:].abs().max() < 0.1
-    assert guesses[0, 1].abs().max() < 1e-4
-
-
 def test_a_new_network_believes_the_classical_flow():
     torch.manual_seed(0)
     network = IntermediateFlow()
@@ -113,9 +78,3 @@ def test_gradients_reach_every_weight():
     frame = compose(blobs().expand(2, -1, -1, -1), blobs(3).expand(2, -1, -1, -1), spacing[0], result)
     (frame.mean() + result.error.mean() + sum(level.mean() for level in result.levels)).backward()
     assert [name for name, weight in network.named_parameters() if weight.grad is None] == []
-
-
-def test_warp_used_here_agrees_with_a_shift():
-    flow = torch.zeros(1, 2, 64, 64)
-    flow[:, 0] = -4
-    torch.testing.assert_close(backward_warp(blobs(), flow)[..., 8:], blobs(4)[..., 8:])
