@@ -1,10 +1,17 @@
-"""Where the files that ship with inbetween lie, in a checkout and in an installed wheel."""
+"""Where files lie: those that ship, in a checkout and in an installed wheel, and the user's cache."""
 
+import os
 from pathlib import Path
 
 from inbetween.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
+
+
+def cached(name: str) -> Path:
+    """A file of the user's cache, `~/.cache/inbetween` or as XDG_CACHE_HOME says; it may not exist."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "inbetween" / name
 
 
 def shipped(*parts: str) -> Path:

@@ -1,6 +1,5 @@
 """AlexNet's weights for LPIPS: where they may lie on this machine, and the network made of them."""
 
-import os
 import pickle
 import socket
 import threading
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torchmetrics.utilities import rank_zero_info, rank_zero_warn
 
 from inbetween.errors import UserError
+from inbetween.paths import cached
 
 # torchvision's names: the convolutions of `torchvision.models.alexnet().features`
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -49,8 +49,7 @@ MISSING = (
 
 def cached_backbone() -> Path:
     """The file `fetch-lpips` writes: `inbetween/alexnet_features.safetensors` in the user's cache."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "inbetween" / "alexnet_features.safetensors"
+    return cached("alexnet_features.safetensors")
 
 
 def read_backbone(path: Path) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib.resources import files
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
+from inbetween.paths import cached
 
 # torchvision's numbers of the convolutions, layer by layer; each layer ends where LPIPS looks
 LAYERS = ((0, 2), (5, 7), (10, 12, 14))
@@ -25,8 +25,7 @@ SCALE = (0.458, 0.448, 0.450)
 
 def cached_vgg() -> Path:
     """Where VGG16 is looked for first: `inbetween/vgg16_features.safetensors` in the user's cache."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "inbetween" / "vgg16_features.safetensors"
+    return cached("vgg16_features.safetensors")
 
 
 def read_vgg(path: Path | None) -> dict[str, Tensor]:
