@@ -1,7 +1,7 @@
 """What happens around a method's steps: figures, pictures and files."""
 
 from inbetween.callbacks.frame_metrics import FrameMetrics
-from inbetween.callbacks.images import folder_for, write_frames, write_image
+from inbetween.callbacks.images import folder_for, write_frames, write_image, write_whole
 from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.learned_weights import LearnedWeights
 from inbetween.callbacks.prediction_writer import PredictionWriter
@@ -22,4 +22,5 @@ __all__ = [
     "folder_for",
     "write_frames",
     "write_image",
+    "write_whole",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from inbetween.commands.experiments import Task, experiments, windows_for
 from inbetween.commands.machine import description
 from inbetween.commands.measuring import Line, lines_of, measure_peaks, measure_times
 from inbetween.commands.minterpolate import minterpolate_clock
+from inbetween.commands.reports import aligned, write_text
 from inbetween.commands.sd15 import write_sd15_sized_backbone
 from inbetween.errors import UserError
 
@@ -96,10 +96,7 @@ def benchmark(
         "drawing": [drawing_entry(line) for line in lines if line.task.kind == "draw"]
         + [minterpolate_entry(size, values) for size, values in seconds.items()],
     }
-    output.mkdir(parents=True, exist_ok=True)
-    partial = output / f".benchmark.json.{os.getpid()}.partial"
-    partial.write_text(json.dumps(report, indent=2), encoding="utf-8")
-    partial.replace(output / "benchmark.json")
+    write_text(output / "benchmark.json", json.dumps(report, indent=2))
     print(tables(report))
     print(f"\nwritten to {output / 'benchmark.json'}")
     return report
@@ -199,7 +196,7 @@ def tables(report: dict[str, Any]) -> str:
         f" {machine['device']}, torch {machine['torch']}, {report['precision']};"
         f" median (lowest-highest) of {report['repeats']} rounds"
     )
-    blocks = [[head], rates, *(_aligned(rows) for rows in (training, drawing) if len(rows) > 1)]
+    blocks = [[head], rates, *(aligned(rows) for rows in (training, drawing) if len(rows) > 1)]
     return "\n" + "\n\n".join("\n".join(block) for block in blocks)
 
 
@@ -211,16 +208,3 @@ def _last_cells(entry: dict[str, Any]) -> list[str]:
 def _shown(value: Figure, unit: float = 1.0, digits: int = 3) -> str:
     middle, low, high = (f"{value[key] * unit:.{digits}g}" for key in ("median", "low", "high"))
     return f"{middle} ({low}-{high})"
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if not place else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    lines.insert(1, "-" * len(lines[0]))
-    return lines

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import time
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from inbetween.callbacks import write_image
 from inbetween.commands.methods import load_method
+from inbetween.commands.reports import aligned, name_for, write_text
 from inbetween.data import WindowDataModule
 from inbetween.functional.grid import picture_grid, stacked
 from inbetween.methods.base import SpacedMethod
@@ -72,7 +73,8 @@ def compare(
     """Run methods on the same windows and measure them; hold and cross-fade are always among them.
 
     Prints a table with each figure's mean and its 95 % bootstrap interval over scenes, and writes
-    `summary.csv`, `windows.csv` (a line per method and window), `compare.json` and `compare.png`.
+    `summary.csv`, `windows.csv` (a line per method and window), `differences.csv` (of each two methods,
+    window by window, with intervals), `compare.json` and `compare.png`.
 
     Args:
         data: The windows.
@@ -119,12 +121,14 @@ def compare(
             start = time.perf_counter()
             with fabric.autocast(), torch.no_grad():
                 method.to(fabric.device)
-                if isinstance(method, SpacedMethod):
-                    frames, errors = method.draw_judged(batch)
-                    rows[place].doubts |= doubts(errors, batch)
-                else:
-                    frames = method.draw(batch)
+                frames, errors = (
+                    method.draw_judged(batch)
+                    if isinstance(method, SpacedMethod)
+                    else (method.draw(batch), None)
+                )
             seconds[place] += time.perf_counter() - start
+            if errors is not None:
+                rows[place].doubts |= doubts(errors, batch)
             measured[place].update(frames, batch)
             for number in rows_shown:
                 index = indices[number]
@@ -137,8 +141,9 @@ def compare(
         }
     summary = [summarise(row, names) for row in rows]
     print(table(summary, len(names), split))
-    for line in filter(None, (line.get("surest") for line in summary)):
-        print(line["text"])
+    for line in summary:
+        if "surest" in line:
+            print(surest_text(line))
     report = {
         "windows": len(names),
         "split": split,
@@ -149,9 +154,10 @@ def compare(
         "interval": "95 % percentile bootstrap over scenes, 2000 resamples, seed 0",
         "methods": summary,
     }
-    _write(output / "compare.json", json.dumps(report, indent=2))
-    _write(output / "summary.csv", summary_csv(summary))
-    _write(output / "windows.csv", windows_csv(rows, names))
+    write_text(output / "compare.json", json.dumps(report, indent=2))
+    write_text(output / "summary.csv", summary_csv(summary))
+    write_text(output / "windows.csv", windows_csv(rows, names))
+    write_text(output / "differences.csv", differences_csv(rows, names))
     if truth:
         sheets = [sheet(rows, true, index, names[index]) for index, true in sorted(truth.items())]
         write_image(output / "compare.png", stacked(sheets))
@@ -164,9 +170,7 @@ def named_rows(entries: list[str]) -> list[Row]:
     rows: list[Row] = []
     for entry in entries:
         config, _, checkpoint = entry.partition("=")
-        stem = Path(config).stem
-        taken = sum(row.name.partition("#")[0] == stem for row in rows)
-        rows.append(Row(f"{stem}#{taken + 1}" if taken else stem, config, checkpoint or None))
+        rows.append(Row(name_for(config, [row.name for row in rows]), config, checkpoint or None))
     return rows
 
 
@@ -189,12 +193,18 @@ def summarise(row: Row, names: dict[int, str]) -> dict[str, Any]:
     key = "lpips" if "lpips" in figures else "ssim"
     if row.doubts and figures:
         pairs = torch.tensor([(score, row.doubts[index]) for index, score in row.scores[key].items()])
-        surest, mean = mean_of_surest(pairs[:, 0], pairs[:, 1], COVERAGE), figures[key]["mean"]
-        text = (
-            f"{row.name}: {key} {mean:.3f}, and {surest:.3f} on the {COVERAGE:.0%} of windows it is surest of"
-        )
-        summary["surest"] = {"figure": key, "coverage": COVERAGE, "mean": surest, "text": text}
+        mean = mean_of_surest(pairs[:, 0], pairs[:, 1], COVERAGE)
+        summary["surest"] = {"figure": key, "coverage": COVERAGE, "mean": mean}
     return summary
+
+
+def surest_text(line: dict[str, Any]) -> str:
+    """How much better the windows are that a method is surest of, from its summary."""
+    key, share, mean = line["surest"]["figure"], line["surest"]["coverage"], line["surest"]["mean"]
+    whole = line["figures"][key]["mean"]
+    return (
+        f"{line['method']}: {key} {whole:.3f}, and {mean:.3f} on the {share:.0%} of windows it is surest of"
+    )
 
 
 def doubts(errors: Tensor, batch: WindowBatch) -> dict[int, float]:
@@ -218,17 +228,8 @@ def table(summary: list[dict[str, Any]], windows: int, split: str) -> str:
             means.append(f"{found['mean']:.{digits}f}" if found else "-")
             intervals.append(f"{found['low']:.{digits}f}-{found['high']:.{digits}f}" if found else "")
         cells += [[*means, f"{line['seconds_per_frame']:.4f}"], [*intervals, ""]]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if not i else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in cells
-    ]
-    lines.insert(1, "-" * len(lines[0]))
     note = f"{windows} windows of {split}; below each mean its 95 % bootstrap interval over scenes"
-    return "\n".join(["", *(line.rstrip() for line in lines), "", note])
+    return "\n".join(["", *aligned(cells), "", note])
 
 
 def summary_csv(summary: list[dict[str, Any]]) -> str:
@@ -236,6 +237,26 @@ def summary_csv(summary: list[dict[str, Any]]) -> str:
     lines = [["method", "figure", "mean", "low", "high", "n"]]
     for line in summary:
         lines += [[line["method"], key, *map(str, found.values())] for key, found in line["figures"].items()]
+    return _csv(lines)
+
+
+def differences_csv(rows: list[Row], names: dict[int, str]) -> str:
+    """A line per figure and two methods: the mean of score minus other's score of the same windows.
+
+    Windows differ more than methods do, so the interval of the difference is much narrower than those of the
+    two means. `better` is the share of windows in which the method beats the other.
+    """
+    lines = [["method", "other", "figure", "mean", "low", "high", "better", "n"]]
+    for other, row in combinations(rows, 2):
+        for key, (_, more) in FIGURES.items():
+            shared = sorted(row.scores.get(key, {}).keys() & other.scores.get(key, {}).keys())
+            if not shared:
+                continue
+            gaps = torch.tensor([row.scores[key][index] - other.scores[key][index] for index in shared])
+            low, high = bootstrap_interval(gaps, groups=[names[index].rpartition("/")[0] for index in shared])
+            better = float((gaps > 0 if more else gaps < 0).float().mean())
+            numbers = [float(gaps.double().mean()), low, high, better]
+            lines.append([row.name, other.name, key, *map(str, numbers), str(len(shared))])
     return _csv(lines)
 
 
@@ -270,10 +291,3 @@ def _csv(lines: list[list[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

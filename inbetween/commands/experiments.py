@@ -14,6 +14,7 @@ from torch.utils.data import default_collate
 
 from inbetween.commands.methods import build_method, read_yaml
 from inbetween.commands.origin import OriginLoop
+from inbetween.commands.reports import name_for
 from inbetween.data import SyntheticCels, WindowSpec
 from inbetween.errors import UserError
 from inbetween.methods import Method, TrainableMethod
@@ -182,12 +183,10 @@ def experiments(
         )
     rows: list[Experiment] = []
     for file, checkpoint, keys in found:
-        stem = Path(file).stem
-        taken = sum(row.name.partition("#")[0] == stem for row in rows)
         arguments: dict[str, Any] = keys.get("model", {}).get("init_args", {})
         if backbone and "pretrained" in arguments.get("backbone", {}).get("init_args", {}):
             keys = merged(keys, {"model": {"init_args": {"backbone": {"init_args": backbone}}}})
-        rows.append(Experiment(f"{stem}#{taken + 1}" if taken else stem, file, keys, checkpoint))
+        rows.append(Experiment(name_for(file, [row.name for row in rows]), file, keys, checkpoint))
     return rows
 
 

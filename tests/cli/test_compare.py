@@ -89,6 +89,7 @@ def test_table_and_files(compare: Compare, capsys: pytest.CaptureFixture[str]) -
     assert sorted(path.name for path in Path("logs/compare").iterdir()) == [
         "compare.json",
         "compare.png",
+        "differences.csv",
         "summary.csv",
         "windows.csv",
     ]
@@ -169,3 +170,22 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     assert line["surest"]["mean"] == pytest.approx(mean, abs=1e-6)
     assert f"and {mean:.3f} on the 80% of windows it is surest of" in capsys.readouterr().out
     assert all("surest" not in line for line in report["methods"] if line["method"] != "spacing_flow")
+
+
+def test_differences_are_taken_window_by_window(compare: Compare) -> None:
+    compare()
+    with Path("logs/compare/windows.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    score = {(line["method"], line["index"]): float(line["line_distance"]) for line in lines}
+    gaps = [score["dis", key] - score["cross_fade", key] for method, key in score if method == "dis"]
+    with Path("logs/compare/differences.csv").open() as file:
+        (found,) = (
+            line
+            for line in csv.DictReader(file)
+            if (line["method"], line["other"], line["figure"]) == ("dis", "cross_fade", "line_distance")
+        )
+    assert int(found["n"]) == len(gaps) == 6
+    assert float(found["mean"]) == pytest.approx(sum(gaps) / 6, rel=1e-5)
+    assert float(found["low"]) <= float(found["mean"]) <= float(found["high"])
+    # less is better
+    assert float(found["better"]) == pytest.approx(sum(gap < 0 for gap in gaps) / 6)

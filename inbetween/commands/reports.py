@@ -1,0 +1,36 @@
+"""What commands that measure several methods write and print."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from inbetween.callbacks import write_whole
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table for the terminal: its head, a rule, and the rest, numbers to the right.
+
+    Args:
+        rows: Cells of equally many columns, the head first.
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if not place else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    lines.insert(1, "-" * len(lines[0]))
+    return [line.rstrip() for line in lines]
+
+
+def name_for(file: str, taken: Sequence[str]) -> str:
+    """What a YAML file's method is called in tables: the file's stem, numbered where names share it."""
+    stem = Path(file).stem
+    same = sum(name.partition("#")[0] == stem for name in taken)
+    return f"{stem}#{same + 1}" if same else stem
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in UTF-8, whole or not at all; its folder is made."""
+    write_whole(path, text.encode("utf-8"))
