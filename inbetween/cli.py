@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from inbetween.callbacks import Interruption, PredictionWriter
@@ -106,7 +107,7 @@ class InbetweenCLI(LightningCLI):
         self._prepare("predict")
         self.config_init["predict"]["return_predictions"] = False  # files are wanted, not tensors
         if not self._writers():
-            self.trainer.callbacks.append(PredictionWriter())  # type: ignore[attr-defined]
+            self._callbacks.append(PredictionWriter())
 
     def after_predict(self) -> None:
         """Say where the drawings are; Lightning calls this after `predict`."""
@@ -115,8 +116,13 @@ class InbetweenCLI(LightningCLI):
                 print(f"drawings: {writer.folder}")
 
     def _writers(self) -> list[PredictionWriter]:
-        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
-        return [callback for callback in callbacks if isinstance(callback, PredictionWriter)]
+        return [callback for callback in self._callbacks if isinstance(callback, PredictionWriter)]
+
+    @property
+    def _callbacks(self) -> list[Callback]:
+        """The trainer's own list, which Lightning's class does not declare."""
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]  # see above
+        return callbacks
 
     def _prepare(self, stage: str) -> None:
         """Read the windows, and the weights of a checkpoint that holds nothing else."""

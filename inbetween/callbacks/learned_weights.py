@@ -16,7 +16,7 @@ TITLE = "weight of the last keyframe against t, a line for each head; grey: t it
 
 
 @runtime_checkable
-class Weighting(Protocol):
+class WeightsKeyframes(Protocol):
     """A method that weights its keyframes."""
 
     def learned_weights(self, t: Tensor) -> dict[str, Tensor]:
@@ -53,7 +53,7 @@ class LearnedWeights(L.Callback):
         Raises:
             UserError: The method has none.
         """
-        if not isinstance(pl_module, Weighting):
+        if not isinstance(pl_module, WeightsKeyframes):
             raise UserError(
                 f"{type(pl_module).__name__} does not weight its keyframes: leave out the callback"
                 " LearnedWeights."
@@ -63,7 +63,7 @@ class LearnedWeights(L.Callback):
         """Show the charts."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        assert isinstance(pl_module, Weighting)
+        assert isinstance(pl_module, WeightsKeyframes)
         weights = pl_module.learned_weights(torch.linspace(0, 1, POINTS, device=pl_module.device))
         for logger in trainer.loggers:
             add_image = getattr(getattr(logger, "experiment", None), "add_image", None)

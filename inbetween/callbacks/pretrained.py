@@ -3,9 +3,20 @@
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
+
+from inbetween.errors import UserError
+
+
+@runtime_checkable
+class SavesPretrained(Protocol):
+    """A method that trains parts of a backbone."""
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write each part into a subfolder, as diffusers' and transformers' classes do."""
 
 
 class PretrainedWriter(Callback):
@@ -20,13 +31,26 @@ class PretrainedWriter(Callback):
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
 
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Look whether there is something to write, before training and not after it.
+
+        Raises:
+            UserError: The method makes no part of a backbone.
+        """
+        if not isinstance(pl_module, SavesPretrained):
+            raise UserError(
+                f"{type(pl_module).__name__} makes no part of a backbone: leave out the callback"
+                " PretrainedWriter."
+            )
+
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write, from one process, and only after the last step."""
         if trainer.interrupted or not trainer.is_global_zero:
             return
+        assert isinstance(pl_module, SavesPretrained)
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".writing-") as temporary:
-            pl_module.save_pretrained(Path(temporary))  # type: ignore[operator]
+            pl_module.save_pretrained(Path(temporary))
             for part in sorted(Path(temporary).iterdir()):
                 target = self.folder / part.name
                 if target.exists():
