@@ -234,7 +234,7 @@ def _cut(found: Intermediate, size: tuple[int, int], shape: tuple[int, int]) -> 
 
 
 def _cut_for_perception(side: int, batch: WindowBatch) -> tuple[slice | EllipsisType, ...]:
-    """A random quarter of square views, for a term that costs as much as all the rest."""
+    """A random quarter of square views: on whole ones VGG16 would cost more than all the rest."""
     stream = generators(batch["seed"][:1])[0]
     corner = torch.randint(side - side // 2 + 1, (2,), generator=stream).tolist()
     return (..., *(slice(start, start + side // 2) for start in corner))
