@@ -32,7 +32,7 @@ class Window(TypedDict):
     flow_t0: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to first, at target's pixels
     flow_t1: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to last, at target's pixels
     spacing: NotRequired[Tensor]  # (N, 1, H, W) truth in [0, 1]: share of its path a pixel has gone
-    frame_ids: NotRequired[Tensor]  # (N + 2,) int64: hash of each picture, where it comes back each epoch
+    frame_ids: NotRequired[Tensor]  # (N + 2,) int64: names each picture, where it comes back each epoch
 
 
 class WindowBatch(TypedDict):

@@ -32,6 +32,8 @@ class StoredScene:
         fit: How the stored pictures come to a window's size.
         drawings: For each frame, the number of the frame that first showed its drawing.
         cuts: Numbers of the frames that begin a new shot.
+        ids: For each frame an int64 that is the same in every run, and another one once the file, or how
+            it is fitted, changes.
     """
 
     scene: Scene
@@ -39,6 +41,7 @@ class StoredScene:
     fit: Fit
     drawings: tuple[int, ...]
     cuts: tuple[int, ...]
+    ids: tuple[int, ...]
 
     def read(self, numbers: tuple[int, ...]) -> Pixels:
         """Frames by number, (len(numbers), h, w, 3).
@@ -64,7 +67,7 @@ class FrameStore:
 
     def __init__(self, spec: WindowSpec) -> None:
         self.spec = spec
-        self.keep = spec.augment.crop if spec.augment else 1.0
+        self.keep = float(spec.augment.crop) if spec.augment else 1.0
         look = (_VERSION, shots.VERSION, *spec.size, spec.fit, *spec.background, self.keep)
         self.folder = Path(spec.cache_dir).expanduser() / _digest(repr(look))
 
@@ -101,7 +104,9 @@ class FrameStore:
             pictures = np.load(file, mmap_mode="r")
             if pictures.shape != (len(scene.frames), *fit.store, 3) or pictures.dtype != np.uint8:
                 return None
-            return StoredScene(scene, file, fit, tuple(index["drawings"]), tuple(index["cuts"]))
+            # names of folder and file are digests of the fitting and of the scene's place
+            ids = (_id(repr((self.folder.name, file.name, *state))) for state in index["frames"])
+            return StoredScene(scene, file, fit, tuple(index["drawings"]), tuple(index["cuts"]), tuple(ids))
         except (OSError, EOFError, ValueError, KeyError, TypeError):
             return None
 
@@ -186,3 +191,8 @@ def _state(scene: Scene) -> list[list[str | int]]:
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+
+
+def _id(text: str) -> int:
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)

@@ -1,6 +1,5 @@
 """Scenes cut into windows, and windows read from the frame store."""
 
-import hashlib
 import logging
 from itertools import pairwise
 
@@ -8,7 +7,7 @@ import numpy as np
 import torch
 
 from inbetween.data.augment import augment_pictures
-from inbetween.data.images import Pixels, pad
+from inbetween.data.images import pad
 from inbetween.data.scenes import Scene
 from inbetween.data.source import WindowDataset, WindowSpec
 from inbetween.data.store import FrameStore, StoredScene
@@ -102,11 +101,13 @@ class SceneWindows(WindowDataset):
         stored = self.scenes[place]
         _, _, height, width = stored.fit.box
         pictures = stored.read(numbers)
+        ids = torch.tensor([stored.ids[number] for number in numbers])
         t = torch.arange(1, spec.between + 1, dtype=torch.float32) / (spec.between + 1)
         if spec.augment:
             seed = sample_seed(spec.seed, epoch, index, _AUGMENT_STREAM)
             pictures, reversed_ = augment_pictures(pictures, height, width, spec.augment, seed)
-            t = (1 - t).flip(0) if reversed_ else t
+            if reversed_:
+                t, ids = (1 - t).flip(0), ids.flip(0)
         pictures = pad(pictures, stored.fit.box, spec.size, spec.background)
         images = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).float().div_(255)
         frames = stored.scene.frames
@@ -121,12 +122,5 @@ class SceneWindows(WindowDataset):
             name=f"{stored.scene.label}/{frames[numbers[0]].stem}-{frames[numbers[-1]].stem}",
         )
         if not (spec.augment and spec.augment.changes_pixels):
-            window["frame_ids"] = torch.tensor([picture_id(picture) for picture in pictures])
+            window["frame_ids"] = ids
         return window
-
-
-def picture_id(picture: Pixels) -> int:
-    """Hash of a picture (H, W, 3) and its size, an int64: equal pictures have equal ids in every run."""
-    content = hashlib.blake2b(repr(picture.shape).encode(), digest_size=8)
-    content.update(np.ascontiguousarray(picture).data)
-    return int.from_bytes(content.digest(), "little", signed=True)

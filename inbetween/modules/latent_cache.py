@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class LatentCache:
         """What the network makes of frames, computed for those that are not there yet.
 
         Args:
-            ids: (K,) int64, equal for equal frames.
+            ids: (K,) int64, equal only for equal frames.
             compute: Gives the rows (M, ...) of the frames at positions (M,) of `ids`, all of one shape.
 
         Returns:
@@ -90,7 +90,7 @@ class LatentCache:
             if shutil.disk_usage(path.parent).free < RESERVE:
                 return
             partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-            save_file({"value": value}, partial)
+            partial.write_bytes(save({"value": value}))
             partial.replace(path)
         except (OSError, SafetensorError) as error:  # training does not need the cache
             log.warning("The latent cache %s cannot be written (%s).", path.parent, error)

@@ -1,6 +1,7 @@
 """How scenes are cut into windows, and what a window holds."""
 
 import logging
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ def test_impossible_changes_are_refused(values: dict[str, float]) -> None:
         Augment(**values)
 
 
-def test_equal_pictures_have_equal_ids_and_changed_ones_none(scenes_root: Path, tmp_path: Path) -> None:
+def test_pictures_that_come_back_have_ids_and_changed_ones_none(scenes_root: Path, tmp_path: Path) -> None:
     windows = open_windows(scenes_root, tmp_path, between=2)
     early, late = windows[0, 0], windows[1, 1]
     assert early["frame_ids"].dtype == torch.int64
@@ -179,9 +180,14 @@ def test_equal_pictures_have_equal_ids_and_changed_ones_none(scenes_root: Path, 
     other_size = open_windows(scenes_root, tmp_path, between=2, size=(24, 32))[0, 0]
     assert not set(other_size["frame_ids"].tolist()) & set(early["frame_ids"].tolist())
 
+    path = scenes_root / "train" / "cat" / "walk" / "0001.png"
+    os.utime(path, ns=(1, 1))
+    touched = open_windows(scenes_root, tmp_path, between=2)[0, 0]["frame_ids"]
+    assert (touched != early["frame_ids"]).tolist() == [True, False, False, False]
+
     backwards = Augment(flip=0, crop=1, color=0, reverse=1)
     reverse = open_windows(scenes_root, tmp_path, between=2, augment=backwards)[0, 0]
-    assert reverse["frame_ids"].tolist() == early["frame_ids"].flip(0).tolist()
+    assert reverse["frame_ids"].tolist() == touched.flip(0).tolist()
     for change in ({"flip": 0.1}, {"crop": 0.9}, {"color": 0.1}):
         augment = Augment(**{"flip": 0, "crop": 1, "color": 0, "reverse": 0, **change})
         assert "frame_ids" not in open_windows(scenes_root, tmp_path, between=2, augment=augment)[0, 0]
