@@ -137,6 +137,9 @@ class InbetweenCLI(LightningCLI):
         if self.trainer.is_global_zero:
             last = getattr(self.trainer.checkpoint_callback, "last_model_path", "")
             print(f"checkpoint: {last or 'none written'}")
+            weights = Path(folder or ".") / "weights.safetensors"
+            if weights.is_file():
+                print(f"weights to draw with: {weights}")
             print(f"TensorBoard: tensorboard --logdir {folder}")
 
 

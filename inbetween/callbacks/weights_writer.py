@@ -6,7 +6,9 @@ from pathlib import Path
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
-from safetensors.torch import save_file
+from safetensors.torch import save
+
+from inbetween.callbacks.images import write_whole
 
 
 class WeightsWriter(Callback):
@@ -23,12 +25,12 @@ class WeightsWriter(Callback):
         folder = Path(trainer.log_dir or trainer.default_root_dir)
         if trainer.interrupted:
             return
-        whole, partial = folder / ".weights.ckpt", folder / ".weights.partial"
+        whole = folder / ".weights.ckpt"
         trainer.save_checkpoint(whole, weights_only=True)  # gathers what processes share out among them
         if trainer.is_global_zero:
             saved = torch.load(whole, weights_only=True, map_location="cpu")
             weights = {name: value.contiguous() for name, value in saved["state_dict"].items()}
             about = {"method": saved["method"], "hyper_parameters": json.dumps(saved["hyper_parameters"])}
-            save_file(weights, partial, metadata=about)
-            partial.replace(folder / "weights.safetensors")
+            # safetensors' own save_file leaves files that nobody else may read
+            write_whole(folder / "weights.safetensors", save(weights, metadata=about))
             whole.unlink()

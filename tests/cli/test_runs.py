@@ -79,6 +79,8 @@ def test_bf16_as_shipped_leaves_whole_weights_and_small_ones_to_draw_with(run: R
     assert {tensor.dtype for tensor in saved.values()} == {torch.float32}
     path = Path("logs/exp1/version_0/weights.safetensors")
     weights = load_file(path)
+    # others may read what they may read of the log beside it
+    assert path.stat().st_mode == path.with_name("config.yaml").stat().st_mode
     assert {name: tensor.dtype for name, tensor in weights.items()} == dict.fromkeys(saved, torch.float16)
     for name, tensor in weights.items():
         torch.testing.assert_close(tensor.float(), saved[name], rtol=1e-3, atol=1e-6)
