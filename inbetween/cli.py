@@ -21,7 +21,7 @@ from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import load_weights, read_checkpoint, read_yaml
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError, user_error_behind
-from inbetween.methods import Method
+from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import nothing_to_train
 from inbetween.paths import find_config
 
@@ -92,6 +92,8 @@ class InbetweenCLI(LightningCLI):
         """Find mistakes before a logger makes a folder; Lightning calls this before `fit`."""
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             raise nothing_to_train(self.model)
+        assert isinstance(self.model, TrainableMethod)  # others have no parameters
+        self.model.prepare_fit()
         self._prepare("fit")
 
     def before_validate(self) -> None:

@@ -106,6 +106,8 @@ def interpolate(
     folder.prepare([*keys.paths, *maps], job, overwrite)
 
     print(f"{keys}; between each two {places}, by {method}")
+    if not checkpoint and any(parameter.requires_grad for parameter in artist.parameters()):
+        print(f"warning: {config} is not trained: give the weights of a run with --method {config}=PATH")
     for number in sorted(keys.cuts):
         before, after = keys.paths[number - 1], keys.paths[number]
         held = f"{before} is held until then; --cuts draw draws instead"

@@ -170,6 +170,17 @@ class TrainableMethod(Method):
         self.optimizer, self.schedule, self.warmup_steps = optimizer, schedule, warmup_steps
         leave_frozen_out(self)
 
+    def prepare_fit(self) -> None:
+        """Fetch what only training needs; called before a run writes anything, and when `fit` starts.
+
+        Raises:
+            UserError: It cannot be had.
+        """
+
+    def on_fit_start(self) -> None:
+        """Prepare, where the command line has not done it."""
+        self.prepare_fit()
+
     @abstractmethod
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """The loss of a batch, seeded by each sample's own seed, and further scalars in `logs`."""

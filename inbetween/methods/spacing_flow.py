@@ -92,10 +92,11 @@ class SpacingFlow(SpacedMethod, TrainableMethod):
         self.network = IntermediateFlow()
         self._perceptual: tuple[PerceptualLoss, ...] = ()  # in a tuple, so that it is no part of the model
 
-    def on_fit_start(self) -> None:
-        """Read VGG16 before the first step, not after half of the training."""
+    def prepare_fit(self) -> None:
+        """Read VGG16 now, not after half of the training."""
         if self.perceptual_weight:
-            self._perceptual = (PerceptualLoss(self.perceptual_backbone).to(self.device),)
+            loss = self._perceptual[0] if self._perceptual else PerceptualLoss(self.perceptual_backbone)
+            self._perceptual = (loss.to(self.device),)
 
     @property
     def progress(self) -> float:

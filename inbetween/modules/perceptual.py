@@ -43,7 +43,8 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
         from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
 
         try:
-            state = VGG16_Weights.IMAGENET1K_FEATURES.get_state_dict(progress=False, check_hash=True)
+            # the ones LPIPS was made with; IMAGENET1K_FEATURES are other weights, for other pictures
+            state = VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
         except OSError as error:
             raise UserError(
                 "The perceptual loss needs VGG16, which cannot be downloaded: put torchvision's weights at"

@@ -191,6 +191,15 @@ def test_fit_from_weights_alone(refused: Refused, exp1: list[str], tmp_path: Pat
     )
 
 
+def test_what_only_training_needs_is_missed_before_anything_is_written(
+    refused: Refused, tmp_path: Path
+) -> None:
+    path = tmp_path / "vgg.pth"
+    assert refused("fit", "--config", "spacing_flow.yaml", "--model.init_args.perceptual_backbone", path) == (
+        f"{path} is not a readable weights file of VGG16; give another one."
+    )
+
+
 def test_fit_of_a_method_whose_weights_are_all_frozen(refused: Refused, exp1: list[str]) -> None:
     args = ["--config", "latent_slerp.yaml", *exp1[exp1.index("exp1.yaml") + 1 :]]
     assert refused("fit", *args, "--model.init_args.trained", "none").startswith(

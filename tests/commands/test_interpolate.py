@@ -446,3 +446,12 @@ def test_too_little_memory_is_said_in_one_sentence(
         "inbetween: The memory of cpu is too small for 2 keyframes of 20x12 in RGB, 1 drawings at once: give "
         "smaller keyframes or fewer drawings, or --accelerator cpu.\n"
     )
+
+
+def test_untrained_weights_are_pointed_out(
+    draw: Draw, flat: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw("--keyframes", *flat(0, 9), "--method", "spacing_flow.yaml", output="untrained")
+    assert "warning: spacing_flow.yaml is not trained" in capsys.readouterr().out
+    draw("--keyframes", *flat(0, 9), "--method", "dis.yaml", output="classical")
+    assert "not trained" not in capsys.readouterr().out
