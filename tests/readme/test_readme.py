@@ -98,7 +98,10 @@ def newcomer(
         "num_sanity_val_steps": 0,
         "log_every_n_steps": 1,
     }
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"data": overlay, "trainer": trainer}))
+    few = {"channels": [16, 32], "embedding_dim": 16, "encoder_layers": 1, "encoder_image_size": 16}
+    model = {"init_args": {"backbone": {"init_args": few}}}
+    whole = {"model": model, "data": overlay, "trainer": trainer}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(whole))
     (tmp_path / "tiny_compare.yaml").write_text(yaml.safe_dump({"data": overlay}))
 
 
