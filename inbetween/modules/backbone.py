@@ -16,6 +16,7 @@ from inbetween.modules.latent_diffusion import (
     PredictionType,
     TrainedPart,
     load_part,
+    load_shared_parts,
 )
 from inbetween.paths import shipped
 
@@ -57,21 +58,13 @@ class Backbone(LatentDiffusion):
         frozen_dtype: FrozenDtype = "float32",
     ) -> None:
         super().__init__()
-        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
         from transformers import CLIPVisionModelWithProjection
 
         source = (pretrained, revision, variant)
-        overrides = {"prediction_type": prediction_type} if prediction_type else {}
-        vae = load_part(AutoencoderKL.from_pretrained, "vae", *source)
+        parts = load_shared_parts(*source, prediction_type)
         encoder = CLIPVisionModelWithProjection
         self.image_encoder = load_part(encoder.from_pretrained, "image_encoder", *source)
-        self._adopt(
-            vae=vae,
-            unet=load_part(UNet2DConditionModel.from_pretrained, "unet", *source),
-            scheduler=load_part(DDIMScheduler.from_pretrained, "scheduler", *source, **overrides),
-            gradient_checkpointing=gradient_checkpointing,
-            frozen_dtype=frozen_dtype,
-        )
+        self._adopt(*parts, gradient_checkpointing, frozen_dtype)
 
     def embed(self, images: Tensor) -> Tensor:
         """CLIP's image embedding (B, D) float32 of images (B, 3, H, W) in [0, 1]."""
@@ -235,11 +228,9 @@ class TextBackbone(LatentDiffusion):
         frozen_dtype: FrozenDtype = "float32",
     ) -> None:
         super().__init__()
-        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
         source = (pretrained, revision, variant)
-        overrides = {"prediction_type": prediction_type} if prediction_type else {}
         tokenizer = load_part(CLIPTokenizer.from_pretrained, "tokenizer", *source)
         encoder = load_part(CLIPTextModel.from_pretrained, "text_encoder", *source).float().eval()
         # Where files are missing transformers makes a tokenizer that knows no words, without complaint.
@@ -261,13 +252,7 @@ class TextBackbone(LatentDiffusion):
         self.register_buffer("null_tokens", null_tokens, persistent=False)
         self.prompt_tokens: Tensor
         self.null_tokens: Tensor
-        self._adopt(
-            vae=load_part(AutoencoderKL.from_pretrained, "vae", *source),
-            unet=load_part(UNet2DConditionModel.from_pretrained, "unet", *source),
-            scheduler=load_part(DDIMScheduler.from_pretrained, "scheduler", *source, **overrides),
-            gradient_checkpointing=gradient_checkpointing,
-            frozen_dtype=frozen_dtype,
-        )
+        self._adopt(*load_shared_parts(*source, prediction_type), gradient_checkpointing, frozen_dtype)
 
     @property
     def null_condition(self) -> Tensor:

@@ -253,3 +253,25 @@ def load_part(
             f" had from the hub ({type(error).__name__}); run `hf download {pretrained} --local-dir FOLDER`"
             " where there is a network, bring FOLDER here and give it as `pretrained`."
         ) from error
+
+
+def load_shared_parts(
+    pretrained: str, revision: str | None, variant: str | None, prediction_type: PredictionType | None
+) -> tuple[AutoencoderKL, UNet2DConditionModel, SchedulerMixin]:
+    """Autoencoder, denoiser and noise schedule of a backbone; see `load_part`.
+
+    Args:
+        pretrained: Folder or hub id.
+        revision: Branch, tag or commit of a hub id.
+        variant: Suffix of the weight files.
+        prediction_type: What the denoiser puts out; None takes what the schedule's config says.
+    """
+    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+
+    source = (pretrained, revision, variant)
+    overrides = {"prediction_type": prediction_type} if prediction_type else {}
+    return (
+        load_part(AutoencoderKL.from_pretrained, "vae", *source),
+        load_part(UNet2DConditionModel.from_pretrained, "unet", *source),
+        load_part(DDIMScheduler.from_pretrained, "scheduler", *source, **overrides),
+    )
