@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from inbetween.data.cels import SyntheticCels
     from inbetween.data.datamodule import WindowDataModule
     from inbetween.data.folders import AnitaScenes, FolderScenes
+    from inbetween.data.lottie import LottieScenes
+    from inbetween.data.mixed import MixedWindows
     from inbetween.data.scenes import Scene, SceneSource
     from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
 
@@ -18,6 +20,8 @@ __all__ = [
     "AnitaScenes",
     "Augment",
     "FolderScenes",
+    "LottieScenes",
+    "MixedWindows",
     "Scene",
     "SceneSource",
     "SyntheticCels",
@@ -31,6 +35,8 @@ _HOME = {
     "AnitaScenes": "inbetween.data.folders",
     "Augment": "inbetween.data.source",
     "FolderScenes": "inbetween.data.folders",
+    "LottieScenes": "inbetween.data.lottie",
+    "MixedWindows": "inbetween.data.mixed",
     "Scene": "inbetween.data.scenes",
     "SceneSource": "inbetween.data.scenes",
     "SyntheticCels": "inbetween.data.cels",

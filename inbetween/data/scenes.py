@@ -80,8 +80,13 @@ def subfolders(folder: Path) -> list[Path]:
 
 def frames_in(folder: Path) -> tuple[Path, ...]:
     """Images in a folder, in natural order."""
+    return files_in(folder, SUFFIXES)
+
+
+def files_in(folder: Path, suffixes: frozenset[str]) -> tuple[Path, ...]:
+    """Files in a folder whose suffix, in small letters, is one of `suffixes`, in natural order."""
     found = (
-        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not _is_litter(path.name)
+        path for path in folder.iterdir() if path.suffix.lower() in suffixes and not _is_litter(path.name)
     )
     return tuple(sorted((path for path in found if path.is_file()), key=lambda path: natural_key(path.name)))
 

@@ -1,0 +1,83 @@
+"""Windows of several sources in one data set."""
+
+import math
+from bisect import bisect_right
+from itertools import accumulate
+from typing import cast
+
+import numpy as np
+import torch
+
+from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
+from inbetween.errors import UserError
+from inbetween.functional.seeds import sample_seed
+from inbetween.types import Split, Window
+
+_MIX_STREAM = 2  # keeps the choice of a window independent of its noise and of its changes
+
+
+class MixedWindows(WindowSource):
+    """Training windows of several sources in given shares; validation and test take all windows of each.
+
+    A training window is drawn at random, with replacement, from (seed, epoch, index) alone: first its
+    source, then one of the source's windows. What only some sources know (true flow, `frame_ids`) is
+    left out.
+
+    Args:
+        sources: Where the windows come from.
+        weights: How often each source is drawn in training, in any unit.
+        length: Training windows of an epoch.
+
+    Raises:
+        UserError: Not one weight above 0 for each source, or a length below 1.
+    """
+
+    def __init__(self, sources: list[WindowSource], weights: list[float], length: int = 10_000) -> None:
+        if not sources or len(weights) != len(sources) or not all(0 < w < math.inf for w in weights):
+            raise UserError(
+                f"weights of the mixture is {list(weights)}: give a number above 0 for each of its "
+                f"{len(sources)} sources."
+            )
+        if length < 1:
+            raise UserError(f"length of the mixture is {length}: give 1 or more windows.")
+        self.sources, self.weights, self.length = list(sources), list(weights), length
+
+    def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
+        """Windows of a split.
+
+        Raises:
+            UserError: A source has no window of the split, or its files cannot be read.
+        """
+        datasets = [source.dataset(split, spec) for source in self.sources]
+        return _Mixture(self, datasets, spec.seed, draws=split == "train")
+
+
+class _Mixture(WindowDataset):
+    """Windows of several data sets: drawn at random, or all, one data set behind the other."""
+
+    def __init__(
+        self, source: MixedWindows, datasets: list[WindowDataset], seed: int, *, draws: bool
+    ) -> None:
+        self.datasets, self.seed, self.draws = datasets, seed, draws
+        self.shares = np.asarray(source.weights) / np.sum(source.weights)
+        self.ends = list(accumulate(len(dataset) for dataset in datasets))
+        self.length = source.length if draws else self.ends[-1]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, key: tuple[int, int]) -> Window:
+        epoch, index = key
+        if self.draws:
+            rng = np.random.default_rng(sample_seed(self.seed, epoch, index, _MIX_STREAM))
+            place = int(rng.choice(len(self.datasets), p=self.shares))
+            inner = int(rng.integers(len(self.datasets[place])))
+        else:
+            place = bisect_right(self.ends, index)
+            inner = index - self.ends[place] + len(self.datasets[place])
+        window = self.datasets[place][epoch, inner]
+        # every window of a batch has the same keys, its own index and its own noise
+        kept = {name: value for name, value in window.items() if name in Window.__required_keys__}
+        kept["index"] = torch.tensor(index)
+        kept["seed"] = torch.tensor(sample_seed(self.seed, epoch, index))
+        return cast(Window, kept)

@@ -1,0 +1,106 @@
+"""Windows of several sources: in their shares, the same everywhere, and fit for one batch."""
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from inbetween.data import (
+    FolderScenes,
+    MixedWindows,
+    SyntheticCels,
+    WindowDataModule,
+    WindowSource,
+    WindowSpec,
+)
+from inbetween.data.source import WindowDataset
+from inbetween.errors import UserError
+from inbetween.functional.seeds import sample_seed
+from inbetween.types import Split, Window
+
+
+class Numbered(WindowSource):
+    """Windows that say which source, epoch and index they are of, and nothing else."""
+
+    def __init__(self, name: str, length: int) -> None:
+        self.name, self.length = name, length
+
+    def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
+        return _Numbers(f"{self.name}/{split}", self.length)
+
+
+class _Numbers(WindowDataset):
+    def __init__(self, name: str, length: int) -> None:
+        self.name, self.length = name, length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, key: tuple[int, int]) -> Window:
+        epoch, index = key
+        assert 0 <= index < self.length
+        nothing = torch.tensor(0)
+        empty = dict.fromkeys(Window.__required_keys__, nothing)
+        return {**empty, "name": f"{self.name}/{epoch}.{index}", "frame_ids": nothing}
+
+
+def mixed(weights: list[float], length: int = 4000) -> MixedWindows:
+    return MixedWindows([Numbered("a", 5), Numbered("b", 400)], weights, length)
+
+
+def names(windows: WindowDataset, epoch: int = 0) -> list[str]:
+    return [windows[epoch, index]["name"] for index in range(len(windows))]
+
+
+def test_sources_are_drawn_in_their_shares_and_windows_evenly() -> None:
+    drawn = names(mixed([30, 10]).dataset("train", WindowSpec()))
+    assert len(drawn) == 4000
+    count = Counter(drawn)
+    of_a = [count[f"a/train/0.{index}"] for index in range(5)]
+    # five standard deviations of the binomial distribution
+    assert sum(of_a) == pytest.approx(3000, abs=5 * math.sqrt(4000 * 0.75 * 0.25))
+    assert of_a == pytest.approx([600] * 5, abs=5 * math.sqrt(600))
+    assert len(count) - 5 > 300  # of 400; 1000 draws miss about 33
+
+
+def test_the_draw_depends_on_seed_epoch_and_index_alone() -> None:
+    windows = mixed([1, 1], 100).dataset("train", WindowSpec(seed=3))
+    whole = names(windows, 7)
+    assert names(mixed([1, 1], 50).dataset("train", WindowSpec(seed=3)), 7) == whole[:50]
+    assert windows[7, 41]["name"] == whole[41]
+    assert names(windows, 8) != whole
+    assert names(mixed([1, 1], 100).dataset("train", WindowSpec(seed=4)), 7) != whole
+    window = windows[7, 41]
+    assert (int(window["index"]), int(window["seed"])) == (41, sample_seed(3, 7, 41))
+    assert set(window) == Window.__required_keys__
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_evaluation_takes_every_window_once(split: Split) -> None:
+    windows = mixed([1000, 1], 7).dataset(split, WindowSpec())
+    assert names(windows) == [f"a/{split}/0.{k}" for k in range(5)] + [f"b/{split}/0.{k}" for k in range(400)]
+    assert [int(windows[0, index]["index"]) for index in (0, 4, 5, 404)] == [0, 4, 5, 404]
+
+
+def test_cels_and_scenes_on_disk_share_a_batch(scenes_root: Path, tmp_path: Path) -> None:
+    source = MixedWindows([SyntheticCels(truth=True), FolderScenes(scenes_root)], [1, 1], 8)
+    data = WindowDataModule(source, size=32, batch_size=8, cache_dir=tmp_path / "frames")
+    data.setup("fit")
+    (batch,) = data.train_dataloader()
+    animations = {name.partition("/")[0] for name in batch["name"]}
+    assert {"cels"} < animations <= {"cels", "cat", "dog", "hen"}
+    assert batch["targets"].shape == (8, 3, 3, 32, 32)
+    assert set(batch) == Window.__required_keys__
+
+
+@pytest.mark.parametrize("weights", [[], [1], [1, 0], [1, -1], [1, math.nan], [1, math.inf]])
+def test_each_source_needs_a_weight(weights: list[float]) -> None:
+    with pytest.raises(UserError, match="give a number above 0 for each of its 2 sources"):
+        mixed(weights)
+
+
+def test_an_epoch_has_a_window() -> None:
+    with pytest.raises(UserError, match="length of the mixture is 0"):
+        mixed([1, 1], 0)
