@@ -26,12 +26,13 @@ def render(file: Path, folder: Path, side: int) -> str | None:
     from PIL import Image
     from rlottie_python import LottieAnimation
 
-    data = file.read_bytes()
     try:
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
+        packed = file.suffix.lower() == ".tgs"
+        text = gzip.decompress(file.read_bytes()).decode() if packed else ""
     except (OSError, EOFError, UnicodeDecodeError):
         return "damaged"
-    animation = LottieAnimation.from_data(text, resource_path=f"{file.parent}/")
+    # pictures beside the file are found from its path alone
+    animation = LottieAnimation.from_data(text) if packed else LottieAnimation.from_file(str(file))
     if not animation.animation_p:
         return "not a Lottie animation"
     width, height = animation.lottie_animation_get_size()

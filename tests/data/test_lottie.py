@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from inbetween.data import LottieScenes, WindowSpec, lottie
 from inbetween.data.images import read_layers
@@ -82,7 +83,7 @@ def other_renderer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         lines = [
             "import os, time",
             "class LottieAnimation:",
-            "    def from_data(*_, **__):",
+            "    def from_file(*_):",
             f"        {line}",
         ]
         (package / "__init__.py").write_text("\n".join(lines))
@@ -149,6 +150,20 @@ def test_windows_show_the_animation_on_the_background(root: Path) -> None:
         assert np.array_equal(picture.transpose(1, 2, 0).round(), np.where(inside, RED, background))
 
 
+def test_a_picture_beside_the_file_is_drawn(root: Path) -> None:
+    Image.new("RGB", (16, 16), (0, 128, 255)).save(root / "square.png")
+    content = animation()
+    (layer,) = content["layers"]
+    del layer["shapes"]
+    layer |= {"ty": 2, "refId": "0", "ks": {**layer["ks"], "a": still([8, 8, 0])}}
+    content["assets"] = [{"id": "0", "w": 16, "h": 16, "u": "", "p": "square.png", "e": 0}]
+    write(root / "walk.json", content)
+    (scene,) = source(root).scenes("train")
+    layers = read_layers(scene.frames[8])
+    assert np.array_equal(layers.opacity > 250, square(8) > 0)  # the renderer's opacity for pictures: 253
+    assert np.abs(layers.color[square(8) > 0].astype(int) - (0, 128, 255)).max() <= 1
+
+
 def test_a_compressed_file_is_the_same_animation(root: Path) -> None:
     (root / "walk.tgs").write_bytes(gzip.compress(write(root / "walk.json").read_bytes()))
     packed, plain = sorted(source(root).scenes("train"), key=lambda scene: scene.name, reverse=True)
@@ -198,7 +213,7 @@ def test_damaged_files_are_left_out_and_named(root: Path, caplog: pytest.LogCapt
     (message,) = caplog.messages
     assert message.startswith(
         "3 of 4 Lottie files cannot be rendered and are left out: cut.json (not a Lottie animation), "
-        "picture.json (damaged), sticker.tgs (damaged). Delete "
+        "picture.json (not a Lottie animation), sticker.tgs (damaged). Delete "
     )
 
 
