@@ -50,7 +50,13 @@ class PretrainedWriter(Callback):
         assert isinstance(pl_module, SavesPretrained)
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".writing-") as temporary:
+            made_as_usual = Path(temporary, ".mode")
+            made_as_usual.touch()
+            mode = made_as_usual.stat().st_mode
+            made_as_usual.unlink()
             pl_module.save_pretrained(Path(temporary))
+            for file in Path(temporary).rglob("*.*"):
+                file.chmod(mode)  # safetensors lets nobody else read what it writes
             for part in sorted(Path(temporary).iterdir()):
                 target = self.folder / part.name
                 if target.exists():

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.slerp import slerp
 from inbetween.modules import Backbone
-from inbetween.modules.latent_diffusion import LatentDiffusion
+from inbetween.modules.latent_diffusion import LatentDiffusion, mode_of
 from inbetween.types import WindowBatch
 
 
@@ -75,7 +75,7 @@ class OriginLoop:
     def encode(self, images: Tensor) -> Tensor:
         """Normalised latents (B, C, h, w) of images (B, 3, H, W) in [0, 1]."""
         images = pad_to_multiple(images, self.backbone.multiple)
-        latents: Tensor = self.vae.encode(images * 2 - 1).latent_dist.mode()
+        latents = mode_of(self.vae.encode(images * 2 - 1))
         return latents * float(self.vae.config.scaling_factor)
 
     @torch.no_grad()

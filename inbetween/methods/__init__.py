@@ -5,6 +5,7 @@ from inbetween.methods.base import Method, TrainableMethod
 from inbetween.methods.cross_fade import CrossFade
 from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.methods.hold import Hold
+from inbetween.methods.image_variation import ImageVariation
 from inbetween.methods.keyframe_diffusion import KeyframeDiffusion
 from inbetween.methods.latent_slerp import LatentSlerp
 from inbetween.methods.optical_flow import OpticalFlow
@@ -16,6 +17,7 @@ __all__ = [
     "CrossFade",
     "DiffusionMethod",
     "Hold",
+    "ImageVariation",
     "KeyframeDiffusion",
     "LatentInterpolation",
     "LatentSlerp",

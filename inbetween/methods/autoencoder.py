@@ -3,113 +3,141 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inbetween.errors import UserError
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generators
 from inbetween.functional.slerp import slerp
-from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators, TrainableMethod
-from inbetween.modules.normalization import use_fast_group_norm
+from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
+from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
+from inbetween.modules.latent_diffusion import load_autoencoder
 from inbetween.types import StepOutput, WindowBatch
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL
+    from diffusers import AutoencoderTiny
 
 
-class LatentInterpolation(TrainableMethod):
+REACH = 1.5  # of colours in a fresh autoencoder's latents, which AutoencoderTiny squeezes into [-3, 3]
+
+
+class LatentInterpolation(PerceptualMethod):
     """An autoencoder for drawings; in-betweens are the slerped latents of the keyframes, decoded.
 
     As a method it shows what latents alone can do. Its training makes the `vae` of a backbone:
-    diffusers' AutoencoderKL on single drawings, with
+    diffusers' AutoencoderTiny on single drawings. That has no group norms, which take the mean out of
+    wide areas and so forget the colour of the paper. Training minimises
 
         loss = |x - x'| + square_weight |x - x'|^2 + line_weight |grad x - grad x'|
-               + kl_weight KL(q(z|x) || N(0, 1)),
+               + perceptual_weight LPIPS(VGG16) + latent_weight (mean(z)^2 + (deviation(z) - 1)^2),
 
     where grad are the differences of neighbouring pixels, which hold the lines. The squared error draws a
-    line faintly while its place is uncertain, where the absolute one leaves the paper blank.
-    `save_pretrained` writes latents' scale along, so that a denoiser sees unit variance.
+    line faintly while its place is uncertain, where the absolute one leaves the paper blank. Noise on the
+    latents teaches the decoder to bear the errors of a denoiser, and lets no channel whisper: the last
+    term wants mean 0 and deviation 1 of each, since a denoiser's noise is equally strong on all of them.
+    `save_pretrained` writes what is left of mean and scale over all channels along.
 
     Args:
-        channels: Widths of the levels; each but the first halves height and width.
-        latent_channels: Channels of the latents.
-        layers_per_block: Residual blocks in each level.
+        vae: Folder of an autoencoder to begin with, or `small` for the one that ships; the next four are
+            then its own. None begins anew.
+        channels: Width of all levels.
+        latent_channels: Channels of the latents, three at least.
+        encoder_blocks: Residual blocks of the levels, fine to coarse; each level but the first halves
+            height and width.
+        decoder_blocks: Residual blocks of the levels, coarse to fine.
         crop: Side in pixels of what is cut from each drawing for training; all of smaller ones.
+        crops: Number of such cuts from each drawing.
         square_weight: Weight of the squared error.
         line_weight: Weight of the gradients' error.
-        kl_weight: Weight of the divergence, mean over the latents' elements.
-        **options: See `TrainableMethod`.
+        latent_noise: Deviation of the noise on the latents in training.
+        latent_weight: Weight of the latents' distance from mean 0 and deviation 1.
+        draws: `slerp` draws in-betweens. `truth` draws the true in-betweens of measured windows, encoded
+            and decoded: the floor that no latent method gets below.
+        **options: See `PerceptualMethod`.
     """
 
     def __init__(
         self,
-        channels: tuple[int, ...] = (16, 48, 96),
-        latent_channels: int = 4,
-        layers_per_block: int = 1,
-        crop: int = 96,
+        vae: str | None = None,
+        channels: int = 64,
+        latent_channels: int = 8,
+        encoder_blocks: tuple[int, ...] = (0, 2, 3),
+        decoder_blocks: tuple[int, ...] = (3, 3, 1),
+        crop: int = 64,
+        crops: int = 2,
         square_weight: float = 4.0,
         line_weight: float = 1.0,
-        kl_weight: float = 1e-6,
+        latent_noise: float = 0.05,
+        latent_weight: float = 0.01,
+        draws: Literal["slerp", "truth"] = "slerp",
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
-        self.save_hyperparameters(ignore=RUN_HYPERPARAMETERS)
-        from diffusers import AutoencoderKL
-
-        levels = len(channels)
-        self.vae: AutoencoderKL = AutoencoderKL(
-            down_block_types=("DownEncoderBlock2D",) * levels,
-            up_block_types=("UpDecoderBlock2D",) * levels,
-            block_out_channels=tuple(channels),
-            layers_per_block=layers_per_block,
-            latent_channels=latent_channels,
-            # a group of one channel would be an instance norm, which forgets the colour of the paper
-            norm_num_groups=4,
-            mid_block_add_attention=False,
-            scaling_factor=1.0,
-        ).to(memory_format=torch.channels_last)
-        use_fast_group_norm(self.vae)
-        # Noise of deviation 1 on the latents would drown the first thousands of steps.
-        self.vae.quant_conv.bias.data[latent_channels:] = -6.0
-        self.multiple = 2 ** (levels - 1)
-        self.crop = crop
-        self.square_weight, self.line_weight, self.kl_weight = square_weight, line_weight, kl_weight
-        self.register_buffer("latent_std", torch.ones(()))
+        of_the_run = (
+            "crop",
+            "crops",
+            "square_weight",
+            "line_weight",
+            "latent_noise",
+            "latent_weight",
+            "draws",
+        )
+        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *of_the_run])
+        self.vae = (
+            _fresh(channels, latent_channels, encoder_blocks, decoder_blocks) if vae is None else _read(vae)
+        )
+        self.vae.requires_grad_(True).to(memory_format=torch.channels_last)
+        self.multiple = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        self.crop, self.crops, self.draws = crop, crops, draws
+        self.square_weight, self.line_weight = square_weight, line_weight
+        self.latent_noise, self.latent_weight = latent_noise, latent_weight
+        self.register_buffer("latent_mean", torch.tensor(self.vae.config.shift_factor))
+        self.register_buffer("latent_std", 1 / torch.tensor(self.vae.config.scaling_factor))
+        self.latent_mean: Tensor
         self.latent_std: Tensor
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
-        """Reconstruction of a random crop of every drawing."""
+        """Reconstruction: in training of random crops of every drawing, else of all of each."""
         frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
         streams = generators(batch["seed"])
-        x = torch.cat([self._crops(*pair) for pair in zip(frames, streams, strict=True)])
-        x = pad_to_multiple(x, self.multiple).contiguous(memory_format=torch.channels_last)
-        posterior = self.vae.encode(x * 2 - 1).latent_dist
-        mean, logvar = posterior.mean.float(), posterior.logvar.float()
-        noise = torch.cat(
-            [torch.randn((frames.shape[1], *mean.shape[1:]), generator=stream) for stream in streams]
-        )
-        z = mean + (0.5 * logvar).exp() * noise.to(mean)
-        y = self.vae.decode(z).sample.float() / 2 + 0.5
         if self.training:
-            self.latent_std.lerp_(mean.detach().std(), 0.01)
+            x = torch.cat([self._crops(*pair) for pair in zip(frames, streams, strict=True)])
+        else:
+            x = frames.flatten(0, 1)
+        x = pad_to_multiple(x, self.multiple).contiguous(memory_format=torch.channels_last)
+        z: Tensor = self.vae.encode(x * 2 - 1).latents
+        if self.training:
+            self.latent_mean.lerp_(z.detach().float().mean(), 0.01)
+            self.latent_std.lerp_(z.detach().float().std(), 0.01)
+            spread = _away_from_normal(z.float())
+            rows = len(z) // len(streams)
+            noise = torch.cat([torch.randn((rows, *z.shape[1:]), generator=stream) for stream in streams])
+            z = z + self.latent_noise * noise.to(z)
+        y = self.vae.decode(z).sample.float() / 2 + 0.5
 
         l1, square = F.l1_loss(y, x), F.mse_loss(y, x)
         lines = F.l1_loss(y.diff(dim=-1), x.diff(dim=-1)) + F.l1_loss(y.diff(dim=-2), x.diff(dim=-2))
-        kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
-        return {
-            "loss": l1 + self.square_weight * square + self.line_weight * lines + self.kl_weight * kl,
-            "logs": {"l1": l1, "square": square, "lines": lines, "kl": kl},
-        }
+        loss = l1 + self.square_weight * square + self.line_weight * lines
+        logs = {"l1": l1, "square": square, "lines": lines}
+        if self.training:
+            logs["spread"] = spread
+            loss = loss + self.latent_weight * spread
+        if self.perceptual:
+            logs["perceptual"] = self.perceptual(y, x)
+            loss = loss + self.perceptual_weight * logs["perceptual"]
+        return {"loss": loss, "logs": logs}
 
     def _crops(self, frames: Tensor, stream: torch.Generator) -> Tensor:
-        """A crop (3, c, c) at a random place of each of the frames (F, 3, H, W)."""
+        """Crops (crops F, 3, c, c) at random places of the frames (F, 3, H, W)."""
         height, width = (min(side, self.crop) for side in frames.shape[-2:])
         crops = []
-        for frame in frames:
+        for frame in frames.repeat(self.crops, 1, 1, 1):
             top = int(torch.randint(frame.shape[-2] - height + 1, (), generator=stream))
             left = int(torch.randint(frame.shape[-1] - width + 1, (), generator=stream))
             crops.append(frame[:, top : top + height, left : left + width])
@@ -118,17 +146,109 @@ class LatentInterpolation(TrainableMethod):
     @torch.no_grad()
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`."""
-        count, (height, width) = t.shape[1], first.shape[-2:]
-        keyframes = pad_to_multiple(torch.cat([first, last]), self.multiple) * 2 - 1
-        latents = self.vae.encode(keyframes.contiguous(memory_format=torch.channels_last)).latent_dist.mode()
-        z_first, z_last = (z.repeat_interleave(count, 0) for z in latents.chunk(2))
-        decoded: Tensor = self.vae.decode(slerp(z_first, z_last, t.flatten())).sample
-        frames = decoded.float() / 2 + 0.5
-        frames = frames[..., :height, :width].clamp(0, 1)
+        count = t.shape[1]
+        ends = self._encoded(torch.cat([first, last])).chunk(2)
+        z_first, z_last = (z.repeat_interleave(count, 0) for z in ends)
+        frames = self._decoded(slerp(z_first, z_last, t.flatten()), first.shape[-2:])
         return frames.view(-1, count, *frames.shape[1:])
 
+    @torch.no_grad()
+    def draw(self, batch: WindowBatch) -> Tensor:
+        """Frames (B, N, 3, H, W) of a batch."""
+        if self.draws == "slerp":
+            return super().draw(batch)
+        frames = batch["targets"].flatten(0, 1)
+        return self._decoded(self._encoded(frames), frames.shape[-2:]).view_as(batch["targets"])
+
+    def _encoded(self, frames: Tensor) -> Tensor:
+        padded = pad_to_multiple(frames, self.multiple) * 2 - 1
+        latents: Tensor = self.vae.encode(padded.contiguous(memory_format=torch.channels_last)).latents
+        return latents
+
+    def _decoded(self, latents: Tensor, size: torch.Size) -> Tensor:
+        frames: Tensor = self.vae.decode(latents).sample.float() / 2 + 0.5
+        return frames[..., : size[0], : size[1]].clamp(0, 1)
+
     def save_pretrained(self, folder: Path) -> None:
-        """Write the autoencoder in float16 to `folder/vae`, latents' 1 / deviation as scaling_factor."""
+        """Write the autoencoder in float16 to `folder/vae`, with latents' mean and 1 / deviation."""
         vae = copy.deepcopy(self.vae).half()
-        vae.register_to_config(scaling_factor=round(1 / float(self.latent_std), 5))
+        vae.register_to_config(
+            shift_factor=round(float(self.latent_mean), 5),
+            scaling_factor=round(1 / float(self.latent_std), 5),
+        )
         vae.save_pretrained(folder / "vae")
+        # diffusers writes this key, and warns of it when it reads it
+        path = folder / "vae" / "config.json"
+        config = json.loads(path.read_text())
+        del config["block_out_channels"]
+        path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def _away_from_normal(latents: Tensor) -> Tensor:
+    """How far channels of latents (B, C, h, w) are from mean 0 and deviation 1, (), mean over channels."""
+    deviation, mean = torch.std_mean(latents, dim=(0, 2, 3))
+    return (mean**2 + (deviation - 1) ** 2).mean()
+
+
+def _fresh(
+    channels: int, latent_channels: int, encoder_blocks: tuple[int, ...], decoder_blocks: tuple[int, ...]
+) -> AutoencoderTiny:
+    from diffusers import AutoencoderTiny
+
+    vae = AutoencoderTiny(
+        encoder_block_out_channels=(channels,) * len(encoder_blocks),
+        decoder_block_out_channels=(channels,) * len(decoder_blocks),
+        num_encoder_blocks=tuple(encoder_blocks),
+        num_decoder_blocks=tuple(decoder_blocks),
+        latent_channels=latent_channels,
+    )
+    _begin_with_colors(vae)
+    return vae
+
+
+@torch.no_grad()
+def _begin_with_colors(vae: AutoencoderTiny) -> None:
+    """Let three channels carry the colours of the shrunken picture from end to end, and blocks do nothing.
+
+    From random weights light and dark are learned first and colours thousands of steps later.
+    """
+    from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
+
+    for block in vae.modules():
+        if isinstance(block, AutoencoderTinyBlock):
+            first, _, second, _, last = block.conv
+            nn.init.kaiming_normal_(first.weight, nonlinearity="relu")
+            nn.init.kaiming_normal_(second.weight, nonlinearity="relu")
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+    encoder, decoder = (
+        [layer for layer in half.layers if isinstance(layer, nn.Conv2d)]
+        for half in (vae.encoder, vae.decoder)
+    )
+    for convolution in (*encoder[:-1], *decoder[:-1]):
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+    decoder[-1].weight.mul_(0.1)
+
+    def carry(convolution: nn.Conv2d, scale: float = 1.0, shift: float = 0.0) -> None:
+        """Make the first three channels those before, or the mean of each two by two of them."""
+        taps = slice(1, 1 + convolution.stride[0])
+        convolution.weight[:3] = 0
+        for channel in range(3):
+            convolution.weight[channel, channel, taps, taps] = scale / convolution.stride[0] ** 2
+            if convolution.bias is not None:
+                convolution.bias[channel] = shift
+
+    for convolution in (*encoder[:-1], *decoder[1:]):
+        carry(convolution)
+    # inside, as its blocks' ReLU wants them, colours are in [0, 1]; as latents in [-REACH, REACH]
+    carry(encoder[-1], 2 * REACH, -REACH)
+    carry(decoder[0], 0.5 / REACH, 0.5)
+
+
+def _read(folder: str) -> AutoencoderTiny:
+    from diffusers import AutoencoderTiny
+
+    vae = load_autoencoder(folder)
+    if not isinstance(vae, AutoencoderTiny):
+        raise UserError(f"The autoencoder in {folder} is a {type(vae).__name__}: give an AutoencoderTiny.")
+    return vae

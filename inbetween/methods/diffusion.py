@@ -43,6 +43,9 @@ class DiffusionMethod(TrainableMethod):
             theirs, which `guidance_scale` in drawing needs; 0.1 is usual.
         min_snr_gamma: Weighs the losses of timesteps by min-SNR-gamma (arXiv 2303.09556), 5 being usual;
             None weighs all alike.
+        timestep_logit_mean: Draws training's timesteps logit-normally with this mean and deviation 1
+            (arXiv 2403.03206); None draws them uniformly. -1 has its median at 27 % of the noise
+            schedule, for drawing with a small `strength`, which never sees the rest.
         keyframe_latents: Lay both keyframes' latents beside the noised one, as further input channels
             of the denoiser whose weights begin at zero: where things are, which tokens do not tell.
         structure: Lay the lines of both keyframes, warped to t along DIS flow and blended, beside the
@@ -66,6 +69,7 @@ class DiffusionMethod(TrainableMethod):
         lora_rank: int = 8,
         condition_dropout: float = 0.0,
         min_snr_gamma: float | None = None,
+        timestep_logit_mean: float | None = None,
         keyframe_latents: bool = False,
         structure: bool = False,
         structure_dropout: float = 0.1,
@@ -74,7 +78,9 @@ class DiffusionMethod(TrainableMethod):
         **options: Any,  # noqa: ANN401 - the base's, which jsonargparse and mypy find there
     ) -> None:
         super().__init__(**options)
-        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, "min_snr_gamma", "latent_cache"])
+        self.save_hyperparameters(
+            ignore=[*RUN_HYPERPARAMETERS, "min_snr_gamma", "timestep_logit_mean", "latent_cache"]
+        )
         for name, share in {
             "condition_dropout": condition_dropout,
             "structure_dropout": structure_dropout,
@@ -94,6 +100,7 @@ class DiffusionMethod(TrainableMethod):
         if extra:
             backbone.widen_input(extra)
         self.condition_dropout, self.min_snr_gamma = condition_dropout, min_snr_gamma
+        self.timestep_logit_mean = timestep_logit_mean
         self.keyframe_latents = keyframe_latents
         self.structure, self.structure_dropout = structure, structure_dropout
         self.sampling = sampling
@@ -134,6 +141,10 @@ class DiffusionMethod(TrainableMethod):
         first, last = embedding.view(windows, 2, *embedding.shape[1:]).unbind(1)
         return first, last
 
+    def training_tokens(self, batch: WindowBatch, t: Tensor, streams: list[torch.Generator]) -> Tensor:
+        """What training tells the denoiser (B, L, D) of the in-betweens at t (B,)."""
+        return self.condition(*self.embeddings_of(batch), t)
+
     def _kept(
         self,
         part: str,
@@ -159,8 +170,7 @@ class DiffusionMethod(TrainableMethod):
         streams = generators(batch["seed"])
         windows, count = batch["t"].shape
         chosen = _each(streams, lambda stream: torch.randint(count, (), generator=stream)).to(self.device)
-        steps = self.backbone.num_train_timesteps
-        timestep = _each(streams, lambda stream: torch.randint(steps, (), generator=stream)).to(self.device)
+        timestep = _each(streams, self._timestep).to(self.device)
         t = batch["t"].gather(1, chosen[:, None])[:, 0]
 
         positions = (chosen + 1)[:, None]
@@ -170,13 +180,14 @@ class DiffusionMethod(TrainableMethod):
         x_0, *keyframes = self.latents_of(batch, positions).unbind(1)
         noise = noise_like(x_0, streams)
         x_t = self.backbone.scheduler.add_noise(x_0, noise, timestep)
-        tokens = self.condition(*self.embeddings_of(batch), t)
+        tokens = self.training_tokens(batch, t, streams)
         unseen = self._dropped(streams, self.condition_dropout)[:, None, None]
         tokens = torch.where(unseen, self.backbone.null_condition.to(tokens), tokens)
 
         inputs = [x_t, *keyframes]
         if self.structure:
-            lines = self._lines(self._warped(batch["first"], batch["last"], t[:, None])[:, 0])
+            pair = batch["first"], batch["last"]
+            lines = self._lines(self._padded_blend(*pair, t[:, None], *two_way_flow(*pair, "dis"))[:, 0])
             inputs.append(lines * ~self._dropped(streams, self.structure_dropout)[:, None, None, None])
         prediction = self.denoise(torch.cat(inputs, dim=1), timestep, tokens, t)
         target = self.backbone.training_target(x_0, noise, timestep)
@@ -195,7 +206,13 @@ class DiffusionMethod(TrainableMethod):
         e_first, e_last = self.embed(torch.cat([first, last])).chunk(2)
         from_flow = self.sampling.start == "flow"
         if from_flow or self.structure:
-            warped = self._warped(first, last, t).flatten(0, 1)
+            flows = two_way_flow(first, last, "dis")
+            warped = self._padded_blend(first, last, t, *flows).flatten(0, 1)
+        if self.sampling.keep_detail:
+            lost_first, lost_last = (keyframes - self.backbone.decode(torch.cat([z_first, z_last]))).chunk(2)
+            still = torch.zeros_like(first[:, :2])
+            ways = flows if from_flow else (still, still)
+            detail = warped_blend(lost_first[..., :height, :width], lost_last[..., :height, :width], t, *ways)
 
         frames = []
         every = torch.arange(t.numel(), device=t.device)
@@ -211,7 +228,8 @@ class DiffusionMethod(TrainableMethod):
             tokens = self.condition(e_first[window], e_last[window], at)
             latents = self._drawn_latents(start, further, tokens, at, [streams[row] for row in rows.tolist()])
             frames.append(self.backbone.decode(latents)[..., :height, :width])
-        return torch.cat(frames).view(*t.shape, 3, height, width)
+        drawn = torch.cat(frames).view(*t.shape, 3, height, width)
+        return (drawn + detail).clamp(0, 1) if self.sampling.keep_detail else drawn
 
     def _drawn_latents(
         self, start: Tensor, further: list[Tensor], tokens: Tensor, t: Tensor, streams: list[torch.Generator]
@@ -231,14 +249,23 @@ class DiffusionMethod(TrainableMethod):
         scheduler = self.sampling.make_scheduler(self.backbone.scheduler)
         return denoise_from(scheduler, denoise, start, streams, self.sampling)
 
-    def _warped(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """Both keyframes warped to t (B, N) along DIS flow and blended, (B, N, 3, H', W'), padded."""
-        blend = warped_blend(first, last, t, *two_way_flow(first, last, "dis"))
-        return pad_to_multiple(blend, self.backbone.multiple)
+    def _padded_blend(
+        self, first: Tensor, last: Tensor, t: Tensor, flow_01: Tensor, flow_10: Tensor
+    ) -> Tensor:
+        """Both keyframes warped to t (B, N) along their flow and blended, (B, N, 3, H', W')."""
+        return pad_to_multiple(warped_blend(first, last, t, flow_01, flow_10), self.backbone.multiple)
 
     def _lines(self, frames: Tensor) -> Tensor:
         """Where the lines of frames (R, 3, H', W') run, (R, 1, h, w)."""
         return line_density(frames, self.backbone.multiple)
+
+    def _timestep(self, stream: torch.Generator) -> Tensor:
+        """The diffusion step () int64 of a training sample."""
+        steps = self.backbone.num_train_timesteps
+        if self.timestep_logit_mean is None:
+            return torch.randint(steps, (), generator=stream)
+        share = (torch.randn((), generator=stream) + self.timestep_logit_mean).sigmoid()
+        return (share * steps).long()
 
     def _dropped(self, streams: list[torch.Generator], share: float) -> Tensor:
         """Which samples (B,) bool go without a part of their condition, each by its own stream."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from types import EllipsisType
 from typing import Any, Literal, NamedTuple
 
@@ -14,10 +13,10 @@ from torch.nn import functional as F
 from inbetween.functional.lines import distance_to_lines, line_mask, soft_lines
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generators
-from inbetween.methods.base import SpacedMethod, TrainableMethod
+from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod
+from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.modules.classical_flow import two_way_flow
 from inbetween.modules.flow import MULTIPLE, Intermediate, IntermediateFlow, compose, end_flows
-from inbetween.modules.perceptual import PerceptualLoss
 from inbetween.types import StepOutput, WindowBatch
 
 PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache
@@ -35,7 +34,7 @@ class Sample(NamedTuple):
     flows: Tensor | None  # (B, 4, H, W) true flow_t0 and flow_t1 in pixels, where the source knows them
 
 
-class SpacingFlow(SpacedMethod, TrainableMethod):
+class SpacingFlow(SpacedMethod, PerceptualMethod):
     """Draws an in-between by warping both keyframes along learned flow, told how far each pixel has gone.
 
     `IntermediateFlow` estimates, coarse to fine and starting from a classical flow, the way through each
@@ -59,12 +58,9 @@ class SpacingFlow(SpacedMethod, TrainableMethod):
             factor; windows no larger are taken whole.
         flow_weight: Weight of the flows' end-point error in pixels.
         line_weight: Weight of the line term.
-        perceptual_weight: Weight of LPIPS on VGG16; 0 needs no weights of it.
-        perceptual_from: Share of the training after which LPIPS is added.
-        perceptual_backbone: See `modules.perceptual.read_vgg`.
         work_side: Longer side in pixels at which motion is estimated; larger pictures are shrunk for
             that, and warped at their own size.
-        **options: See `TrainableMethod`.
+        **options: See `PerceptualMethod`.
     """
 
     reaches_keyframes = True
@@ -76,33 +72,15 @@ class SpacingFlow(SpacedMethod, TrainableMethod):
         crop: int = 224,
         flow_weight: float = 0.02,
         line_weight: float = 0.3,
-        perceptual_weight: float = 0.1,
-        perceptual_from: float = 0.5,
-        perceptual_backbone: Path | None = None,
         work_side: int = 960,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
-        # what the weights were made for; all else belongs to the run
-        self.save_hyperparameters("prior")
+        of_the_run = ("crop", "flow_weight", "line_weight", "work_side")
+        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *of_the_run])
         self.prior, self.crop, self.work_side = prior, crop, work_side
         self.flow_weight, self.line_weight = flow_weight, line_weight
-        self.perceptual_weight, self.perceptual_from = perceptual_weight, perceptual_from
-        self.perceptual_backbone = perceptual_backbone
         self.network = IntermediateFlow()
-        self._perceptual: tuple[PerceptualLoss, ...] = ()  # in a tuple, so that it is no part of the model
-
-    def prepare_fit(self) -> None:
-        """Read VGG16 now, not after half of the training."""
-        if self.perceptual_weight:
-            loss = self._perceptual[0] if self._perceptual else PerceptualLoss(self.perceptual_backbone)
-            self._perceptual = (loss.to(self.device),)
-
-    @property
-    def progress(self) -> float:
-        """How much of the training is done, in [0, 1]; 0 where its length is not known."""
-        total = float(self.trainer.estimated_stepping_batches)
-        return min(self.global_step / total, 1.0) if total > 0 else 0.0
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class; in training of a random view of each window, else of the whole one."""
@@ -123,9 +101,9 @@ class SpacingFlow(SpacedMethod, TrainableMethod):
             logs["epe"] = self._end_point_error(found, sample.spacing, sample.flows)
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * progress))
             loss = loss + weight * logs["epe"]
-        if self.training and self._perceptual and progress >= self.perceptual_from:
+        if self.perceptual:
             cut = _cut_for_perception(frame.shape[-1], batch)
-            logs["perceptual"] = self._perceptual[0](frame[cut], target[cut])
+            logs["perceptual"] = self.perceptual(frame[cut], target[cut])
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
 

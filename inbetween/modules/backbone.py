@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,15 @@ from torch.nn import functional as F
 
 from inbetween.errors import UserError
 from inbetween.modules.latent_diffusion import (
+    SMALL,
     FrozenDtype,
     LatentDiffusion,
     PredictionType,
     TrainedPart,
+    load_autoencoder,
     load_part,
     load_shared_parts,
 )
-from inbetween.paths import shipped
 
 if TYPE_CHECKING:
     from transformers import CLIPVisionModelWithProjection
@@ -96,6 +98,12 @@ class Backbone(LatentDiffusion):
             tokens: Tensor = encoder.visual_projection(encoder.vision_model.post_layernorm(hidden))
         return tokens.float()
 
+    def save_pretrained(self, folder: Path) -> None:
+        """Write what `Backbone` reads but the autoencoder, float16, into subfolders of `folder`."""
+        for name in ("unet", "image_encoder"):
+            copy.deepcopy(getattr(self, name)).half().save_pretrained(folder / name)
+        self.scheduler.save_pretrained(folder / "scheduler")
+
 
 class FreshBackbone(Backbone):
     """A small backbone to be trained whole: a trained autoencoder, a new denoiser and image encoder.
@@ -105,7 +113,8 @@ class FreshBackbone(Backbone):
 
     Args:
         vae: Folder of a trained autoencoder, or `small` for the one that ships.
-        channels: Widths of the denoiser's levels; each level halves the latents' height and width.
+        channels: Widths of the denoiser's levels; each but the first halves the latents' height and width.
+            The two coarsest attend, to themselves and to the condition, but never the first.
         layers_per_block: Residual blocks in each level.
         embedding_dim: D, the width of image embeddings and tokens.
         encoder_layers: Transformer layers of the image encoder.
@@ -120,8 +129,8 @@ class FreshBackbone(Backbone):
 
     def __init__(
         self,
-        vae: str = "small",
-        channels: tuple[int, ...] = (64, 128, 192),
+        vae: str = SMALL,
+        channels: tuple[int, ...] = (64, 96, 128, 160),
         layers_per_block: int = 1,
         embedding_dim: int = 128,
         encoder_layers: int = 4,
@@ -131,27 +140,20 @@ class FreshBackbone(Backbone):
         frozen_dtype: FrozenDtype = "float32",
     ) -> None:
         nn.Module.__init__(self)
-        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+        from diffusers import DDIMScheduler, UNet2DConditionModel
         from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-        folder = shipped("checkpoints", "small", "vae") if vae == "small" else Path(vae)
-        try:
-            autoencoder = AutoencoderKL.from_pretrained(folder)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"The autoencoder cannot be loaded from {folder}: train one with"
-                " `fit --config backbone/train_autoencoder.yaml`."
-            ) from error
-        levels = len(channels)
+        autoencoder = load_autoencoder(vae)
+        attending = min(2, len(channels) - 1)
+        plain = len(channels) - attending
         latent_channels = autoencoder.config.latent_channels
-        # The denoiser's weights are drawn first, as they always were: a seed keeps its meaning.
         unet = UNet2DConditionModel(
             in_channels=latent_channels,
             out_channels=latent_channels,
             block_out_channels=tuple(channels),
             layers_per_block=layers_per_block,
-            down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
-            up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
+            down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * attending,
+            up_block_types=("CrossAttnUpBlock2D",) * attending + ("UpBlock2D",) * plain,
             cross_attention_dim=embedding_dim,
             # in this class, by an old mistake, the number of heads
             attention_head_dim=4,

@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from inbetween.errors import UserError
 from inbetween.modules.normalization import use_fast_group_norm
+from inbetween.paths import shipped
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, SchedulerMixin, UNet2DConditionModel
+    from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel
 
 PredictionType = Literal["epsilon", "v_prediction"]
 TrainedPart = Literal["none", "attn2", "lora", "all"]
 FrozenDtype = Literal["float32", "bfloat16"]
+SMALL = "small"  # the name of the backbone that ships
 
 
 class LatentDiffusion(nn.Module):
@@ -29,13 +31,13 @@ class LatentDiffusion(nn.Module):
     are imported on construction, so that the command line's help does not pay for them.
     """
 
-    vae: AutoencoderKL
+    vae: AutoencoderKL | AutoencoderTiny
     unet: UNet2DConditionModel
     scheduler: SchedulerMixin
 
     def _adopt(
         self,
-        vae: AutoencoderKL,
+        vae: AutoencoderKL | AutoencoderTiny,
         unet: UNet2DConditionModel,
         scheduler: SchedulerMixin,
         gradient_checkpointing: bool,
@@ -124,18 +126,22 @@ class LatentDiffusion(nn.Module):
             return nullcontext()
         return torch.autocast(self.unet.device.type, self.frozen_dtype)
 
+    @property
+    def _latent_shift(self) -> float:
+        return float(self.vae.config.shift_factor or 0)
+
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Normalised latents (B, C, h, w) float32 of images (B, 3, H, W) in [0, 1]: the mode, no noise."""
         images = (images * 2 - 1).contiguous(memory_format=torch.channels_last)
         with self.autocast():
-            latents: Tensor = self.vae.encode(images).latent_dist.mode().float()
-        return latents * float(self.vae.config.scaling_factor)
+            latents = mode_of(self.vae.encode(images))
+        return (latents.float() - self._latent_shift) * float(self.vae.config.scaling_factor)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Images (B, 3, H, W) float32 in [0, 1] of normalised latents (B, C, h, w)."""
-        latents = latents / float(self.vae.config.scaling_factor)
+        latents = latents / float(self.vae.config.scaling_factor) + self._latent_shift
         with self.autocast():
             images: Tensor = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
         return (images.float() / 2 + 0.5).clamp(0, 1)
@@ -186,6 +192,12 @@ class LatentDiffusion(nn.Module):
         return (gamma / snr).clamp(max=1)
 
 
+def mode_of(encoded: Any) -> Tensor:  # noqa: ANN401 - AutoencoderKL's output or AutoencoderTiny's
+    """The likeliest latents (B, C, h, w) of what an autoencoder's `encode` gave."""
+    latents: Tensor = encoded.latents if "latents" in encoded else encoded.latent_dist.mode()
+    return latents
+
+
 class WidenedConv(nn.Module):
     """A convolution that takes further input channels, whose weights begin at zero.
 
@@ -212,6 +224,28 @@ class WidenedConv(nn.Module):
         own = self.conv.in_channels
         y: Tensor = self.conv(x[:, :own]) + self.extra(x[:, own:])
         return y
+
+
+def load_autoencoder(vae: str) -> AutoencoderKL | AutoencoderTiny:
+    """A trained autoencoder, of the class that its config names.
+
+    Args:
+        vae: Its folder, or `small` for the one that ships.
+
+    Raises:
+        UserError: It cannot be loaded.
+    """
+    from diffusers import AutoModel
+
+    folder = shipped("checkpoints", SMALL, "vae") if vae == SMALL else Path(vae)
+    try:
+        loaded: AutoencoderKL | AutoencoderTiny = AutoModel.from_pretrained(str(folder))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The autoencoder cannot be loaded from {folder}: train one with"
+            " `fit --config backbone/train_autoencoder.yaml`."
+        ) from error
+    return loaded
 
 
 def load_part(
@@ -257,7 +291,7 @@ def load_part(
 
 def load_shared_parts(
     pretrained: str, revision: str | None, variant: str | None, prediction_type: PredictionType | None
-) -> tuple[AutoencoderKL, UNet2DConditionModel, SchedulerMixin]:
+) -> tuple[AutoencoderKL | AutoencoderTiny, UNet2DConditionModel, SchedulerMixin]:
     """Autoencoder, denoiser and noise schedule of a backbone; see `load_part`.
 
     Args:
@@ -266,12 +300,13 @@ def load_shared_parts(
         variant: Suffix of the weight files.
         prediction_type: What the denoiser puts out; None takes what the schedule's config says.
     """
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    from diffusers import AutoModel, DDIMScheduler, UNet2DConditionModel
 
     source = (pretrained, revision, variant)
     overrides = {"prediction_type": prediction_type} if prediction_type else {}
     return (
-        load_part(AutoencoderKL.from_pretrained, "vae", *source),
+        # of the class that its config names
+        load_part(AutoModel.from_pretrained, "vae", *source),
         load_part(UNet2DConditionModel.from_pretrained, "unet", *source),
         load_part(DDIMScheduler.from_pretrained, "scheduler", *source, **overrides),
     )

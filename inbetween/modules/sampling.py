@@ -28,6 +28,8 @@ class Sampling:
         start: That latent: `slerp`, the keyframes' latents slerped to t; `flow`, the latent of both
             keyframes warped to t along DIS flow and blended. `noise` starts from noise alone and runs
             all steps, whatever `strength`.
+        keep_detail: Add what the autoencoder loses of the keyframes, (1 - t) of first's and t of last's,
+            warped along DIS flow where `start` is `flow`. What stands still is then exactly as it was.
         guidance_scale: Classifier-free guidance (arXiv 2207.12598): how far to go from the prediction
             without condition to the one with it, 1 being the latter. Others take twice the time.
         scheduler: Import path of a diffusers scheduler, such as
@@ -38,6 +40,7 @@ class Sampling:
     num_inference_steps: int = 20
     strength: float = 0.3
     start: Literal["slerp", "flow", "noise"] = "slerp"
+    keep_detail: bool = False
     guidance_scale: float = 1.0
     scheduler: str | None = None
     max_frames: int | None = None

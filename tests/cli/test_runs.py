@@ -8,7 +8,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, write_yaml
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
 FIGURES = ["val/line_distance", "val/psnr", "val/ssim", "val/warping_error", "val/windows"]
@@ -51,6 +51,23 @@ def test_fit_then_test_gives_the_last_validation_again(
     run("test", *exp1, "--ckpt_path", checkpoint, "--data.test_split", "val")
     again = last_figures(events(Path("logs/exp1/version_1")), "test")
     assert again == last_figures(board, "val")
+
+
+@pytest.mark.parametrize("config", ["backbone/train_autoencoder.yaml", "spacing_flow.yaml"])
+def test_training_from_nothing_goes_on(run: Run, tiny: list[str], config: str, tmp_path: Path) -> None:
+    """The checkpoint's hyperparameters are read as part of the config: they must fit into it."""
+    model: dict[str, object] = {"perceptual_weight": 0.0, "crop": 16}
+    if config != "spacing_flow.yaml":
+        model |= {"channels": 8, "latent_channels": 4, "encoder_blocks": [0, 1], "decoder_blocks": [1, 1]}
+    writer = {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": {"save_last": True}}
+    trainer = {"callbacks": [writer], "logger": {"init_args": {"name": "run"}}, "val_check_interval": 1}
+    overlay = write_yaml(tmp_path / "overlay.yaml", {"model": {"init_args": model}, "trainer": trainer})
+    options = ["fit", "--config", config, *tiny, "--config", str(overlay), "--trainer.max_steps"]
+    run(*options, "1")
+    run(*options, "2", "--ckpt_path", "logs/run/version_0/checkpoints/last.ckpt")
+    saved = torch.load("logs/run/version_1/checkpoints/last.ckpt", weights_only=True)
+    assert saved["global_step"] == 2
+    assert saved["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["completed"] == 2
 
 
 def test_loss_falls(run: Run, exp1: list[str], folder_data: list[str]) -> None:

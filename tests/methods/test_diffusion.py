@@ -109,6 +109,16 @@ class TestTraining:
         loss, found = (method.training_loss(batch)["loss"] for method in (plain, weighted))
         torch.testing.assert_close(found, loss * plain.backbone.min_snr_weight(calls[0][1], 5.0)[0])
 
+    def test_timesteps_are_drawn_where_drawing_sees_them(self):
+        method, uniform = make(timestep_logit_mean=-1.0), make()
+        streams = [torch.Generator().manual_seed(seed) for seed in range(2000)]
+        found, even = (torch.stack([m._timestep(s) for s in streams]) / 1000 for m in (method, uniform))
+        # the median of a logit-normal is the sigmoid of its mean; 56 % lie below 0.3
+        assert float(found.median()) == pytest.approx(0.269, abs=0.02)
+        assert float((found < 0.3).float().mean()) == pytest.approx(0.561, abs=0.03)
+        assert float(even.median()) == pytest.approx(0.5, abs=0.03)
+        assert 0 <= found.min() <= found.max() < 1
+
 
 class TestCondition:
     @pytest.mark.parametrize("cls", METHODS[1:])
@@ -219,6 +229,28 @@ class TestDrawing:
             latents = slerp(*(backbone.encode(picture) for picture in padded), t[:, 1])
         expected = backbone.decode(latents)[..., :45]
         torch.testing.assert_close(method.draw(batch)[:, 1], expected, atol=1e-5, rtol=0)
+
+    @pytest.mark.parametrize("start", ["slerp", "flow"])
+    def test_what_stands_still_keeps_its_detail(self, start):
+        """The tiny autoencoder is untrained, so that all of the picture is detail."""
+        batch = random_batch(2)
+        batch["last"] = batch["first"]
+        still = batch["first"][:, None].expand(-1, 3, -1, -1, -1)
+        method = make(sampling=Sampling(4, 0.0, start=start, keep_detail=True))
+        torch.testing.assert_close(method.draw(batch), still, atol=2e-3, rtol=0)
+        assert (make(sampling=Sampling(4, 0.0, start=start)).draw(batch) - still).abs().mean() > 0.1
+
+    @pytest.mark.parametrize("start", ["slerp", "flow"])
+    def test_detail_is_blended_as_the_start_is(self, start):
+        """With an autoencoder that loses everything, detail is all that is drawn."""
+        method = make(sampling=Sampling(4, 0.0, start=start, keep_detail=True))
+        batch = random_batch(2, height=64, width=64)
+        method.backbone.decode = lambda latents: torch.full((len(latents), 3, 64, 64), 0.5)
+        first, last, t = (batch[key] for key in ("first", "last", "t"))
+        still = torch.zeros(2, 2, 64, 64)
+        flows = two_way_flow(first, last, "dis") if start == "flow" else (still, still)
+        expected = warped_blend(first, last, t, *flows)
+        torch.testing.assert_close(method.draw(batch), expected, atol=1e-5, rtol=0)
 
     def test_inverted_strength_would_lose_the_start(self):
         """A quarter of the steps keeps the slerped latents; the origin ran three quarters of them for it."""

@@ -1,6 +1,9 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
@@ -55,6 +58,28 @@ def test_decode_undoes_the_scaling(backbone):
     latents = torch.randn(1, 4, 8, 8)
     with torch.no_grad():
         expected = backbone.vae.decode(latents / backbone.vae.config.scaling_factor).sample / 2 + 0.5
+    torch.testing.assert_close(backbone.decode(latents), expected.clamp(0, 1))
+
+
+def test_autoencoder_without_a_distribution_is_shifted_and_scaled(folder, tmp_path):
+    """AutoencoderTiny, as the one that ships or TAESD, which takes the place of Stable Diffusion's own."""
+    write_tiny_backbone(tmp_path)
+    shutil.rmtree(tmp_path / "vae")
+    tiny = AutoencoderTiny(
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        num_encoder_blocks=(0, 1),
+        num_decoder_blocks=(1, 1),
+        scaling_factor=2.0,
+        shift_factor=0.25,
+    )
+    tiny.save_pretrained(tmp_path / "vae")
+    backbone, images = Backbone(str(tmp_path)), torch.rand(2, 3, 16, 16)
+    latents = backbone.encode(images)
+    assert latents.shape == (2, backbone.latent_channels, 16 // backbone.multiple, 16 // backbone.multiple)
+    with torch.no_grad():
+        torch.testing.assert_close(latents, (tiny.encode(images * 2 - 1).latents - 0.25) * 2)
+        expected = tiny.decode(latents / 2 + 0.25).sample / 2 + 0.5
     torch.testing.assert_close(backbone.decode(latents), expected.clamp(0, 1))
 
 
@@ -233,6 +258,15 @@ def test_fresh_backbone_fits_its_autoencoder(folder):
     tokens = fresh.embed(torch.rand(1, 3, 32, 32))[:, None]
     assert tokens.shape == (1, 1, fresh.embedding_dim)
     assert fresh.denoise(latents, torch.tensor([10]), tokens).shape == latents.shape
+
+
+def test_the_two_coarsest_levels_of_a_fresh_denoiser_attend(folder):
+    few = {"embedding_dim": 32, "encoder_layers": 1}
+    for channels, attending in (((16, 16), 1), ((16, 16, 16), 2), ((16, 16, 16, 16), 2)):
+        unet = FreshBackbone(str(folder / "vae"), channels=channels, **few).unet
+        found = [type(block).__name__ for block in unet.down_blocks]
+        plain = len(channels) - attending
+        assert found == ["DownBlock2D"] * plain + ["CrossAttnDownBlock2D"] * attending
 
 
 def test_part_of_a_fresh_backbone_is_not_trained_alone(folder):

@@ -1,0 +1,54 @@
+"""What methods share whose training ends with a perceptual loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from inbetween.methods.base import TrainableMethod
+from inbetween.modules.perceptual import PerceptualLoss
+
+# as `RUN_HYPERPARAMETERS`
+PERCEPTUAL_HYPERPARAMETERS = ["perceptual_weight", "perceptual_from", "perceptual_backbone"]
+
+
+class PerceptualMethod(TrainableMethod):
+    """A trainable method that adds LPIPS on VGG16 to its loss, once the rough things are learned.
+
+    Args:
+        perceptual_weight: Weight of LPIPS on VGG16; 0 needs no weights of it.
+        perceptual_from: Share of the training after which it is added.
+        perceptual_backbone: See `modules.perceptual.read_vgg`.
+        **options: See `TrainableMethod`.
+    """
+
+    def __init__(
+        self,
+        perceptual_weight: float = 0.1,
+        perceptual_from: float = 0.5,
+        perceptual_backbone: Path | None = None,
+        **options: Any,  # noqa: ANN401 - the base's
+    ) -> None:
+        super().__init__(**options)
+        self.perceptual_weight, self.perceptual_from = perceptual_weight, perceptual_from
+        self.perceptual_backbone = perceptual_backbone
+        self._perceptual: tuple[PerceptualLoss, ...] = ()  # in a tuple, so that it is no part of the model
+
+    def prepare_fit(self) -> None:
+        """Read VGG16 now, not after half of the training."""
+        if self.perceptual_weight:
+            loss = self._perceptual[0] if self._perceptual else PerceptualLoss(self.perceptual_backbone)
+            self._perceptual = (loss.to(self.device),)
+
+    @property
+    def progress(self) -> float:
+        """How much of the training is done, in [0, 1]; 0 where its length is not known."""
+        total = float(self.trainer.estimated_stepping_batches)
+        return min(self.global_step / total, 1.0) if total > 0 else 0.0
+
+    @property
+    def perceptual(self) -> PerceptualLoss | None:
+        """The loss, where it is its turn: in the last part of training."""
+        if self.training and self._perceptual and self.progress >= self.perceptual_from:
+            return self._perceptual[0]
+        return None
