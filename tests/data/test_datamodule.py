@@ -12,7 +12,16 @@ from lightning.pytorch.cli import LightningCLI
 from torch import nn
 from torch.utils.data import DataLoader
 
-from inbetween.data import AnitaScenes, Augment, FolderScenes, SyntheticCels, WindowDataModule
+from inbetween.data import (
+    AnitaScenes,
+    Augment,
+    FolderScenes,
+    LottieScenes,
+    MixedWindows,
+    SceneSource,
+    SyntheticCels,
+    WindowDataModule,
+)
 from inbetween.errors import UserError
 from inbetween.types import WindowBatch
 
@@ -164,13 +173,19 @@ def test_val_is_not_needed_where_it_is_not_used(tmp_path: Path, draw_scene: Any)
     assert len(data.train_dataloader()) == 1
 
 
-SOURCES = {"anita.yaml": AnitaScenes, "folder.yaml": FolderScenes, "cels.yaml": SyntheticCels}
+SOURCES = {
+    "anita.yaml": AnitaScenes,
+    "folder.yaml": FolderScenes,
+    "lottie.yaml": LottieScenes,
+    "cels.yaml": SyntheticCels,
+    "cels_and_lottie.yaml": MixedWindows,
+}
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_overlays_are_understood_and_complete(name: str, tmp_path: Path) -> None:
     assert {path.name for path in CONFIGS.glob("*.yaml")} == set(SOURCES)
-    root = [] if name == "cels.yaml" else ["--data.source.root", str(tmp_path)]
+    root = ["--data.source.root", str(tmp_path)] if issubclass(SOURCES[name], SceneSource) else []
     cli = LightningCLI(
         Reader,
         WindowDataModule,

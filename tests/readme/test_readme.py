@@ -80,7 +80,9 @@ def newcomer(
     small = write_tiny_backbone(tmp_path / "small")
     monkeypatch.setattr("inbetween.commands.machine.CONVOLUTION", (1, 8, 8))
     monkeypatch.setattr("inbetween.commands.machine.PRODUCT", 64)
-    monkeypatch.setattr("inbetween.modules.backbone.shipped", lambda *parts: small.joinpath(*parts[2:]))
+    monkeypatch.setattr(
+        "inbetween.modules.latent_diffusion.shipped", lambda *parts: small.joinpath(*parts[2:])
+    )
     overlay = {
         "size": 32,
         "between": 2,
