@@ -55,8 +55,9 @@ class PretrainedWriter(Callback):
             mode = made_as_usual.stat().st_mode
             made_as_usual.unlink()
             pl_module.save_pretrained(Path(temporary))
-            for file in Path(temporary).rglob("*.*"):
-                file.chmod(mode)  # safetensors lets nobody else read what it writes
+            for path in Path(temporary).rglob("*"):
+                if path.is_file():
+                    path.chmod(mode)  # safetensors lets nobody else read what it writes
             for part in sorted(Path(temporary).iterdir()):
                 target = self.folder / part.name
                 if target.exists():

@@ -44,13 +44,12 @@ class LatentInterpolation(PerceptualMethod):
     `save_pretrained` writes what is left of mean and scale over all channels along.
 
     Args:
-        vae: Folder of an autoencoder to begin with, or `small` for the one that ships; the next four are
-            then its own. None begins anew.
-        channels: Width of all levels.
+        vae: Folder of an AutoencoderTiny to begin with; the next four are then its own. None begins anew.
+        channels: Width of all levels, three at least.
         latent_channels: Channels of the latents, three at least.
         encoder_blocks: Residual blocks of the levels, fine to coarse; each level but the first halves
             height and width.
-        decoder_blocks: Residual blocks of the levels, coarse to fine.
+        decoder_blocks: Residual blocks of as many levels, coarse to fine.
         crop: Side in pixels of what is cut from each drawing for training; all of smaller ones.
         crops: Number of such cuts from each drawing.
         square_weight: Weight of the squared error.
@@ -60,6 +59,9 @@ class LatentInterpolation(PerceptualMethod):
         draws: `slerp` draws in-betweens. `truth` draws the true in-betweens of measured windows, encoded
             and decoded: the floor that no latent method gets below.
         **options: See `PerceptualMethod`.
+
+    Raises:
+        UserError: A number out of range, or an autoencoder that cannot be read.
     """
 
     def __init__(
@@ -79,6 +81,15 @@ class LatentInterpolation(PerceptualMethod):
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
+        least = {"channels": (channels, 3), "latent_channels": (latent_channels, 3)}
+        for name, (value, lowest) in (least | {"crop": (crop, 1), "crops": (crops, 1)}).items():
+            if value < lowest:
+                raise UserError(f"{name} is {value}: give at least {lowest}.")
+        if len(encoder_blocks) != len(decoder_blocks):
+            raise UserError(
+                f"encoder_blocks has {len(encoder_blocks)} levels and decoder_blocks {len(decoder_blocks)}:"
+                " give both as many."
+            )
         of_the_run = (
             "crop",
             "crops",
@@ -128,8 +139,8 @@ class LatentInterpolation(PerceptualMethod):
         if self.training:
             logs["spread"] = spread
             loss = loss + self.latent_weight * spread
-        if self.perceptual:
-            logs["perceptual"] = self.perceptual(y, x)
+        if perceptual := self.perceptual:
+            logs["perceptual"] = perceptual(y, x)
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
 
@@ -250,5 +261,7 @@ def _read(folder: str) -> AutoencoderTiny:
 
     vae = load_autoencoder(folder)
     if not isinstance(vae, AutoencoderTiny):
-        raise UserError(f"The autoencoder in {folder} is a {type(vae).__name__}: give an AutoencoderTiny.")
+        raise UserError(
+            f"The autoencoder in {folder} is of type {type(vae).__name__}: give an AutoencoderTiny."
+        )
     return vae

@@ -209,7 +209,9 @@ class DiffusionMethod(TrainableMethod):
             flows = two_way_flow(first, last, "dis")
             warped = self._padded_blend(first, last, t, *flows).flatten(0, 1)
         if self.sampling.keep_detail:
-            lost_first, lost_last = (keyframes - self.backbone.decode(torch.cat([z_first, z_last]))).chunk(2)
+            ends = torch.split(torch.cat([z_first, z_last]), self.sampling.max_frames or 2 * len(t))
+            kept = torch.cat([self.backbone.decode(latents) for latents in ends])
+            lost_first, lost_last = (keyframes - kept).chunk(2)
             still = torch.zeros_like(first[:, :2])
             ways = flows if from_flow else (still, still)
             detail = warped_blend(lost_first[..., :height, :width], lost_last[..., :height, :width], t, *ways)
@@ -265,7 +267,7 @@ class DiffusionMethod(TrainableMethod):
         if self.timestep_logit_mean is None:
             return torch.randint(steps, (), generator=stream)
         share = (torch.randn((), generator=stream) + self.timestep_logit_mean).sigmoid()
-        return (share * steps).long()
+        return (share * steps).long().clamp(max=steps - 1)  # the sigmoid of a large number is 1
 
     def _dropped(self, streams: list[torch.Generator], share: float) -> Tensor:
         """Which samples (B,) bool go without a part of their condition, each by its own stream."""

@@ -101,9 +101,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             logs["epe"] = self._end_point_error(found, sample.spacing, sample.flows)
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * progress))
             loss = loss + weight * logs["epe"]
-        if self.perceptual:
+        if perceptual := self.perceptual:
             cut = _cut_for_perception(frame.shape[-1], batch)
-            logs["perceptual"] = self.perceptual(frame[cut], target[cut])
+            logs["perceptual"] = perceptual(frame[cut], target[cut])
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
 

@@ -16,7 +16,7 @@ class Maker(L.LightningModule):
     """Writes one part."""
 
     def save_pretrained(self, folder: Path) -> None:
-        (folder / "vae").mkdir()
+        (folder / "vae" / "v1.0").mkdir(parents=True)
         weights = folder / "vae" / "weights.safetensors"
         weights.write_text("new")
         weights.chmod(0o600)
@@ -28,7 +28,7 @@ def test_a_part_takes_the_place_of_an_earlier_one_and_others_stay(tmp_path: Path
         (tmp_path / part / "old").touch()
     PretrainedWriter(tmp_path).on_fit_end(DONE, Maker())
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
-    assert found == {"unet", "unet/old", "vae", "vae/weights.safetensors"}
+    assert found == {"unet", "unet/old", "vae", "vae/v1.0", "vae/weights.safetensors"}
 
 
 def test_what_is_written_may_be_read_as_any_other_file(tmp_path: Path) -> None:
@@ -36,6 +36,7 @@ def test_what_is_written_may_be_read_as_any_other_file(tmp_path: Path) -> None:
     (tmp_path / "other").touch()
     written = tmp_path / "vae" / "weights.safetensors"
     assert written.stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert (tmp_path / "vae" / "v1.0").stat().st_mode & 0o100
 
 
 @pytest.mark.parametrize("changed", [{"interrupted": True}, {"is_global_zero": False}])

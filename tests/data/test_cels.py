@@ -1,5 +1,6 @@
 """SyntheticCels: the windows that methods train on."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,11 +111,9 @@ def test_motion_limits_how_far_things_move() -> None:
     assert mean_motion(0.05) < 0.4 * mean_motion(1.0)
 
 
-def test_augmentation_and_gaps_of_other_sources_are_ignored() -> None:
+def test_what_fits_other_sources_is_ignored() -> None:
     plain = SyntheticCels().dataset("train", SPEC)[0, 1]
-    spec = WindowSpec(
-        between=2, size=(48, 64), seed=3, gaps=(1, 4), stride=7, background=(9, 9, 9), augment=Augment()
-    )
+    spec = replace(SPEC, gaps=(1, 4), stride=7, background=(9, 9, 9), augment=Augment(color=0.0))
     assert equal(plain, SyntheticCels().dataset("train", spec)[0, 1])
 
 
@@ -149,3 +148,25 @@ def test_mistakes_are_named(arguments: dict[str, Any], words: str) -> None:
 def test_an_index_beyond_the_end_ends_iteration() -> None:
     with pytest.raises(IndexError):
         SyntheticCels(length={"val": 2}).dataset("val", SPEC)[0, 2]
+
+
+def test_colours_of_all_frames_change_alike_and_nothing_else_does() -> None:
+    """Pixels go through one matrix: brightness, contrast and hue."""
+    source = SyntheticCels(kinds=("color",))
+    strong = replace(SPEC, augment=Augment(flip=1.0, reverse=1.0, crop=0.5, color=0.5))
+    seen = []
+    for index in (0, 1):
+        plain, changed = (source.dataset("train", spec)[0, index] for spec in (SPEC, strong))
+        assert torch.equal(plain["t"], changed["t"])
+        before, after = (
+            torch.cat([w["first"][None], w["targets"], w["last"][None]]).permute(0, 2, 3, 1).reshape(-1, 3)
+            for w in (plain, changed)
+        )
+        unclipped = ((after > 0) & (after < 1)).all(1)
+        inputs = torch.cat([before, torch.ones(len(before), 1)], dim=1)[unclipped]
+        matrix = torch.linalg.lstsq(inputs.double(), after[unclipped].double()).solution
+        assert (inputs.double() @ matrix - after[unclipped]).abs().max() < 3 / 255
+        seen.append(matrix)
+        assert (before - after).abs().max() > 0.05
+        assert equal(changed, source.dataset("train", strong)[0, index])
+    assert not torch.allclose(seen[0], seen[1], atol=0.05)

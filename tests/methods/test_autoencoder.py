@@ -146,7 +146,20 @@ def test_what_is_written_is_normalised_and_can_be_trained_further(tmp_path, capl
 
 def test_another_kind_of_autoencoder_is_refused(tmp_path):
     folder = write_tiny_backbone(tmp_path) / "vae"
-    with pytest.raises(UserError, match="is a AutoencoderKL: give an AutoencoderTiny"):
+    with pytest.raises(UserError, match="is of type AutoencoderKL: give an AutoencoderTiny"):
         make(vae=str(folder))
     with pytest.raises(UserError, match="train one with"):
         make(vae=str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"latent_channels": 2}, "latent_channels is 2: give at least 3"),
+        ({"crops": 0}, "crops is 0: give at least 1"),
+        ({"decoder_blocks": (1, 1, 1)}, "encoder_blocks has 2 levels and decoder_blocks 3"),
+    ],
+)
+def test_numbers_out_of_range(options, message):
+    with pytest.raises(UserError, match=message):
+        make(**options)

@@ -118,6 +118,7 @@ class TestTraining:
         assert float((found < 0.3).float().mean()) == pytest.approx(0.561, abs=0.03)
         assert float(even.median()) == pytest.approx(0.5, abs=0.03)
         assert 0 <= found.min() <= found.max() < 1
+        assert make(timestep_logit_mean=100.0)._timestep(streams[0]) == 999
 
 
 class TestCondition:
@@ -251,6 +252,12 @@ class TestDrawing:
         flows = two_way_flow(first, last, "dis") if start == "flow" else (still, still)
         expected = warped_blend(first, last, t, *flows)
         torch.testing.assert_close(method.draw(batch), expected, atol=1e-5, rtol=0)
+
+    def test_detail_too_is_decoded_in_parts_of_max_frames(self):
+        method = make(sampling=Sampling(4, 0.0, keep_detail=True, max_frames=3))
+        calls = spy(method, "decode")
+        method.draw(random_batch(2))
+        assert [len(latents) for (latents,) in calls] == [3, 1, 3, 3]
 
     def test_inverted_strength_would_lose_the_start(self):
         """A quarter of the steps keeps the slerped latents; the origin ran three quarters of them for it."""

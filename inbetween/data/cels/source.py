@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from inbetween.data.augment import recolor
 from inbetween.data.cels.pen import Kind
 from inbetween.data.cels.scene import KINDS, CelScene
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
@@ -18,15 +19,18 @@ from inbetween.types import Split, Window
 STREAM: dict[Split, int] = {"train": 1, "val": 2, "test": 3}
 EDGE = 0.02  # random positions stay this far from the keyframes
 
+# what is chosen about a window, and about its colours, keeps clear of what its scene is made of
+_WINDOW_STREAM, _COLOR_STREAM = 7, 8
+
 
 class SyntheticCels(WindowSource):
     """Endless drawn animation, made while training: no files, no download, and the truth is known.
 
     The same (seed, epoch, index) gives the same window everywhere. Training draws new scenes each
     epoch; validation and test are fixed and share no scene with training or each other. Of the
-    window's specification `between`, `size` and `seed` count: cels are drawn straight at the size
-    asked for on paper of their own, so there is nothing to fit, cache or augment, nothing is held,
-    and a window spans one motion whatever its gaps.
+    window's specification `between`, `size`, `seed` and `augment.color` count: cels are drawn straight
+    at the size asked for on paper of their own, so there is nothing to fit, cache, turn or crop,
+    nothing is held, and a window spans one motion whatever its gaps.
 
     Args:
         kinds: Kinds of drawing, in equal shares: sketch, color, composition.
@@ -84,7 +88,7 @@ class _CelWindows(WindowDataset):
         parts = (spec.seed, epoch) if self.split == "train" else (0, 0)
         base = sample_seed(STREAM[self.split], *parts)
         kind = source.kinds[index % len(source.kinds)]
-        rng = np.random.default_rng(sample_seed(base, index, 7))
+        rng = np.random.default_rng(sample_seed(base, index, _WINDOW_STREAM))
         amount = None if source.motion is None else float(source.motion * rng.uniform(0.1, 1.0))
         scene = CelScene(base, index, kind, amount)
         n, size = spec.between, spec.size
@@ -95,9 +99,12 @@ class _CelWindows(WindowDataset):
         name = f"cels/{kind}-{index}/0-1"
         if self.split == "train":
             name = f"cels/{kind}-{epoch}.{index}/0-1"
+        pictures = np.stack([scene.draw(t, size) for t in (0.0, *times, 1.0)])
+        if spec.augment and spec.augment.color:
+            color = np.random.default_rng(sample_seed(base, index, _COLOR_STREAM))
+            pictures = recolor(pictures, color.uniform(-spec.augment.color, spec.augment.color, 3))
         frames = np.empty((n + 2, 3, height, width), np.float32)
-        for frame, t in zip(frames, (0.0, *times, 1.0), strict=True):
-            np.divide(scene.draw(t, size).transpose(2, 0, 1), np.float32(255), out=frame)
+        np.divide(pictures.transpose(0, 3, 1, 2), np.float32(255), out=frames)
         drawn = torch.from_numpy(frames)
         window: Window = {
             "first": drawn[0],
