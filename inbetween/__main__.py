@@ -38,7 +38,7 @@ def main(args: Sequence[str] | None = None) -> int:
         args: Command and its arguments; None takes those of the process.
 
     Returns:
-        Exit code: 0, 2 after a mistake in what the user gave, or 130 after SIGINT.
+        Exit code: 0, 2 after a mistake in what the user gave, or 130 after SIGINT or SIGTERM.
     """
     args = list(sys.argv[1:] if args is None else args)
     if not args or args[0] in {"-h", "--help"}:

@@ -55,14 +55,14 @@ class InbetweenCLI(LightningCLI):
         **options: Further ones of LightningCLI's.
 
     Raises:
-        KeyboardInterrupt: SIGINT; its text says how to go on.
+        KeyboardInterrupt: SIGINT or SIGTERM; its text says how to go on.
     """
 
     def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
         self.weights: dict[str, Any] | None = None
         try:
             super().__init__(Method, WindowDataModule, args=args, **options)
-        except SystemExit as ended:  # Lightning's way to end after SIGINT, when all callbacks had their turn
+        except SystemExit as ended:  # Lightning's way to end after it, when all callbacks had their turn
             if not isinstance(ended.__context__, KeyboardInterrupt):
                 raise
             if not self.trainer.is_global_zero:

@@ -1,4 +1,4 @@
-"""SIGINT ends a run between two steps, so that what is saved then is whole."""
+"""SIGINT or SIGTERM ends a run between two steps, so that what is saved then is whole."""
 
 import signal
 import sys
@@ -10,24 +10,27 @@ import lightning as L
 
 
 class Interruption(L.Callback):
-    """Lets the step under way finish before SIGINT ends `fit`.
+    """Lets the step under way finish before SIGINT, or the SIGTERM of a cluster, ends `fit`.
 
     Python raises KeyboardInterrupt wherever it happens to be, which may be between two weights of one
     optimiser step; a checkpoint saved then (`save_on_exception`) would not go on to the weights of an
     uninterrupted run. A second SIGINT does raise at once. With several processes all of them stop at the same
-    step. The command line adds this callback by itself.
+    step, whichever of them got the signal; Lightning alone lets the others wait for the first for ever
+    (Lightning's issue 20806). The command line adds this callback by itself.
     """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         self._asked = False
         self._speaks = True
-        self._previous: Any = None
+        self._previous: dict[signal.Signals, Any] = {}
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen; only a main thread can."""
         self._speaks = trainer.is_global_zero
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._ask)
+            self._previous = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: object, batch_idx: int
@@ -66,6 +69,6 @@ class Interruption(L.Callback):
             raise KeyboardInterrupt
 
     def _restore(self) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}

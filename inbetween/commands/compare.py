@@ -194,16 +194,23 @@ def summarise(row: Row, names: dict[int, str]) -> dict[str, Any]:
     if row.doubts and figures:
         pairs = torch.tensor([(score, row.doubts[index]) for index, score in row.scores[key].items()])
         mean = mean_of_surest(pairs[:, 0], pairs[:, 1], COVERAGE)
-        summary["surest"] = {"figure": key, "coverage": COVERAGE, "mean": mean}
+        half, most = pairs[:, 1].quantile(pairs.new_tensor([0.5, COVERAGE])).tolist()
+        summary["surest"] = {
+            "figure": key,
+            "coverage": COVERAGE,
+            "mean": mean,
+            "verdict_limits": [half, most],
+        }
     return summary
 
 
 def surest_text(line: dict[str, Any]) -> str:
     """How much better the windows are that a method is surest of, from its summary."""
     key, share, mean = line["surest"]["figure"], line["surest"]["coverage"], line["surest"]["mean"]
-    whole = line["figures"][key]["mean"]
+    whole, (half, most) = line["figures"][key]["mean"], line["surest"]["verdict_limits"]
     return (
-        f"{line['method']}: {key} {whole:.3f}, and {mean:.3f} on the {share:.0%} of windows it is surest of"
+        f"{line['method']}: {key} {whole:.3f}, and {mean:.3f} on the {share:.0%} of windows it is surest of; "
+        f"it expects errors below {half:.5f} of half and below {most:.5f} of {share:.0%} (verdict_limits)"
     )
 
 

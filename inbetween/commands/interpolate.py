@@ -10,6 +10,7 @@ from typing import Any, Literal
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from inbetween.commands.methods import load_method
@@ -20,7 +21,7 @@ from inbetween.functional.opacity import contrasting_paper, lay_on, lift_off
 from inbetween.functional.seeds import generators, sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
 from inbetween.methods import Method
-from inbetween.methods.base import SpacedMethod
+from inbetween.methods.base import SpacedMethod, even_spacing
 from inbetween.paths import find_checkpoint, find_config
 
 DEFAULT_METHOD = "dis.yaml"
@@ -47,7 +48,8 @@ def interpolate(
     Writes the finished sequence as 8-bit PNG files, keyframes included: with N drawings between, `0000.png`
     is the first keyframe, `0001.png` to N the drawings, N + 1 the second keyframe, and so on. Grey
     keyframes give grey drawings, transparent ones transparent drawings. Between identical keyframes the
-    drawing is repeated. Interrupted, the same command goes on where it stopped.
+    drawing is repeated. A method that knows how sure it is writes `verdicts.csv`: which drawings are `easy`,
+    which to `check`, which to `redraw` by hand. Interrupted, the same command goes on where it stopped.
 
     Args:
         keyframes: Pictures in order, or a folder of them (in natural order).
@@ -127,7 +129,10 @@ def interpolate(
             else:
                 place, chance = places.between(pair), sample_seed(seed, candidate, pair)
                 with fabric.autocast(), torch.no_grad():
-                    drawings = draw_between(artist, first, last, place, chance, keys.transparent)
+                    drawings, errors = draw_between(artist, first, last, place, chance, keys.transparent)
+                if isinstance(artist, SpacedMethod) and artist.verdict_limits and errors is not None:
+                    expected = errors.flatten(1).mean(1).tolist()
+                    folder.judge(candidate, frames[pair][1:], expected, artist.verdict_limits)
             for number, picture in zip(frames[pair], [first, *drawings, last], strict=False):
                 folder.write(candidate, number, keys.as_stored(picture))
     except KeyboardInterrupt:
@@ -138,6 +143,8 @@ def interpolate(
             "smaller keyframes or fewer drawings, or --accelerator cpu."
         ) from error
     print(f"drawings: {folder}")
+    for line in folder.verdicts():
+        print(line)
 
 
 @dataclass(frozen=True)
@@ -239,7 +246,7 @@ def draws_by_chance(method: Method, fabric: L.Fabric) -> bool:
 
 def draw_between(
     method: Method, first: Tensor, last: Tensor, place: Tensor, seed: int, transparent: bool
-) -> Tensor:
+) -> tuple[Tensor, Tensor | None]:
     """Draw between two keyframes with or without transparency.
 
     Where a method moves opacity itself, one motion moves colours and opacity. Else opacity is a grey picture
@@ -254,31 +261,40 @@ def draw_between(
         transparent: Whether opacity counts.
 
     Returns:
-        (N, 4, H, W) in [0, 1] like the keyframes.
+        (N, 4, H, W) in [0, 1] like the keyframes, and the expected absolute error (N, 1, H, W) of methods
+        that know it.
     """
     if not transparent:
-        colors = drawn(method, first[None, :3], last[None, :3], place, seed)[0]
-        return torch.cat([colors, torch.ones_like(colors[:, :1])], dim=1)
+        pictures, errors = drawn(method, first[None, :3], last[None, :3], place, seed)
+        return F.pad(pictures[0], (0, 0, 0, 0, 0, 1), value=1.0), None if errors is None else errors[0]
     keyframes = torch.stack([first, last])
     colors, opacity = keyframes[:, :3], keyframes[:, 3:]
     paper = contrasting_paper(colors, opacity)
     pictures = lay_on(colors, opacity, paper)
     if method.moves_opacity:
         layered = torch.cat([pictures, opacity], dim=1)
-        layers = drawn(method, layered[:1], layered[1:], place, seed)[0]
-        picture, opacity = layers[:, :3], layers[:, 3:]
+        layers, errors = drawn(method, layered[:1], layered[1:], place, seed)
+        picture, opacity = layers[0, :, :3], layers[0, :, 3:]
     else:
         a, b = torch.stack([pictures, opacity.expand_as(pictures)], dim=1)
-        picture, grey = drawn(method, a, b, place, seed)
+        (picture, grey), errors = drawn(method, a, b, place, seed)
         opacity = grey.mean(dim=1, keepdim=True)
-    return torch.cat([lift_off(picture, opacity, paper), opacity], dim=1)
+    transparent_picture = torch.cat([lift_off(picture, opacity, paper), opacity], dim=1)
+    return transparent_picture, None if errors is None else errors[0]
 
 
-def drawn(method: Method, first: Tensor, last: Tensor, place: Tensor, seed: int) -> Tensor:
-    """Frames (B, N, C, H, W), on the CPU, of keyframes (B, C, H, W) that share `place` and the noise."""
+def drawn(
+    method: Method, first: Tensor, last: Tensor, place: Tensor, seed: int
+) -> tuple[Tensor, Tensor | None]:
+    """Frames (B, N, C, H, W), on the CPU, of keyframes (B, C, H, W) that share `place` and the noise.
+
+    Methods that know it also give the expected absolute error (B, N, 1, H, W).
+    """
     chance = generators(torch.full((len(first),), seed))
     place = place.expand(len(first), *place.shape[1:])
     first, last, place = (value.to(method.device) for value in (first, last, place))
-    if isinstance(method, SpacedMethod) and place.ndim == 5:
-        return method.interpolate_spaced(first, last, place)[0].cpu()
-    return method.interpolate(first, last, place, chance).cpu()
+    if isinstance(method, SpacedMethod):
+        spacing = place if place.ndim == 5 else even_spacing(first, place)
+        pictures, errors = method.interpolate_spaced(first, last, spacing)
+        return pictures.cpu(), errors.cpu()
+    return method.interpolate(first, last, place, chance).cpu(), None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from inbetween.data.images import SUFFIXES
 from inbetween.errors import UserError
 
 RECORD = "interpolate.json"  # what the drawings in a folder were made from
+VERDICTS = "verdicts.csv"  # how sure the method is of each
 
 
 class SequenceFolder:
@@ -87,6 +89,39 @@ class SequenceFolder:
             for path in self._files(candidate, number):
                 write_whole(path, content)
 
+    def judge(
+        self, candidate: int, drawings: Sequence[int], errors: Sequence[float], limits: tuple[float, float]
+    ) -> None:
+        """Note what is to be done about drawings, in `verdicts.csv` beside them.
+
+        Args:
+            candidate: Of which they are.
+            drawings: Their numbers, counted from 0; more than there are errors count no further.
+            errors: The mean absolute error to expect of each.
+            limits: Up to the first a drawing is `easy`, up to the second to `check`, beyond to `redraw`.
+
+        Raises:
+            UserError: The folder cannot be written.
+        """
+        path = self.folders[candidate] / VERDICTS
+        lines = {int(line[0].split(".")[0]): line for line in read_csv(path)[1:]}
+        for number, error in zip(drawings, errors, strict=False):
+            frame, word = number * self.hold, ("easy", "check", "redraw")[bisect_left(limits, error)]
+            lines[frame] = [f"{frame:04d}.png", f"{error:.5f}", word]
+        rows = [["drawing", "expected_error", "verdict"], *(lines[frame] for frame in sorted(lines))]
+        with self._writing():
+            write_whole(path, "".join(",".join(row) + "\n" for row in rows).encode())
+
+    def verdicts(self) -> Iterator[str]:
+        """A line per candidate that was judged: how many are easy, and which are not."""
+        for folder in self.folders:
+            rows = read_csv(folder / VERDICTS)[1:]
+            if rows:
+                found = {word: [row[0] for row in rows if row[2] == word] for word in ("check", "redraw")}
+                parts = [f"{len(rows) - sum(map(len, found.values()))} easy"]
+                parts += [f"{word} {' '.join(names)}" for word, names in found.items() if names]
+                yield f"{folder / VERDICTS}: {'; '.join(parts)}"
+
     def _files(self, candidate: int, number: int) -> list[Path]:
         frames = range(number * self.hold, (number + 1) * self.hold)
         return [self.folders[candidate] / f"{frame:04d}.png" for frame in frames]
@@ -109,7 +144,12 @@ class SequenceFolder:
     def _remove_drawings(self) -> None:
         for folder in self._folders_with_drawings():
             for path in folder.iterdir():
-                if re.fullmatch(r"\d{4,}\.png", path.name):
+                if re.fullmatch(rf"\d{{4,}}\.png|{re.escape(VERDICTS)}", path.name):
                     path.unlink()
             if folder != self.folder and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def read_csv(path: Path) -> list[list[str]]:
+    """The cells of a file that `judge` wrote; none where there is no file."""
+    return [line.split(",") for line in path.read_text().splitlines()] if path.exists() else []

@@ -114,6 +114,10 @@ class SpacedMethod(Method):
     List it before `TrainableMethod`: `class SpacingFlow(SpacedMethod, TrainableMethod)`.
     """
 
+    #: Mean expected error of a drawing up to which it is `easy`, and up to which it is to be checked; one
+    #: beyond is to be redrawn. None says nothing.
+    verdict_limits: tuple[float, float] | None = None
+
     @abstractmethod
     def interpolate_spaced(self, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
         """Draw the frames where the motion has gone as far as `spacing` says.

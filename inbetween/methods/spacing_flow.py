@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from inbetween.errors import UserError
 from inbetween.functional.lines import distance_to_lines, line_mask, soft_lines
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generators
@@ -60,6 +61,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         line_weight: Weight of the line term.
         work_side: Longer side in pixels at which motion is estimated; larger pictures are shrunk for
             that, and warped at their own size.
+        verdict_limits: Mean expected error of a drawing up to which it is easy, and up to which it is to be
+            checked; `compare` says what half and four fifths of its windows stay below.
         **options: See `PerceptualMethod`.
     """
 
@@ -73,11 +76,17 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         flow_weight: float = 0.02,
         line_weight: float = 0.3,
         work_side: int = 960,
+        verdict_limits: tuple[float, float] | None = None,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
-        of_the_run = ("crop", "flow_weight", "line_weight", "work_side")
+        of_the_run = ("crop", "flow_weight", "line_weight", "work_side", "verdict_limits")
         self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *of_the_run])
+        if verdict_limits and not verdict_limits[0] < verdict_limits[1]:
+            raise UserError(
+                f"verdict_limits is {list(verdict_limits)}: give a smaller number, then a larger one."
+            )
+        self.verdict_limits = verdict_limits
         self.prior, self.crop, self.work_side = prior, crop, work_side
         self.flow_weight, self.line_weight = flow_weight, line_weight
         self.network = IntermediateFlow()

@@ -168,7 +168,13 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     mean = sum(float(row["ssim"]) for row in surest) / 5
     (line,) = (line for line in report["methods"] if line["method"] == "spacing_flow")
     assert line["surest"]["mean"] == pytest.approx(mean, abs=1e-6)
-    assert f"and {mean:.3f} on the 80% of windows it is surest of" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"and {mean:.3f} on the 80% of windows it is surest of" in told
+    errors = sorted(float(row["expected_error"]) for row in rows)
+    half, most = line["surest"]["verdict_limits"]
+    assert half == pytest.approx((errors[2] + errors[3]) / 2)
+    assert most == pytest.approx(errors[4])
+    assert f"errors below {half:.5f} of half and below {most:.5f} of 80%" in told
     assert all("surest" not in line for line in report["methods"] if line["method"] != "spacing_flow")
 
 

@@ -14,6 +14,15 @@ class Painter(SpacedMethod):
         return spacing.expand(-1, -1, 3, -1, -1), torch.zeros_like(spacing)
 
 
+class Judge(Painter):
+    """Expects the greater errors the further a pixel has gone."""
+
+    verdict_limits = (0.3, 0.6)
+
+    def interpolate_spaced(self, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
+        return super().interpolate_spaced(first, last, spacing)[0], spacing
+
+
 class Gambler(Method):
     """Paints each frame in one colour, by chance."""
 

@@ -13,8 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from inbetween.__main__ import main
-from inbetween.methods.base import Generators
-from tests.commands.artists import Gambler, OpaqueCrossFade, Painter
+from tests.commands.artists import Gambler, Judge, OpaqueCrossFade, Painter
 
 Draw = Callable[..., Path]
 Refused = Callable[..., str]
@@ -299,6 +298,32 @@ def test_a_spacing_map_says_how_far_each_region_has_gone(
         assert np.array_equal(drawing, np.repeat(np.asarray(Image.open(path))[..., None], 3, 2))
 
 
+def test_a_method_that_knows_how_sure_it_is_says_what_to_redraw(
+    draw: Draw,
+    flat: Paint,
+    painter: str,
+    artist: Callable[[type], str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    args = ["--keyframes", *flat(10, 20, 20, 30), "--t", 0.25, 0.5, 0.75, "--hold", 2]
+    judge = artist(Judge)
+    out = draw(*args, "--method", judge)
+    judged = ["2.png,0.25000,easy", "4.png,0.50000,check", "6.png,0.75000,redraw"]
+    judged = [f"000{line}" for line in judged] + ["0018.png,0.25000,easy", "0020.png,0.50000,check"]
+    judged.append("0022.png,0.75000,redraw")  # nothing is drawn between equal keyframes
+    text = "\n".join(["drawing,expected_error,verdict", *judged, ""])
+    assert (out / "verdicts.csv").read_text() == text
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"{out / 'verdicts.csv'}: 2 easy; check 0004.png 0020.png; redraw 0006.png 0022.png"
+
+    (out / "0004.png").unlink()
+    draw(*args, "--method", judge)  # only the first pair again
+    assert (out / "verdicts.csv").read_text() == text
+
+    draw(*args, "--method", painter, "--overwrite", "true")
+    assert not (out / "verdicts.csv").exists()
+
+
 def test_a_job_goes_on_where_it_stopped(
     draw: Draw,
     flat: Paint,
@@ -309,13 +334,15 @@ def test_a_job_goes_on_where_it_stopped(
 ) -> None:
     calls: list[float] = []
 
-    def tired(self: Painter, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+    paint = Painter.interpolate_spaced
+
+    def tired(self: Painter, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
         calls.append(round(float(first.mean()) * 255))
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return t[:, :, None, None, None].expand(-1, -1, *first.shape[1:])
+        return paint(self, first, last, spacing)
 
-    monkeypatch.setattr(Painter, "interpolate", tired)
+    monkeypatch.setattr(Painter, "interpolate_spaced", tired)
     args = ["--keyframes", *flat(10, 20, 30, 40), "--method", painter, "--hold", 2]
     assert main([*arguments(*args), "--output", str(tmp_path / "out")]) == 130
     assert "the same command goes on where it stopped" in capsys.readouterr().err
@@ -439,7 +466,7 @@ def test_too_little_memory_is_said_in_one_sentence(
     def burst(*args: object) -> None:
         raise torch.OutOfMemoryError("Tried to allocate 99 GiB")
 
-    monkeypatch.setattr(Painter, "interpolate", burst)
+    monkeypatch.setattr(Painter, "interpolate_spaced", burst)
     args = arguments("--keyframes", *flat(10, 20), "--method", painter, "--output", tmp_path / "out")
     assert main(args) == 2
     assert capsys.readouterr().err == (

@@ -4,6 +4,7 @@ from torch.utils.data import default_collate
 
 from inbetween.data import SyntheticCels
 from inbetween.data.source import WindowSpec
+from inbetween.errors import UserError
 from inbetween.functional.warp import backward_warp
 from inbetween.methods import SpacingFlow
 from inbetween.modules.flow import end_flows
@@ -98,3 +99,8 @@ def test_spacing_map_draws_each_half_where_it_says():
     centre = darkness @ torch.arange(96.0)
     assert (centre[8:40] - 41.5).abs().max() < 0.8
     assert (centre[56:88] - 45.5).abs().max() < 0.8
+
+
+def test_verdict_limits_that_do_not_rise_are_refused():
+    with pytest.raises(UserError, match=r"verdict_limits is \[0.3, 0.1\]: give a smaller number"):
+        SpacingFlow(verdict_limits=(0.3, 0.1))
