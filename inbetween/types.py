@@ -14,7 +14,8 @@ Split = Literal["train", "val", "test"]
 class Window(TypedDict):
     """One sample: two keyframes, the drawings between them, and where those lie.
 
-    The keys marked "truth" are there only when a source knows them and was asked for them.
+    The keys marked "truth" are there only when a source knows them and was asked for them. In a mixture of
+    sources they are NaN all over where a window's own source does not know them.
     """
 
     first: Tensor  # (3, H, W) the first keyframe

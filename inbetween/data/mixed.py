@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 import torch
 
+from inbetween.data.cels.source import TARGET_TRUTH
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
@@ -20,8 +21,8 @@ class MixedWindows(WindowSource):
     """Training windows of several sources in given shares; validation and test take all windows of each.
 
     A training window is drawn at random, with replacement, from (seed, epoch, index) alone: first its
-    source, then one of the source's windows. What only some sources know (true flow, `frame_ids`) is
-    left out.
+    source, then one of the source's windows. True motion that only some sources know is NaN in the windows
+    of the others; `frame_ids` are left out.
 
     Args:
         sources: Where the windows come from.
@@ -62,6 +63,7 @@ class _Mixture(WindowDataset):
         self.shares = np.asarray(source.weights) / np.sum(source.weights)
         self.ends = list(accumulate(len(dataset) for dataset in datasets))
         self.length = source.length if draws else self.ends[-1]
+        self.truth = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.truth))
 
     def __len__(self) -> int:
         return self.length
@@ -78,6 +80,14 @@ class _Mixture(WindowDataset):
         window = self.datasets[place][epoch, inner]
         # every window of a batch has the same keys, its own index and its own noise
         kept = {name: value for name, value in window.items() if name in Window.__required_keys__}
+        kept |= {name: window.get(name, _unknown(name, window)) for name in self.truth}
         kept["index"] = torch.tensor(index)
         kept["seed"] = torch.tensor(sample_seed(self.seed, epoch, index))
         return cast(Window, kept)
+
+
+def _unknown(name: str, window: Window) -> torch.Tensor:
+    """NaN in the shape of a truth that a window's source does not know."""
+    channels, size = 2 if name.startswith("flow") else 1, window["first"].shape[-2:]
+    drawings = (len(window["t"]),) if name in TARGET_TRUTH else ()
+    return torch.full((*drawings, channels, *size), math.nan)

@@ -101,6 +101,9 @@ class WindowDataset(Dataset[Window], ABC):
     from (seed, epoch, index) alone.
     """
 
+    #: The keys of `Window` marked "truth" that its windows have.
+    truth: tuple[str, ...] = ()
+
     @abstractmethod
     def __len__(self) -> int:
         """Number of windows in an epoch."""

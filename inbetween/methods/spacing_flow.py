@@ -32,7 +32,7 @@ class Sample(NamedTuple):
     last: Tensor  # (B, 3, H, W)
     target: Tensor  # (B, 3, H, W)
     spacing: Tensor  # (B, 1, H, W)
-    flows: Tensor | None  # (B, 4, H, W) true flow_t0 and flow_t1 in pixels, where the source knows them
+    flows: Tensor | None  # (B, 4, H, W) true flow_t0 and flow_t1 in pixels, or NaN, if some source knows them
 
 
 class SpacingFlow(SpacedMethod, PerceptualMethod):
@@ -51,7 +51,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     EPE is the distance of both flows to the true ones at every level, where the source knows them
     (synthetic cels with `truth`); its weight falls to a fifth. `lines` punishes lines where none should
     be, by their distance to the nearest true one (arXiv 2111.12792), and true lines that are not drawn.
-    Without truth the map is constant and EPE is left out: the method trains on any drawings.
+    Without truth the map is constant and EPE is left out, for each window by itself: the method trains on
+    any drawings and on mixtures.
 
     Args:
         prior: The classical flow to start from, or `none`, which starts from no motion.
@@ -137,11 +138,14 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         return stray.mean() + missing.mean()
 
     def _end_point_error(self, found: Intermediate, spacing: Tensor, flows: Tensor) -> Tensor:
-        total = spacing.new_zeros(())
+        """Mean distance in pixels to the true flows, over the windows whose flow is known; 0 if none is."""
+        total, known = spacing.new_zeros(()), ~flows.flatten(1).isnan().any(1)
+        if not known.any():
+            return total
         for motion, weight in zip([*found.levels, found.motion], FLOW_WEIGHTS, strict=True):
             size = motion.shape[-2], motion.shape[-1]
-            flow = torch.cat(end_flows(motion, F.adaptive_avg_pool2d(spacing, size)), dim=1)
-            true = F.interpolate(flows, size=size, mode="nearest-exact")
+            flow = torch.cat(end_flows(motion[known], F.adaptive_avg_pool2d(spacing[known], size)), dim=1)
+            true = F.interpolate(flows[known], size=size, mode="nearest-exact")
             x0, y0, x1, y1 = ((flow - true) ** 2).unbind(1)
             distance = (x0 + y0 + 0.01).sqrt() + (x1 + y1 + 0.01).sqrt()
             total = total + weight * distance.mean() / 2
@@ -157,7 +161,10 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         rows = list(range(len(chosen)))
         t = batch["t"][rows, chosen].float().view(-1, 1, 1, 1)
         known = "flow_t0" in batch and "flow_t1" in batch and "spacing" in batch
-        spacing = batch["spacing"][rows, chosen] if known else t.expand(-1, 1, height, width)
+        spacing = t.expand(-1, 1, height, width)
+        if known:
+            true = batch["spacing"][rows, chosen]
+            spacing = torch.where(true.isnan(), spacing, true)
         parts = [batch["first"], batch["last"], batch["targets"][rows, chosen], spacing]
         if known:
             parts += [batch["flow_t0"][rows, chosen], batch["flow_t1"][rows, chosen]]

@@ -92,7 +92,15 @@ def test_cels_and_scenes_on_disk_share_a_batch(scenes_root: Path, tmp_path: Path
     animations = {name.partition("/")[0] for name in batch["name"]}
     assert {"cels"} < animations <= {"cels", "cat", "dog", "hen"}
     assert batch["targets"].shape == (8, 3, 3, 32, 32)
-    assert set(batch) == Window.__required_keys__
+    # what the cels know is NaN in the others' windows
+    truth = {"flow_01": (2,), "flow_10": (2,), "visible_01": (1,), "visible_10": (1,)}
+    truth |= {"flow_t0": (3, 2), "flow_t1": (3, 2), "spacing": (3, 1)}
+    assert set(batch) == Window.__required_keys__ | set(truth)
+    drawn = torch.tensor([name.startswith("cels/") for name in batch["name"]])
+    for name, shape in truth.items():
+        assert batch[name].shape == (8, *shape, 32, 32)
+        assert torch.equal(batch[name].isfinite().flatten(1).all(1), drawn)
+        assert torch.equal(batch[name].isnan().flatten(1).all(1), ~drawn)
 
 
 @pytest.mark.parametrize("weights", [[], [1], [1, 0], [1, -1], [1, math.nan], [1, math.inf]])

@@ -104,3 +104,23 @@ def test_spacing_map_draws_each_half_where_it_says():
 def test_verdict_limits_that_do_not_rise_are_refused():
     with pytest.raises(UserError, match=r"verdict_limits is \[0.3, 0.1\]: give a smaller number"):
         SpacingFlow(verdict_limits=(0.3, 0.1))
+
+
+def test_windows_without_truth_learn_beside_windows_with_it(cels):
+    """NaN stands for what a window's source does not know: no part of loss or gradients."""
+    method = SpacingFlow(crop=64, perceptual_weight=0.0)
+    torch.nn.init.normal_(method.network.synthesis.head.weight, std=0.01)
+    batch = default_collate(cels)
+    whole = method.eval().training_loss(batch)["logs"]["epe"].detach()
+    half = default_collate(cels[:2])
+    alone = method.training_loss(half)["logs"]["epe"].detach()
+    for name in ("flow_t0", "flow_t1", "spacing"):
+        batch[name][2:] = torch.nan
+    output = method.training_loss(batch)
+    assert float(output["logs"]["epe"].detach()) == pytest.approx(float(alone), rel=1e-3)
+    assert float(whole) != pytest.approx(float(alone), rel=1e-3)
+    output["loss"].backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
+    for name in ("flow_t0", "flow_t1", "spacing"):
+        batch[name][:] = torch.nan
+    assert float(method.training_loss(batch)["logs"]["epe"].detach()) == 0
