@@ -44,7 +44,8 @@ class LatentInterpolation(PerceptualMethod):
     `save_pretrained` writes what is left of mean and scale over all channels along.
 
     Args:
-        vae: Folder of an AutoencoderTiny to begin with; the next four are then its own. None begins anew.
+        vae: Folder of an AutoencoderTiny to begin with, or `autoencoder` for the one that ships; the next
+            four are then its own. None begins anew.
         channels: Width of all levels, three at least.
         latent_channels: Channels of the latents, three at least.
         encoder_blocks: Residual blocks of the levels, fine to coarse; each level but the first halves
@@ -188,10 +189,11 @@ class LatentInterpolation(PerceptualMethod):
             scaling_factor=round(1 / float(self.latent_std), 5),
         )
         vae.save_pretrained(folder / "vae")
-        # diffusers writes this key, and warns of it when it reads it
+        # diffusers writes a key that it warns of when it reads it, and where on this machine training began
         path = folder / "vae" / "config.json"
         config = json.loads(path.read_text())
-        del config["block_out_channels"]
+        for name in ("block_out_channels", "_name_or_path"):
+            config.pop(name, None)
         path.write_text(json.dumps(config, indent=2) + "\n")
 
 

@@ -138,18 +138,23 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         return stray.mean() + missing.mean()
 
     def _end_point_error(self, found: Intermediate, spacing: Tensor, flows: Tensor) -> Tensor:
-        """Mean distance in pixels to the true flows, over the windows whose flow is known; 0 if none is."""
+        """Mean distance in pixels to the true flows, over the windows whose flow is known; 0 if none is.
+
+        In training of every level and smoothed near 0, else of what the frame is drawn with.
+        """
         total, known = spacing.new_zeros(()), ~flows.flatten(1).isnan().any(1)
         if not known.any():
             return total
-        for motion, weight in zip([*found.levels, found.motion], FLOW_WEIGHTS, strict=True):
+        levels = [*found.levels, found.motion] if self.training else [found.motion]
+        weights, smooth = FLOW_WEIGHTS[-len(levels) :], 0.01 if self.training else 0.0
+        for motion, weight in zip(levels, weights, strict=True):
             size = motion.shape[-2], motion.shape[-1]
             flow = torch.cat(end_flows(motion[known], F.adaptive_avg_pool2d(spacing[known], size)), dim=1)
             true = F.interpolate(flows[known], size=size, mode="nearest-exact")
             x0, y0, x1, y1 = ((flow - true) ** 2).unbind(1)
-            distance = (x0 + y0 + 0.01).sqrt() + (x1 + y1 + 0.01).sqrt()
+            distance = (x0 + y0 + smooth).sqrt() + (x1 + y1 + smooth).sqrt()
             total = total + weight * distance.mean() / 2
-        return total / sum(FLOW_WEIGHTS)
+        return total / sum(weights)
 
     def _sample(self, batch: WindowBatch) -> Sample:
         """One in-between per window; in training shrunk, cut, mirrored, transposed and reversed at random."""

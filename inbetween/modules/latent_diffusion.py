@@ -21,6 +21,10 @@ PredictionType = Literal["epsilon", "v_prediction"]
 TrainedPart = Literal["none", "attn2", "lora", "all"]
 FrozenDtype = Literal["float32", "bfloat16"]
 SMALL = "small"  # the name of the backbone that ships
+SHIPPED = {
+    SMALL: (SMALL, "vae"),
+    "autoencoder": ("autoencoder",),
+}  # autoencoders that ship, below checkpoints
 
 
 class LatentDiffusion(nn.Module):
@@ -230,14 +234,14 @@ def load_autoencoder(vae: str) -> AutoencoderKL | AutoencoderTiny:
     """A trained autoencoder, of the class that its config names.
 
     Args:
-        vae: Its folder, or `small` for the one that ships.
+        vae: Its folder; or one that ships, `autoencoder`, or `small` for that of the small backbone.
 
     Raises:
         UserError: It cannot be loaded.
     """
     from diffusers import AutoModel
 
-    folder = shipped("checkpoints", SMALL, "vae") if vae == SMALL else Path(vae)
+    folder = shipped("checkpoints", *SHIPPED[vae]) if vae in SHIPPED else Path(vae)
     try:
         loaded: AutoencoderKL | AutoencoderTiny = AutoModel.from_pretrained(str(folder))
     except (OSError, ValueError) as error:

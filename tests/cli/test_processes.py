@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,38 @@ def test_two_processes_give_what_one_gives(run: Run, tmp_path: Path, options: li
     for path, content in drawn[0].items():
         pair = [np.asarray(Image.open(BytesIO(data))).astype(int) for data in (content, drawn[1][path])]
         assert abs(pair[0] - pair[1]).max() <= 1, path
+
+
+@pytest.mark.slow  # two new processes import everything
+def test_sigterm_to_the_first_of_two_processes_ends_both(tmp_path: Path, options: list[str]) -> None:
+    """Clusters end a job so; each process waits for the other in every step, and must not do so for ever."""
+    script = tmp_path / "command.py"
+    script.write_text(COMMAND)
+    checkpointing = {
+        "class_path": "lightning.pytorch.callbacks.ModelCheckpoint",
+        "init_args": {"save_last": True, "every_n_train_steps": 1, "save_on_exception": True},
+    }
+    endless = {"trainer": {"max_steps": -1, "val_check_interval": 5, "callbacks+": [checkpointing]}}
+    config = str(write_yaml(tmp_path / "endless.yaml", endless))
+    process = subprocess.Popen(
+        [
+            *(sys.executable, str(script), "fit", *options, "--config", config),
+            *("--trainer.devices", "2", "--trainer.strategy", "ddp"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 180
+    while not list(Path("logs").rglob("last*.ckpt")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.terminate()
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, err
+    assert "Traceback" not in out + err
+    assert "inbetween: interrupted: go on with --ckpt_path " in err

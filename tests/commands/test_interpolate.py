@@ -298,6 +298,20 @@ def test_a_spacing_map_says_how_far_each_region_has_gone(
         assert np.array_equal(drawing, np.repeat(np.asarray(Image.open(path))[..., None], 3, 2))
 
 
+def test_spacing_maps_alone_choose_the_method_that_follows_them(
+    draw: Draw, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A square moves 16 pixels; the map says a quarter. The weights are those that ship."""
+    keys = squares(tmp_path / "keys", 24, 40)
+    path = tmp_path / "map.png"
+    Image.fromarray(np.full((96, 128), 64, np.uint8)).save(path)
+    out = draw("--keyframes", *keys, "--spacing_map", path)
+    assert "by spacing_flow.yaml=spacing_flow/weights.safetensors" in capsys.readouterr().out
+    first, drawn = (center(out / name) for name in ("0000.png", "0001.png"))
+    assert drawn - first == pytest.approx(4, abs=0.8)  # 5 % of the way
+    assert (out / "verdicts.csv").read_text().splitlines()[1].startswith("0001.png,")
+
+
 def test_a_method_that_knows_how_sure_it_is_says_what_to_redraw(
     draw: Draw,
     flat: Paint,

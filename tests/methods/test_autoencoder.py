@@ -141,6 +141,8 @@ def test_what_is_written_is_normalised_and_can_be_trained_further(tmp_path, capl
     torch.testing.assert_close(again.draw(batch), method.draw(batch), atol=5e-3, rtol=0)
     torch.testing.assert_close(again.latent_std, method.latent_std, atol=1e-3, rtol=0)
     assert all(parameter.requires_grad for parameter in again.vae.parameters())
+    again.save_pretrained(tmp_path / "again")  # without a word of where it began
+    assert str(tmp_path) not in (tmp_path / "again" / "vae" / "config.json").read_text()
     assert "not expected" not in caplog.text
 
 

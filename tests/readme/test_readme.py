@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from inbetween.__main__ import main
+from inbetween.paths import shipped
 from tests.cli.conftest import Run
 from tests.conftest import DrawScene
 from tests.tiny import write_tiny_backbone
@@ -81,7 +82,8 @@ def newcomer(
     monkeypatch.setattr("inbetween.commands.machine.CONVOLUTION", (1, 8, 8))
     monkeypatch.setattr("inbetween.commands.machine.PRODUCT", 64)
     monkeypatch.setattr(
-        "inbetween.modules.latent_diffusion.shipped", lambda *parts: small.joinpath(*parts[2:])
+        "inbetween.modules.latent_diffusion.shipped",
+        lambda *parts: small.joinpath(*parts[2:]) if parts[1] == "small" else shipped(*parts),
     )
     overlay = {
         "size": 32,
@@ -132,7 +134,7 @@ def test_every_command_of_the_readme_works(
             continue
         if words[0] == "interpolate":
             run(*words)
-            folder = Path(capsys.readouterr().out.rpartition("drawings: ")[2].strip())
+            folder = Path(capsys.readouterr().out.rpartition("drawings: ")[2].splitlines()[0])
             assert len(list(folder.glob("*.png"))) > 3
             continue
         run(*words, "--config", "tiny.yaml" if words[0] in TRAINER_COMMANDS else "tiny_compare.yaml")
