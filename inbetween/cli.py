@@ -22,7 +22,7 @@ from inbetween.commands.methods import load_weights, read_checkpoint, read_yaml
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError, user_error_behind
 from inbetween.methods import Method, TrainableMethod
-from inbetween.methods.base import nothing_to_train
+from inbetween.methods.base import no_end, nothing_to_train
 from inbetween.paths import find_config
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
@@ -93,6 +93,8 @@ class InbetweenCLI(LightningCLI):
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             raise nothing_to_train(self.model)
         assert isinstance(self.model, TrainableMethod)  # others have no parameters
+        if self.model.schedule == "cosine" and self.trainer.max_steps < 0 and self.trainer.max_epochs == -1:
+            raise no_end()
         self.model.prepare_fit()
         self._prepare("fit")
 

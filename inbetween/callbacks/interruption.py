@@ -19,8 +19,6 @@ class Interruption(L.Callback):
     (Lightning's issue 20806). The command line adds this callback by itself.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self) -> None:
         self._asked = False
         self._speaks = True
@@ -29,8 +27,15 @@ class Interruption(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen; only a main thread can."""
         self._speaks = trainer.is_global_zero
-        if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+        self._listen(signal.SIGINT)
+
+    def on_sanity_check_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take SIGTERM over from Lightning, which has set its own handler by now."""
+        self._listen(signal.SIGTERM)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The same, where there is no sanity check."""
+        self._listen(signal.SIGTERM)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: object, batch_idx: int
@@ -52,6 +57,11 @@ class Interruption(L.Callback):
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Listen no more."""
         self._restore()
+
+    def _listen(self, number: signal.Signals) -> None:
+        main = threading.current_thread() is threading.main_thread()
+        if main and not self._asked and number not in self._previous:
+            self._previous[number] = signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = True

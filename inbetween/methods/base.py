@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
@@ -105,6 +106,14 @@ def nothing_to_train(method: Method) -> UserError:
     """What to say when a method without weights is asked to train."""
     return UserError(
         f"{type(method).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
+    )
+
+
+def no_end() -> UserError:
+    """What to say when a learning rate is to fall to zero at the end of a run that has none."""
+    return UserError(
+        "The cosine schedule needs an end, and this run has none: set trainer.max_steps or"
+        " trainer.max_epochs, or schedule to constant."
     )
 
 
@@ -212,7 +221,12 @@ class TrainableMethod(Method):
         if not trainable:
             raise nothing_to_train(self)
         optimizer = self.optimizer(trainable)
-        total = int(self.trainer.estimated_stepping_batches) if self.schedule == "cosine" else None
+        total = None
+        if self.schedule == "cosine":
+            steps = self.trainer.estimated_stepping_batches
+            if math.isinf(steps):
+                raise no_end()
+            total = int(steps)
         scheduler = LambdaLR(optimizer, lambda step: cosine_after_warmup(step, self.warmup_steps, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

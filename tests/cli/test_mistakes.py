@@ -93,6 +93,12 @@ def test_too_few_frames(refused: Refused, hold: list[str], folder_data: list[str
     assert "has 9" in text
 
 
+def test_a_cosine_without_an_end(refused: Refused, exp1: list[str], folder_data: list[str]) -> None:
+    endless = ["--trainer.max_steps", "-1", "--trainer.max_epochs", "-1"]
+    text = refused("fit", *exp1, *folder_data, *endless)
+    assert text.startswith("The cosine schedule needs an end, and this run has none: set trainer.max_steps")
+
+
 def test_more_processes_than_windows(refused: Refused, hold: list[str], folder_data: list[str]) -> None:
     options = ["--data.between", "7", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
     text = refused("validate", *hold, *folder_data, *options)

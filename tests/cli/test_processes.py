@@ -101,7 +101,7 @@ def test_sigterm_to_the_first_of_two_processes_ends_both(tmp_path: Path, options
         "class_path": "lightning.pytorch.callbacks.ModelCheckpoint",
         "init_args": {"save_last": True, "every_n_train_steps": 1, "save_on_exception": True},
     }
-    endless = {"trainer": {"max_steps": -1, "val_check_interval": 5, "callbacks+": [checkpointing]}}
+    endless = {"trainer": {"max_steps": 100_000, "val_check_interval": 5, "callbacks+": [checkpointing]}}
     config = str(write_yaml(tmp_path / "endless.yaml", endless))
     process = subprocess.Popen(
         [
