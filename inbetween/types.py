@@ -10,6 +10,10 @@ from torch import Tensor
 
 Split = Literal["train", "val", "test"]
 
+# the keys of `Window` marked "truth": of its keyframes, and of each of its N drawings
+KEY_TRUTH = ("flow_01", "flow_10", "visible_01", "visible_10")
+TARGET_TRUTH = ("flow_t0", "flow_t1", "spacing")
+
 
 class Window(TypedDict):
     """One sample: two keyframes, the drawings between them, and where those lie.

@@ -14,9 +14,10 @@ class Interruption(L.Callback):
 
     Python raises KeyboardInterrupt wherever it happens to be, which may be between two weights of one
     optimiser step; a checkpoint saved then (`save_on_exception`) would not go on to the weights of an
-    uninterrupted run. A second SIGINT does raise at once. With several processes all of them stop at the same
-    step, whichever of them got the signal; Lightning alone lets the others wait for the first for ever
-    (Lightning's issue 20806). The command line adds this callback by itself.
+    uninterrupted run. A second SIGINT does raise at once; a second SIGTERM changes nothing. With several
+    processes all of them stop at the same step, whichever of them got the signal; Lightning alone lets the
+    others wait for the first for ever (Lightning's issue 20806). The command line adds this callback by
+    itself.
     """
 
     def __init__(self) -> None:
@@ -56,20 +57,22 @@ class Interruption(L.Callback):
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Listen no more."""
-        self._restore()
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
 
     def _listen(self, number: signal.Signals) -> None:
         main = threading.current_thread() is threading.main_thread()
-        if main and not self._asked and number not in self._previous:
+        if main and number not in self._previous:
             self._previous[number] = signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
+        if not self._asked and self._speaks:
+            again = "; once more stops at once" if number == signal.SIGINT else ""
+            print(f"\ninbetween: stopping after this step{again}", file=sys.stderr, flush=True)
         self._asked = True
-        self._restore()
-        if self._speaks:
-            print(
-                "\ninbetween: stopping after this step; once more stops at once", file=sys.stderr, flush=True
-            )
+        if number == signal.SIGINT:
+            signal.signal(number, self._previous.pop(signal.SIGINT))
 
     def _stop_if_asked(self, trainer: L.Trainer) -> None:
         asked = self._asked
@@ -77,8 +80,3 @@ class Interruption(L.Callback):
             asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
         if asked:
             raise KeyboardInterrupt
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}

@@ -23,11 +23,13 @@ from inbetween.data import WindowDataModule
 from inbetween.functional.grid import picture_grid, stacked
 from inbetween.methods.base import SpacedMethod
 from inbetween.metrics import (
+    VERDICTS,
     TruthCache,
     bootstrap_interval,
     frame_metrics,
     load_lpips,
     mean_of_surest,
+    verdict,
     window_scores,
 )
 from inbetween.paths import find_config
@@ -57,6 +59,7 @@ class Row:
     seconds_per_frame: float = 0.0
     scores: dict[str, dict[int, float]] = field(default_factory=dict)  # figure -> window index -> score
     doubts: dict[int, float] = field(default_factory=dict)  # window index -> expected absolute error
+    verdict_limits: tuple[float, float] | None = None  # see `SpacedMethod`
     pictures: dict[int, Tensor] = field(default_factory=dict)  # window index -> (N, 3, h, w)
 
 
@@ -100,7 +103,9 @@ def compare(
         # Weights that no checkpoint brings start the same in every run and in any company.
         fabric.seed_everything(0, verbose=False)
         checkpoint = Path(row.checkpoint) if row.checkpoint else None
-        built.append(load_method(find_config(row.config), checkpoint))
+        method = load_method(find_config(row.config), checkpoint)
+        row.verdict_limits = method.verdict_limits if isinstance(method, SpacedMethod) else None
+        built.append(method)
     data.test_split = split
     data.setup("test")
     batches = data.test_dataloader()
@@ -192,26 +197,39 @@ def summarise(row: Row, names: dict[int, str]) -> dict[str, Any]:
     }
     key = "lpips" if "lpips" in figures else "ssim"
     if row.doubts and figures:
-        pairs = torch.tensor([(score, row.doubts[index]) for index, score in row.scores[key].items()])
-        mean = mean_of_surest(pairs[:, 0], pairs[:, 1], COVERAGE)
-        half, most = pairs[:, 1].quantile(pairs.new_tensor([0.5, COVERAGE])).tolist()
+        got, expected = torch.tensor(
+            [(score, row.doubts[index]) for index, score in row.scores[key].items()]
+        ).unbind(1)
+        half, most = expected.quantile(expected.new_tensor([0.5, COVERAGE])).tolist()
         summary["surest"] = {
             "figure": key,
             "coverage": COVERAGE,
-            "mean": mean,
-            "verdict_limits": [half, most],
+            "mean": mean_of_surest(got, expected, COVERAGE),
+            "expected_error": [half, most],
         }
+        if row.verdict_limits:
+            found = [verdict(error, row.verdict_limits) for error in expected.tolist()]
+            chosen = {word: [word == one for one in found] for word in VERDICTS}
+            summary["surest"]["verdicts"] = {
+                word: {"windows": sum(rows), "mean": float(got[rows].double().mean())}
+                for word, rows in chosen.items()
+                if any(rows)
+            }
     return summary
 
 
 def surest_text(line: dict[str, Any]) -> str:
-    """How much better the windows are that a method is surest of, from its summary."""
-    key, share, mean = line["surest"]["figure"], line["surest"]["coverage"], line["surest"]["mean"]
-    whole, (half, most) = line["figures"][key]["mean"], line["surest"]["verdict_limits"]
-    return (
-        f"{line['method']}: {key} {whole:.3f}, and {mean:.3f} on the {share:.0%} of windows it is surest of; "
-        f"it expects errors below {half:.5f} of half and below {most:.5f} of {share:.0%} (verdict_limits)"
+    """From a summary: how much better the windows are that a method is surest of, and by its verdicts."""
+    surest = line["surest"]
+    key, share, (half, most) = surest["figure"], surest["coverage"], surest["expected_error"]
+    text = (
+        f"{line['method']}: {key} {line['figures'][key]['mean']:.3f}, and {surest['mean']:.3f} on the"
+        f" {share:.0%} of windows it is surest of; it expects errors below {half:.5f} of half of them and"
+        f" below {most:.5f} of {share:.0%} (verdict_limits)"
     )
+    verdicts = surest.get("verdicts", {}).items()
+    parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in verdicts]
+    return "\n".join([text, *([f"{key} by its verdicts: {', '.join(parts)}"] if parts else [])])
 
 
 def doubts(errors: Tensor, batch: WindowBatch) -> dict[int, float]:

@@ -71,7 +71,7 @@ class MethodSubject:
         optimizer.zero_grad()
         with self.fabric.autocast():
             loss = method.training_loss(batch)["loss"]
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's
         optimizer.step()
 
     def draw(self, batch: WindowBatch) -> None:

@@ -10,18 +10,16 @@ from typing import Any, Literal
 import lightning as L
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
+from inbetween.commands.drawing import draw_between, draws_by_chance
 from inbetween.commands.methods import load_method
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, find_pictures, one_size, read_keyframes, read_spacing_map
 from inbetween.errors import UserError
-from inbetween.functional.opacity import contrasting_paper, lay_on, lift_off
-from inbetween.functional.seeds import generators, sample_seed
+from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
-from inbetween.methods import Method
-from inbetween.methods.base import SpacedMethod, even_spacing
+from inbetween.methods.base import SpacedMethod
 from inbetween.paths import find_checkpoint, find_config
 
 DEFAULT_METHOD = "dis.yaml"
@@ -93,7 +91,10 @@ def interpolate(
     fabric.seed_everything(0, verbose=False)
     artist = load_method(*model).to(fabric.device)
     if maps and not isinstance(artist, SpacedMethod):
-        raise UserError(f"{type(artist).__name__} ({config}) takes no spacing map: give --t instead.")
+        raise UserError(
+            f"{type(artist).__name__} ({config}) takes no spacing map: leave out --method, or give --t"
+            " instead."
+        )
     if candidates > 1 and not draws_by_chance(artist, fabric):
         raise UserError(f"{type(artist).__name__} ({config}) has one answer only: leave out --candidates.")
     folder = SequenceFolder(output.expanduser(), candidates, hold)
@@ -135,7 +136,7 @@ def interpolate(
                     drawings, errors = draw_between(artist, first, last, place, chance, keys.transparent)
                 if isinstance(artist, SpacedMethod) and artist.verdict_limits and errors is not None:
                     expected = errors.flatten(1).mean(1).tolist()
-                    folder.judge(candidate, frames[pair][1:], expected, artist.verdict_limits)
+                    folder.judge(candidate, frames[pair][1:step], expected, artist.verdict_limits)
             for number, picture in zip(frames[pair], [first, *drawings, last], strict=False):
                 folder.write(candidate, number, keys.as_stored(picture))
     except KeyboardInterrupt:
@@ -235,69 +236,3 @@ def state_of(path: Path) -> list[Any]:
     """What tells that a file is still the same: path, bytes and time of its last change."""
     found = path.stat()
     return [str(path.resolve()), found.st_size, found.st_mtime_ns]
-
-
-def draws_by_chance(method: Method, fabric: L.Fabric) -> bool:
-    """Whether a method draws random numbers; tried out on a small picture."""
-    generator = torch.Generator().manual_seed(0)
-    before = generator.get_state()
-    paper, half = torch.ones(1, 3, 64, 64, device=method.device), torch.full((1, 1), 0.5)
-    with fabric.autocast(), torch.no_grad():
-        method.interpolate(paper, paper, half.to(method.device), [generator])
-    return not torch.equal(before, generator.get_state())
-
-
-def draw_between(
-    method: Method, first: Tensor, last: Tensor, place: Tensor, seed: int, transparent: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Draw between two keyframes with or without transparency.
-
-    Where a method moves opacity itself, one motion moves colours and opacity. Else opacity is a grey picture
-    of its own, drawn beside the coloured one and from the same noise.
-
-    Args:
-        method: Draws.
-        first: (4, H, W) in [0, 1], RGB not multiplied by opacity, then opacity.
-        last: The same.
-        place: `t` (1, N) or a spacing map (1, N, 1, H, W).
-        seed: Decides about chance.
-        transparent: Whether opacity counts.
-
-    Returns:
-        (N, 4, H, W) in [0, 1] like the keyframes, and the expected absolute error (N, 1, H, W) of methods
-        that know it.
-    """
-    if not transparent:
-        pictures, errors = drawn(method, first[None, :3], last[None, :3], place, seed)
-        return F.pad(pictures[0], (0, 0, 0, 0, 0, 1), value=1.0), None if errors is None else errors[0]
-    keyframes = torch.stack([first, last])
-    colors, opacity = keyframes[:, :3], keyframes[:, 3:]
-    paper = contrasting_paper(colors, opacity)
-    pictures = lay_on(colors, opacity, paper)
-    if method.moves_opacity:
-        layered = torch.cat([pictures, opacity], dim=1)
-        layers, errors = drawn(method, layered[:1], layered[1:], place, seed)
-        picture, opacity = layers[0, :, :3], layers[0, :, 3:]
-    else:
-        a, b = torch.stack([pictures, opacity.expand_as(pictures)], dim=1)
-        (picture, grey), errors = drawn(method, a, b, place, seed)
-        opacity = grey.mean(dim=1, keepdim=True)
-    transparent_picture = torch.cat([lift_off(picture, opacity, paper), opacity], dim=1)
-    return transparent_picture, None if errors is None else errors[0]
-
-
-def drawn(
-    method: Method, first: Tensor, last: Tensor, place: Tensor, seed: int
-) -> tuple[Tensor, Tensor | None]:
-    """Frames (B, N, C, H, W), on the CPU, of keyframes (B, C, H, W) that share `place` and the noise.
-
-    Methods that know it also give the expected absolute error (B, N, 1, H, W).
-    """
-    chance = generators(torch.full((len(first),), seed))
-    place = place.expand(len(first), *place.shape[1:])
-    first, last, place = (value.to(method.device) for value in (first, last, place))
-    if isinstance(method, SpacedMethod):
-        spacing = place if place.ndim == 5 else even_spacing(first, place)
-        pictures, errors = method.interpolate_spaced(first, last, spacing)
-        return pictures.cpu(), errors.cpu()
-    return method.interpolate(first, last, place, chance).cpu(), None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +16,11 @@ from torch import Tensor
 from inbetween.callbacks.images import encode_png, write_whole
 from inbetween.data.images import SUFFIXES
 from inbetween.errors import UserError
+from inbetween.metrics import VERDICTS, verdict
 
 RECORD = "interpolate.json"  # what the drawings in a folder were made from
-VERDICTS = "verdicts.csv"  # how sure the method is of each
+VERDICTS_FILE = "verdicts.csv"  # how sure the method is of each
+COLUMNS = ("drawing", "expected_error", "verdict")  # of that file
 
 
 class SequenceFolder:
@@ -72,6 +75,9 @@ class SequenceFolder:
         with self._writing():
             if overwrite:
                 self._remove_drawings()
+            if not same_job:
+                for folder in self.folders:
+                    (folder / VERDICTS_FILE).unlink(missing_ok=True)
             write_whole(self.folder / RECORD, json.dumps(job, indent=2).encode())
 
     def has(self, candidate: int, drawings: range) -> bool:
@@ -90,37 +96,44 @@ class SequenceFolder:
                 write_whole(path, content)
 
     def judge(
-        self, candidate: int, drawings: Sequence[int], errors: Sequence[float], limits: tuple[float, float]
+        self, candidate: int, drawings: range, errors: Sequence[float], limits: tuple[float, float]
     ) -> None:
         """Note what is to be done about drawings, in `verdicts.csv` beside them.
 
         Args:
             candidate: Of which they are.
-            drawings: Their numbers, counted from 0; more than there are errors count no further.
-            errors: The mean absolute error to expect of each.
-            limits: Up to the first a drawing is `easy`, up to the second to `check`, beyond to `redraw`.
+            drawings: Their numbers, counted from 0.
+            errors: The mean absolute error in [0, 1] to expect of each.
+            limits: See `verdict`.
 
         Raises:
             UserError: The folder cannot be written.
         """
-        path = self.folders[candidate] / VERDICTS
-        lines = {int(line[0].split(".")[0]): line for line in read_csv(path)[1:]}
-        for number, error in zip(drawings, errors, strict=False):
-            frame, word = number * self.hold, ("easy", "check", "redraw")[bisect_left(limits, error)]
-            lines[frame] = [f"{frame:04d}.png", f"{error:.5f}", word]
-        rows = [["drawing", "expected_error", "verdict"], *(lines[frame] for frame in sorted(lines))]
+        rows = {row["drawing"]: row for row in self._judged(candidate)}
+        for number, error in zip(drawings, errors, strict=True):
+            name = self._files(candidate, number)[0].name
+            rows[name] = dict(zip(COLUMNS, (name, f"{error:.5f}", verdict(error, limits)), strict=True))
+        text = io.StringIO()
+        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows[name] for name in sorted(rows, key=lambda name: (len(name), name)))
         with self._writing():
-            write_whole(path, "".join(",".join(row) + "\n" for row in rows).encode())
+            write_whole(self.folders[candidate] / VERDICTS_FILE, text.getvalue().encode())
 
     def verdicts(self) -> Iterator[str]:
         """A line per candidate that was judged: how many are easy, and which are not."""
-        for folder in self.folders:
-            rows = read_csv(folder / VERDICTS)[1:]
-            if rows:
-                found = {word: [row[0] for row in rows if row[2] == word] for word in ("check", "redraw")}
-                parts = [f"{len(rows) - sum(map(len, found.values()))} easy"]
-                parts += [f"{word} {' '.join(names)}" for word, names in found.items() if names]
-                yield f"{folder / VERDICTS}: {'; '.join(parts)}"
+        for candidate, folder in enumerate(self.folders):
+            if rows := self._judged(candidate):
+                names = {
+                    word: [row["drawing"] for row in rows if row["verdict"] == word] for word in VERDICTS
+                }
+                parts = [f"{len(names.pop('easy'))} easy"]
+                parts += [f"{word} {' '.join(found)}" for word, found in names.items() if found]
+                yield f"{folder / VERDICTS_FILE}: {'; '.join(parts)}"
+
+    def _judged(self, candidate: int) -> list[dict[str, str]]:
+        path = self.folders[candidate] / VERDICTS_FILE
+        return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
     def _files(self, candidate: int, number: int) -> list[Path]:
         frames = range(number * self.hold, (number + 1) * self.hold)
@@ -144,12 +157,7 @@ class SequenceFolder:
     def _remove_drawings(self) -> None:
         for folder in self._folders_with_drawings():
             for path in folder.iterdir():
-                if re.fullmatch(rf"\d{{4,}}\.png|{re.escape(VERDICTS)}", path.name):
+                if re.fullmatch(rf"\d{{4,}}\.png|{re.escape(VERDICTS_FILE)}", path.name):
                     path.unlink()
             if folder != self.folder and not any(folder.iterdir()):
                 folder.rmdir()
-
-
-def read_csv(path: Path) -> list[list[str]]:
-    """The cells of a file that `judge` wrote; none where there is no file."""
-    return [line.split(",") for line in path.read_text().splitlines()] if path.exists() else []

@@ -8,11 +8,10 @@ from typing import cast
 import numpy as np
 import torch
 
-from inbetween.data.cels.source import TARGET_TRUTH
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
-from inbetween.types import Split, Window
+from inbetween.types import TARGET_TRUTH, Split, Window
 
 _MIX_STREAM = 2  # keeps the choice of a window independent of its noise and of its changes
 
@@ -79,8 +78,10 @@ class _Mixture(WindowDataset):
             inner = index - self.ends[place] + len(self.datasets[place])
         window = self.datasets[place][epoch, inner]
         # every window of a batch has the same keys, its own index and its own noise
-        kept = {name: value for name, value in window.items() if name in Window.__required_keys__}
-        kept |= {name: window.get(name, _unknown(name, window)) for name in self.truth}
+        given = dict(window)
+        kept = {name: value for name, value in given.items() if name in Window.__required_keys__}
+        for name in self.truth:
+            kept[name] = given[name] if name in given else _unknown(name, window)
         kept["index"] = torch.tensor(index)
         kept["seed"] = torch.tensor(sample_seed(self.seed, epoch, index))
         return cast(Window, kept)

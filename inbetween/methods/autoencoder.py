@@ -17,7 +17,7 @@ from inbetween.functional.seeds import generators
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.latent_diffusion import load_autoencoder
+from inbetween.modules.loading import load_autoencoder
 from inbetween.types import StepOutput, WindowBatch
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class LatentInterpolation(PerceptualMethod):
         latent_noise: Deviation of the noise on the latents in training.
         latent_weight: Weight of the latents' distance from mean 0 and deviation 1.
         draws: `slerp` draws in-betweens. `truth` draws the true in-betweens of measured windows, encoded
-            and decoded: the floor that no latent method gets below.
+            and decoded: the floor of all that comes out of its latents. `keep_detail` may get below it.
         **options: See `PerceptualMethod`.
 
     Raises:

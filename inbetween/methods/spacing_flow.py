@@ -18,7 +18,7 @@ from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.modules.classical_flow import two_way_flow
 from inbetween.modules.flow import MULTIPLE, Intermediate, IntermediateFlow, compose, end_flows
-from inbetween.types import StepOutput, WindowBatch
+from inbetween.types import TARGET_TRUTH, StepOutput, WindowBatch
 
 PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache
 FAR = 10.0  # pixels from a line beyond which a stray line is no worse
@@ -165,7 +165,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         ]
         rows = list(range(len(chosen)))
         t = batch["t"][rows, chosen].float().view(-1, 1, 1, 1)
-        known = "flow_t0" in batch and "flow_t1" in batch and "spacing" in batch
+        known = all(name in batch for name in TARGET_TRUTH)
         spacing = t.expand(-1, 1, height, width)
         if known:
             true = batch["spacing"][rows, chosen]

@@ -6,7 +6,7 @@ from inbetween.metrics.collection import frame_metrics, window_scores
 from inbetween.metrics.fidelity import PSNR, SSIM
 from inbetween.metrics.line_distance import LineDistance
 from inbetween.metrics.perceptual import LPIPS, CoherenceGap, PerceptualDistances, TemporalCoherence
-from inbetween.metrics.risk import mean_of_surest
+from inbetween.metrics.risk import VERDICTS, mean_of_surest, verdict
 from inbetween.metrics.warping import WarpingError
 from inbetween.metrics.window import TruthCache, WindowMetric
 
@@ -14,6 +14,7 @@ __all__ = [
     "LPIPS",
     "PSNR",
     "SSIM",
+    "VERDICTS",
     "CoherenceGap",
     "LineDistance",
     "PerceptualDistances",
@@ -25,5 +26,6 @@ __all__ = [
     "frame_metrics",
     "load_lpips",
     "mean_of_surest",
+    "verdict",
     "window_scores",
 ]

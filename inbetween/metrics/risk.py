@@ -1,8 +1,21 @@
 """Whether a method knows when it is wrong."""
 
 import math
+from bisect import bisect_left
 
 from torch import Tensor
+
+VERDICTS = ("easy", "check", "redraw")
+
+
+def verdict(error: float, limits: tuple[float, float]) -> str:
+    """What is to be done about a drawing.
+
+    Args:
+        error: Mean absolute error in [0, 1] that the method expects of it.
+        limits: Up to the first a drawing is `easy`, up to the second to `check`, beyond to `redraw`.
+    """
+    return VERDICTS[bisect_left(limits, error)]
 
 
 def mean_of_surest(scores: Tensor, doubts: Tensor, coverage: float) -> float:

@@ -11,12 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
-from inbetween.modules.latent_diffusion import (
+from inbetween.modules.latent_diffusion import FrozenDtype, LatentDiffusion, TrainedPart
+from inbetween.modules.loading import (
     SMALL,
-    FrozenDtype,
-    LatentDiffusion,
     PredictionType,
-    TrainedPart,
     load_autoencoder,
     load_part,
     load_shared_parts,
@@ -112,7 +110,7 @@ class FreshBackbone(Backbone):
     checkpoint would bring back what is random and frozen, so a part of it cannot be trained alone.
 
     Args:
-        vae: Folder of a trained autoencoder, or `small` for the one that ships.
+        vae: Folder of a trained autoencoder, or the name of one that ships: `small` or `autoencoder`.
         channels: Widths of the denoiser's levels; each but the first halves the latents' height and width.
             The two coarsest attend, to themselves and to the condition, but never the first.
         layers_per_block: Residual blocks in each level.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -12,19 +10,12 @@ from torch import Tensor, nn
 
 from inbetween.errors import UserError
 from inbetween.modules.normalization import use_fast_group_norm
-from inbetween.paths import shipped
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel
 
-PredictionType = Literal["epsilon", "v_prediction"]
 TrainedPart = Literal["none", "attn2", "lora", "all"]
 FrozenDtype = Literal["float32", "bfloat16"]
-SMALL = "small"  # the name of the backbone that ships
-SHIPPED = {
-    SMALL: (SMALL, "vae"),
-    "autoencoder": ("autoencoder",),
-}  # autoencoders that ship, below checkpoints
 
 
 class LatentDiffusion(nn.Module):
@@ -228,89 +219,3 @@ class WidenedConv(nn.Module):
         own = self.conv.in_channels
         y: Tensor = self.conv(x[:, :own]) + self.extra(x[:, own:])
         return y
-
-
-def load_autoencoder(vae: str) -> AutoencoderKL | AutoencoderTiny:
-    """A trained autoencoder, of the class that its config names.
-
-    Args:
-        vae: Its folder; or one that ships, `autoencoder`, or `small` for that of the small backbone.
-
-    Raises:
-        UserError: It cannot be loaded.
-    """
-    from diffusers import AutoModel
-
-    folder = shipped("checkpoints", *SHIPPED[vae]) if vae in SHIPPED else Path(vae)
-    try:
-        loaded: AutoencoderKL | AutoencoderTiny = AutoModel.from_pretrained(str(folder))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"The autoencoder cannot be loaded from {folder}: train one with"
-            " `fit --config backbone/train_autoencoder.yaml`."
-        ) from error
-    return loaded
-
-
-def load_part(
-    from_pretrained: Callable[..., Any],
-    name: str,
-    pretrained: str,
-    revision: str | None,
-    variant: str | None,
-    **overrides: Any,  # noqa: ANN401 - values of a part's config
-) -> Any:  # noqa: ANN401 - a model, a scheduler or a tokenizer
-    """One part of a backbone.
-
-    Args:
-        from_pretrained: That of the part's class.
-        name: Subfolder.
-        pretrained: Folder or hub id.
-        revision: Branch, tag or commit of a hub id.
-        variant: Suffix of the weight files.
-        **overrides: Values in place of those in the part's config.
-
-    Raises:
-        UserError: It cannot be loaded.
-    """
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # of reading files, which takes seconds; downloads have one of their own
-    try:
-        return from_pretrained(pretrained, subfolder=name, revision=revision, variant=variant, **overrides)
-    except (OSError, ValueError) as error:
-        if Path(pretrained).is_dir():
-            files = f"weights of variant {variant}" if variant else "weights"
-            raise UserError(
-                f"The backbone's {name} cannot be loaded from {pretrained}: the folder needs a subfolder"
-                f" {name} with config and {files} as diffusers' save_pretrained writes them"
-                f" ({type(error).__name__})."
-            ) from error
-        raise UserError(
-            f"The backbone's {name} cannot be loaded from {pretrained}: it is no folder here and cannot be"
-            f" had from the hub ({type(error).__name__}); run `hf download {pretrained} --local-dir FOLDER`"
-            " where there is a network, bring FOLDER here and give it as `pretrained`."
-        ) from error
-
-
-def load_shared_parts(
-    pretrained: str, revision: str | None, variant: str | None, prediction_type: PredictionType | None
-) -> tuple[AutoencoderKL | AutoencoderTiny, UNet2DConditionModel, SchedulerMixin]:
-    """Autoencoder, denoiser and noise schedule of a backbone; see `load_part`.
-
-    Args:
-        pretrained: Folder or hub id.
-        revision: Branch, tag or commit of a hub id.
-        variant: Suffix of the weight files.
-        prediction_type: What the denoiser puts out; None takes what the schedule's config says.
-    """
-    from diffusers import AutoModel, DDIMScheduler, UNet2DConditionModel
-
-    source = (pretrained, revision, variant)
-    overrides = {"prediction_type": prediction_type} if prediction_type else {}
-    return (
-        # of the class that its config names
-        load_part(AutoModel.from_pretrained, "vae", *source),
-        load_part(UNet2DConditionModel.from_pretrained, "unet", *source),
-        load_part(DDIMScheduler.from_pretrained, "scheduler", *source, **overrides),
-    )

@@ -171,11 +171,32 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     told = capsys.readouterr().out
     assert f"and {mean:.3f} on the 80% of windows it is surest of" in told
     errors = sorted(float(row["expected_error"]) for row in rows)
-    half, most = line["surest"]["verdict_limits"]
+    half, most = line["surest"]["expected_error"]
     assert half == pytest.approx((errors[2] + errors[3]) / 2)
     assert most == pytest.approx(errors[4])
-    assert f"errors below {half:.5f} of half and below {most:.5f} of 80%" in told
+    assert f"errors below {half:.5f} of half of them and below {most:.5f} of 80%" in told
     assert all("surest" not in line for line in report["methods"] if line["method"] != "spacing_flow")
+
+
+def test_figures_by_verdict(compare: Compare, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compare(methods=["spacing_flow.yaml"])
+    with Path("logs/compare/windows.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["method"] == "spacing_flow"]
+    rows.sort(key=lambda row: float(row["expected_error"]))
+    scores = [float(row["ssim"]) for row in rows]
+    # between the second and the third of six windows, and beyond all
+    limits = [(float(rows[1]["expected_error"]) + float(rows[2]["expected_error"])) / 2, 1.0]
+    model = {"class_path": "inbetween.methods.SpacingFlow", "init_args": {"verdict_limits": limits}}
+    report = compare(methods=[str(write_yaml(tmp_path / "judge.yaml", {"model": model}))])
+    (line,) = (line for line in report["methods"] if line["method"] == "judge")
+    found = line["surest"]["verdicts"]
+    assert {word: one["windows"] for word, one in found.items()} == {"easy": 2, "check": 4}
+    assert found["easy"]["mean"] == pytest.approx(sum(scores[:2]) / 2, abs=1e-6)
+    assert found["check"]["mean"] == pytest.approx(sum(scores[2:]) / 4, abs=1e-6)
+    told = (
+        f"by its verdicts: easy {found['easy']['mean']:.3f} (2 windows), check {found['check']['mean']:.3f}"
+    )
+    assert told in capsys.readouterr().out
 
 
 def test_differences_are_taken_window_by_window(compare: Compare) -> None:

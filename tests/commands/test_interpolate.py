@@ -319,7 +319,8 @@ def test_a_method_that_knows_how_sure_it_is_says_what_to_redraw(
     artist: Callable[[type], str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    args = ["--keyframes", *flat(10, 20, 20, 30), "--t", 0.25, 0.5, 0.75, "--hold", 2]
+    keyframes = ["--keyframes", *flat(10, 20, 20, 30)]
+    args = [*keyframes, "--t", 0.25, 0.5, 0.75, "--hold", 2]
     judge = artist(Judge)
     out = draw(*args, "--method", judge)
     judged = ["2.png,0.25000,easy", "4.png,0.50000,check", "6.png,0.75000,redraw"]
@@ -336,6 +337,15 @@ def test_a_method_that_knows_how_sure_it_is_says_what_to_redraw(
 
     draw(*args, "--method", painter, "--overwrite", "true")
     assert not (out / "verdicts.csv").exists()
+
+    (out / "verdicts.csv").write_text(text)
+    for path in out.glob("*.png"):
+        path.unlink()
+    draw(*keyframes, "--t", 0.9, "--method", judge)  # another job, where somebody has taken the drawings away
+    assert (out / "verdicts.csv").read_text().splitlines()[1:] == [
+        "0001.png,0.90000,redraw",
+        "0005.png,0.90000,redraw",
+    ]
 
 
 def test_a_job_goes_on_where_it_stopped(
@@ -447,7 +457,7 @@ def test_spacing_maps_that_cannot_be_used(refused: Refused, flat: Paint, painter
     one, two = flat(100, 200, folder="maps")
     args = ["--keyframes", *keys, "--method", painter]
     assert refused("--keyframes", *keys, "--method", "dis.yaml", "--spacing_map", one, two) == (
-        "OpticalFlow (dis.yaml) takes no spacing map: give --t instead."
+        "OpticalFlow (dis.yaml) takes no spacing map: leave out --method, or give --t instead."
     )
     assert refused(*args, "--spacing_map", one) == (
         "There are 1 spacing maps for 2 pairs of keyframes: give equally many for each."

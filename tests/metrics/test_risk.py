@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from inbetween.metrics import mean_of_surest
+from inbetween.metrics import mean_of_surest, verdict
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,8 @@ def test_least_sure_windows_are_left_out(coverage, mean):
 def test_a_judge_that_errs_gains_nothing():
     scores = torch.tensor([1.0, 2.0, 3.0, 4.0])
     assert mean_of_surest(scores, -scores, 0.5) == 3.5
+
+
+def test_verdicts_part_at_the_limits():
+    errors = [0.0, 0.1, 0.11, 0.3, 0.31, 1.0]
+    assert [verdict(error, (0.1, 0.3)) for error in errors] == ["easy"] * 2 + ["check"] * 2 + ["redraw"] * 2

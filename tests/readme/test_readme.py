@@ -82,7 +82,7 @@ def newcomer(
     monkeypatch.setattr("inbetween.commands.machine.CONVOLUTION", (1, 8, 8))
     monkeypatch.setattr("inbetween.commands.machine.PRODUCT", 64)
     monkeypatch.setattr(
-        "inbetween.modules.latent_diffusion.shipped",
+        "inbetween.modules.loading.shipped",
         lambda *parts: small.joinpath(*parts[2:]) if parts[1] == "small" else shipped(*parts),
     )
     overlay = {

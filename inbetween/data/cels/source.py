@@ -12,15 +12,12 @@ from inbetween.data.cels.scene import KINDS, CelScene
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
-from inbetween.types import Split, Window
+from inbetween.types import KEY_TRUTH, TARGET_TRUTH, Split, Window
 
 # Bases of the random streams. Validation and test do not depend on the user's seed, so that figures
 # of different runs are about the same drawings; no seed makes training use their streams.
 STREAM: dict[Split, int] = {"train": 1, "val": 2, "test": 3}
 EDGE = 0.02  # random positions stay this far from the keyframes
-
-KEY_TRUTH = ("flow_01", "flow_10", "visible_01", "visible_10")
-TARGET_TRUTH = ("flow_t0", "flow_t1", "spacing")
 
 # what is chosen about a window, and about its colours, keeps clear of what its scene is made of
 _WINDOW_STREAM, _COLOR_STREAM = 7, 8
@@ -79,9 +76,8 @@ class SyntheticCels(WindowSource):
 class _CelWindows(WindowDataset):
     def __init__(self, source: SyntheticCels, split: Split, spec: WindowSpec) -> None:
         self.source, self.split, self.spec = source, split, spec
-        self.truth = (
-            (*KEY_TRUTH, *TARGET_TRUTH) if source.truth is True else TARGET_TRUTH if source.truth else ()
-        )
+        of_keys = KEY_TRUTH if source.truth is True else ()
+        self.truth = (*of_keys, *TARGET_TRUTH) if source.truth else ()
 
     def __len__(self) -> int:
         return self.source.length[self.split]
