@@ -53,7 +53,8 @@ def benchmark(
         sizes: What is drawn: HEIGHTxWIDTH:N is one window with N in-betweens; none takes 256x256:3.
         repeats: Rounds.
         batch_size: Windows in a training step; None takes the YAML's.
-        origin: Measure the origin's loop beside methods with a diffusion backbone.
+        origin: Measure the origin's loop beside methods with a diffusion backbone, but for the small one's
+            gated denoiser, which it could not use.
         memory: Measure peak memory, each time in a process of its own.
         minterpolate: Measure ffmpeg's minterpolate filter, too.
         random_sd15: Folder of a backbone of Stable Diffusion 1.5's size with random weights, written there

@@ -70,8 +70,10 @@ def lines_of(
         tasks += [Task("draw", *size) for size in sizes]
         for task in tasks:
             line = Line(row.name, task, row, subject)
-            if origin and isinstance(subject.method, DiffusionMethod):
-                steps = subject.method.sampling.steps if task.kind == "draw" else 0
+            method = subject.method
+            # the origin's denoiser puts out noise, and could do nothing with one that looks at a start
+            if origin and isinstance(method, DiffusionMethod) and not method.backbone.gated:
+                steps = method.sampling.steps if task.kind == "draw" else 0
                 key = json.dumps([row.backbone_keys, str(task), steps])
                 if key not in rivals:
                     rivals[key] = Line(f"origin's loop ({row.name})", task, row, None, origin_steps=steps)

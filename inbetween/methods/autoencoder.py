@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +16,7 @@ from inbetween.functional.seeds import generators
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.loading import load_autoencoder
+from inbetween.modules.loading import drop_from_config, load_autoencoder
 from inbetween.types import StepOutput, WindowBatch
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class LatentInterpolation(PerceptualMethod):
     `save_pretrained` writes what is left of mean and scale over all channels along.
 
     Args:
-        vae: Folder of an AutoencoderTiny to begin with, or `autoencoder` for the one that ships; the next
+        vae: Folder of an AutoencoderTiny to begin with, or `small` for the one that ships; the next
             four are then its own. None begins anew.
         channels: Width of all levels, three at least.
         latent_channels: Channels of the latents, three at least.
@@ -189,12 +188,9 @@ class LatentInterpolation(PerceptualMethod):
             scaling_factor=round(1 / float(self.latent_std), 5),
         )
         vae.save_pretrained(folder / "vae")
-        # diffusers writes a key that it warns of when it reads it, and where on this machine training began
-        path = folder / "vae" / "config.json"
-        config = json.loads(path.read_text())
-        for name in ("block_out_channels", "_name_or_path"):
-            config.pop(name, None)
-        path.write_text(json.dumps(config, indent=2) + "\n")
+        drop_from_config(
+            folder / "vae", "block_out_channels"
+        )  # which diffusers writes, and warns of when it reads it
 
 
 def _away_from_normal(latents: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,20 @@ from inbetween.errors import UserError
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generators
 from inbetween.functional.slerp import slerp
-from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators, TrainableMethod
+from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
+from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
 from inbetween.modules.conditioning import line_density
 from inbetween.modules.latent_cache import LatentCache
 from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
+from inbetween.modules.noising import TrainFrom, drawn_each, path_timesteps, timesteps_of
 from inbetween.modules.sampling import Sampling, denoise_from, frame_streams, noise_like
 from inbetween.types import StepOutput, WindowBatch
 
+CROP = 64  # pixels: side of what the perceptual loss looks at
 
-class DiffusionMethod(TrainableMethod):
+
+class DiffusionMethod(PerceptualMethod):
     """In-betweens from a latent-diffusion backbone.
 
     Training adds noise to the latent of one true in-between of each window, any of its positions, at a
@@ -31,6 +35,10 @@ class DiffusionMethod(TrainableMethod):
     latents, slerped to t and noised (SDEdit, arXiv 2108.01073), or where `sampling` says. All frames of a
     window start from one noise, so that neither N nor the neighbours change the frame at t. Windows of
     any N and any t can follow each other in both.
+
+    A denoiser that has only seen true frames takes a start's ghosts for drawing. With a start in
+    `train_from` it learns what to make of them: some samples then lie on the path that drawing takes from
+    that start to the true frame, whose noise holds the difference of both (`LatentDiffusion.start_noise`).
 
     Subclasses implement `embed` and `condition`.
 
@@ -46,17 +54,25 @@ class DiffusionMethod(TrainableMethod):
         timestep_logit_mean: Draws training's timesteps logit-normally with this mean and deviation 1
             (arXiv 2403.03206); None draws them uniformly. -1 has its median at 27 % of the noise
             schedule, for drawing with a small `strength`, which never sees the rest.
-        keyframe_latents: Lay both keyframes' latents beside the noised one, as further input channels
-            of the denoiser whose weights begin at zero: where things are, which tokens do not tell.
+        train_from: What the noised latents of training come from, each sample one of these with equal
+            chance: `truth`, the in-between alone, as is usual; `slerp` or `flow`, the starts of that name
+            in `sampling`, with a strength up to its own.
+        keyframe_latents: Lay both keyframes' latents beside the noised one: where things are, which
+            tokens do not tell. They are further input channels of the denoiser, whose weights begin at
+            zero; a gated one brings them.
+        keyframe_dropout: Share of training samples in [0, 1] that see zeros in their place, for a
+            denoiser that is to do without as well.
         structure: Lay the lines of both keyframes, warped to t along DIS flow and blended, beside the
             noised latent in the same way.
         structure_dropout: Share of training samples in [0, 1] that see no lines, so that a method
             relies on them no more than they deserve.
         sampling: How frames are drawn.
+        perceptual_weight: Weight of LPIPS on VGG16 of a part of the clean picture that each prediction
+            stands for, decoded, to the true one. Squares alone teach to fade what is uncertain.
         latent_cache: Folder that keeps, from epoch to epoch, what frozen parts of the backbone make of
             training frames; None computes it anew each time. Of no use to frames that do not come back:
             synthetic cels, and drawings that augmentation changes.
-        **options: See `TrainableMethod`.
+        **options: See `PerceptualMethod`.
 
     Raises:
         UserError: Options that contradict each other.
@@ -70,19 +86,31 @@ class DiffusionMethod(TrainableMethod):
         condition_dropout: float = 0.0,
         min_snr_gamma: float | None = None,
         timestep_logit_mean: float | None = None,
+        train_from: Sequence[TrainFrom] = ("truth",),
         keyframe_latents: bool = False,
+        keyframe_dropout: float = 0.0,
         structure: bool = False,
         structure_dropout: float = 0.1,
         sampling: Sampling = Sampling(),  # noqa: B008  frozen
+        perceptual_weight: float = 0.0,
         latent_cache: Path | None = None,
         **options: Any,  # noqa: ANN401 - the base's, which jsonargparse and mypy find there
     ) -> None:
-        super().__init__(**options)
+        super().__init__(perceptual_weight=perceptual_weight, **options)
         self.save_hyperparameters(
-            ignore=[*RUN_HYPERPARAMETERS, "min_snr_gamma", "timestep_logit_mean", "latent_cache"]
+            ignore=[
+                *RUN_HYPERPARAMETERS,
+                *PERCEPTUAL_HYPERPARAMETERS,
+                "min_snr_gamma",
+                "timestep_logit_mean",
+                "train_from",
+                "keyframe_dropout",
+                "latent_cache",
+            ]
         )
         for name, share in {
             "condition_dropout": condition_dropout,
+            "keyframe_dropout": keyframe_dropout,
             "structure_dropout": structure_dropout,
         }.items():
             if not 0 <= share <= 1:
@@ -93,15 +121,29 @@ class DiffusionMethod(TrainableMethod):
                 " denoiser that was trained without condition as well, so train with condition_dropout"
                 " 0.1, or set guidance_scale to 1."
             )
+        if not train_from:
+            raise UserError("train_from is empty: give truth, slerp or flow, or several of them.")
+        if set(train_from) != {"truth"} and not sampling.strength:
+            raise UserError(
+                f"train_from is {', '.join(train_from)} and sampling.strength 0, so no path leads from"
+                " a start: give a strength, or truth alone."
+            )
+        if backbone.gated and ("truth" in train_from or sampling.start == "noise"):
+            raise UserError(
+                "The backbone's denoiser looks at a start, and here it would have none: give train_from"
+                " slerp, flow or both, and sampling.start slerp or flow."
+            )
         sampling.make_scheduler(backbone.scheduler)  # a wrong name is found now, and not after training
         self.backbone = backbone
         backbone.train_part(trained, lora_rank)
-        extra = 2 * backbone.latent_channels * keyframe_latents + structure
+        new = keyframe_latents and not backbone.gated
+        extra = 2 * backbone.latent_channels * new + structure
         if extra:
             backbone.widen_input(extra)
         self.condition_dropout, self.min_snr_gamma = condition_dropout, min_snr_gamma
         self.timestep_logit_mean = timestep_logit_mean
-        self.keyframe_latents = keyframe_latents
+        self.train_from = tuple(train_from)
+        self.keyframe_latents, self.keyframe_dropout = keyframe_latents, keyframe_dropout
         self.structure, self.structure_dropout = structure, structure_dropout
         self.sampling = sampling
         self.latent_cache = latent_cache
@@ -169,32 +211,87 @@ class DiffusionMethod(TrainableMethod):
         """Squared error of the prediction for one in-between per window, one timestep each."""
         streams = generators(batch["seed"])
         windows, count = batch["t"].shape
-        chosen = _each(streams, lambda stream: torch.randint(count, (), generator=stream)).to(self.device)
-        timestep = _each(streams, self._timestep).to(self.device)
+        chosen = drawn_each(streams, lambda stream: torch.randint(count, (), generator=stream))
+        chosen = chosen.to(self.device)
+        steps = self.backbone.num_train_timesteps
+        timestep = timesteps_of(streams, steps, self.timestep_logit_mean).to(self.device)
         t = batch["t"].gather(1, chosen[:, None])[:, 0]
 
         positions = (chosen + 1)[:, None]
-        if self.keyframe_latents:
+        if self.keyframe_latents or "slerp" in self.train_from:
             ends = torch.tensor([0, count + 1], device=self.device).expand(windows, 2)
             positions = torch.cat([positions, ends], dim=1)
         x_0, *keyframes = self.latents_of(batch, positions).unbind(1)
         noise = noise_like(x_0, streams)
+        if self.structure or "flow" in self.train_from:
+            pair = batch["first"], batch["last"]
+            warped = self._padded_blend(*pair, t[:, None], *two_way_flow(*pair, "dis"))[:, 0]
+        start = x_0
+        if self.train_from != ("truth",):
+            kinds = drawn_each(
+                streams, lambda stream: torch.randint(len(self.train_from), (), generator=stream)
+            )
+            for kind, name in enumerate(self.train_from):
+                rows = (kinds == kind).nonzero()[:, 0].to(self.device)
+                if name == "slerp":
+                    made = slerp(keyframes[0][rows], keyframes[1][rows], t[rows])
+                    start = start.index_copy(0, rows, made)
+                elif name == "flow" and len(rows):
+                    start = start.index_copy(0, rows, self.backbone.encode(warped[rows]))
+            begin, come = path_timesteps(streams, self.sampling.strength * self.backbone.num_train_timesteps)
+            on_path = torch.tensor(
+                [self.train_from[int(kind)] != "truth" for kind in kinds], device=self.device
+            )
+            timestep = torch.where(on_path, come.to(self.device), timestep)
+            noise = noise + self.backbone.start_noise(start - x_0, begin.to(self.device))
         x_t = self.backbone.scheduler.add_noise(x_0, noise, timestep)
         tokens = self.training_tokens(batch, t, streams)
         unseen = self._dropped(streams, self.condition_dropout)[:, None, None]
         tokens = torch.where(unseen, self.backbone.null_condition.to(tokens), tokens)
 
-        inputs = [x_t, *keyframes]
+        if self.keyframe_latents and self.keyframe_dropout:
+            seen = ~self._dropped(streams, self.keyframe_dropout)[:, None, None, None]
+            keyframes = [latents * seen for latents in keyframes]
+        inputs = [x_t, *self._shown(keyframes, start)]
         if self.structure:
-            pair = batch["first"], batch["last"]
-            lines = self._lines(self._padded_blend(*pair, t[:, None], *two_way_flow(*pair, "dis"))[:, 0])
+            lines = self._lines(warped)
             inputs.append(lines * ~self._dropped(streams, self.structure_dropout)[:, None, None, None])
-        prediction = self.denoise(torch.cat(inputs, dim=1), timestep, tokens, t)
+        output = self.denoise(torch.cat(inputs, dim=1), timestep, tokens, t)
+        prediction = self.backbone.prediction_of(output, start, x_t, timestep)
         target = self.backbone.training_target(x_0, noise, timestep)
         error = (prediction - target).square().flatten(1).mean(1)
         if self.min_snr_gamma is not None:
             error = error * self.backbone.min_snr_weight(timestep, self.min_snr_gamma)
+        if perceptual := self.perceptual:
+            clean = self.backbone.clean_of(prediction, x_t, timestep)
+            true = batch["targets"][torch.arange(windows, device=self.device), chosen]
+            distance = perceptual(*self._seen_crops(clean, true, streams))
+            return {
+                "loss": error.mean() + self.perceptual_weight * distance,
+                "logs": {"perceptual": distance},
+            }
         return {"loss": error.mean()}
+
+    def _seen_crops(
+        self, latents: Tensor, frames: Tensor, streams: list[torch.Generator]
+    ) -> tuple[Tensor, Tensor]:
+        """The same crops of decoded latents (B, C, h, w) and of true frames (B, 3, H, W).
+
+        The cells at a crop's edge are left out: the decoder does not see what lies around them.
+        """
+        cell = self.backbone.multiple
+        frames = pad_to_multiple(frames, cell)
+        side = min(CROP // cell + 2, *latents.shape[-2:])
+        pieces, true = [], []
+        for row, stream in enumerate(streams):
+            top, left = (
+                int(torch.randint(length - side + 1, (), generator=stream)) for length in latents.shape[-2:]
+            )
+            pieces.append(latents[row, :, top : top + side, left : left + side])
+            below, right = (top + side - 1) * cell, (left + side - 1) * cell
+            true.append(frames[row, :, (top + 1) * cell : below, (left + 1) * cell : right])
+        drawn = self.backbone.decode_with_gradients(torch.stack(pieces))
+        return drawn[..., cell:-cell, cell:-cell], torch.stack(true)
 
     @torch.no_grad()
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
@@ -224,7 +321,7 @@ class DiffusionMethod(TrainableMethod):
                 start = self.backbone.encode(warped[rows])
             else:
                 start = slerp(z_first[window], z_last[window], at)
-            further = [z_first[window], z_last[window]] if self.keyframe_latents else []
+            further = self._shown([z_first[window], z_last[window]], start)
             if self.structure:
                 further.append(self._lines(warped[rows]))
             tokens = self.condition(e_first[window], e_last[window], at)
@@ -241,12 +338,15 @@ class DiffusionMethod(TrainableMethod):
         null = self.backbone.null_condition.to(tokens).expand_as(tokens)
 
         def denoise(sample: Tensor, timestep: Tensor) -> Tensor:
-            sample = torch.cat([sample, *further], dim=1)
+            channels = torch.cat([sample, *further], dim=1)
             if scale == 1:
-                return self.denoise(sample, timestep, tokens, t)
-            both = torch.cat([sample] * 2), timestep, torch.cat([null, tokens]), torch.cat([t] * 2)
+                return self.backbone.prediction_of(
+                    self.denoise(channels, timestep, tokens, t), start, sample, timestep
+                )
+            both = torch.cat([channels] * 2), timestep, torch.cat([null, tokens]), torch.cat([t] * 2)
             without, with_condition = self.denoise(*both).chunk(2)
-            return without + scale * (with_condition - without)
+            guided = without + scale * (with_condition - without)
+            return self.backbone.prediction_of(guided, start, sample, timestep)
 
         scheduler = self.sampling.make_scheduler(self.backbone.scheduler)
         return denoise_from(scheduler, denoise, start, streams, self.sampling)
@@ -257,24 +357,18 @@ class DiffusionMethod(TrainableMethod):
         """Both keyframes warped to t (B, N) along their flow and blended, (B, N, 3, H', W')."""
         return pad_to_multiple(warped_blend(first, last, t, flow_01, flow_10), self.backbone.multiple)
 
+    def _shown(self, keyframes: list[Tensor], start: Tensor) -> list[Tensor]:
+        """Latents that the denoiser sees beside the noised one, each like `start` (R, C, h, w)."""
+        shown = keyframes if self.keyframe_latents else []
+        if self.backbone.gated:
+            return [*(shown or [torch.zeros_like(start)] * 2), start]
+        return shown
+
     def _lines(self, frames: Tensor) -> Tensor:
         """Where the lines of frames (R, 3, H', W') run, (R, 1, h, w)."""
         return line_density(frames, self.backbone.multiple)
 
-    def _timestep(self, stream: torch.Generator) -> Tensor:
-        """The diffusion step () int64 of a training sample."""
-        steps = self.backbone.num_train_timesteps
-        if self.timestep_logit_mean is None:
-            return torch.randint(steps, (), generator=stream)
-        share = (torch.randn((), generator=stream) + self.timestep_logit_mean).sigmoid()
-        return (share * steps).long().clamp(max=steps - 1)  # the sigmoid of a large number is 1
-
     def _dropped(self, streams: list[torch.Generator], share: float) -> Tensor:
         """Which samples (B,) bool go without a part of their condition, each by its own stream."""
-        drawn = _each(streams, lambda stream: torch.rand((), generator=stream))
+        drawn = drawn_each(streams, lambda stream: torch.rand((), generator=stream))
         return (drawn < share).to(self.device)
-
-
-def _each(streams: list[torch.Generator], draw: Callable[[torch.Generator], Tensor]) -> Tensor:
-    """One draw () from each stream, (B,)."""
-    return torch.stack([draw(stream) for stream in streams])

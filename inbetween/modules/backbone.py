@@ -15,6 +15,7 @@ from inbetween.modules.latent_diffusion import FrozenDtype, LatentDiffusion, Tra
 from inbetween.modules.loading import (
     SMALL,
     PredictionType,
+    drop_from_config,
     load_autoencoder,
     load_part,
     load_shared_parts,
@@ -33,8 +34,8 @@ class Backbone(LatentDiffusion):
 
     Args:
         pretrained: Folder with `vae`, `unet`, `image_encoder` and `scheduler` subfolders as
-            `save_pretrained` writes them, or a hub id such as
-            `lambdalabs/sd-image-variations-diffusers`.
+            `save_pretrained` writes them; a hub id such as `lambdalabs/sd-image-variations-diffusers`; or
+            `small` for the one that ships.
         revision: Branch, tag or commit of a hub id.
         variant: Suffix of the weight files, such as `fp16`.
         prediction_type: What the denoiser puts out; None takes what its scheduler's config says.
@@ -100,6 +101,7 @@ class Backbone(LatentDiffusion):
         """Write what `Backbone` reads but the autoencoder, float16, into subfolders of `folder`."""
         for name in ("unet", "image_encoder"):
             copy.deepcopy(getattr(self, name)).half().save_pretrained(folder / name)
+            drop_from_config(folder / name)
         self.scheduler.save_pretrained(folder / "scheduler")
 
 
@@ -110,13 +112,15 @@ class FreshBackbone(Backbone):
     checkpoint would bring back what is random and frozen, so a part of it cannot be trained alone.
 
     Args:
-        vae: Folder of a trained autoencoder, or the name of one that ships: `small` or `autoencoder`.
+        vae: Folder of a trained autoencoder, or `small` for the one that ships.
         channels: Widths of the denoiser's levels; each but the first halves the latents' height and width.
             The two coarsest attend, to themselves and to the condition, but never the first.
         layers_per_block: Residual blocks in each level.
         embedding_dim: D, the width of image embeddings and tokens.
         encoder_layers: Transformer layers of the image encoder.
         encoder_image_size: Side in pixels of what the image encoder sees.
+        gated: Show the denoiser, behind the noised latent, those of both keyframes and of where drawing
+            starts, and let it put out, behind its prediction, how far to trust the start instead.
         prediction_type: What the denoiser puts out.
         gradient_checkpointing: See `Backbone`.
         frozen_dtype: See `Backbone`.
@@ -133,6 +137,7 @@ class FreshBackbone(Backbone):
         embedding_dim: int = 128,
         encoder_layers: int = 4,
         encoder_image_size: int = 64,
+        gated: bool = False,
         prediction_type: PredictionType = "v_prediction",
         gradient_checkpointing: bool = False,
         frozen_dtype: FrozenDtype = "float32",
@@ -146,8 +151,8 @@ class FreshBackbone(Backbone):
         plain = len(channels) - attending
         latent_channels = autoencoder.config.latent_channels
         unet = UNet2DConditionModel(
-            in_channels=latent_channels,
-            out_channels=latent_channels,
+            in_channels=latent_channels * (4 if gated else 1),
+            out_channels=latent_channels + gated,
             block_out_channels=tuple(channels),
             layers_per_block=layers_per_block,
             down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * attending,
@@ -157,6 +162,9 @@ class FreshBackbone(Backbone):
             attention_head_dim=4,
             norm_num_groups=16,
         )
+        if gated:
+            nn.init.zeros_(unet.conv_out.weight[-1])
+            nn.init.constant_(unet.conv_out.bias[-1], 2.0)  # nearly open: drawing begins by doing no harm
         self.image_encoder = CLIPVisionModelWithProjection(
             CLIPVisionConfig(
                 hidden_size=embedding_dim,
@@ -176,7 +184,8 @@ class FreshBackbone(Backbone):
                 beta_start=0.00085,
                 beta_end=0.012,
                 clip_sample=False,
-                set_alpha_to_one=False,
+                # the last step ends at the clean latent, and leaves no noise of the first timestep in it
+                set_alpha_to_one=True,
                 steps_offset=1,
                 prediction_type=prediction_type,
             ),

@@ -46,6 +46,12 @@ class LatentDiffusion(nn.Module):
                 f"The backbone's prediction_type is {scheduler.config.prediction_type}: give a backbone whose"
                 " denoiser predicts epsilon or v_prediction."
             )
+        taken, made = int(unet.config.in_channels), self.latent_channels
+        if taken not in (made, 4 * made):
+            raise UserError(
+                f"The backbone's denoiser takes {taken} channels and its autoencoder makes {made}: give a"
+                f" backbone whose denoiser takes {made}, or {4 * made} if it is a gated one."
+            )
         if gradient_checkpointing:
             unet.enable_gradient_checkpointing()
         use_fast_group_norm(self)
@@ -62,6 +68,11 @@ class LatentDiffusion(nn.Module):
     def latent_channels(self) -> int:
         """C, the channels of a latent."""
         return int(self.vae.config.latent_channels)
+
+    @property
+    def gated(self) -> bool:
+        """Whether the denoiser is a gated one, as `FreshBackbone` makes it."""
+        return int(self.unet.config.in_channels) == 4 * self.latent_channels
 
     @property
     def multiple(self) -> int:
@@ -136,6 +147,10 @@ class LatentDiffusion(nn.Module):
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Images (B, 3, H, W) float32 in [0, 1] of normalised latents (B, C, h, w)."""
+        return self.decode_with_gradients(latents)
+
+    def decode_with_gradients(self, latents: Tensor) -> Tensor:
+        """The same, for a loss on what is drawn."""
         latents = latents / float(self.vae.config.scaling_factor) + self._latent_shift
         with self.autocast():
             images: Tensor = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
@@ -172,6 +187,53 @@ class LatentDiffusion(nn.Module):
             velocity: Tensor = self.scheduler.get_velocity(latents, noise, timestep)
             return velocity
         return noise
+
+    def prediction_of(self, output: Tensor, start: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
+        """The denoiser's prediction (B, C, h, w), what `prediction_type` says.
+
+        A gated denoiser puts out a further channel, whose sigmoid is the trust in the start: the prediction
+        is its own as far as that is 0, and as far as it is 1 the one that leads to the start. So what
+        the start has right stays exactly as it is, whatever the noise.
+
+        Args:
+            output: The denoiser's.
+            start: (B, C, h, w) latents where drawing starts.
+            x_t: (B, C, h, w) noised latents.
+            timestep: () or (B,) their diffusion steps.
+        """
+        if not self.gated:
+            return output
+        own, gate = output[:, :-1], output[:, -1:].sigmoid()
+        timestep = timestep.long().expand(len(x_t)).to(x_t.device)
+        alpha: Tensor = self.scheduler.alphas_cumprod.to(x_t.device)[timestep].view(-1, 1, 1, 1)
+        noise = (x_t - alpha.sqrt() * start) / (1 - alpha).sqrt()
+        return torch.lerp(own, self.training_target(start, noise, timestep), gate)
+
+    def clean_of(self, prediction: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
+        """The clean latents (B, C, h, w) that a prediction says lie behind `x_t` at `timestep` (B,)."""
+        alpha: Tensor = self.scheduler.alphas_cumprod.to(x_t.device)[timestep].view(-1, 1, 1, 1)
+        if self.scheduler.config.prediction_type == "v_prediction":
+            return alpha.sqrt() * x_t - (1 - alpha).sqrt() * prediction
+        return (x_t - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
+
+    def start_noise(self, difference: Tensor, begin: Tensor) -> Tensor:
+        """What a start adds to the noise of a latent on drawing's path from that start to the truth.
+
+        Drawing begins at alpha x_start + sigma noise, alpha and sigma those of the timestep `begin`. Seen
+        from x_0 this is alpha x_0 + sigma (noise + alpha / sigma (x_start - x_0)). DDIM (arXiv 2010.02502)
+        with a perfect denoiser keeps that noise to the end, so that it is the noise of the whole path; the
+        start's share of the latent fades with sigma / alpha. Chains that shift from a start to the truth
+        are ResShift's idea (arXiv 2307.12348).
+
+        Args:
+            difference: (B, C, h, w), x_start - x_0.
+            begin: (B,) int64 timesteps.
+
+        Returns:
+            (B, C, h, w) to be added to the noise.
+        """
+        alpha: Tensor = self.scheduler.alphas_cumprod.to(difference.device)[begin].view(-1, 1, 1, 1)
+        return difference * (alpha / (1 - alpha)).sqrt()
 
     def min_snr_weight(self, timestep: Tensor, gamma: float) -> Tensor:
         """Weights (B,) float32 of the losses at `timestep` (B,), min-SNR-gamma (arXiv 2303.09556).

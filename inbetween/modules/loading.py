@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,23 +14,21 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel
 
 PredictionType = Literal["epsilon", "v_prediction"]
-SMALL = "small"  # the name of the backbone whose autoencoder ships
-# autoencoders that ship, by name: where below checkpoints
-SHIPPED = {SMALL: (SMALL, "vae"), "autoencoder": ("autoencoder",)}
+SMALL = "small"  # the name of the backbone that ships
 
 
 def load_autoencoder(vae: str) -> AutoencoderKL | AutoencoderTiny:
     """A trained autoencoder, of the class that its config names.
 
     Args:
-        vae: Its folder; or one that ships, `autoencoder`, or `small` for that of the small backbone.
+        vae: Its folder, or `small` for the one that ships.
 
     Raises:
         UserError: It cannot be loaded.
     """
     from diffusers import AutoModel
 
-    folder = shipped("checkpoints", *SHIPPED[vae]) if vae in SHIPPED else Path(vae)
+    folder = shipped("checkpoints", SMALL, "vae") if vae == SMALL else Path(vae)
     try:
         loaded: AutoencoderKL | AutoencoderTiny = AutoModel.from_pretrained(str(folder))
     except (OSError, ValueError) as error:
@@ -53,7 +52,7 @@ def load_part(
     Args:
         from_pretrained: That of the part's class.
         name: Subfolder.
-        pretrained: Folder or hub id.
+        pretrained: Folder or hub id, or `small` for the one that ships.
         revision: Branch, tag or commit of a hub id.
         variant: Suffix of the weight files.
         **overrides: Values in place of those in the part's config.
@@ -63,6 +62,8 @@ def load_part(
     """
     from transformers.utils.logging import disable_progress_bar
 
+    if pretrained == SMALL:
+        pretrained = str(shipped("checkpoints", SMALL))
     disable_progress_bar()  # of reading files, which takes seconds; downloads have one of their own
     try:
         return from_pretrained(pretrained, subfolder=name, revision=revision, variant=variant, **overrides)
@@ -87,9 +88,9 @@ def load_shared_parts(
     """Autoencoder, denoiser and noise schedule of a backbone; see `load_part`.
 
     Args:
-        pretrained: Folder or hub id.
-        revision: Branch, tag or commit of a hub id.
-        variant: Suffix of the weight files.
+        pretrained: See `load_part`.
+        revision: See `load_part`.
+        variant: See `load_part`.
         prediction_type: What the denoiser puts out; None takes what the schedule's config says.
     """
     from diffusers import AutoModel, DDIMScheduler, UNet2DConditionModel
@@ -102,3 +103,17 @@ def load_shared_parts(
         load_part(UNet2DConditionModel.from_pretrained, "unet", *source),
         load_part(DDIMScheduler.from_pretrained, "scheduler", *source, **overrides),
     )
+
+
+def drop_from_config(folder: Path, *names: str) -> None:
+    """Take keys out of the `config.json` that a part's `save_pretrained` wrote to `folder`.
+
+    Args:
+        folder: The part's.
+        *names: Keys; `_name_or_path`, which says where on this machine a part was loaded from, always goes.
+    """
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    for name in ("_name_or_path", *names):
+        config.pop(name, None)
+    path.write_text(json.dumps(config, indent=2) + "\n")

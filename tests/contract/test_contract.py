@@ -31,13 +31,14 @@ def model_of(path: Path) -> dict:
 
 
 YAMLS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if "class_path" in model_of(path)]
-# What a pretrained backbone is trained with, and all that diffusion can be told besides.
+# All that diffusion can be told.
 EVERYTHING = {
-    "backbone": {"class_path": "inbetween.modules.Backbone", "init_args": {"pretrained": "TINY"}},
     "trained": "lora",
     "condition_dropout": 0.3,
     "min_snr_gamma": 5.0,
+    "train_from": ["truth", "slerp", "flow"],
     "keyframe_latents": True,
+    "keyframe_dropout": 0.1,
     "structure": True,
     "sampling": {
         "num_inference_steps": 4,
@@ -61,15 +62,15 @@ def tiny_yaml(tmp_path_factory):
         model = model_of(path)
         arguments = model.setdefault("init_args", {})
         if "backbone" in arguments:
-            arguments["backbone"] = {
-                "class_path": "inbetween.modules.FreshBackbone",
-                "init_args": {"vae": str(backbone / "vae"), "channels": [16, 32], "embedding_dim": 16}
-                | {"encoder_layers": 1, "encoder_image_size": 16},
-            }
+            fresh = arguments["backbone"]["class_path"].endswith("FreshBackbone")
+            arguments["backbone"]["init_args"] = (
+                {"vae": str(backbone / "vae"), "channels": [16, 32], "embedding_dim": 16}
+                | {"encoder_layers": 1, "encoder_image_size": 16, "gated": True}
+                if fresh
+                else {"pretrained": str(backbone)}
+            )
             arguments["sampling"] = {"num_inference_steps": 4, "strength": 0.5}
             arguments |= overrides
-            if "pretrained" in arguments["backbone"]["init_args"]:
-                arguments["backbone"]["init_args"]["pretrained"] = str(backbone)
         if "LatentInterpolation" in model["class_path"]:
             arguments |= {"vae": None, "channels": 8, "encoder_blocks": [0, 1], "decoder_blocks": [1, 1]}
         if "perceptual_weight" in arguments:

@@ -3,8 +3,10 @@
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from torch.nn import functional as F
 
 from inbetween.errors import UserError
+from inbetween.functional.seeds import generators
 from inbetween.functional.slerp import slerp
 from inbetween.methods import (
     KeyframeDiffusion,
@@ -12,9 +14,11 @@ from inbetween.methods import (
     TemporalEncodingDiffusion,
     WeightedCrossAttention,
 )
-from inbetween.modules import Sampling, TextBackbone
+from inbetween.modules import FreshBackbone, Sampling, TextBackbone
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
-from tests.tiny import random_batch, tiny_backbone, write_tiny_text_backbone
+from inbetween.modules.noising import timesteps_of
+from inbetween.modules.sampling import frame_streams, noise_like
+from tests.tiny import random_batch, tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
 METHODS = [LatentSlerp, KeyframeDiffusion, TemporalEncodingDiffusion, WeightedCrossAttention]
 pytestmark = pytest.mark.filterwarnings("ignore:Attribute 'backbone' is an instance")
@@ -110,15 +114,135 @@ class TestTraining:
         torch.testing.assert_close(found, loss * plain.backbone.min_snr_weight(calls[0][1], 5.0)[0])
 
     def test_timesteps_are_drawn_where_drawing_sees_them(self):
-        method, uniform = make(timestep_logit_mean=-1.0), make()
         streams = [torch.Generator().manual_seed(seed) for seed in range(2000)]
-        found, even = (torch.stack([m._timestep(s) for s in streams]) / 1000 for m in (method, uniform))
+        found, even = (timesteps_of(streams, 1000, mean) / 1000 for mean in (-1.0, None))
         # the median of a logit-normal is the sigmoid of its mean; 56 % lie below 0.3
         assert float(found.median()) == pytest.approx(0.269, abs=0.02)
         assert float((found < 0.3).float().mean()) == pytest.approx(0.561, abs=0.03)
         assert float(even.median()) == pytest.approx(0.5, abs=0.03)
         assert 0 <= found.min() <= found.max() < 1
-        assert make(timestep_logit_mean=100.0)._timestep(streams[0]) == 999
+        assert timesteps_of(streams[:1], 1000, 100.0) == 999
+
+    @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+    @pytest.mark.parametrize("start", ["slerp", "flow"])
+    def test_training_from_a_start_lies_on_the_path_that_drawing_takes(self, start, prediction_type):
+        """A denoiser that knew the truth would be led from the start to it by these very latents."""
+        method = make(
+            prediction_type=prediction_type, train_from=[start], sampling=Sampling(20, 0.3, start=start)
+        )
+        batch, path, targets = random_batch(1, between=1, height=64, width=64), {}, {}
+        backbone = method.backbone
+        truth = backbone.encode(batch["targets"][:, 0])
+        alphas = backbone.scheduler.alphas_cumprod
+
+        def oracle(sample, timestep, tokens):
+            alpha = alphas[timestep]
+            noise = (sample - alpha.sqrt() * truth) / (1 - alpha).sqrt()
+            path[int(timestep)] = sample
+            targets[int(timestep)] = backbone.training_target(truth, noise, timestep.view(1))
+            return targets[int(timestep)]
+
+        backbone.denoise = oracle
+        decoded = spy(method, "decode")
+        method.draw(batch)
+        # but for the noise of the first timestep, which the tiny backbone's schedule leaves
+        torch.testing.assert_close(decoded[0][0], truth, atol=0.2, rtol=0)
+        begin, *_, last = path
+        assert (begin, last) == (251, 1)
+
+        streams = frame_streams(generators(batch["seed"]), 1, 1)
+        noise = noise_like(truth, streams)
+        pair = batch["first"], batch["last"]
+        ends = [backbone.encode(frame) for frame in pair]
+        x_start = (
+            slerp(*ends, batch["t"][:, 0])
+            if start == "slerp"
+            else backbone.encode(warped_blend(*pair, batch["t"], *two_way_flow(*pair, "dis"))[:, 0])
+        )
+        seen = noise + backbone.start_noise(x_start - truth, torch.tensor([begin]))
+        for timestep in path:
+            expected = backbone.scheduler.add_noise(truth, seen, torch.tensor([timestep]))
+            torch.testing.assert_close(path[timestep], expected, atol=1e-4, rtol=1e-4)
+            found = backbone.training_target(truth, seen, torch.tensor([timestep]))
+            torch.testing.assert_close(targets[timestep], found, atol=1e-3, rtol=1e-3)
+
+    def test_samples_are_put_on_paths_each_in_its_own_way(self):
+        options = {"sampling": Sampling(4, 0.4), "timestep_logit_mean": 100.0}
+        method = make(train_from=["truth", "slerp", "flow"], **options)
+        batch, calls = random_batch(24, height=64, width=64), spy(method)
+        whole = method.training_loss(batch)["loss"]
+        timestep = calls[0][1]
+        # the truth's timesteps are all the last one here, a path's lie within its strength
+        on_path = timestep < 999
+        assert 10 <= on_path.sum() <= 22
+        assert 250 < timestep[on_path].max() < 400
+        parts = torch.stack([method.training_loss(row(batch, index))["loss"] for index in range(24)])
+        torch.testing.assert_close(whole, parts.mean(), atol=1e-4, rtol=1e-4)
+        # and is as it was for those of which only the truth is seen
+        plain = make(**options)
+        seen = spy(plain)
+        plain.training_loss(batch)
+        torch.testing.assert_close(calls[0][0][~on_path], seen[0][0][~on_path])
+        assert not torch.isclose(calls[0][0][on_path], seen[0][0][on_path]).all(dim=(1, 2, 3)).any()
+
+    @pytest.mark.parametrize(
+        ("options", "sentence"),
+        [
+            ({"train_from": []}, "train_from is empty"),
+            ({"train_from": ["slerp"], "sampling": Sampling(4, 0.0)}, r"sampling\.strength 0, so no path"),
+        ],
+    )
+    def test_no_path(self, options, sentence):
+        with pytest.raises(UserError, match=sentence):
+            make(**options)
+
+    @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+    def test_the_perceptual_loss_sees_crops_of_what_a_prediction_stands_for(
+        self, prediction_type, monkeypatch
+    ):
+        """With an autoencoder that loses nothing and a denoiser that knows the truth, both crops agree."""
+        method = make(prediction_type=prediction_type, perceptual_weight=0.5, perceptual_from=0.0)
+        backbone, batch, seen = method.backbone, random_batch(6, height=50, width=140), []
+        cells = torch.rand(6, 3, 3, 25, 70)
+        batch["targets"] = cells.repeat_interleave(2, 3).repeat_interleave(2, 4)
+
+        def encode(frames):
+            return F.pad(F.avg_pool2d(frames, 2), (0, 0, 0, 0, 0, 1))
+
+        monkeypatch.setattr(type(method), "perceptual", property(lambda _: perceptual))
+        monkeypatch.setattr(backbone, "encode", encode)
+        monkeypatch.setattr(
+            backbone,
+            "decode_with_gradients",
+            lambda z: z[:, :3].repeat_interleave(2, 2).repeat_interleave(2, 3),
+        )
+
+        def perceptual(images, targets):
+            seen.append((images, targets))
+            return (images - targets).square().mean()
+
+        known = {}
+        add_noise = backbone.scheduler.add_noise
+
+        def noted(x_0, noise, timestep):
+            known["target"] = backbone.training_target(x_0, noise, timestep)
+            return add_noise(x_0, noise, timestep)
+
+        backbone.scheduler.add_noise = noted
+        plain = method.training_loss(batch)
+        assert plain["logs"]["perceptual"] > 0
+        plain["loss"].backward()
+        assert any(p.grad is not None and p.grad.any() for p in method.parameters())
+        backbone.denoise = lambda *_: known["target"]
+        method.training_loss(batch)
+        images, targets = seen[-1]
+        # as much as the shorter side has, less the cells at the edge
+        assert images.shape == (6, 3, 46, 46)
+        torch.testing.assert_close(images, targets, atol=1e-2, rtol=0)
+        assert targets.std() > 0.2
+
+        monkeypatch.setattr(type(method), "perceptual", property(lambda _: None))
+        assert "logs" not in method.training_loss(batch)
 
 
 class TestCondition:
@@ -186,6 +310,55 @@ class TestCondition:
         ends = torch.cat([method.backbone.encode(batch[name]) for name in ("first", "last")], dim=1)
         torch.testing.assert_close(calls[0][0][:, 4:], ends)
         torch.testing.assert_close(calls[1][0][:, 4:], ends.repeat_interleave(3, 0))
+
+    def test_a_gated_denoiser_sees_where_drawing_starts_and_keeps_it_as_far_as_it_trusts_it(self, tmp_path):
+        """The small backbone's own: latent slerp shows it no keyframes."""
+        write_tiny_backbone(tmp_path)
+
+        def fresh(cls, **options):
+            torch.manual_seed(0)
+            few = {"channels": (16, 32), "embedding_dim": 16, "encoder_layers": 1, "encoder_image_size": 16}
+            backbone = FreshBackbone(str(tmp_path / "vae"), **few, gated=True)
+            return cls(
+                backbone,
+                **{"trained": "all", "train_from": ["slerp"], "sampling": Sampling(4, 0.5)} | options,
+            )
+
+        batch = random_batch(8)
+        shown, blind = fresh(KeyframeDiffusion, keyframe_latents=True), fresh(LatentSlerp)
+        sometimes = fresh(KeyframeDiffusion, keyframe_latents=True, keyframe_dropout=0.5)
+        first, last = (shown.backbone.encode(batch[name]) for name in ("first", "last"))
+        ends = torch.cat([first, last], dim=1)
+        start = slerp(*(z.repeat_interleave(3, 0) for z in (first, last)), batch["t"].flatten())
+        untouched = shown.backbone.decode(start).unflatten(0, (8, 3))
+        for method, expected in ((shown, ends), (blind, torch.zeros_like(ends))):
+            calls = spy(method)
+            method.training_loss(batch)["loss"].backward()
+            torch.testing.assert_close(calls[0][0][:, 4:12], expected)
+            starts = start.unflatten(0, (8, 3))
+            assert (starts - calls[0][0][:, None, 12:]).abs().amax((2, 3, 4)).amin(1).max() < 1e-5
+            method.draw(batch)
+            torch.testing.assert_close(
+                calls[1][0][:, 4:], torch.cat([expected.repeat_interleave(3, 0), start], 1)
+            )
+            gate, far = method.backbone.unet.conv_out.bias, []
+            for trust in (-50.0, 0.0, 50.0):
+                with torch.no_grad():
+                    gate[-1] = trust
+                far.append((method.draw(batch) - untouched).abs().mean())
+            assert far[0] > far[1] > 0.01
+            assert far[2] < 1e-4
+        calls = spy(sometimes)
+        sometimes.training_loss(batch)
+        unseen = (calls[0][0][:, 4:12] == 0).all(dim=(1, 2, 3))
+        assert 1 <= unseen.sum() <= 7
+        torch.testing.assert_close(calls[0][0][~unseen, 4:12], ends[~unseen])
+
+        widened = fresh(KeyframeDiffusion, keyframe_latents=True, structure=True).backbone.unet.conv_in
+        assert (widened.conv.in_channels, widened.extra.in_channels) == (16, 1)
+        for options in ({"train_from": ["truth", "slerp"]}, {"sampling": Sampling(4, 0.5, start="noise")}):
+            with pytest.raises(UserError, match="looks at a start"):
+                fresh(LatentSlerp, **options)
 
     def test_structure_is_the_lines_of_the_warped_blend_and_sometimes_none(self):
         method = make(structure=True, structure_dropout=0.5)

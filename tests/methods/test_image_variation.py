@@ -54,3 +54,8 @@ def test_what_is_written_is_a_backbone(tmp_path):
         expected, found = (model.denoise(*given, tokens) for model in (method.backbone, loaded))
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
     assert loaded.scheduler.config.prediction_type == "epsilon"
+    # one that was read from a folder does not hand on where that was
+    loaded.save_pretrained(tmp_path / "again")
+    written = [path.read_text() for path in (tmp_path / "again").rglob("*.json")]
+    assert len(written) == 3
+    assert not any(str(tmp_path) in text for text in written)

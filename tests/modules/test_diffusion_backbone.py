@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderTiny
+from diffusers import AutoencoderTiny, UNet2DConditionModel
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
@@ -267,6 +267,58 @@ def test_the_two_coarsest_levels_of_a_fresh_denoiser_attend(folder):
         found = [type(block).__name__ for block in unet.down_blocks]
         plain = len(channels) - attending
         assert found == ["DownBlock2D"] * plain + ["CrossAttnDownBlock2D"] * attending
+
+
+def test_a_fresh_gated_denoiser_trusts_the_start_and_ends_without_noise(folder):
+    few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
+    plain, gated = (FreshBackbone(str(folder / "vae"), **few, gated=value) for value in (False, True))
+    assert (plain.gated, gated.gated) == (False, True)
+    assert (gated.unet.config.in_channels, gated.unet.config.out_channels) == (16, 5)
+    output = gated.denoise(torch.randn(1, 16, 8, 8), torch.tensor([10]), torch.randn(1, 1, 32))
+    assert output[:, -1] == pytest.approx(2.0)
+    assert output[:, :-1].std() > 0
+    assert gated.scheduler.config.set_alpha_to_one
+
+
+@pytest.mark.parametrize("scheduler", [None, "diffusers.DPMSolverMultistepScheduler"])
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_trust_in_the_start_leads_to_it(folder, scheduler, prediction_type):
+    few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
+    backbone = FreshBackbone(str(folder / "vae"), **few, gated=True, prediction_type=prediction_type)
+    start = torch.randn(2, 4, 8, 8)
+    streams = [torch.Generator().manual_seed(seed) for seed in range(2)]
+    sampling = Sampling(20, 0.4, scheduler=scheduler)
+
+    def predict(sample, timestep):
+        gate = torch.full((2, 1, 8, 8), -50.0)
+        gate[1] = 50.0
+        return backbone.prediction_of(torch.cat([sample, gate], 1), start, sample, timestep)
+
+    found = denoise_from(sampling.make_scheduler(backbone.scheduler), predict, start, streams, sampling)
+    torch.testing.assert_close(found[1], start[1], atol=1e-2, rtol=0)
+    assert (found[0] - start[0]).abs().max() > 0.5
+
+
+def test_a_denoiser_of_other_channels(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "odd")
+    UNet2DConditionModel(
+        in_channels=9,
+        block_out_channels=(8,),
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        mid_block_type=None,
+        norm_num_groups=4,
+    ).save_pretrained(tmp_path / "odd" / "unet")
+    with pytest.raises(UserError, match="takes 9 channels and its autoencoder makes 4: give"):
+        Backbone(str(tmp_path / "odd"))
+
+
+@pytest.mark.parametrize("name", ["backbone", "vae"])
+def test_what_ships_is_found_by_its_name(folder, monkeypatch, name):
+    monkeypatch.setattr("inbetween.modules.loading.shipped", lambda _, small, *parts: folder.joinpath(*parts))
+    few = {"channels": (16, 16), "embedding_dim": 16, "encoder_layers": 1}
+    made = Backbone("small") if name == "backbone" else FreshBackbone("small", **few)
+    assert (made.embedding_dim, made.latent_channels) == (16, 4)
 
 
 def test_part_of_a_fresh_backbone_is_not_trained_alone(folder):

@@ -3,7 +3,7 @@
 README's `sh` blocks are read as a shell would: a backslash goes on with the next line, `&&` parts
 commands. Those that begin with `python -m inbetween` run in order, in one folder, as a newcomer would run
 them, so that a later one finds what an earlier one wrote. They run as they stand but for their size: an
-overlay of tiny data behind their own configs, and a tiny backbone in the place of the one that ships.
+overlay of tiny data behind their own configs, and a tiny backbone in the place of Stable Diffusion.
 `my_drawings` stands for a folder of scenes, `my_keyframes` for one of pictures, PATH for one in Anita's
 layout. Commands that need the network or start further processes are parsed only.
 """
@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 from inbetween.__main__ import main
-from inbetween.paths import shipped
 from tests.cli.conftest import Run
 from tests.conftest import DrawScene
 from tests.tiny import write_tiny_backbone
@@ -78,13 +77,9 @@ def newcomer(
         draw_scene(tmp_path / "anita" / split / f"{split}_cat" / "color" / "walk")
     draw_scene(tmp_path / "my_keyframes", [0, 4, 8])
     monkeypatch.chdir(tmp_path)
-    small = write_tiny_backbone(tmp_path / "small")
+    write_tiny_backbone(tmp_path / "sd15")
     monkeypatch.setattr("inbetween.commands.machine.CONVOLUTION", (1, 8, 8))
     monkeypatch.setattr("inbetween.commands.machine.PRODUCT", 64)
-    monkeypatch.setattr(
-        "inbetween.modules.loading.shipped",
-        lambda *parts: small.joinpath(*parts[2:]) if parts[1] == "small" else shipped(*parts),
-    )
     overlay = {
         "size": 32,
         "between": 2,
@@ -102,9 +97,7 @@ def newcomer(
         "num_sanity_val_steps": 0,
         "log_every_n_steps": 1,
     }
-    few = {"channels": [16, 32], "embedding_dim": 16, "encoder_layers": 1, "encoder_image_size": 16}
-    model = {"init_args": {"backbone": {"init_args": few}}}
-    whole = {"model": model, "data": overlay, "trainer": trainer}
+    whole = {"data": overlay, "trainer": trainer}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(whole))
     (tmp_path / "tiny_compare.yaml").write_text(yaml.safe_dump({"data": overlay}))
 
@@ -129,7 +122,7 @@ def test_every_command_of_the_readme_works(
             parse(words)
             continue
         if words[0] == "benchmark":
-            run(*(str(tmp_path / "small") if word == "sd15" else word for word in words), *QUICK_BENCHMARK)
+            run(*words, *QUICK_BENCHMARK)
             assert Path("logs/benchmark/benchmark.json").is_file()
             continue
         if words[0] == "interpolate":
