@@ -188,9 +188,8 @@ class LatentInterpolation(PerceptualMethod):
             scaling_factor=round(1 / float(self.latent_std), 5),
         )
         vae.save_pretrained(folder / "vae")
-        drop_from_config(
-            folder / "vae", "block_out_channels"
-        )  # which diffusers writes, and warns of when it reads it
+        # diffusers writes this key, and warns of it when it reads it
+        drop_from_config(folder / "vae", "block_out_channels")
 
 
 def _away_from_normal(latents: Tensor) -> Tensor:

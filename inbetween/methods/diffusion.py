@@ -21,10 +21,9 @@ from inbetween.modules.conditioning import line_density
 from inbetween.modules.latent_cache import LatentCache
 from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
 from inbetween.modules.noising import TrainFrom, drawn_each, path_timesteps, timesteps_of
+from inbetween.modules.perceptual import decoded_crops
 from inbetween.modules.sampling import Sampling, denoise_from, frame_streams, noise_like
 from inbetween.types import StepOutput, WindowBatch
-
-CROP = 64  # pixels: side of what the perceptual loss looks at
 
 
 class DiffusionMethod(PerceptualMethod):
@@ -228,20 +227,20 @@ class DiffusionMethod(PerceptualMethod):
             warped = self._padded_blend(*pair, t[:, None], *two_way_flow(*pair, "dis"))[:, 0]
         start = x_0
         if self.train_from != ("truth",):
+            start, on_path = x_0.clone(), torch.zeros_like(chosen, dtype=torch.bool)
             kinds = drawn_each(
                 streams, lambda stream: torch.randint(len(self.train_from), (), generator=stream)
             )
             for kind, name in enumerate(self.train_from):
                 rows = (kinds == kind).nonzero()[:, 0].to(self.device)
-                if name == "slerp":
-                    made = slerp(keyframes[0][rows], keyframes[1][rows], t[rows])
-                    start = start.index_copy(0, rows, made)
-                elif name == "flow" and len(rows):
-                    start = start.index_copy(0, rows, self.backbone.encode(warped[rows]))
-            begin, come = path_timesteps(streams, self.sampling.strength * self.backbone.num_train_timesteps)
-            on_path = torch.tensor(
-                [self.train_from[int(kind)] != "truth" for kind in kinds], device=self.device
-            )
+                if name != "truth" and len(rows):
+                    start[rows] = (
+                        self.backbone.encode(warped[rows])
+                        if name == "flow"
+                        else slerp(keyframes[0][rows], keyframes[1][rows], t[rows])
+                    )
+                    on_path[rows] = True
+            begin, come = path_timesteps(streams, self.sampling.strength * steps)
             timestep = torch.where(on_path, come.to(self.device), timestep)
             noise = noise + self.backbone.start_noise(start - x_0, begin.to(self.device))
         x_t = self.backbone.scheduler.add_noise(x_0, noise, timestep)
@@ -265,33 +264,12 @@ class DiffusionMethod(PerceptualMethod):
         if perceptual := self.perceptual:
             clean = self.backbone.clean_of(prediction, x_t, timestep)
             true = batch["targets"][torch.arange(windows, device=self.device), chosen]
-            distance = perceptual(*self._seen_crops(clean, true, streams))
+            distance = perceptual(*decoded_crops(self.backbone, clean, true, streams))
             return {
                 "loss": error.mean() + self.perceptual_weight * distance,
                 "logs": {"perceptual": distance},
             }
         return {"loss": error.mean()}
-
-    def _seen_crops(
-        self, latents: Tensor, frames: Tensor, streams: list[torch.Generator]
-    ) -> tuple[Tensor, Tensor]:
-        """The same crops of decoded latents (B, C, h, w) and of true frames (B, 3, H, W).
-
-        The cells at a crop's edge are left out: the decoder does not see what lies around them.
-        """
-        cell = self.backbone.multiple
-        frames = pad_to_multiple(frames, cell)
-        side = min(CROP // cell + 2, *latents.shape[-2:])
-        pieces, true = [], []
-        for row, stream in enumerate(streams):
-            top, left = (
-                int(torch.randint(length - side + 1, (), generator=stream)) for length in latents.shape[-2:]
-            )
-            pieces.append(latents[row, :, top : top + side, left : left + side])
-            below, right = (top + side - 1) * cell, (left + side - 1) * cell
-            true.append(frames[row, :, (top + 1) * cell : below, (left + 1) * cell : right])
-        drawn = self.backbone.decode_with_gradients(torch.stack(pieces))
-        return drawn[..., cell:-cell, cell:-cell], torch.stack(true)
 
     @torch.no_grad()
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
@@ -340,13 +318,12 @@ class DiffusionMethod(PerceptualMethod):
         def denoise(sample: Tensor, timestep: Tensor) -> Tensor:
             channels = torch.cat([sample, *further], dim=1)
             if scale == 1:
-                return self.backbone.prediction_of(
-                    self.denoise(channels, timestep, tokens, t), start, sample, timestep
-                )
-            both = torch.cat([channels] * 2), timestep, torch.cat([null, tokens]), torch.cat([t] * 2)
-            without, with_condition = self.denoise(*both).chunk(2)
-            guided = without + scale * (with_condition - without)
-            return self.backbone.prediction_of(guided, start, sample, timestep)
+                output = self.denoise(channels, timestep, tokens, t)
+            else:
+                both = torch.cat([channels] * 2), timestep, torch.cat([null, tokens]), torch.cat([t] * 2)
+                without, with_condition = self.denoise(*both).chunk(2)
+                output = without + scale * (with_condition - without)
+            return self.backbone.prediction_of(output, start, sample, timestep)
 
         scheduler = self.sampling.make_scheduler(self.backbone.scheduler)
         return denoise_from(scheduler, denoise, start, streams, self.sampling)

@@ -46,11 +46,11 @@ class LatentDiffusion(nn.Module):
                 f"The backbone's prediction_type is {scheduler.config.prediction_type}: give a backbone whose"
                 " denoiser predicts epsilon or v_prediction."
             )
-        taken, made = int(unet.config.in_channels), self.latent_channels
-        if taken not in (made, 4 * made):
+        own, width = (unet.config.in_channels, unet.config.out_channels), self.latent_channels
+        if own not in ((width, width), (4 * width, width + 1)):
             raise UserError(
-                f"The backbone's denoiser takes {taken} channels and its autoencoder makes {made}: give a"
-                f" backbone whose denoiser takes {made}, or {4 * made} if it is a gated one."
+                f"The backbone's denoiser takes {own[0]} channels and puts out {own[1]}, and its autoencoder"
+                f" makes {width}: give a backbone whose denoiser takes and puts out {width}, or a gated one."
             )
         if gradient_checkpointing:
             unet.enable_gradient_checkpointing()
@@ -71,8 +71,8 @@ class LatentDiffusion(nn.Module):
 
     @property
     def gated(self) -> bool:
-        """Whether the denoiser is a gated one, as `FreshBackbone` makes it."""
-        return int(self.unet.config.in_channels) == 4 * self.latent_channels
+        """Whether the denoiser is a gated one, as `FreshBackbone` makes it; `_adopt` knows no third kind."""
+        return int(self.unet.config.out_channels) > self.latent_channels
 
     @property
     def multiple(self) -> int:
@@ -150,7 +150,7 @@ class LatentDiffusion(nn.Module):
         return self.decode_with_gradients(latents)
 
     def decode_with_gradients(self, latents: Tensor) -> Tensor:
-        """The same, for a loss on what is drawn."""
+        """`decode`, (B, 3, H, W) float32 in [0, 1], for a loss on what latents (B, C, h, w) show."""
         latents = latents / float(self.vae.config.scaling_factor) + self._latent_shift
         with self.autocast():
             images: Tensor = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
@@ -188,6 +188,11 @@ class LatentDiffusion(nn.Module):
             return velocity
         return noise
 
+    def _alpha(self, timestep: Tensor) -> Tensor:
+        """The schedule's `alphas_cumprod` (B, 1, 1, 1) at `timestep` (B,) int64."""
+        alpha: Tensor = self.scheduler.alphas_cumprod.to(timestep.device)[timestep].view(-1, 1, 1, 1)
+        return alpha
+
     def prediction_of(self, output: Tensor, start: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
         """The denoiser's prediction (B, C, h, w), what `prediction_type` says.
 
@@ -205,13 +210,13 @@ class LatentDiffusion(nn.Module):
             return output
         own, gate = output[:, :-1], output[:, -1:].sigmoid()
         timestep = timestep.long().expand(len(x_t)).to(x_t.device)
-        alpha: Tensor = self.scheduler.alphas_cumprod.to(x_t.device)[timestep].view(-1, 1, 1, 1)
+        alpha = self._alpha(timestep)
         noise = (x_t - alpha.sqrt() * start) / (1 - alpha).sqrt()
         return torch.lerp(own, self.training_target(start, noise, timestep), gate)
 
     def clean_of(self, prediction: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
         """The clean latents (B, C, h, w) that a prediction says lie behind `x_t` at `timestep` (B,)."""
-        alpha: Tensor = self.scheduler.alphas_cumprod.to(x_t.device)[timestep].view(-1, 1, 1, 1)
+        alpha = self._alpha(timestep)
         if self.scheduler.config.prediction_type == "v_prediction":
             return alpha.sqrt() * x_t - (1 - alpha).sqrt() * prediction
         return (x_t - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
@@ -232,7 +237,7 @@ class LatentDiffusion(nn.Module):
         Returns:
             (B, C, h, w) to be added to the noise.
         """
-        alpha: Tensor = self.scheduler.alphas_cumprod.to(difference.device)[begin].view(-1, 1, 1, 1)
+        alpha = self._alpha(begin)
         return difference * (alpha / (1 - alpha)).sqrt()
 
     def min_snr_weight(self, timestep: Tensor, gamma: float) -> Tensor:
@@ -242,7 +247,7 @@ class LatentDiffusion(nn.Module):
         the clean latent is min(SNR, gamma). The error of epsilon is SNR times that one, the error of v
         (SNR + 1) times; so the weights are min(SNR, gamma) / SNR and min(SNR, gamma) / (SNR + 1).
         """
-        alpha = self.scheduler.alphas_cumprod.to(timestep.device)[timestep]
+        alpha = self._alpha(timestep).flatten()
         snr: Tensor = alpha / (1 - alpha)
         if self.scheduler.config.prediction_type == "v_prediction":
             return snr.clamp(max=gamma) / (snr + 1)

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
+from inbetween.functional.padding import pad_to_multiple
+from inbetween.modules.latent_diffusion import LatentDiffusion
 from inbetween.paths import cached
 
+CROP = 64  # pixels: side of what the loss looks at in pictures that are decoded for it
 # torchvision's numbers of the convolutions, layer by layer; each layer ends where LPIPS looks
 LAYERS = ((0, 2), (5, 7), (10, 12, 14))
 CHANNELS = (64, 128, 256)
@@ -115,3 +118,34 @@ class PerceptualLoss(nn.Module):
             x = layer(x)
             found.append(x)
         return found
+
+
+def decoded_crops(
+    backbone: LatentDiffusion, latents: Tensor, frames: Tensor, streams: list[torch.Generator]
+) -> tuple[Tensor, Tensor]:
+    """The same square crops of decoded latents and of true frames, each at a place of its own.
+
+    The cells at a crop's edge are left out: the decoder does not see what lies around them.
+
+    Args:
+        backbone: Decodes, with gradients.
+        latents: (B, C, h, w) normalised, h and w at least 3.
+        frames: (B, 3, H, W) in [0, 1].
+        streams: One per row, for the place.
+
+    Returns:
+        Crops (B, 3, S, S) in [0, 1] of both, of `CROP` pixels or what the pictures have.
+    """
+    cell = backbone.multiple
+    frames = pad_to_multiple(frames, cell)
+    side = min(CROP // cell + 2, *latents.shape[-2:])
+    pieces, true = [], []
+    for row, stream in enumerate(streams):
+        top, left = (
+            int(torch.randint(length - side + 1, (), generator=stream)) for length in latents.shape[-2:]
+        )
+        pieces.append(latents[row, :, top : top + side, left : left + side])
+        below, right = (top + side - 1) * cell, (left + side - 1) * cell
+        true.append(frames[row, :, (top + 1) * cell : below, (left + 1) * cell : right])
+    decoded = backbone.decode_with_gradients(torch.stack(pieces))
+    return decoded[..., cell:-cell, cell:-cell], torch.stack(true)

@@ -68,17 +68,8 @@ def test_methods_side_by_side(run: Run, exp1: list[str], capsys: pytest.CaptureF
 
 @pytest.mark.usefixtures("small_machine")
 def test_a_gated_denoiser_is_not_compared_with_the_origin(run: Run) -> None:
-    run(
-        "benchmark",
-        "--methods",
-        "latent_slerp.yaml",
-        "--sizes",
-        "32x32:1",
-        "--repeats",
-        "1",
-        "--memory",
-        "false",
-    )
+    quick = ("--sizes", "32x32:1", "--repeats", "1", "--memory", "false")
+    run("benchmark", "--methods", "latent_slerp.yaml", *quick)
     report = json.loads(Path("logs/benchmark/benchmark.json").read_text())
     assert [line["method"] for line in report["drawing"]] == ["latent_slerp"]
 

@@ -309,7 +309,7 @@ def test_a_denoiser_of_other_channels(folder, tmp_path):
         mid_block_type=None,
         norm_num_groups=4,
     ).save_pretrained(tmp_path / "odd" / "unet")
-    with pytest.raises(UserError, match="takes 9 channels and its autoencoder makes 4: give"):
+    with pytest.raises(UserError, match="takes 9 channels and puts out 4, and its autoencoder makes 4: give"):
         Backbone(str(tmp_path / "odd"))
 
 
