@@ -122,11 +122,6 @@ class DiffusionMethod(PerceptualMethod):
             )
         if not train_from:
             raise UserError("train_from is empty: give truth, slerp or flow, or several of them.")
-        if set(train_from) != {"truth"} and not sampling.strength:
-            raise UserError(
-                f"train_from is {', '.join(train_from)} and sampling.strength 0, so no path leads from"
-                " a start: give a strength, or truth alone."
-            )
         if backbone.gated and ("truth" in train_from or sampling.start == "noise"):
             raise UserError(
                 "The backbone's denoiser looks at a start, and here it would have none: give train_from"
@@ -147,6 +142,19 @@ class DiffusionMethod(PerceptualMethod):
         self.sampling = sampling
         self.latent_cache = latent_cache
         self._caches: dict[str, LatentCache] = {}
+
+    def prepare_fit(self) -> None:
+        """Besides what `PerceptualMethod` does, see that there are paths to learn from.
+
+        Raises:
+            UserError: Drawing does not leave its start.
+        """
+        if self.train_from != ("truth",) and not self.sampling.strength:
+            raise UserError(
+                f"train_from is {', '.join(self.train_from)} and sampling.strength 0, so no path leads from"
+                " a start: give a strength, or truth alone."
+            )
+        super().prepare_fit()
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:

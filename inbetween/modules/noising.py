@@ -42,5 +42,5 @@ def path_timesteps(streams: list[torch.Generator], furthest: float) -> tuple[Ten
         Timesteps (B,) int64 at which the paths begin, and those that they have come to, no larger.
     """
     shares = drawn_each(streams, lambda stream: torch.rand(2, generator=stream)).sqrt()
-    begin = (shares[:, 0] * furthest).long().clamp(max=int(furthest) - 1)
+    begin = (shares[:, 0] * furthest).long().clamp(max=max(int(furthest) - 1, 0))
     return begin, (shares[:, 1] * (begin + 1)).long().minimum(begin)
