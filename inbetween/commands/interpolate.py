@@ -22,8 +22,7 @@ from inbetween.functional.spacing import Chart, spacing_chart
 from inbetween.methods.base import SpacedMethod
 from inbetween.paths import find_checkpoint, find_config
 
-DEFAULT_METHOD = "dis.yaml"
-METHOD_FOR_MAPS = "spacing_flow.yaml=spacing_flow/weights.safetensors"
+DEFAULT_METHOD = "spacing_flow.yaml=spacing_flow/weights.safetensors"
 
 
 def interpolate(
@@ -54,8 +53,8 @@ def interpolate(
         keyframes: Pictures in order, or a folder of them (in natural order).
         output: Folder for the drawings. It must not hold others.
         method: A YAML file such as `fit` takes, here or among the shipped configs; `exp1.yaml=PATH` runs
-            the method with the weights of the checkpoint PATH. Where nothing is said optical flow (DIS)
-            draws, or spacing flow with the weights that ship if there are spacing maps.
+            the method with the weights of the checkpoint PATH. Where nothing is said spacing flow draws, with
+            the weights that ship.
         between: Drawings between two keyframes; 1 where nothing else says how many.
         spacing: How they lie: `even`, `ease_in` (starts slowly), `ease_out` (ends slowly), `ease_in_out`, or
             `halves` (each goes half of the way that is left: 1/2, 3/4, 7/8). Even where nothing else says.
@@ -83,7 +82,7 @@ def interpolate(
         raise UserError("spacing_map says where each drawing lies: leave out --between, --spacing and --t.")
     keys = read_keyframes(keyframes or [], partial(tqdm, desc="looking", leave=False, disable=None))
     places = Places(chart, maps_per_pair(maps, keys))
-    method = method or (METHOD_FOR_MAPS if maps else DEFAULT_METHOD)
+    method = method or DEFAULT_METHOD
     config, _, checkpoint = method.partition("=")
     model = [find_config(config), *([find_checkpoint(checkpoint)] if checkpoint else [])]
     fabric = open_fabric(accelerator, precision)

@@ -1,16 +1,15 @@
 """Methods from YAML files, with or without a checkpoint."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from jsonargparse import ArgumentParser
-from safetensors import safe_open
 
 from inbetween.errors import UserError
 from inbetween.methods import Method
+from inbetween.modules.loading import read_weights
 from inbetween.paths import find_checkpoint
 
 
@@ -125,18 +124,6 @@ def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:
             f" {class_path.rpartition('.')[2]}; give the config it was trained with."
         )
     return dict(saved)
-
-
-def read_weights(path: Path) -> dict[str, Any]:
-    """What `TrainableMethod.save_pretrained` wrote to a `.safetensors`, weights in float32."""
-    with safe_open(path, framework="pt") as file:
-        about = file.metadata()
-        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no dict
-    return {
-        "state_dict": weights,
-        "method": about["method"],
-        "hyper_parameters": json.loads(about["hyper_parameters"]),
-    }
 
 
 def first_line(error: Exception) -> str:

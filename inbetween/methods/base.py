@@ -78,7 +78,7 @@ class Method(L.LightningModule, ABC):
         Networks handed over in Python are weights or frozen, no hyperparameters to be pickled.
         """
         checkpoint["method"] = f"{type(self).__module__}.{type(self).__qualname__}"
-        hyperparameters = checkpoint.get("hyper_parameters", {})
+        hyperparameters = checkpoint.setdefault("hyper_parameters", {})
         for name in [name for name, value in hyperparameters.items() if isinstance(value, torch.nn.Module)]:
             del hyperparameters[name]
 

@@ -16,7 +16,7 @@ from inbetween.functional.seeds import generators
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.classical_flow import two_way_flow, warped_blend
+from inbetween.modules.blends import load_blend
 from inbetween.modules.conditioning import line_density
 from inbetween.modules.latent_cache import LatentCache
 from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
@@ -61,8 +61,8 @@ class DiffusionMethod(PerceptualMethod):
             zero; a gated one brings them.
         keyframe_dropout: Share of training samples in [0, 1] that see zeros in their place, for a
             denoiser that is to do without as well.
-        structure: Lay the lines of both keyframes, warped to t along DIS flow and blended, beside the
-            noised latent in the same way.
+        structure: Lay the lines of both keyframes, warped to t along `sampling.flow` and blended, beside
+            the noised latent in the same way.
         structure_dropout: Share of training samples in [0, 1] that see no lines, so that a method
             relies on them no more than they deserve.
         sampling: How frames are drawn.
@@ -140,6 +140,7 @@ class DiffusionMethod(PerceptualMethod):
         self.keyframe_latents, self.keyframe_dropout = keyframe_latents, keyframe_dropout
         self.structure, self.structure_dropout = structure, structure_dropout
         self.sampling = sampling
+        self._blend = load_blend(sampling.flow)
         self.latent_cache = latent_cache
         self._caches: dict[str, LatentCache] = {}
 
@@ -231,8 +232,8 @@ class DiffusionMethod(PerceptualMethod):
         x_0, *keyframes = self.latents_of(batch, positions).unbind(1)
         noise = noise_like(x_0, streams)
         if self.structure or "flow" in self.train_from:
-            pair = batch["first"], batch["last"]
-            warped = self._padded_blend(*pair, t[:, None], *two_way_flow(*pair, "dis"))[:, 0]
+            blend = self._blend(batch["first"], batch["last"], t[:, None])
+            warped = pad_to_multiple(blend[:, 0].clamp(0, 1), self.backbone.multiple)
         start = x_0
         if self.train_from != ("truth",):
             start, on_path = x_0.clone(), torch.zeros_like(chosen, dtype=torch.bool)
@@ -288,16 +289,19 @@ class DiffusionMethod(PerceptualMethod):
         z_first, z_last = self.backbone.encode(keyframes).chunk(2)
         e_first, e_last = self.embed(torch.cat([first, last])).chunk(2)
         from_flow = self.sampling.start == "flow"
-        if from_flow or self.structure:
-            flows = two_way_flow(first, last, "dis")
-            warped = self._padded_blend(first, last, t, *flows).flatten(0, 1)
+        pair, detail = [first, last], None
         if self.sampling.keep_detail:
             ends = torch.split(torch.cat([z_first, z_last]), self.sampling.max_frames or 2 * len(t))
             kept = torch.cat([self.backbone.decode(latents) for latents in ends])
-            lost_first, lost_last = (keyframes - kept).chunk(2)
-            still = torch.zeros_like(first[:, :2])
-            ways = flows if from_flow else (still, still)
-            detail = warped_blend(lost_first[..., :height, :width], lost_last[..., :height, :width], t, *ways)
+            lost = (keyframes - kept)[..., :height, :width].chunk(2)
+            pair = [torch.cat(both, dim=1) for both in zip(pair, lost, strict=True)]
+            share = t.float()[:, :, None, None, None]
+            detail = (1 - share) * lost[0][:, None] + share * lost[1][:, None]
+        if from_flow or self.structure:
+            moved = self._blend(pair[0], pair[1], t)
+            warped = pad_to_multiple(moved[:, :, :3].clamp(0, 1), self.backbone.multiple).flatten(0, 1)
+            if from_flow and self.sampling.keep_detail:
+                detail = moved[:, :, 3:]
 
         frames = []
         every = torch.arange(t.numel(), device=t.device)
@@ -314,7 +318,7 @@ class DiffusionMethod(PerceptualMethod):
             latents = self._drawn_latents(start, further, tokens, at, [streams[row] for row in rows.tolist()])
             frames.append(self.backbone.decode(latents)[..., :height, :width])
         drawn = torch.cat(frames).view(*t.shape, 3, height, width)
-        return (drawn + detail).clamp(0, 1) if self.sampling.keep_detail else drawn
+        return drawn if detail is None else (drawn + detail).clamp(0, 1)
 
     def _drawn_latents(
         self, start: Tensor, further: list[Tensor], tokens: Tensor, t: Tensor, streams: list[torch.Generator]
@@ -335,12 +339,6 @@ class DiffusionMethod(PerceptualMethod):
 
         scheduler = self.sampling.make_scheduler(self.backbone.scheduler)
         return denoise_from(scheduler, denoise, start, streams, self.sampling)
-
-    def _padded_blend(
-        self, first: Tensor, last: Tensor, t: Tensor, flow_01: Tensor, flow_10: Tensor
-    ) -> Tensor:
-        """Both keyframes warped to t (B, N) along their flow and blended, (B, N, 3, H', W')."""
-        return pad_to_multiple(warped_blend(first, last, t, flow_01, flow_10), self.backbone.multiple)
 
     def _shown(self, keyframes: list[Tensor], start: Tensor) -> list[Tensor]:
         """Latents that the denoiser sees beside the noised one, each like `start` (R, C, h, w)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from types import EllipsisType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,14 +14,17 @@ from inbetween.errors import UserError
 from inbetween.functional.lines import distance_to_lines, line_mask, soft_lines
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generators
+from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.classical_flow import two_way_flow
 from inbetween.modules.flow import MULTIPLE, Intermediate, IntermediateFlow, compose, end_flows
+from inbetween.modules.matching import matching_loss
+from inbetween.modules.noising import drawn_each
+from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, prior_flow
 from inbetween.types import TARGET_TRUTH, StepOutput, WindowBatch
 
-PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache
 FAR = 10.0  # pixels from a line beyond which a stray line is no worse
+SAME = 0.1  # of [0, 1]: largest difference of colour at which two pixels may show the same point
 FLOW_WEIGHTS = (0.5, 0.7, 1.0, 1.0)  # of the levels, coarse to fine
 
 
@@ -33,33 +36,39 @@ class Sample(NamedTuple):
     target: Tensor  # (B, 3, H, W)
     spacing: Tensor  # (B, 1, H, W)
     flows: Tensor | None  # (B, 4, H, W) true flow_t0 and flow_t1 in pixels, or NaN, if some source knows them
+    blind: Tensor | None = None  # (B,) bool: goes without the classical flow
 
 
 class SpacingFlow(SpacedMethod, PerceptualMethod):
     """Draws an in-between by warping both keyframes along learned flow, told how far each pixel has gone.
 
-    `IntermediateFlow` estimates, coarse to fine and starting from a classical flow, the way through each
-    pixel of the in-between; the spacing map (a constant map where only t is given) says where on its
-    way the pixel is (distance indexing, arXiv 2311.08007). A mask blends both warped keyframes, a
-    residual paints what neither shows.
+    `IntermediateFlow` estimates, coarse to fine and starting from a classical flow and its own matches over
+    the whole picture, the way through each pixel of the in-between; the spacing map (a constant map where
+    only t is given) says where on its way the pixel is (distance indexing, arXiv 2311.08007). A mask blends
+    both warped keyframes, a residual paints what neither shows.
 
     Training minimises, for one in-between per window,
 
-        |x - x'| + |grad x - grad x'| / 2 + flow_weight EPE + line_weight lines
+        |x - x'| + |grad x - grad x'| / 2 + flow_weight EPE + line_weight lines + matching_weight matching
         + perceptual_weight LPIPS(VGG16) + Laplace NLL of the predicted error / 50.
 
     EPE is the distance of both flows to the true ones at every level, where the source knows them
-    (synthetic cels with `truth`); its weight falls to a fifth. `lines` punishes lines where none should
-    be, by their distance to the nearest true one (arXiv 2111.12792), and true lines that are not drawn.
-    Without truth the map is constant and EPE is left out, for each window by itself: the method trains on
-    any drawings and on mixtures.
+    (synthetic cels with `truth`), mostly near edges; its weight falls to a fifth. `lines` punishes lines
+    where none should be, by their distance to the nearest true one (arXiv 2111.12792), and true lines that
+    are not drawn. `matching` is the cross-entropy of each place's true match among all places. Without
+    truth the map is constant, EPE is left out, and what the drawing is warped along stands in for the true
+    match where it explains the target, for each window by itself: the method trains on any drawings and on
+    mixtures.
 
     Args:
         prior: The classical flow to start from, or `none`, which starts from no motion.
+        prior_dropout: Share of training samples in [0, 1] that go without it, so that the same weights draw
+            with any prior and with none.
         crop: Side in pixels of what is cut from windows for training, after shrinking them by a random
             factor; windows no larger are taken whole.
         flow_weight: Weight of the flows' end-point error in pixels.
         line_weight: Weight of the line term.
+        matching_weight: Weight of the cross-entropy of the global matches.
         work_side: Longer side in pixels at which motion is estimated; larger pictures are shrunk for
             that, and warped at their own size.
         verdict_limits: Mean expected error of a drawing up to which it is easy, and up to which it is to be
@@ -72,30 +81,44 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     def __init__(
         self,
-        prior: Literal["dis", "farneback", "none"] = "dis",
+        prior: Prior = "dis",
+        prior_dropout: float = 0.25,
         crop: int = 224,
         flow_weight: float = 0.02,
         line_weight: float = 0.3,
-        work_side: int = 960,
+        matching_weight: float = 0.02,
+        work_side: int = WORK_SIDE,
         verdict_limits: tuple[float, float] | None = None,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
-        of_the_run = ("crop", "flow_weight", "line_weight", "work_side", "verdict_limits")
+        of_the_run = (
+            "prior",
+            "prior_dropout",
+            "crop",
+            "flow_weight",
+            "line_weight",
+            "matching_weight",
+            "work_side",
+            "verdict_limits",
+        )
         self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *of_the_run])
         if verdict_limits and not verdict_limits[0] < verdict_limits[1]:
             raise UserError(
                 f"verdict_limits is {list(verdict_limits)}: give a smaller number, then a larger one."
             )
         self.verdict_limits = verdict_limits
-        self.prior, self.crop, self.work_side = prior, crop, work_side
-        self.flow_weight, self.line_weight = flow_weight, line_weight
+        if not 0 <= prior_dropout <= 1:
+            raise UserError(f"prior_dropout is {prior_dropout}: give a share between 0 and 1.")
+        self.prior, self.prior_dropout, self.crop, self.work_side = prior, prior_dropout, crop, work_side
+        self.flow_weight, self.line_weight, self.matching_weight = flow_weight, line_weight, matching_weight
         self.network = IntermediateFlow()
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class; in training of a random view of each window, else of the whole one."""
         sample = self._sample(batch)
-        found = self._look(sample.first, sample.last, sample.spacing[:, None])
+        flows = prior_flow(sample.first, sample.last, self.prior, sample.blind)
+        found: Intermediate = self.network(sample.first, sample.last, sample.spacing[:, None], *flows)
         frame = compose(sample.first, sample.last, sample.spacing, found)
         target, progress = sample.target, self.progress if self.training else 0.0
         pixels = (frame - target).abs().mean(1, keepdim=True)
@@ -105,10 +128,11 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         # a Laplace distribution's negative log-likelihood
         doubt = (pixels.detach() * torch.exp(-found.error) + found.error).mean()
         l1 = pixels.mean()
-        loss = l1 + slopes / 2 + self.line_weight * lines + doubt / 50
-        logs = {"l1": l1, "slopes": slopes, "lines": lines, "doubt": doubt}
+        matching = self._matching(found, sample)
+        loss = l1 + slopes / 2 + self.line_weight * lines + doubt / 50 + self.matching_weight * matching
+        logs = {"l1": l1, "slopes": slopes, "lines": lines, "doubt": doubt, "matching": matching}
         if sample.flows is not None:
-            logs["epe"] = self._end_point_error(found, sample.spacing, sample.flows)
+            logs["epe"] = self._end_point_error(found, sample)
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * progress))
             loss = loss + weight * logs["epe"]
         if perceptual := self.perceptual:
@@ -116,14 +140,6 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             logs["perceptual"] = perceptual(frame[cut], target[cut])
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
-
-    def _look(self, first: Tensor, last: Tensor, spacing: Tensor) -> Intermediate:
-        if self.prior == "none":
-            flow_01 = flow_10 = first.new_zeros(len(first), 2, *first.shape[-2:])
-        else:
-            flow_01, flow_10 = two_way_flow(first, last, self.prior)
-        found: Intermediate = self.network(first, last, spacing, flow_01, flow_10)
-        return found
 
     def _lines(self, frame: Tensor, target: Tensor) -> Tensor:
         """Stray lines by their distance to true ones, and true lines that are missing, mean over pixels."""
@@ -137,24 +153,46 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         missing = torch.stack(masks)[:, None].to(drawn) * (1 - near)
         return stray.mean() + missing.mean()
 
-    def _end_point_error(self, found: Intermediate, spacing: Tensor, flows: Tensor) -> Tensor:
+    def _end_point_error(self, found: Intermediate, sample: Sample) -> Tensor:
         """Mean distance in pixels to the true flows, over the windows whose flow is known; 0 if none is.
 
-        In training of every level and smoothed near 0, else of what the frame is drawn with.
+        In training of every level, smoothed near 0, and for four fifths near edges, where motion can be seen;
+        else of what the frame is drawn with, at all pixels alike.
         """
+        assert sample.flows is not None
+        flows, spacing = sample.flows, sample.spacing
         total, known = spacing.new_zeros(()), ~flows.flatten(1).isnan().any(1)
         if not known.any():
             return total
         levels = [*found.levels, found.motion] if self.training else [found.motion]
         weights, smooth = FLOW_WEIGHTS[-len(levels) :], 0.01 if self.training else 0.0
+        counts = 0.2 + 0.8 * _near_edges(sample.target[known]) if self.training else None
         for motion, weight in zip(levels, weights, strict=True):
             size = motion.shape[-2], motion.shape[-1]
             flow = torch.cat(end_flows(motion[known], F.adaptive_avg_pool2d(spacing[known], size)), dim=1)
             true = F.interpolate(flows[known], size=size, mode="nearest-exact")
             x0, y0, x1, y1 = ((flow - true) ** 2).unbind(1)
             distance = (x0 + y0 + smooth).sqrt() + (x1 + y1 + smooth).sqrt()
+            if counts is not None:
+                share = F.adaptive_avg_pool2d(counts, size)[:, 0]
+                distance = distance * share / share.mean()
             total = total + weight * distance.mean() / 2
         return total / sum(weights)
+
+    def _matching(self, found: Intermediate, sample: Sample) -> Tensor:
+        """`matching_loss` at pixels that both keyframes show, mostly near edges.
+
+        What is drawn along is taken for true where the source does not know the flow.
+        """
+        flows = torch.cat(end_flows(found.motion.detach(), sample.spacing), dim=1)
+        if sample.flows is not None:
+            flows = torch.where(sample.flows.isnan(), flows, sample.flows)
+        off = torch.zeros_like(sample.spacing)
+        for keyframe, flow in ((sample.first, flows[:, :2]), (sample.last, flows[:, 2:])):
+            unlike = (backward_warp(keyframe, flow) - sample.target).abs().amax(1, keepdim=True)
+            off = torch.maximum(off, unlike)
+        weight = (off < SAME) * (0.05 + 0.95 * _near_edges(sample.target))
+        return matching_loss(self.network.matcher, found.marks[0], found.marks[1], flows, weight)
 
     def _sample(self, batch: WindowBatch) -> Sample:
         """One in-between per window; in training shrunk, cut, mirrored, transposed and reversed at random."""
@@ -188,49 +226,21 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             exact = F.interpolate(stacked[:, 9:], size=shape, mode="nearest-exact")
             exact[:, 1:] *= share
             stacked = torch.cat([pictures, exact], dim=1)
+        blind = drawn_each(streams, lambda stream: torch.rand((), generator=stream)) < self.prior_dropout
         views = torch.stack([_view(*pair, side) for pair in zip(stacked, streams, strict=True)])
         return Sample(
-            views[:, :3], views[:, 3:6], views[:, 6:9], views[:, 9:10], views[:, 10:] if known else None
+            views[:, :3],
+            views[:, 3:6],
+            views[:, 6:9],
+            views[:, 9:10],
+            views[:, 10:] if known else None,
+            blind,
         )
 
-    @torch.no_grad()
     def interpolate_spaced(self, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
         """See `SpacedMethod.interpolate_spaced`."""
-        windows, count, _, height, width = spacing.shape
-        shrink = max(1.0, max(height, width) / self.work_side)
-        size = round(height / shrink), round(width / shrink)
-        at_once = max(1, PIXELS_AT_ONCE // (count * size[0] * size[1]))
-        frames, errors = [], []
-        for begin in range(0, windows, at_once):
-            rows = slice(begin, begin + at_once)
-            pair = [image[rows].float() for image in (first, last)]
-            maps = spacing[rows].float()
-            small, small_maps = [image[:, :3] for image in pair], maps.flatten(0, 1)
-            if shrink > 1:
-                small = [F.interpolate(image, size=size, mode="area") for image in small]
-                small_maps = F.interpolate(small_maps, size=size, mode="area")
-            padded = [pad_to_multiple(image, MULTIPLE) for image in small]
-            small_maps = pad_to_multiple(small_maps, MULTIPLE)
-            small_maps = small_maps.view(-1, count, *small_maps.shape[1:])
-            found = _cut(self._look(padded[0], padded[1], small_maps), size, (height, width))
-            whole = [image.repeat_interleave(count, 0) for image in pair]
-            frames.append(compose(whole[0], whole[1], maps.flatten(0, 1), found).clamp(0, 1))
-            errors.append(found.error.exp().clamp(0, 1))
-        return (
-            torch.cat(frames).view(windows, count, -1, height, width),
-            torch.cat(errors).view(windows, count, 1, height, width),
-        )
-
-
-def _cut(found: Intermediate, size: tuple[int, int], shape: tuple[int, int]) -> Intermediate:
-    """Without the padding beyond `size`, enlarged to `shape`, motion in the larger picture's pixels."""
-    height, width = size
-    maps = [tensor[..., :height, :width] for tensor in found[:4]]
-    if size != shape:
-        scale = maps[0].new_tensor([shape[1] / width, shape[0] / height] * 2).view(1, 4, 1, 1)
-        maps = [F.interpolate(tensor, size=shape, mode="bilinear") for tensor in maps]
-        maps[0] = maps[0] * scale
-    return Intermediate(maps[0], maps[1], maps[2], maps[3], [])
+        frames, errors = draw_spaced(self.network, first, last, spacing, self.prior, self.work_side)
+        return frames.clamp(0, 1), errors
 
 
 def _cut_for_perception(side: int, batch: WindowBatch) -> tuple[slice | EllipsisType, ...]:
@@ -238,6 +248,13 @@ def _cut_for_perception(side: int, batch: WindowBatch) -> tuple[slice | Ellipsis
     stream = generators(batch["seed"][:1])[0]
     corner = torch.randint(side - side // 2 + 1, (2,), generator=stream).tolist()
     return (..., *(slice(start, start + side // 2) for start in corner))
+
+
+def _near_edges(images: Tensor) -> Tensor:
+    """Which pixels of (B, 3, H, W) lie within four of an edge, (B, 1, H, W) in [0, 1]."""
+    steps = F.pad(images.diff(dim=-1), (0, 1)).abs() + F.pad(images.diff(dim=-2), (0, 0, 0, 1)).abs()
+    tall = F.max_pool2d(4 * steps.amax(1, keepdim=True), (9, 1), 1, (4, 0))
+    return F.max_pool2d(tall, (1, 9), 1, (0, 4)).clamp(max=1)
 
 
 def _view(parts: Tensor, stream: torch.Generator, side: int) -> Tensor:

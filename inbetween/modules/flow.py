@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
@@ -10,14 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.functional.correlation import correlation
-from inbetween.functional.splat import splatted_motion
 from inbetween.functional.warp import backward_warp
+from inbetween.modules.guesses import GUESSES, PIXELS, Evidence, Guesses, known_motion
+from inbetween.modules.matching import Matcher, Matches, match
 
 WIDTHS = (32, 64, 96, 128)  # of the features at 1/2, 1/4, 1/8 and 1/16 of the picture
 HIDDEN = 32  # channels handed from a level to the next finer one
 RADIUS = {16: 4, 8: 3, 4: 0}  # pixels of a level within which features are compared
 MULTIPLE = 16  # of which height and width must be multiples
-PIXELS = 16.0  # motions are divided by this where they enter a network
 
 
 class Intermediate(NamedTuple):
@@ -28,6 +29,7 @@ class Intermediate(NamedTuple):
     residual: Tensor  # (M, 3, H, W) float32: colour that neither keyframe shows
     error: Tensor  # (M, 1, H, W) float32: log of the expected absolute error of the frame
     levels: list[Tensor]  # motions of the coarser levels, (M, 4, h, w), in pixels of the picture
+    marks: tuple[Tensor, ...] = ()  # what both keyframes were matched by, (B, 64, H/8, W/8) each
 
 
 def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,11 +74,13 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1), nn.LeakyReLU(0.1, inplace=True))
 
 
-def _begin_small(layer: nn.Conv2d, bias: float = 0.0, outputs: int | None = None) -> None:
-    """Let the first `outputs` channels of a layer begin at about `bias`."""
+def _begin_small(layer: nn.Conv2d, bias: Sequence[float], outputs: int | None = None) -> None:
+    """Let the first `outputs` channels of a layer begin at about `bias`, and at 0 beyond its length."""
     assert layer.bias is not None
     nn.init.normal_(layer.weight[:outputs], std=1e-3)
-    nn.init.constant_(layer.bias, bias)
+    nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        layer.bias[: len(bias)] = torch.tensor(bias)
 
 
 class Encoder(nn.Module):
@@ -99,8 +103,8 @@ class Encoder(nn.Module):
 class Level(nn.Module):
     """One level of the pyramid: warp both features to the in-between, compare, correct the motion.
 
-    The level chooses for each pixel among the motion of the level before and the two splatted
-    guesses, by how well both keyframes agree under each, and adds a correction.
+    The level chooses for each pixel among the motion of the level before, staying where it is, and the
+    splatted guesses, by how well both keyframes agree under each, and adds a correction.
 
     Args:
         features: Channels of the keyframes' features.
@@ -112,15 +116,16 @@ class Level(nn.Module):
         super().__init__()
         self.radius = radius
         compared = (2 * radius + 1) ** 2 if radius else 0
-        # motion, spacing, three candidates' disagreement, two guesses relative to the motion, landed
-        hints = 4 + 1 + 3 + 4 + 2
+        # motion, spacing, candidates' disagreement, guesses relative to the motion, how sure, evidence
+        hints = 4 + 1 + (2 + GUESSES) + 2 * GUESSES + GUESSES + 10
         self.body = nn.Sequential(
             _conv(2 * features + compared + hints + HIDDEN, features),
             *(_conv(features, features) for _ in range(layers)),
         )
-        # choice among three, correction of way and bow, hidden
-        self.head = nn.Conv2d(features, 3 + 4 + HIDDEN, 3, 1, 1)
-        _begin_small(self.head, outputs=7)
+        # choice among the candidates, correction of way and bow, hidden
+        self.head = nn.Conv2d(features, 2 + GUESSES + 4 + HIDDEN, 3, 1, 1)
+        # before anything is learned, the classical flow is the best guess
+        _begin_small(self.head, [4.0, 0, 4, 4, 0, 0], outputs=2 + GUESSES + 4)
 
     def forward(
         self,
@@ -128,65 +133,66 @@ class Level(nn.Module):
         images: tuple[Tensor, Tensor],
         motion: Tensor,
         spacing: Tensor,
-        guesses: Tensor,
+        guesses: Guesses,
+        evidence: Evidence,
         hidden: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Corrected motion (M, 4, h, w) in this level's pixels, and hidden state (M, 32, h, w)."""
+        count, _, height, width = motion.shape
         flow_t0, flow_t1 = end_flows(motion, spacing)
         a, b = backward_warp(features[0], flow_t0), backward_warp(features[1], flow_t1)
-        candidates = [motion[:, :2], guesses[:, :2], guesses[:, 2:4]]
+        ways = torch.cat([motion[:, None, :2], torch.zeros_like(motion)[:, None, :2], guesses.ways], dim=1)
         with torch.no_grad():
-            disagree = torch.cat(
-                [
-                    (backward_warp(images[0], -spacing * way) - backward_warp(images[1], (1 - spacing) * way))
-                    .abs()
-                    .mean(1, keepdim=True)
-                    for way in candidates
-                ],
-                dim=1,
-            )
+            many = ways.shape[1]
+            flat, share = ways.flatten(0, 1), _repeat(spacing, many)
+            from_first = backward_warp(_repeat(images[0], many), -share * flat)
+            from_last = backward_warp(_repeat(images[1], many), (1 - share) * flat)
+            disagree = (from_first - from_last).abs().mean(1).view(count, many, height, width)
+            seen = evidence.seen(flow_t0, flow_t1, motion[:, :2])
         parts = [
             a,
             b,
             motion / PIXELS,
             spacing,
             4 * disagree,
-            (candidates[1] - candidates[0]) / PIXELS,
-            (candidates[2] - candidates[0]) / PIXELS,
-            guesses[:, 4:],
+            ((guesses.ways - motion[:, None, :2]) / PIXELS).flatten(1, 2),
+            guesses.sure,
+            seen,
             hidden,
         ]
         if self.radius:
             parts.append(correlation(a, b, self.radius))
         joined = torch.cat([part.to(a.dtype) for part in parts], dim=1)
         found = self.head(self.body(joined.contiguous(memory_format=torch.channels_last)))
-        choice = found[:, :3].float().softmax(1)
-        way = sum(choice[:, k : k + 1] * candidate for k, candidate in enumerate(candidates))
-        correction = found[:, 3:7].float() * PIXELS / 4
-        return torch.cat([way, motion[:, 2:]], dim=1) + correction, found[:, 7:]
+        choice = found[:, :many].float().softmax(1)
+        way = (choice[:, :, None] * ways).sum(1)
+        correction = found[:, many : many + 4].float() * PIXELS / 4
+        return torch.cat([way, motion[:, 2:]], dim=1) + correction, found[:, many + 4 :]
 
 
 class Synthesis(nn.Module):
     """The last level: from keyframes warped at full resolution to fine motion, mask, residual and error.
 
-    Works on 2x2 pixels at a time, where convolutions are wide enough to be fast.
+    Works on 2x2 pixels at a time, where convolutions are wide enough to be fast. What moves is told from
+    what stays at every pixel: the coarser levels cannot part a still line from a thing that passes by.
 
     Args:
         width: Channels.
         layers: Convolutions after the first.
     """
 
-    OUTPUTS: ClassVar = [4, 1, 3]  # channels of motion, mask, residual
+    OUTPUTS: ClassVar = [1, 4, 1, 3]  # channels of movement, motion, mask, residual
 
     def __init__(self, width: int = 48, layers: int = 3) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _conv(4 * 6 + 4 + 1 + 1 + HIDDEN, width), *(_conv(width, width) for _ in range(layers))
+            _conv(4 * 12 + 4 + 1 + 2 + HIDDEN, width), *(_conv(width, width) for _ in range(layers))
         )
         self.head = nn.Conv2d(width, 4 * sum(self.OUTPUTS), 3, 1, 1)
         self.doubt = nn.Conv2d(width, 4, 3, 1, 1)
-        _begin_small(self.head)
-        _begin_small(self.doubt, bias=-3.0)
+        # to begin with, nearly everything moves as the levels say
+        _begin_small(self.head, [4.0] * 4)
+        _begin_small(self.doubt, [-3.0] * 4)
 
     def forward(
         self, first: Tensor, last: Tensor, motion: Tensor, spacing: Tensor, hidden: Tensor
@@ -197,9 +203,11 @@ class Synthesis(nn.Module):
         hidden = F.interpolate(hidden, scale_factor=2, mode="bilinear")
         flow_t0, flow_t1 = end_flows(full, spacing)
         a, b = backward_warp(first, flow_t0), backward_warp(last, flow_t1)
-        disagree = F.avg_pool2d((a - b).abs().mean(1, keepdim=True), 2)
+        disagree = F.avg_pool2d(
+            torch.cat([(x - y).abs().mean(1, keepdim=True) for x, y in ((a, b), (first, last))], dim=1), 2
+        )
         parts = [
-            F.pixel_unshuffle(torch.cat([a, b], dim=1), 2),
+            F.pixel_unshuffle(torch.cat([a, b, first, last], dim=1), 2),
             half / PIXELS,
             F.avg_pool2d(spacing, 2),
             4 * disagree,
@@ -210,8 +218,8 @@ class Synthesis(nn.Module):
         found = F.pixel_shuffle(self.head(features).float(), 2)
         # the judge of the frame does not shape what it judges
         error = F.pixel_shuffle(self.doubt(features.detach()).float(), 2)
-        correction, mask, residual = torch.split(found, self.OUTPUTS, dim=1)
-        return full + correction * PIXELS / 4, mask, residual, error
+        moves, correction, mask, residual = torch.split(found, self.OUTPUTS, dim=1)
+        return torch.sigmoid(moves) * full + correction * PIXELS / 4, mask, residual, error
 
 
 class IntermediateFlow(nn.Module):
@@ -220,12 +228,14 @@ class IntermediateFlow(nn.Module):
     Shares with IFRNet (arXiv 2205.14620) that flows are estimated at the in-between's own pixels and
     corrected level by level together with a hidden state; with distance indexing (arXiv 2311.08007)
     that it is told how far each pixel has gone instead of when. New is the straight way with a bow, so
-    that the spacing is kept by construction, and the choice among splatted guesses of a classical flow.
+    that the spacing is kept by construction, and the choice among splatted guesses of a classical flow and
+    of matches over the whole picture, and staying.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.encoder = Encoder()
+        self.matcher = Matcher(WIDTHS[2], WIDTHS[3])
         self.levels = nn.ModuleDict(
             {
                 "16": Level(WIDTHS[3], RADIUS[16], 2),
@@ -257,30 +267,37 @@ class IntermediateFlow(nn.Module):
         def pooled(image: Tensor, side: int) -> Tensor:
             return _repeat(F.avg_pool2d(image.float(), side), count)
 
-        encoded = [features.chunk(2) for features in self.encoder(torch.cat([first, last]))]
-        repeat = [(_repeat(a, count), _repeat(b, count)) for a, b in encoded]
+        encoded = self.encoder(torch.cat([first, last]))
+        repeat = [tuple(_repeat(f, count) for f in features.chunk(2)) for features in encoded]
         shrunk = {k: (pooled(first, k), pooled(last, k)) for k in (4, 8, 16)}
         spaced = {k: F.avg_pool2d(spacing, k) for k in (4, 8, 16)}
-        with torch.no_grad():
-            guess = splatted_motion(pooled(flow_01, 4) / 4, pooled(flow_10, 4) / 4, *shrunk[4], spaced[4])
-            guesses = {4: guess}
-            for k in (8, 16):
-                guess = F.avg_pool2d(guess, 2)
-                guess = torch.cat([guess[:, :4] / 2, guess[:, 4:]], dim=1)
-                guesses[k] = guess
-        way = (1 - spaced[16]) * guesses[16][:, :2] + spaced[16] * guesses[16][:, 2:4]
+        marks = self.matcher(encoded[1], encoded[2]).chunk(2)
+        matches = match(self.matcher, marks[0], marks[1])
+        known = {
+            4: known_motion(
+                (pooled(flow_01, 4) / 4, pooled(flow_10, 4) / 4),
+                Matches(*(_repeat(found, count) for found in matches)),
+                shrunk[4],
+                spaced[4],
+            )
+        }
+        for k in (8, 16):
+            guesses, evidence = known[k // 2]
+            known[k] = guesses.pooled(), evidence.pooled()
+        ways = known[16][0].ways
+        way = (1 - spaced[16]) * ways[:, 0] + spaced[16] * ways[:, 1]
         motion = torch.cat([way, torch.zeros_like(way)], dim=1)
         hidden = repeat[-1][0].new_zeros(len(way), HIDDEN, *way.shape[-2:])
-        found = []
+        levels = []
         for k, features in zip((16, 8, 4), reversed(repeat), strict=True):
-            motion, hidden = self.levels[str(k)](features, shrunk[k], motion, spaced[k], guesses[k], hidden)
-            found.append(motion * k)
+            motion, hidden = self.levels[str(k)](features, shrunk[k], motion, spaced[k], *known[k], hidden)
+            levels.append(motion * k)
             if k > 4:
                 motion = F.interpolate(motion, scale_factor=2, mode="bilinear") * 2
                 hidden = F.interpolate(hidden, scale_factor=2, mode="bilinear")
         whole = _repeat(first.float(), count), _repeat(last.float(), count)
         fine, mask, residual, error = self.synthesis(*whole, motion, spacing, hidden)
-        return Intermediate(fine, mask, residual, error, found)
+        return Intermediate(fine, mask, residual, error, levels, marks)
 
 
 def _repeat(tensor: Tensor, count: int) -> Tensor:

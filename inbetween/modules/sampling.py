@@ -26,10 +26,12 @@ class Sampling:
         strength: Share in [0, 1] of those steps that is run. The start is a latent with the noise of
             that step; 0 decodes it untouched, 1 starts from almost nothing but noise.
         start: That latent: `slerp`, the keyframes' latents slerped to t; `flow`, the latent of both
-            keyframes warped to t along DIS flow and blended. `noise` starts from noise alone and runs
+            keyframes warped to t along `flow` and blended. `noise` starts from noise alone and runs
             all steps, whatever `strength`.
+        flow: The flow of that start: `dis`, or the weights of a trained `SpacingFlow`, such as
+            spacing_flow/weights.safetensors, which ship.
         keep_detail: Add what the autoencoder loses of the keyframes, (1 - t) of first's and t of last's,
-            warped along DIS flow where `start` is `flow`. What stands still is then exactly as it was.
+            warped along with them where `start` is `flow`. What stands still is then exactly as it was.
         guidance_scale: Classifier-free guidance (arXiv 2207.12598): how far to go from the prediction
             without condition to the one with it, 1 being the latter. Others take twice the time.
         scheduler: Import path of a diffusers scheduler, such as
@@ -40,6 +42,7 @@ class Sampling:
     num_inference_steps: int = 20
     strength: float = 0.3
     start: Literal["slerp", "flow", "noise"] = "slerp"
+    flow: str = "dis"
     keep_detail: bool = False
     guidance_scale: float = 1.0
     scheduler: str | None = None

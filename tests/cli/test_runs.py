@@ -53,6 +53,7 @@ def test_fit_then_test_gives_the_last_validation_again(
     assert again == last_figures(board, "val")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", ["backbone/train_autoencoder.yaml", "spacing_flow.yaml"])
 def test_training_from_nothing_goes_on(run: Run, tiny: list[str], config: str, tmp_path: Path) -> None:
     """The checkpoint's hyperparameters are read as part of the config: they must fit into it."""
@@ -70,6 +71,7 @@ def test_training_from_nothing_goes_on(run: Run, tiny: list[str], config: str, t
     assert saved["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["completed"] == 2
 
 
+@pytest.mark.slow
 def test_loss_falls(run: Run, exp1: list[str], folder_data: list[str]) -> None:
     options = ["--model.init_args.trained", "all", "--model.init_args.optimizer.init_args.lr", "0.005"]
     run(

@@ -90,6 +90,7 @@ def test_latents_are_noised_in_training_alone():
     torch.testing.assert_close(difference, torch.tensor(0.5), rtol=0.05, atol=0)
 
 
+@pytest.mark.slow
 def test_each_channel_is_drawn_to_mean_0_and_deviation_1():
     """A denoiser's noise is equally strong on all channels: it would drown one that whispers."""
 
@@ -127,6 +128,7 @@ def test_the_floor_is_the_truth_repeated():
     torch.testing.assert_close(method.draw(batch)[:, 1], expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_what_is_written_is_normalised_and_can_be_trained_further(tmp_path, caplog):
     method, _, _, batch = trained(300)
     method.save_pretrained(tmp_path)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
@@ -11,6 +12,7 @@ from inbetween.functional.slerp import slerp
 from inbetween.methods import (
     KeyframeDiffusion,
     LatentSlerp,
+    SpacingFlow,
     TemporalEncodingDiffusion,
     WeightedCrossAttention,
 )
@@ -39,6 +41,17 @@ def spy(method, name="denoise"):
 
     setattr(method.backbone, name, call)
     return calls
+
+
+@pytest.fixture(scope="module")
+def flow_weights(tmp_path_factory):
+    """A spacing flow, and the file of its weights as `WeightsWriter` writes it."""
+    torch.manual_seed(1)
+    artist = SpacingFlow().eval()
+    path = tmp_path_factory.mktemp("flow") / "weights.safetensors"
+    weights = {name: value.contiguous() for name, value in artist.state_dict().items()}
+    save_file(weights, path, {"method": "inbetween.methods.SpacingFlow", "hyper_parameters": "{}"})
+    return artist, path
 
 
 def row(batch, index):
@@ -413,6 +426,26 @@ class TestDrawing:
         method = make(sampling=Sampling(4, 0.0, start=start, keep_detail=True))
         torch.testing.assert_close(method.draw(batch), still, atol=2e-3, rtol=0)
         assert (make(sampling=Sampling(4, 0.0, start=start)).draw(batch) - still).abs().mean() > 0.1
+
+    def test_a_trained_flow_takes_the_place_of_the_classical_one(self, flow_weights):
+        """With an autoencoder that changes nothing, the start of drawing is spacing flow's own drawing."""
+        artist, weights = flow_weights
+        sampling = Sampling(4, 0.0, start="flow", flow=str(weights))
+        method, batch = make(sampling=sampling), random_batch(2, height=64, width=64)
+        method.backbone.encode = method.backbone.decode = lambda pictures: pictures
+        torch.testing.assert_close(method.draw(batch), artist.draw(batch), atol=1e-5, rtol=0)
+        other = make(sampling=Sampling(4, 0.0, start="flow"))
+        other.backbone.encode = other.backbone.decode = lambda pictures: pictures
+        assert (other.draw(batch) - artist.draw(batch)).abs().max() > 0.01
+        assert not [name for name in method.state_dict() if "encoder.stem" in name]
+
+    def test_training_learns_from_the_same_flow(self, flow_weights):
+        artist, weights = flow_weights
+        method = make(train_from=["flow"], sampling=Sampling(4, 0.5, start="flow", flow=str(weights)))
+        encoded = spy(method, "encode")
+        batch = random_batch(2, between=1, height=64, width=64)
+        method.training_loss(batch)
+        torch.testing.assert_close(encoded[-1][0], artist.draw(batch)[:, 0], atol=1e-5, rtol=0)
 
     @pytest.mark.parametrize("start", ["slerp", "flow"])
     def test_detail_is_blended_as_the_start_is(self, start):

@@ -19,6 +19,7 @@ def batch() -> WindowBatch:
     return loaded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", ["exp1.yaml", "exp1_flow.yaml"])
 def test_drawings_are_nearer_to_the_truth_than_a_cross_fade_and_leave_alone_what_stands_still(
     batch: WindowBatch, config: str

@@ -53,8 +53,8 @@ def test_loss_names_what_it_is_made_of(cels):
     with torch.no_grad():
         known = method.training_loss(default_collate(cels))["logs"]
         unknown = method.training_loss(random_batch(2))["logs"]
-    assert set(known) == {"l1", "slopes", "lines", "doubt", "epe"}
-    assert set(unknown) == {"l1", "slopes", "lines", "doubt"}
+    assert set(known) == {"l1", "slopes", "lines", "doubt", "epe", "matching"}
+    assert set(unknown) == {"l1", "slopes", "lines", "doubt", "matching"}
 
 
 def test_stray_and_missing_lines_cost():
@@ -68,11 +68,10 @@ def test_stray_and_missing_lines_cost():
     assert float(method._lines(shifted, target)) > near > float(method._lines(missing, target))
 
 
-def test_large_pictures_are_estimated_small_and_warped_whole(monkeypatch):
+def test_large_pictures_are_estimated_small_and_warped_whole():
     method = SpacingFlow(work_side=64)
     sizes = []
-    look = method._look
-    monkeypatch.setattr(method, "_look", lambda a, b, s: sizes.append(tuple(a.shape)) or look(a, b, s))
+    method.network.register_forward_pre_hook(lambda _, given: sizes.append(tuple(given[0].shape)))
     batch = random_batch(3, between=2, height=90, width=150)
     frames, errors = method.interpolate_spaced(
         batch["first"], batch["last"], torch.full((3, 2, 1, 90, 150), 0.5)
@@ -99,6 +98,33 @@ def test_spacing_map_draws_each_half_where_it_says():
     centre = darkness @ torch.arange(96.0)
     assert (centre[8:40] - 41.5).abs().max() < 0.8
     assert (centre[56:88] - 45.5).abs().max() < 0.8
+
+
+def test_the_same_weights_draw_with_any_prior_and_with_none():
+    batch, frames = random_batch(2, height=64, width=96), {}
+    told = []
+    for prior in ("none", "dis", "farneback"):
+        torch.manual_seed(0)
+        method = SpacingFlow(prior=prior)
+        method.network.register_forward_pre_hook(lambda _, given: told.append(given[3].abs().max()))
+        frames[prior] = method.draw(batch)
+    assert told[0] == 0
+    assert min(told[1:]) > 0
+    assert (frames["none"] - frames["dis"]).abs().max() > 0.01
+
+
+def test_training_leaves_the_prior_out_now_and_then(cels, monkeypatch):
+    told = []
+    method = SpacingFlow(crop=64, prior_dropout=0.5, perceptual_weight=0.0).train()
+    monkeypatch.setattr(SpacingFlow, "progress", 0.0)
+    method.network.register_forward_pre_hook(lambda _, given: told.extend(given[3].flatten(1).any(1)))
+    for seed in range(8):
+        batch = default_collate(cels)
+        batch["seed"] = torch.arange(4) + 10 * seed
+        method.training_loss(batch)
+    assert 4 < sum(map(bool, told)) < 28
+    with pytest.raises(UserError, match=r"prior_dropout is 2: give a share"):
+        SpacingFlow(prior_dropout=2)
 
 
 def test_verdict_limits_that_do_not_rise_are_refused():

@@ -2,6 +2,8 @@ import torch
 from torch.nn import functional as F
 
 from inbetween.modules.flow import Intermediate, IntermediateFlow, compose, end_flows
+from inbetween.modules.guesses import Evidence, Guesses
+from inbetween.modules.matching import matching_loss
 
 
 def blobs(shift: int = 0, size: int = 64) -> torch.Tensor:
@@ -76,5 +78,41 @@ def test_gradients_reach_every_weight():
     flow = torch.ones(1, 2, 64, 64)
     result = network(blobs(), blobs(3), spacing, flow, -flow)
     frame = compose(blobs().expand(2, -1, -1, -1), blobs(3).expand(2, -1, -1, -1), spacing[0], result)
-    (frame.mean() + result.error.mean() + sum(level.mean() for level in result.levels)).backward()
+    matched = matching_loss(
+        network.matcher, *result.marks, torch.ones(1, 4, 64, 64), torch.ones(1, 1, 64, 64)
+    )
+    (frame.mean() + result.error.mean() + sum(level.mean() for level in result.levels) + matched).backward()
     assert [name for name, weight in network.named_parameters() if weight.grad is None] == []
+
+
+def test_evidence_tells_a_passer_by_from_what_it_covers():
+    """Last shows a thing, come from the left by 8 pixels, where first shows the ground that it covers."""
+    first, last = torch.zeros(2, 1, 5, 16, 16)
+    last[:, [0, 2], 4:8, 8:12] = 8
+    first[:, 4], last[:, 4] = 1, 0.25
+    still = torch.zeros(1, 2, 16, 16)
+    seen = Evidence(first, last).seen(still, still, still)
+    assert seen.shape == (1, 10, 16, 16)
+    assert seen[:, :4].abs().max() < 1e-5
+    torch.testing.assert_close(seen[0, [5, 7], 4:8, 8:12], torch.full((2, 4, 4), 0.5))
+    assert seen[0, 5:9, :, :8].abs().max() < 1e-5
+    torch.testing.assert_close(seen[0, 4], torch.ones(16, 16))
+    torch.testing.assert_close(seen[0, 9], torch.full((16, 16), 0.25))
+    # a pixel half-way that goes along with the thing finds it in last, and other ways in first
+    way = torch.zeros(1, 2, 16, 16)
+    way[:, 0] = 8
+    seen = Evidence(first, last).seen(-way / 2, way / 2, way)
+    assert seen[0, 5, 4:8, 4:8].abs().max() < 1e-5
+    torch.testing.assert_close(seen[0, 0, 4:8, 4:8], torch.full((4, 4), -0.5))
+
+
+def test_pooling_halves_ways_and_lets_surer_guesses_count_more():
+    ways, sure = torch.zeros(1, 4, 2, 2, 2), torch.zeros(1, 4, 2, 2)
+    ways[:, :, 0, 0, 0], sure[:, :, 0, 0] = 6, 1
+    small = Guesses(ways, sure).pooled()
+    torch.testing.assert_close(
+        small.ways[0, :, :, 0, 0], torch.tensor([3.0, 0]).expand(4, 2), atol=0.02, rtol=0
+    )
+    torch.testing.assert_close(small.sure, torch.full((1, 4, 1, 1), 0.25))
+    known = torch.ones(1, 5, 2, 2)
+    assert [x.flatten().tolist() for x in Evidence(known, known).pooled()] == [[0.5, 0.5, 0.5, 0.5, 1]] * 2

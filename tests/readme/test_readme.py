@@ -141,6 +141,7 @@ def test_every_command_of_the_readme_works(
             assert Path("logs/compare/compare.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("newcomer")
 def test_commands_in_comments_of_configs_are_understood() -> None:
     texts = [path.read_text() for path in sorted((ROOT / "configs").rglob("*.yaml"))]

@@ -1,0 +1,103 @@
+"""Drawing along intermediate flow: any size, any number of in-betweens, and channels that go along."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from inbetween.functional.padding import pad_to_multiple
+from inbetween.modules.classical_flow import two_way_flow
+from inbetween.modules.flow import MULTIPLE, Intermediate, IntermediateFlow, compose
+
+Prior = Literal["dis", "farneback", "none"]
+PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache
+WORK_SIDE = 384  # longer side in pixels at which motion is estimated: about what training shows
+
+
+def prior_flow(first: Tensor, last: Tensor, prior: Prior, blind: Tensor | None = None) -> Tensor:
+    """The classical flow that `IntermediateFlow` starts from, there and back.
+
+    Args:
+        first: (B, 3, H, W) in [0, 1].
+        last: (B, 3, H, W) in [0, 1].
+        prior: The flow's algorithm; `none` gives zeros.
+        blind: (B,) bool: windows that get zeros all the same.
+
+    Returns:
+        (2, B, 2, H, W) in pixels.
+    """
+    flows = first.new_zeros(2, len(first), 2, *first.shape[-2:])
+    told = [row for row in range(len(first)) if blind is None or not blind[row]]
+    if told and prior != "none":
+        flows[0, told], flows[1, told] = two_way_flow(first[told], last[told], prior)
+    return flows
+
+
+@torch.no_grad()
+def draw_spaced(
+    network: IntermediateFlow,
+    first: Tensor,
+    last: Tensor,
+    spacing: Tensor,
+    prior: Prior = "dis",
+    work_side: int = WORK_SIDE,
+) -> tuple[Tensor, Tensor]:
+    """Draw in-betweens at any size: motion is estimated small, pictures are warped whole.
+
+    Args:
+        network: The trained flow.
+        first: (B, C, H, W), C at least 3: colour in [0, 1], and channels that move with it.
+        last: (B, C, H, W).
+        spacing: (B, N, 1, H, W) in [0, 1].
+        prior: See `prior_flow`.
+        work_side: Longer side in pixels; larger pictures are shrunk to it for the network.
+
+    Returns:
+        The frames (B, N, C, H, W) float32, about in the range of the keyframes, and the expected absolute
+        error of each pixel (B, N, 1, H, W) in [0, 1].
+    """
+    windows, count, _, height, width = spacing.shape
+    shrink = max(1.0, max(height, width) / work_side)
+    size = round(height / shrink), round(width / shrink)
+    at_once = max(1, PIXELS_AT_ONCE // (count * height * width))
+    frames, errors = [], []
+    for begin in range(0, windows, at_once):
+        rows = slice(begin, begin + at_once)
+        pair = [image[rows].float() for image in (first, last)]
+        maps = spacing[rows].float()
+        small = [pad_to_multiple(_shrunk(image[:, :3], size), MULTIPLE) for image in pair]
+        small_maps = pad_to_multiple(_shrunk(maps.flatten(0, 1), size), MULTIPLE)
+        small_maps = small_maps.view(-1, count, *small_maps.shape[1:])
+        flow_01, flow_10 = prior_flow(small[0], small[1], prior)
+        found = _cut(network(small[0], small[1], small_maps, flow_01, flow_10), size, (height, width))
+        whole = [image.repeat_interleave(count, 0) for image in pair]
+        frames.append(compose(whole[0], whole[1], maps.flatten(0, 1), found))
+        errors.append(found.error.exp().clamp(0, 1))
+    return (
+        torch.cat(frames).view(windows, count, -1, height, width),
+        torch.cat(errors).view(windows, count, 1, height, width),
+    )
+
+
+def _shrunk(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Means over areas, (B, C, *size)."""
+    height, width = images.shape[-2:]
+    while height % (2 * size[0]) == 0 and width % (2 * size[1]) == 0:
+        # the same as the mean of 2x2 pixels, and five times as fast
+        height, width = height // 2, width // 2
+        images = F.interpolate(images, size=(height, width), mode="bilinear")
+    return images if (height, width) == size else F.interpolate(images, size=size, mode="area")
+
+
+def _cut(found: Intermediate, size: tuple[int, int], shape: tuple[int, int]) -> Intermediate:
+    """Without the padding beyond `size`, enlarged to `shape`, motion in the larger picture's pixels."""
+    height, width = size
+    maps = [tensor[..., :height, :width] for tensor in found[:4]]
+    if size != shape:
+        scale = maps[0].new_tensor([shape[1] / width, shape[0] / height] * 2).view(1, 4, 1, 1)
+        maps = [F.interpolate(tensor, size=shape, mode="bilinear") for tensor in maps]
+        maps[0] = maps[0] * scale
+    return Intermediate(maps[0], maps[1], maps[2], maps[3], [])
