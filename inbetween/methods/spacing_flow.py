@@ -128,11 +128,12 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         # a Laplace distribution's negative log-likelihood
         doubt = (pixels.detach() * torch.exp(-found.error) + found.error).mean()
         l1 = pixels.mean()
-        matching = self._matching(found, sample)
+        edges = _near_edges(target)
+        matching = self._matching(found, sample, edges)
         loss = l1 + slopes / 2 + self.line_weight * lines + doubt / 50 + self.matching_weight * matching
         logs = {"l1": l1, "slopes": slopes, "lines": lines, "doubt": doubt, "matching": matching}
         if sample.flows is not None:
-            logs["epe"] = self._end_point_error(found, sample)
+            logs["epe"] = self._end_point_error(found, sample, edges)
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * progress))
             loss = loss + weight * logs["epe"]
         if perceptual := self.perceptual:
@@ -153,7 +154,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         missing = torch.stack(masks)[:, None].to(drawn) * (1 - near)
         return stray.mean() + missing.mean()
 
-    def _end_point_error(self, found: Intermediate, sample: Sample) -> Tensor:
+    def _end_point_error(self, found: Intermediate, sample: Sample, edges: Tensor) -> Tensor:
         """Mean distance in pixels to the true flows, over the windows whose flow is known; 0 if none is.
 
         In training of every level, smoothed near 0, and for four fifths near edges, where motion can be seen;
@@ -166,7 +167,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             return total
         levels = [*found.levels, found.motion] if self.training else [found.motion]
         weights, smooth = FLOW_WEIGHTS[-len(levels) :], 0.01 if self.training else 0.0
-        counts = 0.2 + 0.8 * _near_edges(sample.target[known]) if self.training else None
+        counts = 0.2 + 0.8 * edges[known] if self.training else None
         for motion, weight in zip(levels, weights, strict=True):
             size = motion.shape[-2], motion.shape[-1]
             flow = torch.cat(end_flows(motion[known], F.adaptive_avg_pool2d(spacing[known], size)), dim=1)
@@ -179,7 +180,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             total = total + weight * distance.mean() / 2
         return total / sum(weights)
 
-    def _matching(self, found: Intermediate, sample: Sample) -> Tensor:
+    def _matching(self, found: Intermediate, sample: Sample, edges: Tensor) -> Tensor:
         """`matching_loss` at pixels that both keyframes show, mostly near edges.
 
         What is drawn along is taken for true where the source does not know the flow.
@@ -191,7 +192,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         for keyframe, flow in ((sample.first, flows[:, :2]), (sample.last, flows[:, 2:])):
             unlike = (backward_warp(keyframe, flow) - sample.target).abs().amax(1, keepdim=True)
             off = torch.maximum(off, unlike)
-        weight = (off < SAME) * (0.05 + 0.95 * _near_edges(sample.target))
+        weight = (off < SAME) * (0.05 + 0.95 * edges)
         return matching_loss(self.network.matcher, found.marks[0], found.marks[1], flows, weight)
 
     def _sample(self, batch: WindowBatch) -> Sample:

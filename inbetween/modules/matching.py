@@ -55,25 +55,30 @@ class Matcher(nn.Module):
         return F.normalize(self.fine(fine) + around, dim=1)
 
     def affinity(self, queries: Tensor, keys: Tensor, distance: Tensor) -> Tensor:
-        """Logits (B, P, n) float32 of (B, P, 64) against (B, n, 64), (P, n) or (B, P, n) cells apart."""
+        """Logits (B, P, n) float32 of (B, P, 64) against (B, n, 64), `log_distance` (P, n) or (B, P, n)."""
         products = (queries @ keys.transpose(1, 2)).float()
-        return self.log_scale.exp() * products - self.log_penalty.exp() * torch.log1p(distance)
-
-
-def cells_apart(height: int, width: int, device: torch.device) -> Tensor:
-    """Distances (n, n) float32 between all cells of a grid, in cells, n = height width."""
-    return _cells_apart(height, width, device)
+        return self.log_scale.exp() * products - self.log_penalty.exp() * distance
 
 
 @lru_cache(maxsize=4)
-def _cells_apart(height: int, width: int, device: torch.device) -> Tensor:
-    y, x = torch.meshgrid(
-        torch.arange(height, device=device, dtype=torch.float32),
-        torch.arange(width, device=device, dtype=torch.float32),
-        indexing="ij",
-    )
-    at = torch.stack([y.flatten(), x.flatten()], dim=1)
-    return torch.cdist(at, at)
+def log_distance(height: int, width: int, side: int, device: torch.device) -> Tensor:
+    """Logarithm of 1 + the distance between all cells of a grid, (n, n) float32, n = height width.
+
+    Args:
+        height: Cells.
+        width: Cells.
+        side: Of a cell, in the cells that distances are measured in.
+        device: Where it is wanted.
+    """
+    # training may come across what validation has made
+    with torch.inference_mode(False):
+        y, x = torch.meshgrid(
+            torch.arange(height, device=device, dtype=torch.float32),
+            torch.arange(width, device=device, dtype=torch.float32),
+            indexing="ij",
+        )
+        at = torch.stack([y.flatten(), x.flatten()], dim=1) * side
+        return torch.cdist(at, at).log1p()
 
 
 @torch.no_grad()
@@ -90,13 +95,13 @@ def match(matcher: Matcher, first: Tensor, last: Tensor) -> Matches:
     """
     shape = first.shape[-2:]
     side = 1
-    while (shape[0] // side) * (shape[1] // side) > MOST_CELLS:
+    while -(-shape[0] // side) * -(-shape[1] // side) > MOST_CELLS:
         side *= 2
     if side > 1:
         # ceil_mode: every cell of the finer grid lies in one of the coarser
         first, last = (F.avg_pool2d(f, side, ceil_mode=True) for f in (first, last))
     height, width = first.shape[-2:]
-    apart = cells_apart(height, width, first.device) * side
+    apart = log_distance(height, width, side, first.device)
     a, b = (F.normalize(f, dim=1).flatten(2).transpose(1, 2) for f in (first, last))
     logits = matcher.affinity(a, b, apart)
     forth, back = logits.softmax(2), logits.softmax(1)
@@ -200,7 +205,7 @@ def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, 
         inside = ((goal >= 0) & (goal <= limits)).all(2) & ((source - cell).abs() <= 0.5).all(2)
         index = (cell[..., 1] * width + cell[..., 0]).long()
         asked = query.gather(1, index[..., None].expand(-1, -1, WIDTH))
-        apart = cells_apart(height, width, at.device)[index]
+        apart = log_distance(height, width, 1, at.device)[index]
         logs = matcher.affinity(asked, key, apart).log_softmax(2)
         corner = goal.nan_to_num().floor()
         share = goal.nan_to_num() - corner
