@@ -48,7 +48,16 @@ class Evidence(NamedTuple):
         return Evidence(*(torch.cat([known[:, :4] / 2, known[:, 4:]], dim=1) for known in half))
 
     def seen(self, flow_t0: Tensor, flow_t1: Tensor, way: Tensor) -> Tensor:
-        """How far the keyframes' ways are from an in-between's, and how sure they are, (M, 10, h, w)."""
+        """How far the keyframes' ways are from an in-between's, and how sure they are.
+
+        Args:
+            flow_t0: (M, 2, h, w) in pixels, from the in-between to first.
+            flow_t1: (M, 2, h, w) in pixels, to last.
+            way: (M, 2, h, w) in pixels, of the in-between's pixels from first to last.
+
+        Returns:
+            (M, 10, h, w): for first and for last, two differences (x, y) over 16 pixels, and [0, 1].
+        """
         parts = []
         for known, flow in ((self.first, flow_t0), (self.last, flow_t1)):
             found = backward_warp(known, flow)
@@ -63,7 +72,7 @@ def known_motion(
     images: tuple[Tensor, Tensor],
     spacing: Tensor,
 ) -> tuple[Guesses, Evidence]:
-    """Both, at a quarter of the picture's height and width.
+    """Guesses and evidence, at a quarter of the picture's height and width.
 
     Args:
         flows: Classical flow there and back, (M, 2, h, w) in pixels of that size.

@@ -70,15 +70,13 @@ def log_distance(height: int, width: int, side: int, device: torch.device) -> Te
         side: Of a cell, in the cells that distances are measured in.
         device: Where it is wanted.
     """
-    # training may come across what validation has made
-    with torch.inference_mode(False):
-        y, x = torch.meshgrid(
-            torch.arange(height, device=device, dtype=torch.float32),
-            torch.arange(width, device=device, dtype=torch.float32),
-            indexing="ij",
-        )
-        at = torch.stack([y.flatten(), x.flatten()], dim=1) * side
-        return torch.cdist(at, at).log1p()
+    y, x = torch.meshgrid(
+        torch.arange(height, device=device, dtype=torch.float32),
+        torch.arange(width, device=device, dtype=torch.float32),
+        indexing="ij",
+    )
+    at = torch.stack([y.flatten(), x.flatten()], dim=1) * side
+    return torch.cdist(at, at).log1p()
 
 
 @torch.no_grad()

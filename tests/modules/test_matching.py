@@ -101,13 +101,3 @@ def test_matching_is_learned():
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.5 * losses[0]
     assert all(weight.grad is not None for weight in matcher.parameters())
-
-
-def test_training_may_follow_a_validation_at_the_same_size():
-    """Lightning validates in inference mode, whose tensors cannot be part of a gradient."""
-    matching.log_distance.cache_clear()
-    matcher, flows, everywhere = sharp_matcher(), torch.zeros(1, 4, 96, 112), torch.ones(1, 1, 96, 112)
-    with torch.inference_mode():
-        match(matcher, marks(), marks())
-    matching_loss(matcher, marks(), marks(), flows, everywhere).backward()
-    assert matcher.log_penalty.grad is not None
