@@ -45,6 +45,8 @@ class LatentInterpolation(PerceptualMethod):
     Args:
         vae: Folder of an AutoencoderTiny to begin with, or `small` for the one that ships; the next
             four are then its own. None begins anew.
+        trained: `decoder` leaves the encoder of `vae` and its latents as they are, so that denoisers of
+            these latents stay right; `all` trains both.
         channels: Width of all levels, three at least.
         latent_channels: Channels of the latents, three at least.
         encoder_blocks: Residual blocks of the levels, fine to coarse; each level but the first halves
@@ -67,6 +69,7 @@ class LatentInterpolation(PerceptualMethod):
     def __init__(
         self,
         vae: str | None = None,
+        trained: Literal["all", "decoder"] = "all",
         channels: int = 64,
         latent_channels: int = 8,
         encoder_blocks: tuple[int, ...] = (0, 2, 3),
@@ -90,6 +93,8 @@ class LatentInterpolation(PerceptualMethod):
                 f"encoder_blocks has {len(encoder_blocks)} levels and decoder_blocks {len(decoder_blocks)}:"
                 " give both as many."
             )
+        if trained == "decoder" and vae is None:
+            raise UserError("trained is decoder, and there is no encoder yet: name the vae to begin with.")
         of_the_run = (
             "crop",
             "crops",
@@ -104,6 +109,8 @@ class LatentInterpolation(PerceptualMethod):
             _fresh(channels, latent_channels, encoder_blocks, decoder_blocks) if vae is None else _read(vae)
         )
         self.vae.requires_grad_(True).to(memory_format=torch.channels_last)
+        self.vae.encoder.requires_grad_(trained == "all")
+        self.trained = trained
         self.multiple = 2 ** (len(self.vae.config.block_out_channels) - 1)
         self.crop, self.crops, self.draws = crop, crops, draws
         self.square_weight, self.line_weight = square_weight, line_weight
@@ -124,8 +131,9 @@ class LatentInterpolation(PerceptualMethod):
         x = pad_to_multiple(x, self.multiple).contiguous(memory_format=torch.channels_last)
         z: Tensor = self.vae.encode(x * 2 - 1).latents
         if self.training:
-            self.latent_mean.lerp_(z.detach().float().mean(), 0.01)
-            self.latent_std.lerp_(z.detach().float().std(), 0.01)
+            if self.trained == "all":
+                self.latent_mean.lerp_(z.detach().float().mean(), 0.01)
+                self.latent_std.lerp_(z.detach().float().std(), 0.01)
             spread = _away_from_normal(z.float())
             rows = len(z) // len(streams)
             noise = torch.cat([torch.randn((rows, *z.shape[1:]), generator=stream) for stream in streams])
