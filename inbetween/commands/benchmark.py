@@ -54,7 +54,7 @@ def benchmark(
         repeats: Rounds.
         batch_size: Windows in a training step; None takes the YAML's.
         origin: Measure the origin's loop beside methods with a diffusion backbone, but for the small one's
-            gated denoiser, which it could not use.
+            correcting denoiser, which it could not use.
         memory: Measure peak memory, each time in a process of its own.
         minterpolate: Measure ffmpeg's minterpolate filter, too.
         random_sd15: Folder of a backbone of Stable Diffusion 1.5's size with random weights, written there

@@ -72,7 +72,7 @@ def lines_of(
             line = Line(row.name, task, row, subject)
             method = subject.method
             # the origin's denoiser puts out noise, and could do nothing with one that looks at a start
-            if origin and isinstance(method, DiffusionMethod) and not method.backbone.gated:
+            if origin and isinstance(method, DiffusionMethod) and not method.backbone.corrects:
                 steps = method.sampling.steps if task.kind == "draw" else 0
                 key = json.dumps([row.backbone_keys, str(task), steps])
                 if key not in rivals:

@@ -119,8 +119,8 @@ class FreshBackbone(Backbone):
         embedding_dim: D, the width of image embeddings and tokens.
         encoder_layers: Transformer layers of the image encoder.
         encoder_image_size: Side in pixels of what the image encoder sees.
-        gated: Show the denoiser, behind the noised latent, those of both keyframes and of where drawing
-            starts, and let it put out, behind its prediction, how far to trust the start instead.
+        corrects: Show the denoiser, behind the noised latent, those of both keyframes and of where drawing
+            starts, and let it put out how the clean latent differs from that start: at first not at all.
         prediction_type: What the denoiser puts out.
         gradient_checkpointing: See `Backbone`.
         frozen_dtype: See `Backbone`.
@@ -137,7 +137,7 @@ class FreshBackbone(Backbone):
         embedding_dim: int = 128,
         encoder_layers: int = 4,
         encoder_image_size: int = 64,
-        gated: bool = False,
+        corrects: bool = False,
         prediction_type: PredictionType = "v_prediction",
         gradient_checkpointing: bool = False,
         frozen_dtype: FrozenDtype = "float32",
@@ -151,8 +151,8 @@ class FreshBackbone(Backbone):
         plain = len(channels) - attending
         latent_channels = autoencoder.config.latent_channels
         unet = UNet2DConditionModel(
-            in_channels=latent_channels * (4 if gated else 1),
-            out_channels=latent_channels + gated,
+            in_channels=latent_channels * (4 if corrects else 1),
+            out_channels=latent_channels,
             block_out_channels=tuple(channels),
             layers_per_block=layers_per_block,
             down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * attending,
@@ -162,9 +162,9 @@ class FreshBackbone(Backbone):
             attention_head_dim=4,
             norm_num_groups=16,
         )
-        if gated:
-            nn.init.zeros_(unet.conv_out.weight[-1])
-            nn.init.constant_(unet.conv_out.bias[-1], 2.0)  # nearly open: drawing begins by doing no harm
+        if corrects:
+            nn.init.zeros_(unet.conv_out.weight)
+            nn.init.zeros_(unet.conv_out.bias)
         self.image_encoder = CLIPVisionModelWithProjection(
             CLIPVisionConfig(
                 hidden_size=embedding_dim,

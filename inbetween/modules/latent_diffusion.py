@@ -47,10 +47,11 @@ class LatentDiffusion(nn.Module):
                 " denoiser predicts epsilon or v_prediction."
             )
         own, width = (unet.config.in_channels, unet.config.out_channels), self.latent_channels
-        if own not in ((width, width), (4 * width, width + 1)):
+        if own not in ((width, width), (4 * width, width)):
             raise UserError(
                 f"The backbone's denoiser takes {own[0]} channels and puts out {own[1]}, and its autoencoder"
-                f" makes {width}: give a backbone whose denoiser takes and puts out {width}, or a gated one."
+                f" makes {width}: give one that puts out {width} and takes as many, or four times as many"
+                " (a correcting one)."
             )
         if gradient_checkpointing:
             unet.enable_gradient_checkpointing()
@@ -70,9 +71,9 @@ class LatentDiffusion(nn.Module):
         return int(self.vae.config.latent_channels)
 
     @property
-    def gated(self) -> bool:
-        """Whether the denoiser is a gated one, as `FreshBackbone` makes it; `_adopt` knows no third kind."""
-        return int(self.unet.config.out_channels) > self.latent_channels
+    def corrects(self) -> bool:
+        """Whether the denoiser corrects a start, as `FreshBackbone` makes it; `_adopt` knows no third kind."""
+        return int(self.unet.config.in_channels) > self.latent_channels
 
     @property
     def multiple(self) -> int:
@@ -196,9 +197,8 @@ class LatentDiffusion(nn.Module):
     def prediction_of(self, output: Tensor, start: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
         """The denoiser's prediction (B, C, h, w), what `prediction_type` says.
 
-        A gated denoiser puts out a further channel, whose sigmoid is the trust in the start: the prediction
-        is its own as far as that is 0, and as far as it is 1 the one that leads to the start. So what
-        the start has right stays exactly as it is, whatever the noise.
+        A correcting denoiser puts out how the clean latent differs from the start. So what the start has
+        right stays exactly as it is, whatever the noise, and a denoiser that knows nothing does no harm.
 
         Args:
             output: The denoiser's.
@@ -206,13 +206,12 @@ class LatentDiffusion(nn.Module):
             x_t: (B, C, h, w) noised latents.
             timestep: () or (B,) their diffusion steps.
         """
-        if not self.gated:
+        if not self.corrects:
             return output
-        own, gate = output[:, :-1], output[:, -1:].sigmoid()
         timestep = timestep.long().expand(len(x_t)).to(x_t.device)
-        alpha = self._alpha(timestep)
-        noise = (x_t - alpha.sqrt() * start) / (1 - alpha).sqrt()
-        return torch.lerp(own, self.training_target(start, noise, timestep), gate)
+        alpha, clean = self._alpha(timestep), start + output
+        noise = (x_t - alpha.sqrt() * clean) / (1 - alpha).sqrt()
+        return self.training_target(clean, noise, timestep)
 
     def clean_of(self, prediction: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
         """The clean latents (B, C, h, w) that a prediction says lie behind `x_t` at `timestep` (B,)."""

@@ -67,7 +67,7 @@ def test_methods_side_by_side(run: Run, exp1: list[str], capsys: pytest.CaptureF
 
 
 @pytest.mark.usefixtures("small_machine")
-def test_a_gated_denoiser_is_not_compared_with_the_origin(run: Run) -> None:
+def test_a_correcting_denoiser_is_not_compared_with_the_origin(run: Run) -> None:
     quick = ("--sizes", "32x32:1", "--repeats", "1", "--memory", "false")
     run("benchmark", "--methods", "latent_slerp.yaml", *quick)
     report = json.loads(Path("logs/benchmark/benchmark.json").read_text())

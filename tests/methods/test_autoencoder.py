@@ -148,6 +148,25 @@ def test_what_is_written_is_normalised_and_can_be_trained_further(tmp_path, capl
     assert "not expected" not in caplog.text
 
 
+def test_a_decoder_trained_alone_leaves_the_latents_as_they_are(tmp_path):
+    make().save_pretrained(tmp_path)
+    method, batch = make(vae=str(tmp_path / "vae"), trained="decoder"), random_batch(2)
+    before = encoded(method.vae, batch["first"])
+    weights = [parameter for parameter in method.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(weights, 0.1)
+    drawn = decoded(method.vae, before)
+    method.training_loss(batch)["loss"].backward()
+    optimizer.step()
+    assert (decoded(method.vae, before) - drawn).abs().mean() > 1e-4
+    method.save_pretrained(tmp_path / "again")
+    again = load_autoencoder(str(tmp_path / "again" / "vae"))
+    torch.testing.assert_close(encoded(again, batch["first"]), before)
+    for number in ("shift_factor", "scaling_factor"):
+        assert again.config[number] == pytest.approx(load_autoencoder(str(tmp_path / "vae")).config[number])
+    with pytest.raises(UserError, match="name the vae to begin with"):
+        make(trained="decoder")
+
+
 def test_another_kind_of_autoencoder_is_refused(tmp_path):
     folder = write_tiny_backbone(tmp_path) / "vae"
     with pytest.raises(UserError, match="is of type AutoencoderKL: give an AutoencoderTiny"):

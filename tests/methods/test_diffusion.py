@@ -126,6 +126,19 @@ class TestTraining:
         loss, found = (method.training_loss(batch)["loss"] for method in (plain, weighted))
         torch.testing.assert_close(found, loss * plain.backbone.min_snr_weight(calls[0][1], 5.0)[0])
 
+    def test_l1_takes_the_root_of_each_weighed_square(self):
+        batch = random_batch(3)
+        square, root = (make(loss=loss, min_snr_gamma=5.0) for loss in ("l2", "l1"))
+        for method in (square, root):
+            # predictions all off by one
+            method.backbone.training_target = lambda x_0, noise, timestep: torch.zeros_like(x_0)
+            method.backbone.prediction_of = lambda output, start, x_t, timestep: torch.ones_like(x_t)
+        calls = spy(square)
+        found = square.training_loss(batch)["loss"], root.training_loss(batch)["loss"]
+        weight = square.backbone.min_snr_weight(calls[0][1], 5.0)
+        torch.testing.assert_close(found[0], weight.mean())
+        torch.testing.assert_close(found[1], weight.sqrt().mean(), atol=1e-3, rtol=0)
+
     def test_timesteps_are_drawn_where_drawing_sees_them(self):
         streams = [torch.Generator().manual_seed(seed) for seed in range(2000)]
         found, even = (timesteps_of(streams, 1000, mean) / 1000 for mean in (-1.0, None))
@@ -324,14 +337,14 @@ class TestCondition:
         torch.testing.assert_close(calls[0][0][:, 4:], ends)
         torch.testing.assert_close(calls[1][0][:, 4:], ends.repeat_interleave(3, 0))
 
-    def test_a_gated_denoiser_sees_where_drawing_starts_and_keeps_it_as_far_as_it_trusts_it(self, tmp_path):
+    def test_a_correcting_denoiser_sees_where_drawing_starts_and_changes_that(self, tmp_path):
         """The small backbone's own: latent slerp shows it no keyframes."""
         write_tiny_backbone(tmp_path)
 
         def fresh(cls, **options):
             torch.manual_seed(0)
             few = {"channels": (16, 32), "embedding_dim": 16, "encoder_layers": 1, "encoder_image_size": 16}
-            backbone = FreshBackbone(str(tmp_path / "vae"), **few, gated=True)
+            backbone = FreshBackbone(str(tmp_path / "vae"), **few, corrects=True)
             return cls(
                 backbone,
                 **{"trained": "all", "train_from": ["slerp"], "sampling": Sampling(4, 0.5)} | options,
@@ -354,13 +367,10 @@ class TestCondition:
             torch.testing.assert_close(
                 calls[1][0][:, 4:], torch.cat([expected.repeat_interleave(3, 0), start], 1)
             )
-            gate, far = method.backbone.unet.conv_out.bias, []
-            for trust in (-50.0, 0.0, 50.0):
-                with torch.no_grad():
-                    gate[-1] = trust
-                far.append((method.draw(batch) - untouched).abs().mean())
-            assert far[0] > far[1] > 0.01
-            assert far[2] < 1e-4
+            torch.testing.assert_close(method.draw(batch), untouched, atol=1e-4, rtol=0)
+            with torch.no_grad():
+                method.backbone.unet.conv_out.bias += 1.0
+            assert (method.draw(batch) - untouched).abs().mean() > 0.01
         calls = spy(sometimes)
         sometimes.training_loss(batch)
         unseen = (calls[0][0][:, 4:12] == 0).all(dim=(1, 2, 3))
@@ -370,7 +380,7 @@ class TestCondition:
         widened = fresh(KeyframeDiffusion, keyframe_latents=True, structure=True).backbone.unet.conv_in
         assert (widened.conv.in_channels, widened.extra.in_channels) == (16, 1)
         for options in ({"train_from": ["truth", "slerp"]}, {"sampling": Sampling(4, 0.5, start="noise")}):
-            with pytest.raises(UserError, match="looks at a start"):
+            with pytest.raises(UserError, match="corrects a start"):
                 fresh(LatentSlerp, **options)
 
     def test_structure_is_the_lines_of_the_warped_blend_and_sometimes_none(self):

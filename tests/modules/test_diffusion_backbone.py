@@ -269,34 +269,31 @@ def test_the_two_coarsest_levels_of_a_fresh_denoiser_attend(folder):
         assert found == ["DownBlock2D"] * plain + ["CrossAttnDownBlock2D"] * attending
 
 
-def test_a_fresh_gated_denoiser_trusts_the_start_and_ends_without_noise(folder):
+def test_a_fresh_correcting_denoiser_leaves_the_start_alone_and_ends_without_noise(folder):
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
-    plain, gated = (FreshBackbone(str(folder / "vae"), **few, gated=value) for value in (False, True))
-    assert (plain.gated, gated.gated) == (False, True)
-    assert (gated.unet.config.in_channels, gated.unet.config.out_channels) == (16, 5)
-    output = gated.denoise(torch.randn(1, 16, 8, 8), torch.tensor([10]), torch.randn(1, 1, 32))
-    assert output[:, -1] == pytest.approx(2.0)
-    assert output[:, :-1].std() > 0
-    assert gated.scheduler.config.set_alpha_to_one
+    plain, correcting = (FreshBackbone(str(folder / "vae"), **few, corrects=value) for value in (False, True))
+    assert (plain.corrects, correcting.corrects) == (False, True)
+    assert (correcting.unet.config.in_channels, correcting.unet.config.out_channels) == (16, 4)
+    given = torch.randn(1, 16, 8, 8), torch.tensor([10]), torch.randn(1, 1, 32)
+    assert not correcting.denoise(*given).any()
+    assert plain.denoise(given[0][:, :4], *given[1:]).std() > 0
+    assert correcting.scheduler.config.set_alpha_to_one
 
 
 @pytest.mark.parametrize("scheduler", [None, "diffusers.DPMSolverMultistepScheduler"])
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-def test_trust_in_the_start_leads_to_it(folder, scheduler, prediction_type):
+def test_a_correction_is_what_drawing_adds_to_its_start(folder, scheduler, prediction_type):
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
-    backbone = FreshBackbone(str(folder / "vae"), **few, gated=True, prediction_type=prediction_type)
-    start = torch.randn(2, 4, 8, 8)
+    backbone = FreshBackbone(str(folder / "vae"), **few, corrects=True, prediction_type=prediction_type)
+    start, change = torch.randn(2, 2, 4, 8, 8)
     streams = [torch.Generator().manual_seed(seed) for seed in range(2)]
     sampling = Sampling(20, 0.4, scheduler=scheduler)
 
     def predict(sample, timestep):
-        gate = torch.full((2, 1, 8, 8), -50.0)
-        gate[1] = 50.0
-        return backbone.prediction_of(torch.cat([sample, gate], 1), start, sample, timestep)
+        return backbone.prediction_of(change, start, sample, timestep)
 
     found = denoise_from(sampling.make_scheduler(backbone.scheduler), predict, start, streams, sampling)
-    torch.testing.assert_close(found[1], start[1], atol=1e-2, rtol=0)
-    assert (found[0] - start[0]).abs().max() > 0.5
+    torch.testing.assert_close(found, start + change, atol=2e-2, rtol=0)
 
 
 def test_a_denoiser_of_other_channels(folder, tmp_path):
