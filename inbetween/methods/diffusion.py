@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,8 +48,6 @@ class DiffusionMethod(PerceptualMethod):
         lora_rank: Rank of `lora`.
         condition_dropout: Share of training samples in [0, 1] that see the null condition in place of
             theirs, which `guidance_scale` in drawing needs; 0.1 is usual.
-        loss: `l2`, squared error; or `l1`, the root of each square after its weighing, which fades less what
-            cannot be told.
         min_snr_gamma: Weighs the losses of timesteps by min-SNR-gamma (arXiv 2303.09556), 5 being usual;
             None weighs all alike.
         timestep_logit_mean: Draws training's timesteps logit-normally with this mean and deviation 1
@@ -85,7 +83,6 @@ class DiffusionMethod(PerceptualMethod):
         trained: TrainedPart = "attn2",
         lora_rank: int = 8,
         condition_dropout: float = 0.0,
-        loss: Literal["l2", "l1"] = "l2",
         min_snr_gamma: float | None = None,
         timestep_logit_mean: float | None = None,
         train_from: Sequence[TrainFrom] = ("truth",),
@@ -103,7 +100,6 @@ class DiffusionMethod(PerceptualMethod):
             ignore=[
                 *RUN_HYPERPARAMETERS,
                 *PERCEPTUAL_HYPERPARAMETERS,
-                "loss",
                 "min_snr_gamma",
                 "timestep_logit_mean",
                 "train_from",
@@ -138,7 +134,7 @@ class DiffusionMethod(PerceptualMethod):
         extra = 2 * backbone.latent_channels * new + structure
         if extra:
             backbone.widen_input(extra)
-        self.condition_dropout, self.loss, self.min_snr_gamma = condition_dropout, loss, min_snr_gamma
+        self.condition_dropout, self.min_snr_gamma = condition_dropout, min_snr_gamma
         self.timestep_logit_mean = timestep_logit_mean
         self.train_from = tuple(train_from)
         self.keyframe_latents, self.keyframe_dropout = keyframe_latents, keyframe_dropout
@@ -220,7 +216,7 @@ class DiffusionMethod(PerceptualMethod):
         return cache.get(batch["frame_ids"][rows, positions].flatten(), lambda of: compute(chosen[of]))
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
-        """Error of the prediction for one in-between per window, one timestep each."""
+        """Squared error of the prediction for one in-between per window, one timestep each."""
         streams = generators(batch["seed"])
         windows, count = batch["t"].shape
         chosen = drawn_each(streams, lambda stream: torch.randint(count, (), generator=stream))
@@ -271,13 +267,9 @@ class DiffusionMethod(PerceptualMethod):
         output = self.denoise(torch.cat(inputs, dim=1), timestep, tokens, t)
         prediction = self.backbone.prediction_of(output, start, x_t, timestep)
         target = self.backbone.training_target(x_0, noise, timestep)
-        error = (prediction - target).square()
+        error = (prediction - target).square().flatten(1).mean(1)
         if self.min_snr_gamma is not None:
-            weight = self.backbone.min_snr_weight(timestep, self.min_snr_gamma)
-            error = error * weight[:, None, None, None]
-        if self.loss == "l1":
-            # smoothed near 0, where a root has no slope
-            error = (error + 1e-4).sqrt()
+            error = error * self.backbone.min_snr_weight(timestep, self.min_snr_gamma)
         if perceptual := self.perceptual:
             clean = self.backbone.clean_of(prediction, x_t, timestep)
             true = batch["targets"][torch.arange(windows, device=self.device), chosen]

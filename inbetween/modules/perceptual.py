@@ -17,7 +17,7 @@ from inbetween.functional.padding import pad_to_multiple
 from inbetween.modules.latent_diffusion import LatentDiffusion
 from inbetween.paths import cached
 
-CROP = 64  # pixels: side of what the loss looks at in pictures that are decoded for it
+CROP = 96  # pixels: side of what the loss looks at in pictures that are decoded for it
 # torchvision's numbers of the convolutions, layer by layer; each layer ends where LPIPS looks
 LAYERS = ((0, 2), (5, 7), (10, 12, 14))
 CHANNELS = (64, 128, 256)

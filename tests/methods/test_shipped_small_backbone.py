@@ -20,7 +20,7 @@ def batch() -> WindowBatch:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", ["exp1.yaml", "exp1_flow.yaml"])
+@pytest.mark.parametrize("config", ["exp1.yaml", "exp1_slerp.yaml"])
 def test_drawings_are_nearer_to_the_truth_than_a_cross_fade_and_leave_alone_what_stands_still(
     batch: WindowBatch, config: str
 ) -> None:
