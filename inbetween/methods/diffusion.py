@@ -19,7 +19,7 @@ from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualM
 from inbetween.modules.blends import load_blend
 from inbetween.modules.conditioning import line_density
 from inbetween.modules.latent_cache import LatentCache
-from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
+from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart, unsettled
 from inbetween.modules.noising import TrainFrom, drawn_each, path_timesteps, timesteps_of
 from inbetween.modules.perceptual import decoded_crops
 from inbetween.modules.sampling import Sampling, denoise_from, frame_streams, noise_like
@@ -226,7 +226,7 @@ class DiffusionMethod(PerceptualMethod):
         t = batch["t"].gather(1, chosen[:, None])[:, 0]
 
         positions = (chosen + 1)[:, None]
-        if self.keyframe_latents or "slerp" in self.train_from:
+        if self.keyframe_latents or "slerp" in self.train_from or self.backbone.corrects:
             ends = torch.tensor([0, count + 1], device=self.device).expand(windows, 2)
             positions = torch.cat([positions, ends], dim=1)
         x_0, *keyframes = self.latents_of(batch, positions).unbind(1)
@@ -257,6 +257,7 @@ class DiffusionMethod(PerceptualMethod):
         unseen = self._dropped(streams, self.condition_dropout)[:, None, None]
         tokens = torch.where(unseen, self.backbone.null_condition.to(tokens), tokens)
 
+        open_to = unsettled(*keyframes, start) if keyframes else torch.ones_like(x_0[:, :1])
         if self.keyframe_latents and self.keyframe_dropout:
             seen = ~self._dropped(streams, self.keyframe_dropout)[:, None, None, None]
             keyframes = [latents * seen for latents in keyframes]
@@ -265,7 +266,7 @@ class DiffusionMethod(PerceptualMethod):
             lines = self._lines(warped)
             inputs.append(lines * ~self._dropped(streams, self.structure_dropout)[:, None, None, None])
         output = self.denoise(torch.cat(inputs, dim=1), timestep, tokens, t)
-        prediction = self.backbone.prediction_of(output, start, x_t, timestep)
+        prediction = self.backbone.prediction_of(output, start, open_to, x_t, timestep)
         target = self.backbone.training_target(x_0, noise, timestep)
         error = (prediction - target).square().flatten(1).mean(1)
         if self.min_snr_gamma is not None:
@@ -311,17 +312,25 @@ class DiffusionMethod(PerceptualMethod):
                 start = self.backbone.encode(warped[rows])
             else:
                 start = slerp(z_first[window], z_last[window], at)
-            further = self._shown([z_first[window], z_last[window]], start)
+            z_ends = [z_first[window], z_last[window]]
+            further, open_to = self._shown(z_ends, start), unsettled(*z_ends, start)
             if self.structure:
                 further.append(self._lines(warped[rows]))
             tokens = self.condition(e_first[window], e_last[window], at)
-            latents = self._drawn_latents(start, further, tokens, at, [streams[row] for row in rows.tolist()])
+            own = [streams[row] for row in rows.tolist()]
+            latents = self._drawn_latents(start, open_to, further, tokens, at, own)
             frames.append(self.backbone.decode(latents)[..., :height, :width])
         drawn = torch.cat(frames).view(*t.shape, 3, height, width)
         return drawn if detail is None else (drawn + detail).clamp(0, 1)
 
     def _drawn_latents(
-        self, start: Tensor, further: list[Tensor], tokens: Tensor, t: Tensor, streams: list[torch.Generator]
+        self,
+        start: Tensor,
+        open_to: Tensor,
+        further: list[Tensor],
+        tokens: Tensor,
+        t: Tensor,
+        streams: list[torch.Generator],
     ) -> Tensor:
         """Denoise `start` (R, C, h, w), told by `further` channels, `tokens` and t (R,)."""
         scale = self.sampling.guidance_scale
@@ -335,7 +344,7 @@ class DiffusionMethod(PerceptualMethod):
                 both = torch.cat([channels] * 2), timestep, torch.cat([null, tokens]), torch.cat([t] * 2)
                 without, with_condition = self.denoise(*both).chunk(2)
                 output = without + scale * (with_condition - without)
-            return self.backbone.prediction_of(output, start, sample, timestep)
+            return self.backbone.prediction_of(output, start, open_to, sample, timestep)
 
         scheduler = self.sampling.make_scheduler(self.backbone.scheduler)
         return denoise_from(scheduler, denoise, start, streams, self.sampling)

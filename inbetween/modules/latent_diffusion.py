@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from inbetween.errors import UserError
 from inbetween.modules.normalization import use_fast_group_norm
@@ -14,6 +15,7 @@ from inbetween.modules.normalization import use_fast_group_norm
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel
 
+DISAGREEMENT = 0.5  # deviations of latents by which keyframes and start differ where something moves
 TrainedPart = Literal["none", "attn2", "lora", "all"]
 FrozenDtype = Literal["float32", "bfloat16"]
 
@@ -72,7 +74,7 @@ class LatentDiffusion(nn.Module):
 
     @property
     def corrects(self) -> bool:
-        """Whether the denoiser corrects a start, as `FreshBackbone` makes it; `_adopt` knows no third kind."""
+        """Whether the denoiser corrects a start (`FreshBackbone`); `_adopt` knows no third kind."""
         return int(self.unet.config.in_channels) > self.latent_channels
 
     @property
@@ -194,22 +196,25 @@ class LatentDiffusion(nn.Module):
         alpha: Tensor = self.scheduler.alphas_cumprod.to(timestep.device)[timestep].view(-1, 1, 1, 1)
         return alpha
 
-    def prediction_of(self, output: Tensor, start: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
+    def prediction_of(
+        self, output: Tensor, start: Tensor, open_to: Tensor, x_t: Tensor, timestep: Tensor
+    ) -> Tensor:
         """The denoiser's prediction (B, C, h, w), what `prediction_type` says.
 
         A correcting denoiser puts out how the clean latent differs from the start. So what the start has
-        right stays exactly as it is, whatever the noise, and a denoiser that knows nothing does no harm.
+        right can stay exactly as it is, whatever the noise, and a denoiser that knows nothing does no harm.
 
         Args:
             output: The denoiser's.
             start: (B, C, h, w) latents where drawing starts.
+            open_to: (B, 1, h, w) in [0, 1], how far a correction counts; see `unsettled`.
             x_t: (B, C, h, w) noised latents.
             timestep: () or (B,) their diffusion steps.
         """
         if not self.corrects:
             return output
         timestep = timestep.long().expand(len(x_t)).to(x_t.device)
-        alpha, clean = self._alpha(timestep), start + output
+        alpha, clean = self._alpha(timestep), start + open_to * output
         noise = (x_t - alpha.sqrt() * clean) / (1 - alpha).sqrt()
         return self.training_target(clean, noise, timestep)
 
@@ -251,6 +256,24 @@ class LatentDiffusion(nn.Module):
         if self.scheduler.config.prediction_type == "v_prediction":
             return snr.clamp(max=gamma) / (snr + 1)
         return (gamma / snr).clamp(max=1)
+
+
+def unsettled(first: Tensor, last: Tensor, start: Tensor) -> Tensor:
+    """Where there may be something to correct: where keyframes and start do not agree, or nearly so.
+
+    Elsewhere nothing moves, and a denoiser could only do harm.
+
+    Args:
+        first: (B, C, h, w) latents of the first keyframe.
+        last: (B, C, h, w)
+        start: (B, C, h, w) latents where drawing starts.
+
+    Returns:
+        (B, 1, h, w) in [0, 1]: 0 where all three agree within two cells.
+    """
+    three = torch.stack([first, last, start])
+    apart = (three.amax(0) - three.amin(0)).amax(1, keepdim=True)
+    return F.max_pool2d(apart / DISAGREEMENT, 5, 1, 2).clamp(max=1)
 
 
 def mode_of(encoded: Any) -> Tensor:  # noqa: ANN401 - AutoencoderKL's output or AutoencoderTiny's

@@ -9,6 +9,7 @@ from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
 from inbetween.errors import UserError
 from inbetween.modules import Backbone, FreshBackbone, Sampling, TextBackbone
+from inbetween.modules.latent_diffusion import unsettled
 from inbetween.modules.sampling import denoise_from, frame_streams, noise_like
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
@@ -286,14 +287,30 @@ def test_a_correction_is_what_drawing_adds_to_its_start(folder, scheduler, predi
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
     backbone = FreshBackbone(str(folder / "vae"), **few, corrects=True, prediction_type=prediction_type)
     start, change = torch.randn(2, 2, 4, 8, 8)
+    open_to = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1).expand(2, 1, 8, 8)
     streams = [torch.Generator().manual_seed(seed) for seed in range(2)]
     sampling = Sampling(20, 0.4, scheduler=scheduler)
 
     def predict(sample, timestep):
-        return backbone.prediction_of(change, start, sample, timestep)
+        return backbone.prediction_of(change, start, open_to, sample, timestep)
 
     found = denoise_from(sampling.make_scheduler(backbone.scheduler), predict, start, streams, sampling)
-    torch.testing.assert_close(found, start + change, atol=2e-2, rtol=0)
+    torch.testing.assert_close(found[0], start[0] + change[0], atol=2e-2, rtol=0)
+    torch.testing.assert_close(found[1], start[1], atol=2e-2, rtol=0)
+
+
+def test_what_keyframes_and_start_agree_on_is_settled():
+    first, last, start = torch.randn(1, 3, 12, 20).expand(3, -1, -1, -1).clone().split(1)
+    assert not unsettled(first, last, start).any()
+    last[0, 1, 5, 4] += 9
+    start[0, 2, 5, 15] -= 9
+    found = unsettled(first, last, start)
+    assert found.shape == (1, 1, 12, 20)
+    expected = torch.zeros(12, 20)
+    expected[3:8, 2:7] = expected[3:8, 13:18] = 1
+    torch.testing.assert_close(found[0, 0], expected)
+    start[0, 2, 5, 15] = first[0, 2, 5, 15] + 0.1
+    assert float(unsettled(first, last, start)[0, 0, 5, 15]) == pytest.approx(0.2, abs=1e-5)
 
 
 def test_a_denoiser_of_other_channels(folder, tmp_path):
