@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel
 
 DISAGREEMENT = 0.5  # deviations of latents by which keyframes and start differ where something moves
+TONE = 9  # cells, an odd number: side of the square over which a correction is zero on average
 TrainedPart = Literal["none", "attn2", "lora", "all"]
 FrozenDtype = Literal["float32", "bfloat16"]
 
@@ -201,8 +202,8 @@ class LatentDiffusion(nn.Module):
     ) -> Tensor:
         """The denoiser's prediction (B, C, h, w), what `prediction_type` says.
 
-        A correcting denoiser puts out how the clean latent differs from the start. So what the start has
-        right can stay exactly as it is, whatever the noise, and a denoiser that knows nothing does no harm.
+        A correcting denoiser puts out how the clean latent differs from the start (`correction_of`). So what
+        the start has right stays exactly as it is, whatever the noise.
 
         Args:
             output: The denoiser's.
@@ -214,7 +215,7 @@ class LatentDiffusion(nn.Module):
         if not self.corrects:
             return output
         timestep = timestep.long().expand(len(x_t)).to(x_t.device)
-        alpha, clean = self._alpha(timestep), start + open_to * output
+        alpha, clean = self._alpha(timestep), start + correction_of(output, open_to)
         noise = (x_t - alpha.sqrt() * clean) / (1 - alpha).sqrt()
         return self.training_target(clean, noise, timestep)
 
@@ -274,6 +275,27 @@ def unsettled(first: Tensor, last: Tensor, start: Tensor) -> Tensor:
     three = torch.stack([first, last, start])
     apart = (three.amax(0) - three.amin(0)).amax(1, keepdim=True)
     return F.max_pool2d(apart / DISAGREEMENT, 5, 1, 2).clamp(max=1)
+
+
+def correction_of(output: Tensor, open_to: Tensor) -> Tensor:
+    """What is added to a start: lines, not tones.
+
+    A drawing's tones are right in any start, and a denoiser that is not sure of them leaves stains around
+    what moves. So the mean of its output around each cell is taken out.
+
+    Args:
+        output: (B, C, h, w), the denoiser's.
+        open_to: (B, 1, h, w) in [0, 1], as from `unsettled`.
+
+    Returns:
+        (B, C, h, w), 0 where `open_to` is.
+    """
+
+    def around(cells: Tensor) -> Tensor:
+        return F.avg_pool2d(cells, TONE, 1, TONE // 2, count_include_pad=False)
+
+    tone = around(open_to * output) / around(open_to).clamp(min=1e-3)
+    return open_to * (output - tone)
 
 
 def mode_of(encoded: Any) -> Tensor:  # noqa: ANN401 - AutoencoderKL's output or AutoencoderTiny's

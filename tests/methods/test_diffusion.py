@@ -356,7 +356,7 @@ class TestCondition:
             )
             torch.testing.assert_close(method.draw(batch), untouched, atol=1e-4, rtol=0)
             with torch.no_grad():
-                method.backbone.unet.conv_out.bias += 1.0
+                method.backbone.unet.conv_out.weight.normal_()
             assert (method.draw(batch) - untouched).abs().mean() > 0.01
         calls = spy(sometimes)
         sometimes.training_loss(batch)

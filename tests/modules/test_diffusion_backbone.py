@@ -9,7 +9,7 @@ from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
 from inbetween.errors import UserError
 from inbetween.modules import Backbone, FreshBackbone, Sampling, TextBackbone
-from inbetween.modules.latent_diffusion import unsettled
+from inbetween.modules.latent_diffusion import correction_of, unsettled
 from inbetween.modules.sampling import denoise_from, frame_streams, noise_like
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
@@ -295,8 +295,20 @@ def test_a_correction_is_what_drawing_adds_to_its_start(folder, scheduler, predi
         return backbone.prediction_of(change, start, open_to, sample, timestep)
 
     found = denoise_from(sampling.make_scheduler(backbone.scheduler), predict, start, streams, sampling)
-    torch.testing.assert_close(found[0], start[0] + change[0], atol=2e-2, rtol=0)
+    torch.testing.assert_close(found, start + correction_of(change, open_to), atol=2e-2, rtol=0)
     torch.testing.assert_close(found[1], start[1], atol=2e-2, rtol=0)
+    assert (found[0] - start[0]).std() > 0.5
+
+
+def test_corrections_are_lines_and_no_tones():
+    line, open_to = torch.zeros(1, 4, 16, 16), torch.zeros(1, 1, 16, 16)
+    line[..., 8], open_to[..., 4:13] = 1.0, 1.0
+    tone = torch.randn(1, 4, 1, 1)
+    found = correction_of(line + tone, open_to)
+    torch.testing.assert_close(found, correction_of(line, open_to))
+    assert not correction_of(tone.expand(1, 4, 16, 16), open_to).abs().max() > 1e-5
+    torch.testing.assert_close(found[..., 8], torch.full((1, 4, 16), 1 - 1 / 9))
+    assert not found[..., :4].any()
 
 
 def test_what_keyframes_and_start_agree_on_is_settled():
