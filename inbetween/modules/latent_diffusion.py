@@ -259,21 +259,19 @@ class LatentDiffusion(nn.Module):
         return (gamma / snr).clamp(max=1)
 
 
-def unsettled(first: Tensor, last: Tensor, start: Tensor) -> Tensor:
+def unsettled(*latents: Tensor) -> Tensor:
     """Where there may be something to correct: where keyframes and start do not agree, or nearly so.
 
     Elsewhere nothing moves, and a denoiser could only do harm.
 
     Args:
-        first: (B, C, h, w) latents of the first keyframe.
-        last: (B, C, h, w)
-        start: (B, C, h, w) latents where drawing starts.
+        *latents: (B, C, h, w) each: of both keyframes, and of where drawing starts.
 
     Returns:
-        (B, 1, h, w) in [0, 1]: 0 where all three agree within two cells.
+        (B, 1, h, w) in [0, 1]: 0 where all agree within two cells.
     """
-    three = torch.stack([first, last, start])
-    apart = (three.amax(0) - three.amin(0)).amax(1, keepdim=True)
+    together = torch.stack(latents)
+    apart = (together.amax(0) - together.amin(0)).amax(1, keepdim=True)
     return F.max_pool2d(apart / DISAGREEMENT, 5, 1, 2).clamp(max=1)
 
 
