@@ -18,8 +18,9 @@ from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.modules.blends import load_blend
 from inbetween.modules.conditioning import line_density
+from inbetween.modules.correction import unsettled
 from inbetween.modules.latent_cache import LatentCache
-from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart, unsettled
+from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
 from inbetween.modules.noising import TrainFrom, drawn_each, path_timesteps, timesteps_of
 from inbetween.modules.perceptual import decoded_crops
 from inbetween.modules.sampling import Sampling, denoise_from, frame_streams, noise_like
@@ -257,7 +258,7 @@ class DiffusionMethod(PerceptualMethod):
         unseen = self._dropped(streams, self.condition_dropout)[:, None, None]
         tokens = torch.where(unseen, self.backbone.null_condition.to(tokens), tokens)
 
-        open_to = unsettled(*keyframes, start) if keyframes else torch.ones_like(x_0[:, :1])
+        open_to = unsettled(*keyframes, start)
         if self.keyframe_latents and self.keyframe_dropout:
             seen = ~self._dropped(streams, self.keyframe_dropout)[:, None, None, None]
             keyframes = [latents * seen for latents in keyframes]

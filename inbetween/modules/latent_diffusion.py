@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from inbetween.errors import UserError
+from inbetween.modules.correction import correction_of
 from inbetween.modules.normalization import use_fast_group_norm
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel
 
-DISAGREEMENT = 0.5  # deviations of latents by which keyframes and start differ where something moves
-TONE = 9  # cells, an odd number: side of the square over which a correction is zero on average
 TrainedPart = Literal["none", "attn2", "lora", "all"]
 FrozenDtype = Literal["float32", "bfloat16"]
 
@@ -257,43 +255,6 @@ class LatentDiffusion(nn.Module):
         if self.scheduler.config.prediction_type == "v_prediction":
             return snr.clamp(max=gamma) / (snr + 1)
         return (gamma / snr).clamp(max=1)
-
-
-def unsettled(*latents: Tensor) -> Tensor:
-    """Where there may be something to correct: where keyframes and start do not agree, or nearly so.
-
-    Elsewhere nothing moves, and a denoiser could only do harm.
-
-    Args:
-        *latents: (B, C, h, w) each: of both keyframes, and of where drawing starts.
-
-    Returns:
-        (B, 1, h, w) in [0, 1]: 0 where all agree within two cells.
-    """
-    together = torch.stack(latents)
-    apart = (together.amax(0) - together.amin(0)).amax(1, keepdim=True)
-    return F.max_pool2d(apart / DISAGREEMENT, 5, 1, 2).clamp(max=1)
-
-
-def correction_of(output: Tensor, open_to: Tensor) -> Tensor:
-    """What is added to a start: lines, not tones.
-
-    A drawing's tones are right in any start, and a denoiser that is not sure of them leaves stains around
-    what moves. So the mean of its output around each cell is taken out.
-
-    Args:
-        output: (B, C, h, w), the denoiser's.
-        open_to: (B, 1, h, w) in [0, 1], as from `unsettled`.
-
-    Returns:
-        (B, C, h, w), 0 where `open_to` is.
-    """
-
-    def around(cells: Tensor) -> Tensor:
-        return F.avg_pool2d(cells, TONE, 1, TONE // 2, count_include_pad=False)
-
-    tone = around(open_to * output) / around(open_to).clamp(min=1e-3)
-    return open_to * (output - tone)
 
 
 def mode_of(encoded: Any) -> Tensor:  # noqa: ANN401 - AutoencoderKL's output or AutoencoderTiny's

@@ -9,7 +9,7 @@ from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
 from inbetween.errors import UserError
 from inbetween.modules import Backbone, FreshBackbone, Sampling, TextBackbone
-from inbetween.modules.latent_diffusion import correction_of, unsettled
+from inbetween.modules.correction import correction_of
 from inbetween.modules.sampling import denoise_from, frame_streams, noise_like
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
@@ -298,31 +298,6 @@ def test_a_correction_is_what_drawing_adds_to_its_start(folder, scheduler, predi
     torch.testing.assert_close(found, start + correction_of(change, open_to), atol=2e-2, rtol=0)
     torch.testing.assert_close(found[1], start[1], atol=2e-2, rtol=0)
     assert (found[0] - start[0]).std() > 0.5
-
-
-def test_corrections_are_lines_and_no_tones():
-    line, open_to = torch.zeros(1, 4, 16, 16), torch.zeros(1, 1, 16, 16)
-    line[..., 8], open_to[..., 4:13] = 1.0, 1.0
-    tone = torch.randn(1, 4, 1, 1)
-    found = correction_of(line + tone, open_to)
-    torch.testing.assert_close(found, correction_of(line, open_to))
-    assert not correction_of(tone.expand(1, 4, 16, 16), open_to).abs().max() > 1e-5
-    torch.testing.assert_close(found[..., 8], torch.full((1, 4, 16), 1 - 1 / 9))
-    assert not found[..., :4].any()
-
-
-def test_what_keyframes_and_start_agree_on_is_settled():
-    first, last, start = torch.randn(1, 3, 12, 20).expand(3, -1, -1, -1).clone().split(1)
-    assert not unsettled(first, last, start).any()
-    last[0, 1, 5, 4] += 9
-    start[0, 2, 5, 15] -= 9
-    found = unsettled(first, last, start)
-    assert found.shape == (1, 1, 12, 20)
-    expected = torch.zeros(12, 20)
-    expected[3:8, 2:7] = expected[3:8, 13:18] = 1
-    torch.testing.assert_close(found[0, 0], expected)
-    start[0, 2, 5, 15] = first[0, 2, 5, 15] + 0.1
-    assert float(unsettled(first, last, start)[0, 0, 5, 15]) == pytest.approx(0.2, abs=1e-5)
 
 
 def test_a_denoiser_of_other_channels(folder, tmp_path):
