@@ -232,9 +232,6 @@ class DiffusionMethod(PerceptualMethod):
             positions = torch.cat([positions, ends], dim=1)
         x_0, *keyframes = self.latents_of(batch, positions).unbind(1)
         noise = noise_like(x_0, streams)
-        if self.structure or "flow" in self.train_from:
-            blend = self._blend(batch["first"], batch["last"], t[:, None])
-            warped = pad_to_multiple(blend[:, 0].clamp(0, 1), self.backbone.multiple)
         start = x_0
         if self.train_from != ("truth",):
             start, on_path = x_0.clone(), torch.zeros_like(chosen, dtype=torch.bool)
@@ -245,7 +242,7 @@ class DiffusionMethod(PerceptualMethod):
                 rows = (kinds == kind).nonzero()[:, 0].to(self.device)
                 if name != "truth" and len(rows):
                     start[rows] = (
-                        self.backbone.encode(warped[rows])
+                        self.backbone.encode(self._warped(batch, t, rows))
                         if name == "flow"
                         else slerp(keyframes[0][rows], keyframes[1][rows], t[rows])
                     )
@@ -264,7 +261,7 @@ class DiffusionMethod(PerceptualMethod):
             keyframes = [latents * seen for latents in keyframes]
         inputs = [x_t, *self._shown(keyframes, start)]
         if self.structure:
-            lines = self._lines(warped)
+            lines = self._lines(self._warped(batch, t, torch.arange(windows, device=self.device)))
             inputs.append(lines * ~self._dropped(streams, self.structure_dropout)[:, None, None, None])
         output = self.denoise(torch.cat(inputs, dim=1), timestep, tokens, t)
         prediction = self.backbone.prediction_of(output, start, open_to, x_t, timestep)
@@ -356,6 +353,11 @@ class DiffusionMethod(PerceptualMethod):
         if self.backbone.corrects:
             return [*(shown or [torch.zeros_like(start)] * 2), start]
         return shown
+
+    def _warped(self, batch: WindowBatch, t: Tensor, rows: Tensor) -> Tensor:
+        """Some windows' keyframes, warped to t (B,) and blended, padded: (R, 3, H', W') in [0, 1]."""
+        blend = self._blend(batch["first"][rows], batch["last"][rows], t[rows, None])
+        return pad_to_multiple(blend[:, 0].clamp(0, 1), self.backbone.multiple)
 
     def _lines(self, frames: Tensor) -> Tensor:
         """Where the lines of frames (R, 3, H', W') run, (R, 1, h, w)."""
