@@ -46,9 +46,9 @@ class LottieScenes(SceneSource):
     neighbours differ little; larger `gaps` of the data module make larger motions of them. Files that
     the renderer refuses, crashes on or does not finish are left out with a warning, and remembered.
 
-    Where `train`, `val` or `test` lie right below the root they are the splits; else animations are dealt
-    out by a hash of their path without the suffix, about 80 : 10 : 10. Without a test split, `test` means
-    val.
+    Where `train`, `val` or `test` lie right below the root, and no file beside them, they are the splits;
+    else animations are dealt out by a hash of their path without the suffix, about 80 : 10 : 10. Without a
+    test split, `test` means val.
 
     Args:
         root: The folder.
@@ -90,7 +90,7 @@ class LottieScenes(SceneSource):
         return choose_split(self.dealt, split, root)
 
     def _deal(self, root: Path) -> dict[Split, list[Scene]]:
-        folders = split_folders(root)
+        folders = {} if files_in(root, SUFFIXES) else split_folders(root)
         files = {folder: _lottie_files(folder) for folder in folders.values() or [root]}
         everything = [file for found in files.values() for file in found]
         unknown = sorted(self.exclude - {file.name for file in everything})

@@ -1,5 +1,7 @@
 """Backward warping: pull each output pixel from where a flow points."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,8 +17,8 @@ def pixel_grid(height: int, width: int, device: torch.device | None = None) -> T
     return torch.stack([x, y])[None]
 
 
-def backward_warp(image: Tensor, flow: Tensor) -> Tensor:
-    """Sample `image` at x + flow(x), bilinearly; beyond the border the border's pixel is repeated.
+def backward_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
+    """Sample `image` at x + flow(x); beyond the border the border's pixel is repeated.
 
     To draw the frame at t from `first`, `flow` is the displacement from t back to 0, which is
     about `t * flow_10`; the flow from first to last has the wrong direction.
@@ -24,6 +26,7 @@ def backward_warp(image: Tensor, flow: Tensor) -> Tensor:
     Args:
         image: (B, C, H, W), any range.
         flow: (B, 2, H, W) in pixels, x then y, at the output's pixels.
+        mode: How to read between pixels: `bicubic` keeps lines sharp and may leave the image's range a little.
 
     Returns:
         (B, C, H, W) in image's dtype.
@@ -32,5 +35,5 @@ def backward_warp(image: Tensor, flow: Tensor) -> Tensor:
     position = pixel_grid(height, width, image.device) + flow.float()
     scale = position.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
     grid = (position * scale - 1).permute(0, 2, 3, 1)
-    warped = F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
+    warped = F.grid_sample(image.float(), grid, mode=mode, padding_mode="border", align_corners=True)
     return warped.to(image.dtype)

@@ -17,7 +17,15 @@ from inbetween.functional.seeds import generators
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.flow import MULTIPLE, Intermediate, IntermediateFlow, compose, end_flows
+from inbetween.modules.flow import (
+    DECISION,
+    LEARNING,
+    MULTIPLE,
+    Intermediate,
+    IntermediateFlow,
+    compose,
+    end_flows,
+)
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.noising import drawn_each
 from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, prior_flow
@@ -119,7 +127,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         sample = self._sample(batch)
         flows = prior_flow(sample.first, sample.last, self.prior, sample.blind)
         found: Intermediate = self.network(sample.first, sample.last, sample.spacing[:, None], *flows)
-        frame = compose(sample.first, sample.last, sample.spacing, found)
+        decision = LEARNING if self.training else DECISION
+        frame = compose(sample.first, sample.last, sample.spacing, found, decision)
         target, progress = sample.target, self.progress if self.training else 0.0
         pixels = (frame - target).abs().mean(1, keepdim=True)
         slopes = F.l1_loss(frame.diff(dim=-1), target.diff(dim=-1))

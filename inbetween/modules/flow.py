@@ -18,6 +18,9 @@ from inbetween.modules.matching import Matcher, Matches, match
 WIDTHS = (32, 64, 96, 128)  # of the features at 1/2, 1/4, 1/8 and 1/16 of the picture
 HIDDEN = 32  # channels handed from a level to the next finer one
 RADIUS = {16: 4, 8: 3, 4: 0}  # pixels of a level within which features are compared
+DECISION = 10.0  # how sharply the mask chooses between the keyframes; 1 would fade wherever it is not sure
+LEARNING = 3.0  # the same in training: a sharper choice gives nothing to learn from
+ACCORD = 6  # cells of two pixels about a place whose choice is made together
 MULTIPLE = 16  # of which height and width must be multiples
 
 
@@ -50,24 +53,51 @@ def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
     return -spacing * way - bow, (1 - spacing) * way - bow
 
 
-def compose(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -> Tensor:
-    """The frames: both keyframes warped along the motion, blended by mask and spacing, plus the residual.
+def compose(
+    first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate, decision: float = DECISION
+) -> Tensor:
+    """The frames: both keyframes warped along the motion, chosen from by mask and spacing, plus the residual.
+
+    Where the warped keyframes agree the choice does not matter. Where they do not, a blend would show both
+    drawings at half strength: nearly everywhere one of them is taken whole.
 
     Args:
         first: (M, C, H, W) in [0, 1]: colour, and perhaps opacity, which goes along.
         last: (M, C, H, W) in [0, 1].
         spacing: (M, 1, H, W) in [0, 1].
         found: At the same height and width.
+        decision: What the mask's logits are multiplied by.
 
     Returns:
-        (M, C, H, W) float32, about [0, 1]. Where s = 0 it is `first`, where s = 1 `last`.
+        (M, C, H, W) float32, about [0, 1]: sharp edges may overshoot. Where s = 0 it is `first`, where s = 1 `last`.
     """
     flow_t0, flow_t1 = end_flows(found.motion, spacing)
     s = spacing.clamp(1e-6, 1 - 1e-6)
-    share = torch.sigmoid(found.mask + ((1 - s) / s).log())
-    blend = share * backward_warp(first, flow_t0) + (1 - share) * backward_warp(last, flow_t1)
+    share = torch.sigmoid(decision * (found.mask + ((1 - s) / s).log()))
+    from_first, from_last = backward_warp(first, flow_t0, "bicubic"), backward_warp(last, flow_t1, "bicubic")
+    blend = share * from_first + (1 - share) * from_last
     painted = 4 * spacing * (1 - spacing) * found.residual
     return blend + F.pad(painted, (0, 0, 0, 0, 0, first.shape[1] - 3))
+
+
+def agreed(mask: Tensor, disagreement: Tensor) -> Tensor:
+    """A mask of one mind: its mean over a neighbourhood, where it makes a difference counting most.
+
+    A choice made by every pixel for itself tears lines; things move in one piece.
+
+    Args:
+        mask: (M, 1, h, w) logits.
+        disagreement: (M, 1, h, w) at least 0: how much the choice matters at each place.
+
+    Returns:
+        (M, 1, h, w) logits.
+    """
+    weight = disagreement + 1e-3
+    both = torch.cat([mask * weight, weight], dim=1)
+    for _ in range(2):
+        both = F.avg_pool2d(both, (2 * ACCORD + 1, 1), 1, (ACCORD, 0), count_include_pad=False)
+        both = F.avg_pool2d(both, (1, 2 * ACCORD + 1), 1, (0, ACCORD), count_include_pad=False)
+    return both[:, :1] / both[:, 1:]
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -219,6 +249,8 @@ class Synthesis(nn.Module):
         # the judge of the frame does not shape what it judges
         error = F.pixel_shuffle(self.doubt(features.detach()).float(), 2)
         moves, correction, mask, residual = torch.split(found, self.OUTPUTS, dim=1)
+        mask = agreed(F.avg_pool2d(mask, 2), disagree[:, :1].detach())
+        mask = F.interpolate(mask, scale_factor=2, mode="bilinear")
         return torch.sigmoid(moves) * full + correction * PIXELS / 4, mask, residual, error
 
 

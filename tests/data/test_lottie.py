@@ -284,6 +284,15 @@ def test_folders_decide_the_splits(root: Path) -> None:
     assert labels(source(root), "val") == labels(source(root), "test") == ["c/json"]
 
 
+@pytest.mark.usefixtures("drawn")
+def test_a_folder_test_beside_files_is_no_split(root: Path) -> None:
+    # as in the renderer's own resources
+    for name in ("test/broken.json", *(f"{number}.json" for number in range(40))):
+        write(root / name)
+    assert len(labels(source(root), "train")) > 20
+    assert "test/broken/json" in [label for split in SPLITS for label in labels(source(root), split)]
+
+
 def test_excluded_files_are_not_even_rendered(root: Path, renderings: list[str]) -> None:
     for name in ("good.json", "measured.json", "deep/measured.json"):
         write(root / name)

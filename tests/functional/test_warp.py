@@ -20,6 +20,15 @@ def test_half_a_pixel_is_the_mean_of_two():
     torch.testing.assert_close(backward_warp(image, flow).flatten(), torch.tensor([0.5, 2.5, 4.0]))
 
 
+def test_bicubic_keeps_a_line_sharper():
+    line = torch.zeros(1, 1, 8, 9)
+    line[..., 4] = 1
+    half = torch.zeros(1, 2, 8, 9)
+    half[:, 0] = 0.5
+    assert backward_warp(line, half, "bicubic").max() > 1.1 * backward_warp(line, half).max()
+    torch.testing.assert_close(backward_warp(line, half * 0, "bicubic"), line, atol=1e-5, rtol=0)
+
+
 def test_no_flow_changes_nothing_in_any_dtype():
     image = torch.rand(2, 3, 6, 4).bfloat16()
     warped = backward_warp(image, torch.zeros(2, 2, 6, 4))

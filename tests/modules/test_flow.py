@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from inbetween.modules.flow import Intermediate, IntermediateFlow, compose, end_flows
+from inbetween.modules.flow import Intermediate, IntermediateFlow, agreed, compose, end_flows
 from inbetween.modules.guesses import Evidence, Guesses
 from inbetween.modules.matching import matching_loss
 
@@ -52,6 +52,25 @@ def test_compose_moves_opacity_with_colour_and_leaves_the_residual_out_of_it():
     expected = blobs(4)[:, :1]
     torch.testing.assert_close(frame[..., 8:-8][:, 3:], expected[..., 8:-8], atol=1e-4, rtol=0)
     torch.testing.assert_close(frame[..., 8:-8][:, :1], expected[..., 8:-8] + 0.1, atol=1e-4, rtol=0)
+
+
+def test_compose_takes_one_drawing_whole_where_they_differ():
+    first, last = torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)
+    half = torch.full((1, 1, 64, 64), 0.5)
+    assert compose(first, last, half, found(torch.zeros(1, 4, 64, 64), mask=0.4)).max() < 0.02
+    assert compose(first, last, half, found(torch.zeros(1, 4, 64, 64), mask=-0.4)).min() > 0.98
+    # the nearer keyframe where nothing is known
+    assert compose(first, last, half / 2, found(torch.zeros(1, 4, 64, 64))).max() < 0.02
+
+
+def test_neighbours_choose_together_by_what_is_at_stake():
+    mask = torch.full((1, 1, 40, 40), -0.5)
+    stake = torch.zeros(1, 1, 40, 40)
+    mask[..., 18:22, 18:22], stake[..., 18:22, 18:22] = 1.0, 0.5
+    one = agreed(mask, stake)
+    assert one[..., 12:28, 12:28].min() > 0.8
+    torch.testing.assert_close(one[..., :4, :4], mask[..., :4, :4])
+    torch.testing.assert_close(agreed(mask * 0 + 0.3, stake), mask * 0 + 0.3)
 
 
 def test_a_new_network_believes_the_classical_flow():
