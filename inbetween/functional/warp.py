@@ -26,7 +26,7 @@ def backward_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubi
     Args:
         image: (B, C, H, W), any range.
         flow: (B, 2, H, W) in pixels, x then y, at the output's pixels.
-        mode: How to read between pixels: `bicubic` keeps lines sharp and may leave the image's range a little.
+        mode: How to read between pixels: `bicubic` keeps lines sharp and may leave the image's range.
 
     Returns:
         (B, C, H, W) in image's dtype.

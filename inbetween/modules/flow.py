@@ -69,7 +69,8 @@ def compose(
         decision: What the mask's logits are multiplied by.
 
     Returns:
-        (M, C, H, W) float32, about [0, 1]: sharp edges may overshoot. Where s = 0 it is `first`, where s = 1 `last`.
+        (M, C, H, W) float32, about [0, 1], sharp edges overshoot. Where s = 0 it is `first`, where s = 1
+        `last`.
     """
     flow_t0, flow_t1 = end_flows(found.motion, spacing)
     s = spacing.clamp(1e-6, 1 - 1e-6)
