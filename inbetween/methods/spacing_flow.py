@@ -32,6 +32,7 @@ from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, prio
 from inbetween.types import TARGET_TRUTH, StepOutput, WindowBatch
 
 FAR = 10.0  # pixels from a line beyond which a stray line is no worse
+ABOUT = 32  # pixels of a neighbourhood that keeps its ink
 SAME = 0.1  # of [0, 1]: largest difference of colour at which two pixels may show the same point
 FLOW_WEIGHTS = (0.5, 0.7, 1.0, 1.0)  # of the levels, coarse to fine
 
@@ -52,8 +53,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     `IntermediateFlow` estimates, coarse to fine and starting from a classical flow and its own matches over
     the whole picture, the way through each pixel of the in-between; the spacing map (a constant map where
-    only t is given) says where on its way the pixel is (distance indexing, arXiv 2311.08007). A mask blends
-    both warped keyframes, a residual paints what neither shows.
+    only t is given) says where on its way the pixel is (distance indexing, arXiv 2311.08007). A mask chooses
+    between both warped keyframes, a residual paints what neither shows.
 
     Training minimises, for one in-between per window,
 
@@ -62,8 +63,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     EPE is the distance of both flows to the true ones at every level, where the source knows them
     (synthetic cels with `truth`), mostly near edges; its weight falls to a fifth. `lines` punishes lines
-    where none should be, by their distance to the nearest true one (arXiv 2111.12792), and true lines that
-    are not drawn. `matching` is the cross-entropy of each place's true match among all places. Without
+    where none should be, by their distance to the nearest true one (arXiv 2111.12792), true lines that
+    are not drawn, and neighbourhoods with more or less line than there should be. `matching` is the cross-entropy of each place's true match among all places. Without
     truth the map is constant, EPE is left out, and what the drawing is warped along stands in for the true
     match where it explains the target, for each window by itself: the method trains on any drawings and on
     mixtures.
@@ -152,7 +153,12 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         return {"loss": loss, "logs": logs}
 
     def _lines(self, frame: Tensor, target: Tensor) -> Tensor:
-        """Stray lines by their distance to true ones, and true lines that are missing, mean over pixels."""
+        """Stray lines by their distance to true ones, true lines that are missing, and ink that is.
+
+        The first two are means over pixels. By them a line in the wrong place is worse than none, so what
+        moves too far would vanish: of ink there has to be as much as there is, give or take a
+        neighbourhood.
+        """
         masks = [line_mask(picture) for picture in target]
         away = [
             distance_to_lines(mask).clamp(max=FAR) / FAR if mask.any() else mask.float() + 1 for mask in masks
@@ -161,7 +167,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         stray = drawn * torch.stack(away)[:, None].to(drawn)
         near = F.max_pool2d(drawn, 3, 1, 1)
         missing = torch.stack(masks)[:, None].to(drawn) * (1 - near)
-        return stray.mean() + missing.mean()
+        ink = [F.avg_pool2d(lines, ABOUT, ABOUT // 2) for lines in (drawn, soft_lines(target))]
+        return stray.mean() + missing.mean() + 2 * F.l1_loss(*ink)
 
     def _end_point_error(self, found: Intermediate, sample: Sample, edges: Tensor) -> Tensor:
         """Mean distance in pixels to the true flows, over the windows whose flow is known; 0 if none is.
