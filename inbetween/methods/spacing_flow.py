@@ -63,11 +63,11 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     EPE is the distance of both flows to the true ones at every level, where the source knows them
     (synthetic cels with `truth`), mostly near edges; its weight falls to a fifth. `lines` punishes lines
-    where none should be, by their distance to the nearest true one (arXiv 2111.12792), true lines that
-    are not drawn, and neighbourhoods with more or less line than there should be. `matching` is the cross-entropy of each place's true match among all places. Without
-    truth the map is constant, EPE is left out, and what the drawing is warped along stands in for the true
-    match where it explains the target, for each window by itself: the method trains on any drawings and on
-    mixtures.
+    where none should be, by their distance to the nearest true one (arXiv 2111.12792), true lines that are
+    not drawn, and neighbourhoods with more or less line than there should be. `matching` is the cross-
+    entropy of each place's true match among all places. Without truth the map is constant, EPE is left out,
+    and what the drawing is warped along stands in for the true match where it explains the target, for each
+    window by itself: the method trains on any drawings and on mixtures.
 
     Args:
         prior: The classical flow to start from, or `none`, which starts from no motion.
