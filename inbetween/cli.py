@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 
@@ -45,6 +46,15 @@ LISTS: dict[str, dict[str, tuple[type, str]]] = {
         "spacing_map": (str, "Grey pictures, one per drawing, or a folder: how far each region has gone."),
     },
 }
+
+
+class RunConfig(SaveConfigCallback):
+    """Keeps the whole config in the run's folder; a run without a logger has none, and leaves nothing."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the file; called before each stage."""
+        if trainer.loggers:
+            super().setup(trainer, pl_module, stage)
 
 
 class InbetweenCLI(LightningCLI):
@@ -199,7 +209,7 @@ def run_trainer(command: str, args: list[str]) -> None:
         subclass_mode_model=True,
         seed_everything_default=0,
         auto_configure_optimizers=False,
-        save_config_callback=SaveConfigCallback,
+        save_config_callback=RunConfig,
         save_config_kwargs={"overwrite": True},
         trainer_defaults={"callbacks": Interruption()},
         parser_kwargs={"prog": "inbetween", **options, **dict.fromkeys(TRAINER_COMMANDS, options)},

@@ -53,6 +53,12 @@ def test_fit_then_test_gives_the_last_validation_again(
     assert again == last_figures(board, "val")
 
 
+def test_a_run_without_a_logger_leaves_nothing(run: Run, tiny: list[str]) -> None:
+    before = set(Path().iterdir())
+    run("validate", "--config", "hold.yaml", *tiny, "--trainer.logger", "false")
+    assert set(Path().iterdir()) == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("config", ["backbone/train_autoencoder.yaml", "spacing_flow.yaml"])
 def test_training_from_nothing_goes_on(run: Run, tiny: list[str], config: str, tmp_path: Path) -> None:
