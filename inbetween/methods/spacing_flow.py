@@ -17,15 +17,8 @@ from inbetween.functional.seeds import generators
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.flow import (
-    DECISION,
-    LEARNING,
-    MULTIPLE,
-    Intermediate,
-    IntermediateFlow,
-    compose,
-    end_flows,
-)
+from inbetween.modules.composition import DECISION, LEARNING, Intermediate, compose, end_flows
+from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.noising import drawn_each
 from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, prior_flow
@@ -167,8 +160,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         stray = drawn * torch.stack(away)[:, None].to(drawn)
         near = F.max_pool2d(drawn, 3, 1, 1)
         missing = torch.stack(masks)[:, None].to(drawn) * (1 - near)
-        ink = [F.avg_pool2d(lines, ABOUT, ABOUT // 2) for lines in (drawn, soft_lines(target))]
-        return stray.mean() + missing.mean() + 2 * F.l1_loss(*ink)
+        ink, wanted = (F.avg_pool2d(lines, ABOUT, ABOUT // 2) for lines in (drawn, soft_lines(target)))
+        return stray.mean() + missing.mean() + 2 * F.l1_loss(ink, wanted)
 
     def _end_point_error(self, found: Intermediate, sample: Sample, edges: Tensor) -> Tensor:
         """Mean distance in pixels to the true flows, over the windows whose flow is known; 0 if none is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,93 +12,14 @@ from torch.nn import functional as F
 
 from inbetween.functional.correlation import correlation
 from inbetween.functional.warp import backward_warp
+from inbetween.modules.composition import Intermediate, agreed, end_flows
 from inbetween.modules.guesses import GUESSES, PIXELS, Evidence, Guesses, known_motion
 from inbetween.modules.matching import Matcher, Matches, match
 
 WIDTHS = (32, 64, 96, 128)  # of the features at 1/2, 1/4, 1/8 and 1/16 of the picture
 HIDDEN = 32  # channels handed from a level to the next finer one
 RADIUS = {16: 4, 8: 3, 4: 0}  # pixels of a level within which features are compared
-DECISION = 10.0  # how sharply the mask chooses between the keyframes; 1 would fade wherever it is not sure
-LEARNING = 3.0  # the same in training: a sharper choice gives nothing to learn from
-ACCORD = 6  # cells of two pixels about a place whose choice is made together
 MULTIPLE = 16  # of which height and width must be multiples
-
-
-class Intermediate(NamedTuple):
-    """What the network says about M in-betweens, all at the picture's resolution unless said otherwise."""
-
-    motion: Tensor  # (M, 4, H, W) float32 in pixels: way from key to key (x, y), and its bow (x, y)
-    mask: Tensor  # (M, 1, H, W) float32 logits: how much more `first` counts than `last`
-    residual: Tensor  # (M, 3, H, W) float32: colour that neither keyframe shows
-    error: Tensor  # (M, 1, H, W) float32: log of the expected absolute error of the frame
-    levels: list[Tensor]  # motions of the coarser levels, (M, 4, h, w), in pixels of the picture
-    marks: tuple[Tensor, ...] = ()  # what both keyframes were matched by, (B, 64, H/8, W/8) each
-
-
-def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
-    """Flows from an in-between to both keyframes.
-
-    A point's path is straight from key to key but for a bow that vanishes at both ends:
-    flow_t0 = -s way - 4 s (1 - s) bow and flow_t1 = (1 - s) way - 4 s (1 - s) bow. So the point lies
-    where the spacing s says, whatever way and bow are.
-
-    Args:
-        motion: (M, 4, H, W) in pixels, way and bow.
-        spacing: (M, 1, H, W) in [0, 1].
-
-    Returns:
-        flow_t0 and flow_t1, each (M, 2, H, W) in pixels, x then y, at the in-between's pixels.
-    """
-    way, bow = motion[:, :2], 4 * spacing * (1 - spacing) * motion[:, 2:]
-    return -spacing * way - bow, (1 - spacing) * way - bow
-
-
-def compose(
-    first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate, decision: float = DECISION
-) -> Tensor:
-    """The frames: both keyframes warped along the motion, chosen from by mask and spacing, plus the residual.
-
-    Where the warped keyframes agree the choice does not matter. Where they do not, a blend would show both
-    drawings at half strength: nearly everywhere one of them is taken whole.
-
-    Args:
-        first: (M, C, H, W) in [0, 1]: colour, and perhaps opacity, which goes along.
-        last: (M, C, H, W) in [0, 1].
-        spacing: (M, 1, H, W) in [0, 1].
-        found: At the same height and width.
-        decision: What the mask's logits are multiplied by.
-
-    Returns:
-        (M, C, H, W) float32, about [0, 1], sharp edges overshoot. Where s = 0 it is `first`, where s = 1
-        `last`.
-    """
-    flow_t0, flow_t1 = end_flows(found.motion, spacing)
-    s = spacing.clamp(1e-6, 1 - 1e-6)
-    share = torch.sigmoid(decision * (found.mask + ((1 - s) / s).log()))
-    from_first, from_last = backward_warp(first, flow_t0, "bicubic"), backward_warp(last, flow_t1, "bicubic")
-    blend = share * from_first + (1 - share) * from_last
-    painted = 4 * spacing * (1 - spacing) * found.residual
-    return blend + F.pad(painted, (0, 0, 0, 0, 0, first.shape[1] - 3))
-
-
-def agreed(mask: Tensor, disagreement: Tensor) -> Tensor:
-    """A mask of one mind: its mean over a neighbourhood, where it makes a difference counting most.
-
-    A choice made by every pixel for itself tears lines; things move in one piece.
-
-    Args:
-        mask: (M, 1, h, w) logits.
-        disagreement: (M, 1, h, w) at least 0: how much the choice matters at each place.
-
-    Returns:
-        (M, 1, h, w) logits.
-    """
-    weight = disagreement + 1e-3
-    both = torch.cat([mask * weight, weight], dim=1)
-    for _ in range(2):
-        both = F.avg_pool2d(both, (2 * ACCORD + 1, 1), 1, (ACCORD, 0), count_include_pad=False)
-        both = F.avg_pool2d(both, (1, 2 * ACCORD + 1), 1, (0, ACCORD), count_include_pad=False)
-    return both[:, :1] / both[:, 1:]
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.modules.classical_flow import two_way_flow
-from inbetween.modules.flow import MULTIPLE, Intermediate, IntermediateFlow, compose
+from inbetween.modules.composition import Intermediate, compose
+from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 
 Prior = Literal["dis", "farneback", "none"]
 PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache

@@ -8,7 +8,7 @@ from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.warp import backward_warp
 from inbetween.methods import SpacingFlow
-from inbetween.modules.flow import end_flows
+from inbetween.modules.composition import end_flows
 from tests.tiny import random_batch
 
 

@@ -1,7 +1,8 @@
 import torch
 from torch.nn import functional as F
 
-from inbetween.modules.flow import Intermediate, IntermediateFlow, agreed, compose, end_flows
+from inbetween.modules.composition import Intermediate, agreed, compose, end_flows
+from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.guesses import Evidence, Guesses
 from inbetween.modules.matching import matching_loss
 
