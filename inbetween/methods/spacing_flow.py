@@ -160,7 +160,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         stray = drawn * torch.stack(away)[:, None].to(drawn)
         near = F.max_pool2d(drawn, 3, 1, 1)
         missing = torch.stack(masks)[:, None].to(drawn) * (1 - near)
-        ink, wanted = (F.avg_pool2d(lines, ABOUT, ABOUT // 2) for lines in (drawn, soft_lines(target)))
+        side = min(ABOUT, *frame.shape[-2:])
+        ink, wanted = (F.avg_pool2d(lines, side, side // 2) for lines in (drawn, soft_lines(target)))
         return stray.mean() + missing.mean() + 2 * F.l1_loss(ink, wanted)
 
     def _end_point_error(self, found: Intermediate, sample: Sample, edges: Tensor) -> Tensor:
