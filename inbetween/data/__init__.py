@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inbetween.data.mixed import MixedWindows
     from inbetween.data.scenes import Scene, SceneSource
     from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
+    from inbetween.data.video import VideoScenes
 
 __all__ = [
     "AnitaScenes",
@@ -25,6 +26,7 @@ __all__ = [
     "Scene",
     "SceneSource",
     "SyntheticCels",
+    "VideoScenes",
     "WindowDataModule",
     "WindowDataset",
     "WindowSource",
@@ -40,6 +42,7 @@ _HOME = {
     "Scene": "inbetween.data.scenes",
     "SceneSource": "inbetween.data.scenes",
     "SyntheticCels": "inbetween.data.cels",
+    "VideoScenes": "inbetween.data.video",
     "WindowDataModule": "inbetween.data.datamodule",
     "WindowDataset": "inbetween.data.source",
     "WindowSource": "inbetween.data.source",
