@@ -24,6 +24,7 @@ BELOW = {
     # the one method that looks at no picture goes with a backbone that reads a prompt
     "backbone/sd15_text.yaml": "latent_slerp.yaml",
     "backbone/refine_autoencoder.yaml": "backbone/train_autoencoder.yaml",
+    "data/spacing_flow.yaml": "spacing_flow.yaml",
 }
 OVERLAYS = sorted(set(CONTENT) - set(EXPERIMENTS) - set(COMPARISONS) - set(SHEETS))
 

@@ -20,6 +20,7 @@ from inbetween.data import (
     MixedWindows,
     SceneSource,
     SyntheticCels,
+    VideoScenes,
     WindowDataModule,
 )
 from inbetween.errors import UserError
@@ -179,7 +180,10 @@ SOURCES = {
     "lottie.yaml": LottieScenes,
     "cels.yaml": SyntheticCels,
     "cels_and_lottie.yaml": MixedWindows,
+    "spacing_flow.yaml": MixedWindows,
+    "video.yaml": VideoScenes,
 }
+AUGMENTS = {"cels.yaml": None, "spacing_flow.yaml": Augment(flip=0, reverse=0, crop=1, color=0.2)}
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -197,7 +201,7 @@ def test_overlays_are_understood_and_complete(name: str, tmp_path: Path) -> None
     source = cli.datamodule.source
     assert type(source) is SOURCES[name]
     assert getattr(source, "root", tmp_path) == tmp_path
-    assert cli.datamodule.augment == (None if name == "cels.yaml" else Augment())
+    assert cli.datamodule.augment == AUGMENTS.get(name, Augment())
 
 
 def test_naming_the_package_loads_no_image_library() -> None:
