@@ -31,6 +31,8 @@ def backward_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubi
     Returns:
         (B, C, H, W) in image's dtype.
     """
+    if image.device.type == "mps":  # Apple's backend knows neither the border's padding nor bicubic reading
+        return backward_warp(image.cpu(), flow.cpu(), mode).to(image.device)
     height, width = image.shape[-2:]
     position = pixel_grid(height, width, image.device) + flow.float()
     scale = position.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
