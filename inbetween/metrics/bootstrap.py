@@ -29,7 +29,7 @@ def bootstrap_interval(
     Returns:
         Lower and upper bound, in the scores' unit.
     """
-    values = scores.double().cpu().numpy()
+    values = scores.cpu().double().numpy()
     names = np.arange(len(values)) if groups is None else np.asarray(groups)
     _, member = np.unique(names, return_inverse=True)
     totals = np.bincount(member, weights=values)
