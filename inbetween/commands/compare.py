@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
-from dataclasses import dataclass, field
-from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import lightning as L
 import torch
@@ -18,49 +14,25 @@ from tqdm import tqdm
 
 from inbetween.callbacks import write_image
 from inbetween.commands.methods import load_method
-from inbetween.commands.reports import aligned, name_for, write_text
+from inbetween.commands.reports import name_for, write_text
+from inbetween.commands.scores import (
+    Row,
+    differences_csv,
+    markdown,
+    summarise,
+    summary_csv,
+    surest_text,
+    table,
+    windows_csv,
+)
 from inbetween.data import WindowDataModule
 from inbetween.functional.grid import picture_grid, stacked
 from inbetween.methods.base import SpacedMethod
-from inbetween.metrics import (
-    VERDICTS,
-    TruthCache,
-    bootstrap_interval,
-    frame_metrics,
-    load_lpips,
-    mean_of_surest,
-    verdict,
-    window_scores,
-)
+from inbetween.metrics import TruthCache, frame_metrics, load_lpips, window_scores
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch
 
-# How each figure is written: digits behind the point, and whether more is better.
-FIGURES = {
-    "ssim": (3, True),
-    "psnr": (2, True),
-    "lpips": (3, False),
-    "coherence": (3, False),
-    "coherence_gap": (3, False),
-    "warping_error": (4, False),
-    "line_distance": (1, False),
-}
-COVERAGE = 0.8  # share of windows kept when a method may hand back those it is least sure of
 ALWAYS = ("hold.yaml", "cross_fade.yaml")
-
-
-@dataclass
-class Row:
-    """What one method got."""
-
-    name: str
-    config: str
-    checkpoint: str | None
-    seconds_per_frame: float = 0.0
-    scores: dict[str, dict[int, float]] = field(default_factory=dict)  # figure -> window index -> score
-    doubts: dict[int, float] = field(default_factory=dict)  # window index -> expected absolute error
-    verdict_limits: tuple[float, float] | None = None  # see `SpacedMethod`
-    pictures: dict[int, Tensor] = field(default_factory=dict)  # window index -> (N, 3, h, w)
 
 
 def compare(
@@ -76,8 +48,8 @@ def compare(
     """Run methods on the same windows and measure them; hold and cross-fade are always among them.
 
     Prints a table with each figure's mean and its 95 % bootstrap interval over scenes, and writes
-    `summary.csv`, `windows.csv` (a line per method and window), `differences.csv` (of each two methods,
-    window by window, with intervals), `compare.json` and `compare.png`.
+    `summary.csv`, `summary.md`, `windows.csv` (a line per method and window), `differences.csv` (of each
+    two methods, window by window, with intervals), `compare.json` and `compare.png`.
 
     Args:
         data: The windows.
@@ -161,6 +133,7 @@ def compare(
     }
     write_text(output / "compare.json", json.dumps(report, indent=2))
     write_text(output / "summary.csv", summary_csv(summary))
+    write_text(output / "summary.md", markdown(summary))
     write_text(output / "windows.csv", windows_csv(rows, names))
     write_text(output / "differences.csv", differences_csv(rows, names))
     if truth:
@@ -179,59 +152,6 @@ def named_rows(entries: list[str]) -> list[Row]:
     return rows
 
 
-def summarise(row: Row, names: dict[int, str]) -> dict[str, Any]:
-    """Mean and interval of each of a row's figures, as it goes into JSON."""
-    figures = {}
-    for key, scores in row.scores.items():
-        values = torch.tensor([scores[index] for index in sorted(scores)], dtype=torch.float64)
-        # Windows of one scene share drawing and motion: scenes are resampled, not windows.
-        groups = [names[index].rpartition("/")[0] for index in sorted(scores)]
-        low, high = bootstrap_interval(values, groups=groups)
-        figures[key] = {"mean": float(values.mean()), "low": low, "high": high, "n": len(values)}
-    summary: dict[str, Any] = {
-        "method": row.name,
-        "config": row.config,
-        "checkpoint": row.checkpoint,
-        "seconds_per_frame": row.seconds_per_frame,
-        "figures": figures,
-    }
-    key = "lpips" if "lpips" in figures else "ssim"
-    if row.doubts and figures:
-        got, expected = torch.tensor(
-            [(score, row.doubts[index]) for index, score in row.scores[key].items()]
-        ).unbind(1)
-        half, most = expected.quantile(expected.new_tensor([0.5, COVERAGE])).tolist()
-        summary["surest"] = {
-            "figure": key,
-            "coverage": COVERAGE,
-            "mean": mean_of_surest(got, expected, COVERAGE),
-            "expected_error": [half, most],
-        }
-        if row.verdict_limits:
-            found = [verdict(error, row.verdict_limits) for error in expected.tolist()]
-            chosen = {word: [word == one for one in found] for word in VERDICTS}
-            summary["surest"]["verdicts"] = {
-                word: {"windows": sum(rows), "mean": float(got[rows].double().mean())}
-                for word, rows in chosen.items()
-                if any(rows)
-            }
-    return summary
-
-
-def surest_text(line: dict[str, Any]) -> str:
-    """From a summary: how much better the windows are that a method is surest of, and by its verdicts."""
-    surest = line["surest"]
-    key, share, (half, most) = surest["figure"], surest["coverage"], surest["expected_error"]
-    text = (
-        f"{line['method']}: {key} {line['figures'][key]['mean']:.3f}, and {surest['mean']:.3f} on the"
-        f" {share:.0%} of windows it is surest of; it expects errors below {half:.5f} of half of them and"
-        f" below {most:.5f} of {share:.0%} (verdict_limits)"
-    )
-    verdicts = surest.get("verdicts", {}).items()
-    parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in verdicts]
-    return "\n".join([text, *([f"{key} by its verdicts: {', '.join(parts)}"] if parts else [])])
-
-
 def doubts(errors: Tensor, batch: WindowBatch) -> dict[int, float]:
     """Mean expected error of each window's pictures, by its index, from errors (B, N, 1, H, W)."""
     found = {}
@@ -239,61 +159,6 @@ def doubts(errors: Tensor, batch: WindowBatch) -> dict[int, float]:
         picture = errors[row, ..., top : top + height, left : left + width]
         found[int(batch["index"][row])] = float(picture.mean())
     return found
-
-
-def table(summary: list[dict[str, Any]], windows: int, split: str) -> str:
-    """The table for the terminal: each figure's mean, and below it the interval."""
-    keys = [key for key in FIGURES if any(key in line["figures"] for line in summary)]
-    heads = ["method", *(f"{key} {'↑' if FIGURES[key][1] else '↓'}" for key in keys), "s/frame"]
-    cells: list[list[str]] = [heads]
-    for line in summary:
-        means, intervals = [line["method"]], [""]
-        for key in keys:
-            digits, found = FIGURES[key][0], line["figures"].get(key)
-            means.append(f"{found['mean']:.{digits}f}" if found else "-")
-            intervals.append(f"{found['low']:.{digits}f}-{found['high']:.{digits}f}" if found else "")
-        cells += [[*means, f"{line['seconds_per_frame']:.4f}"], [*intervals, ""]]
-    note = f"{windows} windows of {split}; below each mean its 95 % bootstrap interval over scenes"
-    return "\n".join(["", *aligned(cells), "", note])
-
-
-def summary_csv(summary: list[dict[str, Any]]) -> str:
-    """A line per method and figure."""
-    lines = [["method", "figure", "mean", "low", "high", "n"]]
-    for line in summary:
-        lines += [[line["method"], key, *map(str, found.values())] for key, found in line["figures"].items()]
-    return _csv(lines)
-
-
-def differences_csv(rows: list[Row], names: dict[int, str]) -> str:
-    """A line per figure and two methods: the mean of score minus other's score of the same windows.
-
-    Windows differ more than methods do, so the interval of the difference is much narrower than those of the
-    two means. `better` is the share of windows in which the method beats the other.
-    """
-    lines = [["method", "other", "figure", "mean", "low", "high", "better", "n"]]
-    for other, row in combinations(rows, 2):
-        for key, (_, more) in FIGURES.items():
-            shared = sorted(row.scores.get(key, {}).keys() & other.scores.get(key, {}).keys())
-            if not shared:
-                continue
-            gaps = torch.tensor([row.scores[key][index] - other.scores[key][index] for index in shared])
-            low, high = bootstrap_interval(gaps, groups=[names[index].rpartition("/")[0] for index in shared])
-            better = float((gaps > 0 if more else gaps < 0).float().mean())
-            numbers = [float(gaps.double().mean()), low, high, better]
-            lines.append([row.name, other.name, key, *map(str, numbers), str(len(shared))])
-    return _csv(lines)
-
-
-def windows_csv(rows: list[Row], names: dict[int, str]) -> str:
-    """A line per method and window, with an empty cell where a figure is undefined."""
-    keys = [key for key in FIGURES if any(key in row.scores for row in rows)]
-    lines = [["method", "index", "window", *keys, "expected_error"]]
-    for row in rows:
-        for index in sorted(names):
-            scores = [str(row.scores.get(key, {}).get(index, "")) for key in keys]
-            lines.append([row.name, str(index), names[index], *scores, str(row.doubts.get(index, ""))])
-    return _csv(lines)
 
 
 def sheet(rows: list[Row], truth: Tensor, index: int, name: str) -> Tensor:
@@ -310,9 +175,3 @@ def pictures(frames: Tensor, batch: WindowBatch, number: int) -> tuple[Tensor, T
     area = (..., slice(top, top + height), slice(left, left + width))
     true = torch.cat([batch["first"][number][None], batch["targets"][number], batch["last"][number][None]])
     return true[area].cpu(), frames[number][area].float().cpu()
-
-
-def _csv(lines: list[list[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue()

@@ -91,8 +91,13 @@ def test_table_and_files(compare: Compare, capsys: pytest.CaptureFixture[str]) -
         "compare.png",
         "differences.csv",
         "summary.csv",
+        "summary.md",
         "windows.csv",
     ]
+    head, line, *rows = Path("logs/compare/summary.md").read_text().splitlines()
+    assert head.startswith("| method | ssim ↑ | psnr ↑ | ")
+    assert {text.count("|") for text in (head, line, *rows)} == {head.count("|")}
+    assert rows[0].startswith(f"| hold | {found['hold']['ssim']:.3f} [")
 
 
 def test_same_figures_at_any_batch_size_and_in_any_company(
