@@ -17,7 +17,7 @@ from inbetween.functional.seeds import generators
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.composition import DECISION, LEARNING, Intermediate, compose, end_flows
+from inbetween.modules.composition import Intermediate, compose, end_flows
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.noising import drawn_each
@@ -46,8 +46,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     `IntermediateFlow` estimates, coarse to fine and starting from a classical flow and its own matches over
     the whole picture, the way through each pixel of the in-between; the spacing map (a constant map where
-    only t is given) says where on its way the pixel is (distance indexing, arXiv 2311.08007). A mask chooses
-    between both warped keyframes, a residual paints what neither shows.
+    only t is given) says where on its way the pixel is (distance indexing, arXiv 2311.08007). A mask weighs
+    both warped keyframes, a residual paints what neither shows. Training blends by that mask; drawing takes
+    the likelier keyframe whole, region by region, so that lines stay sharp where the motion is in doubt.
 
     Training minimises, for one in-between per window,
 
@@ -121,8 +122,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         sample = self._sample(batch)
         flows = prior_flow(sample.first, sample.last, self.prior, sample.blind)
         found: Intermediate = self.network(sample.first, sample.last, sample.spacing[:, None], *flows)
-        decision = LEARNING if self.training else DECISION
-        frame = compose(sample.first, sample.last, sample.spacing, found, decision)
+        frame = compose(sample.first, sample.last, sample.spacing, found)
         target, progress = sample.target, self.progress if self.training else 0.0
         pixels = (frame - target).abs().mean(1, keepdim=True)
         slopes = F.l1_loss(frame.diff(dim=-1), target.diff(dim=-1))

@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from inbetween.functional.warp import backward_warp
 
-DECISION = 10.0  # how sharply the mask chooses between the keyframes; 1 would fade wherever it is not sure
-LEARNING = 3.0  # the same in training: a sharper choice gives nothing to learn from
+DECISION = 10.0  # how sharply drawing chooses between the keyframes; 1 would fade wherever it is not sure
 ACCORD = 6  # cells of two pixels about a place whose choice is made together
 
 
@@ -45,19 +44,17 @@ def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def compose(
-    first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate, decision: float = DECISION
+    first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate, decision: float = 1.0
 ) -> Tensor:
-    """The frames: both keyframes warped along the motion, chosen from by mask and spacing, plus the residual.
-
-    Where the warped keyframes agree the choice does not matter. Where they do not, a blend would show both
-    drawings at half strength: nearly everywhere one of them is taken whole.
+    """The frames: both keyframes warped along the motion, weighed by mask and spacing, plus the residual.
 
     Args:
         first: (M, C, H, W) in [0, 1]: colour, and perhaps opacity, which goes along.
         last: (M, C, H, W) in [0, 1].
         spacing: (M, 1, H, W) in [0, 1].
         found: At the same height and width.
-        decision: What the mask's logits are multiplied by.
+        decision: What the logits of the weights are multiplied by: 1 weighs both by their odds, 10 takes
+            one of them nearly everywhere.
 
     Returns:
         (M, C, H, W) float32, about [0, 1], sharp edges overshoot. Where s = 0 it is `first`, where s = 1
@@ -72,10 +69,26 @@ def compose(
     return blend + F.pad(painted, (0, 0, 0, 0, 0, first.shape[1] - 3))
 
 
-def agreed(mask: Tensor, disagreement: Tensor) -> Tensor:
-    """A mask of one mind: its mean over a neighbourhood, where it makes a difference counting most.
+def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -> Intermediate:
+    """With a mask that neighbours agree on, for `compose` to take one keyframe whole at each place.
 
-    A choice made by every pixel for itself tears lines; things move in one piece.
+    The network learns the odds. Blended by them, both drawings would show at half strength wherever it cannot
+    follow, and each pixel for itself would tear lines. Where the warped keyframes agree it does not matter.
+
+    Args:
+        first: (M, 3, H, W) in [0, 1], H and W even.
+        last: (M, 3, H, W) in [0, 1].
+        spacing: (M, 1, H, W) in [0, 1].
+        found: At the same height and width.
+    """
+    flow_t0, flow_t1 = end_flows(found.motion, spacing)
+    unlike = (backward_warp(first, flow_t0) - backward_warp(last, flow_t1)).abs().mean(1, keepdim=True)
+    mask = agreed(F.avg_pool2d(found.mask, 2), F.avg_pool2d(unlike, 2))
+    return found._replace(mask=F.interpolate(mask, scale_factor=2, mode="bilinear"))
+
+
+def agreed(mask: Tensor, disagreement: Tensor) -> Tensor:
+    """The mean of a mask over a neighbourhood, where it makes a difference counting most.
 
     Args:
         mask: (M, 1, h, w) logits.

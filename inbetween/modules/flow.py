@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from inbetween.functional.correlation import correlation
 from inbetween.functional.warp import backward_warp
-from inbetween.modules.composition import Intermediate, agreed, end_flows
+from inbetween.modules.composition import Intermediate, end_flows
 from inbetween.modules.guesses import GUESSES, PIXELS, Evidence, Guesses, known_motion
 from inbetween.modules.matching import Matcher, Matches, match
 
@@ -171,8 +171,6 @@ class Synthesis(nn.Module):
         # the judge of the frame does not shape what it judges
         error = F.pixel_shuffle(self.doubt(features.detach()).float(), 2)
         moves, correction, mask, residual = torch.split(found, self.OUTPUTS, dim=1)
-        mask = agreed(F.avg_pool2d(mask, 2), disagree[:, :1].detach())
-        mask = F.interpolate(mask, scale_factor=2, mode="bilinear")
         return torch.sigmoid(moves) * full + correction * PIXELS / 4, mask, residual, error
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.modules.classical_flow import two_way_flow
-from inbetween.modules.composition import Intermediate, compose
+from inbetween.modules.composition import DECISION, Intermediate, compose, decided
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 
 Prior = Literal["dis", "farneback", "none"]
@@ -73,9 +73,12 @@ def draw_spaced(
         small_maps = pad_to_multiple(_shrunk(maps.flatten(0, 1), size), MULTIPLE)
         small_maps = small_maps.view(-1, count, *small_maps.shape[1:])
         flow_01, flow_10 = prior_flow(small[0], small[1], prior)
-        found = _cut(network(small[0], small[1], small_maps, flow_01, flow_10), size, (height, width))
+        found: Intermediate = network(small[0], small[1], small_maps, flow_01, flow_10)
+        shrunk = [image.repeat_interleave(count, 0) for image in small]
+        found = decided(shrunk[0], shrunk[1], small_maps.flatten(0, 1), found)
+        found = _cut(found, size, (height, width))
         whole = [image.repeat_interleave(count, 0) for image in pair]
-        frames.append(compose(whole[0], whole[1], maps.flatten(0, 1), found))
+        frames.append(compose(whole[0], whole[1], maps.flatten(0, 1), found, DECISION))
         errors.append(found.error.exp().clamp(0, 1))
     return (
         torch.cat(frames).view(windows, count, -1, height, width),

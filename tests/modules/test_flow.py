@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from inbetween.modules.composition import Intermediate, agreed, compose, end_flows
+from inbetween.modules.composition import DECISION, Intermediate, agreed, compose, decided, end_flows
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.guesses import Evidence, Guesses
 from inbetween.modules.matching import matching_loss
@@ -58,10 +58,18 @@ def test_compose_moves_opacity_with_colour_and_leaves_the_residual_out_of_it():
 def test_compose_takes_one_drawing_whole_where_they_differ():
     first, last = torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)
     half = torch.full((1, 1, 64, 64), 0.5)
-    assert compose(first, last, half, found(torch.zeros(1, 4, 64, 64), mask=0.4)).max() < 0.02
-    assert compose(first, last, half, found(torch.zeros(1, 4, 64, 64), mask=-0.4)).min() > 0.98
+
+    def drawn(spacing: torch.Tensor, mask: float = 0.0) -> torch.Tensor:
+        what = found(torch.zeros(1, 4, 64, 64), mask=mask)
+        return compose(first, last, spacing, decided(first, last, spacing, what), DECISION)
+
+    assert drawn(half, 0.4).max() < 0.02
+    assert drawn(half, -0.4).min() > 0.98
     # the nearer keyframe where nothing is known
-    assert compose(first, last, half / 2, found(torch.zeros(1, 4, 64, 64))).max() < 0.02
+    assert drawn(half / 2).max() < 0.02
+    # training blends by the odds
+    blend = compose(first, last, half, found(torch.zeros(1, 4, 64, 64)))
+    torch.testing.assert_close(blend, torch.full_like(blend, 0.5))
 
 
 def test_neighbours_choose_together_by_what_is_at_stake():
