@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import backward_warp
 
 DECISION = 10.0  # how sharply drawing chooses between the keyframes; 1 would fade wherever it is not sure
+KEPT = 0.5  # share of the lines of the emptier keyframe that a drawing has at least
 ACCORD = 6  # cells of two pixels about a place whose choice is made together
 
 
@@ -43,6 +45,12 @@ def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
     return -spacing * way - bow, (1 - spacing) * way - bow
 
 
+def odds_of(spacing: Tensor) -> Tensor:
+    """Logit of how much `first` counts for its nearness alone, from spacing in [0, 1]."""
+    s = spacing.clamp(1e-6, 1 - 1e-6)
+    return ((1 - s) / s).log()
+
+
 def compose(
     first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate, decision: float = 1.0
 ) -> Tensor:
@@ -61,8 +69,7 @@ def compose(
         `last`.
     """
     flow_t0, flow_t1 = end_flows(found.motion, spacing)
-    s = spacing.clamp(1e-6, 1 - 1e-6)
-    share = torch.sigmoid(decision * (found.mask + ((1 - s) / s).log()))
+    share = torch.sigmoid(decision * (found.mask + odds_of(spacing)))
     from_first, from_last = backward_warp(first, flow_t0, "bicubic"), backward_warp(last, flow_t1, "bicubic")
     blend = share * from_first + (1 - share) * from_last
     painted = 4 * spacing * (1 - spacing) * found.residual
@@ -74,6 +81,8 @@ def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -
 
     The network learns the odds. Blended by them, both drawings would show at half strength wherever it cannot
     follow, and each pixel for itself would tear lines. Where the warped keyframes agree it does not matter.
+    Things that leave here and appear there may both lose against paper: where most lines of the picture would
+    be lost, one keyframe is taken for all of it, the nearer one, or about the middle that with more lines.
 
     Args:
         first: (M, 3, H, W) in [0, 1], H and W even.
@@ -82,9 +91,18 @@ def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -
         found: At the same height and width.
     """
     flow_t0, flow_t1 = end_flows(found.motion, spacing)
-    unlike = (backward_warp(first, flow_t0) - backward_warp(last, flow_t1)).abs().mean(1, keepdim=True)
-    mask = agreed(F.avg_pool2d(found.mask, 2), F.avg_pool2d(unlike, 2))
-    return found._replace(mask=F.interpolate(mask, scale_factor=2, mode="bilinear"))
+    from_first, from_last = backward_warp(first, flow_t0), backward_warp(last, flow_t1)
+    unlike = (from_first - from_last).abs().mean(1, keepdim=True)
+    mask = F.interpolate(
+        agreed(F.avg_pool2d(found.mask, 2), F.avg_pool2d(unlike, 2)), scale_factor=2, mode="bilinear"
+    )
+    share = torch.sigmoid(DECISION * (mask + odds_of(spacing)))
+    inks = soft_lines(from_first), soft_lines(from_last)
+    drawn = (share * inks[0] + (1 - share) * inks[1]).mean((1, 2, 3))
+    one, other = (ink.mean((1, 2, 3)) for ink in inks)
+    lost = drawn < KEPT * torch.minimum(one, other)
+    fuller = torch.where(one < other, -0.5, 0.5)
+    return found._replace(mask=torch.where(lost[:, None, None, None], fuller[:, None, None, None], mask))
 
 
 def agreed(mask: Tensor, disagreement: Tensor) -> Tensor:

@@ -72,6 +72,18 @@ def test_compose_takes_one_drawing_whole_where_they_differ():
     torch.testing.assert_close(blend, torch.full_like(blend, 0.5))
 
 
+def test_a_drawing_is_never_empty():
+    """First shows a line on the left, last one on the right, and the mask takes paper at both places."""
+    first, last = torch.ones(2, 1, 3, 64, 64)
+    first[..., 8:56, 12], last[..., 8:56, 50] = 0, 0
+    lost = found(torch.zeros(1, 4, 64, 64))
+    lost.mask[..., :32], lost.mask[..., 32:] = -0.4, 0.4
+    for s, shown in ((0.45, first), (0.2, first), (0.8, last)):
+        spacing = torch.full((1, 1, 64, 64), s)
+        frame = compose(first, last, spacing, decided(first, last, spacing, lost), DECISION)
+        torch.testing.assert_close(frame, shown, atol=0.02, rtol=0)
+
+
 def test_neighbours_choose_together_by_what_is_at_stake():
     mask = torch.full((1, 1, 40, 40), -0.5)
     stake = torch.zeros(1, 1, 40, 40)
