@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -214,6 +215,9 @@ def run_trainer(command: str, args: list[str]) -> None:
         trainer_defaults={"callbacks": Interruption()},
         parser_kwargs={"prog": "inbetween", **options, **dict.fromkeys(TRAINER_COMMANDS, options)},
     )
+    # Lightning does so for GPUs alone; threads that gloo leaves behind may abort the interpreter's exit
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def run_function(command: str, args: list[str]) -> None:
