@@ -130,6 +130,12 @@ class UnpackedScenes(SceneSource):
         look = f"{self.unpacker()} {self.side} ".encode()
         try:
             places = {file: cache / _digest(look + self.identity(file)) for file in files}
+        except OSError as error:
+            raise UserError(
+                f"{error.filename} cannot be read ({error.strerror or error}): mend that, or name it in"
+                " exclude."
+            ) from None
+        try:
             if not all(place.is_dir() for place in places.values()):
                 cache.mkdir(parents=True, exist_ok=True)
                 with FileLock(cache / "lock"), ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -302,6 +302,17 @@ def test_excluded_files_are_not_even_rendered(root: Path, renderings: list[str])
         source(root, exclude=["mesured.json"]).scenes("train")
 
 
+def test_a_file_that_cannot_be_read_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(root / "locked.json")
+
+    def refused(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(UserError, match=rf"{file} cannot be read \(Permission denied\)"):
+        source(root).scenes("train")
+
+
 def test_mistakes_end_in_one_sentence(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"There is no folder .*nowhere"):
         source(root / "nowhere").scenes("train")
