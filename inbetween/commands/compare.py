@@ -28,7 +28,7 @@ from inbetween.commands.scores import (
 from inbetween.data import WindowDataModule
 from inbetween.functional.grid import picture_grid, stacked
 from inbetween.methods.base import SpacedMethod
-from inbetween.metrics import TruthCache, frame_metrics, load_lpips, window_scores
+from inbetween.metrics import EndPointError, TruthCache, frame_metrics, load_lpips, window_scores
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch
 
@@ -83,6 +83,7 @@ def compare(
     batches = data.test_dataloader()
     network, cache = load_lpips(lpips_backbone), TruthCache()
     measured = [frame_metrics(network, cache).to(fabric.device) for _ in rows]
+    motions = [EndPointError().to(fabric.device) for _ in rows]
     seconds = [0.0] * len(rows)
     names: dict[int, str] = {}
     truth: dict[int, Tensor] = {}
@@ -107,14 +108,21 @@ def compare(
             if errors is not None:
                 rows[place].doubts |= doubts(errors, batch)
             measured[place].update(frames, batch)
+            if "flow_t0" in batch:
+                with fabric.autocast(), torch.no_grad():
+                    flows = method.flows(batch)
+                if flows is not None:
+                    motions[place].update(flows, batch)
             for number in rows_shown:
                 index = indices[number]
                 truth[index], rows[place].pictures[index] = pictures(frames, batch, number)
-    for row, metrics, took in zip(rows, measured, seconds, strict=True):
+    for row, metrics, motion, took in zip(rows, measured, motions, seconds, strict=True):
         row.seconds_per_frame = took / (len(names) * data.spec.between)
+        found = window_scores(metrics) | {"end_point_error": motion.per_window()}
         row.scores = {
             key: dict(zip(index.tolist(), score.tolist(), strict=True))
-            for key, (score, index) in window_scores(metrics).items()
+            for key, (score, index) in found.items()
+            if len(score)
         }
     summary = [summarise(row, names) for row in rows]
     print(table(summary, len(names), split))

@@ -23,6 +23,7 @@ FIGURES = {
     "coherence_gap": (3, False),
     "warping_error": (4, False),
     "line_distance": (1, False),
+    "end_point_error": (2, False),
 }
 PARTS = ("mean", "low", "high")
 COVERAGE = 0.8  # share of windows kept when a method may hand back those it is least sure of

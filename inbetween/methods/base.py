@@ -72,6 +72,14 @@ class Method(L.LightningModule, ABC):
         """Frames (B, N, 3, H, W) of a batch, seeded by each sample's own seed."""
         return self.interpolate(batch["first"], batch["last"], batch["t"], generators(batch["seed"]))
 
+    def flows(self, batch: WindowBatch) -> Tensor | None:
+        """What `draw` warps a batch's keyframes along, where that is all it does; else None.
+
+        Returns:
+            (B, N, 4, H, W) in pixels, from each drawing to first (x, y) and to last (x, y).
+        """
+        return None
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Name the method, so that a checkpoint is never loaded into another one.
 

@@ -1,9 +1,11 @@
 """Optical flow: warp both keyframes to t along a classical flow, then blend."""
 
+import torch
 from torch import Tensor
 
 from inbetween.methods.base import Generators, Method
 from inbetween.modules.classical_flow import Algorithm, two_way_flow, warped_blend
+from inbetween.types import WindowBatch
 
 
 class OpticalFlow(Method):
@@ -29,3 +31,9 @@ class OpticalFlow(Method):
         """See `Method.interpolate`."""
         flows = two_way_flow(first[:, :3], last[:, :3], self.algorithm)
         return warped_blend(first, last, t, *flows)
+
+    def flows(self, batch: WindowBatch) -> Tensor:
+        """See `Method.flows`."""
+        flow_01, flow_10 = two_way_flow(batch["first"], batch["last"], self.algorithm)
+        t = batch["t"].float()[:, :, None, None, None]
+        return torch.cat([t * flow_10[:, None], (1 - t) * flow_01[:, None]], dim=2)

@@ -15,7 +15,7 @@ from inbetween.functional.lines import distance_to_lines, line_mask, soft_lines
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generators
 from inbetween.functional.warp import backward_warp
-from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod
+from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod, even_spacing
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.modules.composition import Intermediate, compose, end_flows
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
@@ -250,8 +250,14 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     def interpolate_spaced(self, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
         """See `SpacedMethod.interpolate_spaced`."""
-        frames, errors = draw_spaced(self.network, first, last, spacing, self.prior, self.work_side)
-        return frames.clamp(0, 1), errors
+        drawn = draw_spaced(self.network, first, last, spacing, self.prior, self.work_side)
+        return drawn.frames.clamp(0, 1), drawn.errors
+
+    def flows(self, batch: WindowBatch) -> Tensor:
+        """See `Method.flows`."""
+        first, last = batch["first"], batch["last"]
+        spacing = even_spacing(first, batch["t"])
+        return draw_spaced(self.network, first, last, spacing, self.prior, self.work_side).flows
 
 
 def _cut_for_perception(side: int, batch: WindowBatch) -> tuple[slice | EllipsisType, ...]:

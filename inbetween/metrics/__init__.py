@@ -3,6 +3,7 @@
 from inbetween.metrics.backbone import load_lpips
 from inbetween.metrics.bootstrap import bootstrap_interval
 from inbetween.metrics.collection import frame_metrics, window_scores
+from inbetween.metrics.end_point_error import EndPointError
 from inbetween.metrics.fidelity import PSNR, SSIM
 from inbetween.metrics.line_distance import LineDistance
 from inbetween.metrics.perceptual import LPIPS, CoherenceGap, PerceptualDistances, TemporalCoherence
@@ -16,6 +17,7 @@ __all__ = [
     "SSIM",
     "VERDICTS",
     "CoherenceGap",
+    "EndPointError",
     "LineDistance",
     "PerceptualDistances",
     "TemporalCoherence",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,12 +10,20 @@ from torch.nn import functional as F
 
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.modules.classical_flow import two_way_flow
-from inbetween.modules.composition import DECISION, Intermediate, compose, decided
+from inbetween.modules.composition import DECISION, Intermediate, compose, decided, end_flows
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 
 Prior = Literal["dis", "farneback", "none"]
 PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache
 WORK_SIDE = 384  # longer side in pixels at which motion is estimated: about what training shows
+
+
+class Drawn(NamedTuple):
+    """In-betweens, and what is known of them."""
+
+    frames: Tensor  # (B, N, C, H, W) float32, about in the range of the keyframes
+    errors: Tensor  # (B, N, 1, H, W) in [0, 1]: each pixel's expected absolute error
+    flows: Tensor  # (B, N, 4, H, W) in pixels: what the keyframes were warped along, to first, to last
 
 
 def prior_flow(first: Tensor, last: Tensor, prior: Prior, blind: Tensor | None = None) -> Tensor:
@@ -45,7 +53,7 @@ def draw_spaced(
     spacing: Tensor,
     prior: Prior = "dis",
     work_side: int = WORK_SIDE,
-) -> tuple[Tensor, Tensor]:
+) -> Drawn:
     """Draw in-betweens at any size: motion is estimated small, pictures are warped whole.
 
     Args:
@@ -55,16 +63,12 @@ def draw_spaced(
         spacing: (B, N, 1, H, W) in [0, 1].
         prior: See `prior_flow`.
         work_side: Longer side in pixels; larger pictures are shrunk to it for the network.
-
-    Returns:
-        The frames (B, N, C, H, W) float32, about in the range of the keyframes, and the expected absolute
-        error of each pixel (B, N, 1, H, W) in [0, 1].
     """
     windows, count, _, height, width = spacing.shape
     shrink = max(1.0, max(height, width) / work_side)
     size = round(height / shrink), round(width / shrink)
     at_once = max(1, PIXELS_AT_ONCE // (count * height * width))
-    frames, errors = [], []
+    frames, errors, flows = [], [], []
     for begin in range(0, windows, at_once):
         rows = slice(begin, begin + at_once)
         pair = [image[rows].float() for image in (first, last)]
@@ -80,10 +84,9 @@ def draw_spaced(
         whole = [image.repeat_interleave(count, 0) for image in pair]
         frames.append(compose(whole[0], whole[1], maps.flatten(0, 1), found, DECISION))
         errors.append(found.error.exp().clamp(0, 1))
-    return (
-        torch.cat(frames).view(windows, count, -1, height, width),
-        torch.cat(errors).view(windows, count, 1, height, width),
-    )
+        flows.append(torch.cat(end_flows(found.motion, maps.flatten(0, 1)), dim=1))
+    whole_shape = windows, count, -1, height, width
+    return Drawn(*(torch.cat(parts).view(whole_shape) for parts in (frames, errors, flows)))
 
 
 def _shrunk(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -221,3 +221,17 @@ def test_differences_are_taken_window_by_window(compare: Compare) -> None:
     assert float(found["low"]) <= float(found["mean"]) <= float(found["high"])
     # less is better
     assert float(found["better"]) == pytest.approx(sum(gap < 0 for gap in gaps) / 6)
+
+
+def test_end_point_error_where_motion_is_known(compare: Compare, tmp_path: Path) -> None:
+    cels = {
+        "data": {
+            "source": {"class_path": "inbetween.data.SyntheticCels", "init_args": {"truth": "targets"}},
+            "val_windows": 2,
+        }
+    }
+    report = compare("--config", write_yaml(tmp_path / "cels.yaml", cels))
+    found = {line["method"]: line["figures"].get("end_point_error") for line in report["methods"]}
+    assert found["hold"] is None  # warps nothing
+    assert found["dis"]["n"] == 2
+    assert found["dis"]["mean"] > 0

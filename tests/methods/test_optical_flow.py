@@ -2,7 +2,9 @@ import pytest
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
+from inbetween.functional.warp import backward_warp
 from inbetween.methods import CrossFade, OpticalFlow
+from tests.tiny import random_batch
 
 
 def moving_square(shift: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -38,6 +40,15 @@ def test_the_square_is_where_t_says():
     start = (1 - first[0].mean(0)).clamp_min(0)
     begin = (start * torch.arange(128)).sum() / start.sum()
     torch.testing.assert_close(centre - begin, torch.tensor([2.0, 6.0]), atol=0.5, rtol=0)
+
+
+def test_frames_are_warped_along_its_flows():
+    first, _, last = moving_square(8)
+    batch = random_batch(1) | {"first": first, "last": last, "t": torch.tensor([[0.25, 0.75]])}
+    method = OpticalFlow("dis")
+    for frame, flow, t in zip(method.draw(batch)[0], method.flows(batch)[0], (0.25, 0.75), strict=True):
+        from_first, from_last = backward_warp(first, flow[None, :2]), backward_warp(last, flow[None, 2:])
+        torch.testing.assert_close(frame[None], (1 - t) * from_first + t * from_last)
 
 
 def test_still_picture_stays_still():

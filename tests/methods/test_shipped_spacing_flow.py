@@ -5,10 +5,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from inbetween.commands.methods import load_method
+from inbetween.data import SyntheticCels
 from inbetween.data.cels import CelScene
-from inbetween.methods import SpacingFlow
+from inbetween.data.source import WindowSpec
+from inbetween.methods import OpticalFlow, SpacingFlow
+from inbetween.metrics import EndPointError
 from inbetween.paths import find_checkpoint, find_config
 
 SIZE = (192, 192)
@@ -50,3 +54,15 @@ def test_drawn_parts_are_where_the_spacing_map_says(method: SpacingFlow) -> None
             off.append(float(np.abs(nearest - maps[half][0, :, part])[moving].mean()))
     assert len(off) >= 12
     assert np.mean(off) < 0.05
+
+
+def test_its_flows_are_nearer_to_the_truth_than_the_classical_ones(method: SpacingFlow) -> None:
+    windows = SyntheticCels(truth="targets").dataset("val", WindowSpec(between=1, size=SIZE))
+    batch = default_collate([windows[0, index] for index in range(8)])
+    errors = []
+    for one in (method, OpticalFlow("dis")):
+        metric = EndPointError()
+        metric.update(one.flows(batch), batch)
+        errors.append(metric.per_window()[0])
+    assert errors[0].mean() < 0.75 * errors[1].mean()
+    assert (errors[0] < errors[1]).float().mean() > 0.6
