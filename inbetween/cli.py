@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import re
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import load_weights, read_checkpoint, read_yaml
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError, user_error_behind
+from inbetween.messages import one_sentence, quiet
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
 from inbetween.paths import find_config
@@ -238,88 +236,3 @@ def run_function(command: str, args: list[str]) -> None:
     if function is not benchmark:
         given.pop("config")
     function(**given.as_dict())
-
-
-# What jsonargparse says, and what is said instead.
-REWORDED = (
-    (r"[Uu]nrecognized arguments: (--\S+).*", r"There is no key \1"),
-    (r"[Uu]nrecognized arguments: (.*)", r"\1 is no key and belongs to none"),
-    (r"Subcommand '\w+' does not accept option '(.+?)'", r"There is no key \1"),
-    (r".*?Problem with given class_path '(.+?)': Option '(.+?)' is not accepted.*", r"\1 has no key \2"),
-    (
-        r".*?Problem with given class_path '(\S+)\.(\w+)': module '\1' has no attribute.*",
-        r"There is no class \2 in \1",
-    ),
-    (
-        r".*?Problem with given class_path '(.+?)': No module named '(.+?)'.*",
-        r"There is no class \1: no module \2",
-    ),
-    (r".*?Problem with given class_path '(.+?)': (.+?)( - .*|$)", r"\1 cannot be made: \2"),
-    (r".*?Import path (\S+) does not correspond to a subclass of (\w+).*", r"\1 is no \2"),
-    (
-        r"Parser key \"(.+?)\"(?: element \d+)?: Expected a (?:<class '(\w+)'>|typing\.(.+?)|(.+?))\."
-        r" Got value: (.*)",
-        r"\1 is \5, expected \2\3\4",
-    ),
-    (
-        r"Parser key \"(.+?)\": Does not validate against any of the Union subtypes"
-        r" Subtypes: \[(?:<class '(\w+)'>|typing\.(.+?)), <class 'NoneType'>\] .*Given value: (.*)",
-        r"\1 is \4, expected \2\3",
-    ),
-    (
-        r"the following arguments are required: (.+)",
-        r"Required keys are missing: \1; give an experiment such as --config exp1.yaml",
-    ),
-)
-
-
-def one_sentence(error: ArgumentError) -> str:
-    """The message of jsonargparse in one line of plain words, without the types it tried in vain."""
-    text = " ".join(str(error).split()).rstrip(".")
-    text = re.sub(rf"\b({'|'.join(TRAINER_COMMANDS)})\.(?=data|model)", "", text)
-    for pattern, words in REWORDED:
-        found = re.fullmatch(pattern, text)
-        if found:
-            text = found.expand(words)
-            break
-    return f"{text}; `--help` lists the keys."
-
-
-def quiet() -> None:
-    """Silence what Lightning says that its users can do nothing about."""
-    # bf16-mixed keeps its weights in float32, which is what the summary counts
-    warnings.filterwarnings("ignore", message=".*Precision bf16-mixed is not supported by the model summary")
-    # Lightning 2.6 with torch 2.14
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec")
-    # a frozen backbone stays in evaluation mode on purpose
-    warnings.filterwarnings("ignore", message=".*module.s. in eval mode at the start of training")
-    # cels are drawn, frames come from a memory map: workers are an option, not a need
-    warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
-    # jsonargparse 4.5x on what LightningCLI 2.6 calls
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning")
-    # the door has taken the process's arguments and hands them on
-    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-    # a run that goes on, or a test of one, writes to a folder of its own
-    warnings.filterwarnings("ignore", message="The dirpath has changed")
-    # `FrameMetrics` has gathered its figures from all processes
-    warnings.filterwarnings("ignore", message=".*It is recommended to use `self.log")
-    # `Method.on_save_checkpoint` leaves networks out of the hyperparameters
-    warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module` and is already saved")
-    # nothing is trained by validate, test and predict
-    warnings.filterwarnings("ignore", message=".*`max_epochs` was not set")
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
-        logging.getLogger(name).addFilter(is_news)
-
-
-def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of Lightning's tells more than the config, what is not there, and what to buy."""
-    known = (
-        "Seed set to",
-        "GPU available: False",
-        "TPU available: False",
-        "Using bfloat16 Automatic",
-        "💡 Tip",
-        "\nDetected Keyboard",
-        "An Keyboard",
-    )
-    return not record.getMessage().startswith(known)

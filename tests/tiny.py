@@ -113,3 +113,11 @@ def random_batch(
         "seed": torch.arange(size) + 100,
         "name": [f"animation/scene/{row}-{row + between + 1}" for row in range(size)],
     }
+
+
+def blobs(shift: int = 0, size: int = 64) -> torch.Tensor:
+    """Dark smooth blobs on white, moved right by `shift` pixels."""
+    generator = torch.Generator().manual_seed(3)
+    coarse = torch.rand(1, 3, size // 8, size // 8, generator=generator)
+    picture = torch.nn.functional.interpolate(coarse, size=(size, size), mode="bicubic").clamp(0, 1)
+    return picture.roll(shift, dims=-1)

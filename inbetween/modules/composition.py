@@ -82,7 +82,7 @@ def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -
     The network learns the odds. Blended by them, both drawings would show at half strength wherever it cannot
     follow, and each pixel for itself would tear lines. Where the warped keyframes agree it does not matter.
     Things that leave here and appear there may both lose against paper: where most lines of the picture would
-    be lost, one keyframe is taken for all of it, the nearer one, or about the middle that with more lines.
+    be lost, one keyframe is taken for all of it: the nearer one, or about the middle that with more lines.
 
     Args:
         first: (M, 3, H, W) in [0, 1], H and W even.
@@ -101,7 +101,9 @@ def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -
     drawn = (share * inks[0] + (1 - share) * inks[1]).mean((1, 2, 3))
     one, other = (ink.mean((1, 2, 3)) for ink in inks)
     lost = drawn < KEPT * torch.minimum(one, other)
-    fuller = torch.where(one < other, -0.5, 0.5)
+    alike = (one - other).abs() < 1e-3 * one
+    prefers_first = torch.where(alike, spacing.mean((1, 2, 3)) <= 0.5, one > other)
+    fuller = torch.where(prefers_first, 0.5, -0.5)
     return found._replace(mask=torch.where(lost[:, None, None, None], fuller[:, None, None, None], mask))
 
 

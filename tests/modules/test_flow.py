@@ -1,97 +1,10 @@
 import torch
-from torch.nn import functional as F
 
-from inbetween.modules.composition import DECISION, Intermediate, agreed, compose, decided, end_flows
+from inbetween.modules.composition import compose
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.guesses import Evidence, Guesses
 from inbetween.modules.matching import matching_loss
-
-
-def blobs(shift: int = 0, size: int = 64) -> torch.Tensor:
-    """Dark smooth blobs on white, moved right by `shift` pixels."""
-    generator = torch.Generator().manual_seed(3)
-    coarse = torch.rand(1, 3, size // 8, size // 8, generator=generator)
-    picture = F.interpolate(coarse, size=(size, size), mode="bicubic").clamp(0, 1)
-    return picture.roll(shift, dims=-1)
-
-
-def found(motion: torch.Tensor, mask: float = 0.0, residual: float = 0.0) -> Intermediate:
-    count, _, height, width = motion.shape
-    return Intermediate(
-        motion,
-        torch.full((count, 1, height, width), mask),
-        torch.full((count, 3, height, width), residual),
-        torch.zeros(count, 1, height, width),
-        [],
-    )
-
-
-def test_end_flows_meet_the_keyframes_and_keep_the_spacing():
-    motion, spacing = torch.randn(2, 4, 5, 6), torch.rand(2, 1, 5, 6)
-    flow_t0, flow_t1 = end_flows(motion, spacing)
-    torch.testing.assert_close(flow_t1 - flow_t0, motion[:, :2])
-    at_first, _ = end_flows(motion, torch.zeros(2, 1, 5, 6))
-    _, at_last = end_flows(motion, torch.ones(2, 1, 5, 6))
-    assert at_first.abs().max() == 0
-    assert at_last.abs().max() == 0
-
-
-def test_compose_reaches_the_keyframes_whatever_the_network_says():
-    first, last = blobs(), blobs(9)
-    wild = found(torch.randn(1, 4, 64, 64) * 20, mask=3.0, residual=0.7)
-    at_first = compose(first, last, torch.zeros(1, 1, 64, 64), wild)
-    at_last = compose(first, last, torch.ones(1, 1, 64, 64), wild)
-    torch.testing.assert_close(at_first, first, atol=1e-4, rtol=0)
-    torch.testing.assert_close(at_last, last, atol=1e-4, rtol=0)
-
-
-def test_compose_moves_opacity_with_colour_and_leaves_the_residual_out_of_it():
-    motion = torch.zeros(1, 4, 64, 64)
-    motion[:, 0] = 8
-    first, last = (torch.cat([blobs(shift), blobs(shift)[:, :1]], dim=1) for shift in (0, 8))
-    frame = compose(first, last, torch.full((1, 1, 64, 64), 0.5), found(motion, residual=0.1))
-    expected = blobs(4)[:, :1]
-    torch.testing.assert_close(frame[..., 8:-8][:, 3:], expected[..., 8:-8], atol=1e-4, rtol=0)
-    torch.testing.assert_close(frame[..., 8:-8][:, :1], expected[..., 8:-8] + 0.1, atol=1e-4, rtol=0)
-
-
-def test_compose_takes_one_drawing_whole_where_they_differ():
-    first, last = torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)
-    half = torch.full((1, 1, 64, 64), 0.5)
-
-    def drawn(spacing: torch.Tensor, mask: float = 0.0) -> torch.Tensor:
-        what = found(torch.zeros(1, 4, 64, 64), mask=mask)
-        return compose(first, last, spacing, decided(first, last, spacing, what), DECISION)
-
-    assert drawn(half, 0.4).max() < 0.02
-    assert drawn(half, -0.4).min() > 0.98
-    # the nearer keyframe where nothing is known
-    assert drawn(half / 2).max() < 0.02
-    # training blends by the odds
-    blend = compose(first, last, half, found(torch.zeros(1, 4, 64, 64)))
-    torch.testing.assert_close(blend, torch.full_like(blend, 0.5))
-
-
-def test_a_drawing_is_never_empty():
-    """First shows a line on the left, last one on the right, and the mask takes paper at both places."""
-    first, last = torch.ones(2, 1, 3, 64, 64)
-    first[..., 8:56, 12], last[..., 8:56, 50] = 0, 0
-    lost = found(torch.zeros(1, 4, 64, 64))
-    lost.mask[..., :32], lost.mask[..., 32:] = -0.4, 0.4
-    for s, shown in ((0.45, first), (0.2, first), (0.8, last)):
-        spacing = torch.full((1, 1, 64, 64), s)
-        frame = compose(first, last, spacing, decided(first, last, spacing, lost), DECISION)
-        torch.testing.assert_close(frame, shown, atol=0.02, rtol=0)
-
-
-def test_neighbours_choose_together_by_what_is_at_stake():
-    mask = torch.full((1, 1, 40, 40), -0.5)
-    stake = torch.zeros(1, 1, 40, 40)
-    mask[..., 18:22, 18:22], stake[..., 18:22, 18:22] = 1.0, 0.5
-    one = agreed(mask, stake)
-    assert one[..., 12:28, 12:28].min() > 0.8
-    torch.testing.assert_close(one[..., :4, :4], mask[..., :4, :4])
-    torch.testing.assert_close(agreed(mask * 0 + 0.3, stake), mask * 0 + 0.3)
+from tests.tiny import blobs
 
 
 def test_a_new_network_believes_the_classical_flow():
