@@ -56,8 +56,9 @@ class Matcher(nn.Module):
 
     def affinity(self, queries: Tensor, keys: Tensor, distance: Tensor) -> Tensor:
         """Logits (B, P, n) float32 of (B, P, 64) against (B, n, 64), `log_distance` (P, n) or (B, P, n)."""
-        products = (queries @ keys.transpose(1, 2)).float()
-        return self.log_scale.exp() * products - self.log_penalty.exp() * distance
+        # whatever is as large as the logits costs as much as their product
+        products = (self.log_scale.exp() * queries) @ keys.transpose(1, 2)
+        return torch.addcmul(products.float(), distance, -self.log_penalty.exp())
 
 
 @lru_cache(maxsize=4)
@@ -192,6 +193,7 @@ def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, 
     at = at.flatten(2).transpose(1, 2)  # (B, P, 4)
     weight = weight.flatten(1)
     limits = at.new_tensor([width - 1, height - 1])
+    steps = at.new_tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
     features = [f.flatten(2).transpose(1, 2) for f in (first, last)]
     total, mass = at.new_zeros(()), at.new_zeros(())
     for query, key, source, target in (
@@ -206,16 +208,12 @@ def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, 
         apart = log_distance(height, width, 1, at.device)[index]
         logs = matcher.affinity(asked, key, apart).log_softmax(2)
         corner = goal.nan_to_num().floor()
-        share = goal.nan_to_num() - corner
-        likelihood = torch.zeros_like(weight)
-        for dx in (0, 1):
-            for dy in (0, 1):
-                near = (corner + corner.new_tensor([dx, dy])).clamp(min=0).minimum(limits)
-                place = (near[..., 1] * width + near[..., 0]).long()
-                part = (share[..., 0] if dx else 1 - share[..., 0]) * (
-                    share[..., 1] if dy else 1 - share[..., 1]
-                )
-                likelihood = likelihood + part * logs.gather(2, place[..., None])[..., 0]
+        share = (goal.nan_to_num() - corner)[:, :, None]
+        # the four cells about the goal, (B, P, 4, 2), and how much of it is in each
+        about = (corner[:, :, None] + steps).clamp(min=0).minimum(limits)
+        place = (about[..., 1] * width + about[..., 0]).long()
+        parts = torch.where(steps > 0, share, 1 - share).prod(3)
+        likelihood = (parts * logs.gather(2, place)).sum(2)
         counts = weight * inside
         total, mass = total - (counts * likelihood).sum(), mass + counts.sum()
     return total / mass.clamp(min=1)
