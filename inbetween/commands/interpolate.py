@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from inbetween.commands.drawing import draw_between, draws_by_chance
+from inbetween.commands.drawing import draw_between, draws_by_chance, versions_of
 from inbetween.commands.methods import load_method
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, find_pictures, one_size, read_keyframes, read_spacing_map
@@ -64,7 +64,8 @@ def interpolate(
         hold: Frames that each drawing is shown for: 2 is "on twos". Each is written that often.
         cuts: Between keyframes of two different shots `hold` repeats the first one, `draw` draws.
         candidates: How many versions to draw, each in a folder of its own: `candidate_1`, `candidate_2`, ...
-            For methods that draw by chance.
+            For methods that draw by chance, and those that know more than one drawing: spacing flow's
+            second takes more of the first keyframe where both disagree, its third more of the last.
         seed: Decides what methods that draw by chance come up with.
         precision: bf16-mixed runs networks in bfloat16 where that is safe.
         accelerator: As Lightning's Trainer takes it.
@@ -94,8 +95,14 @@ def interpolate(
             f"{type(artist).__name__} ({config}) takes no spacing map: leave out --method, or give --t"
             " instead."
         )
-    if candidates > 1 and not draws_by_chance(artist, fabric):
-        raise UserError(f"{type(artist).__name__} ({config}) has one answer only: leave out --candidates.")
+    versions = versions_of(artist)
+    if candidates > versions and not draws_by_chance(artist, fabric):
+        has = f"{type(artist).__name__} ({config}) has"
+        raise UserError(
+            f"{has} {versions} answers: give --candidates {versions} or less."
+            if versions > 1
+            else f"{has} one answer only: leave out --candidates."
+        )
     folder = SequenceFolder(output.expanduser(), candidates, hold)
     job = {
         "keyframes": [state_of(path) for path in keys.paths],
@@ -132,7 +139,9 @@ def interpolate(
             else:
                 place, chance = places.between(pair), sample_seed(seed, candidate, pair)
                 with fabric.autocast(), torch.no_grad():
-                    drawings, errors = draw_between(artist, first, last, place, chance, keys.transparent)
+                    drawings, errors = draw_between(
+                        artist, first, last, place, chance, keys.transparent, candidate % versions
+                    )
                 if isinstance(artist, SpacedMethod) and artist.verdict_limits and errors is not None:
                     expected = errors.flatten(1).mean(1).tolist()
                     folder.judge(candidate, frames[pair][1:step], expected, artist.verdict_limits)

@@ -134,9 +134,13 @@ class SpacedMethod(Method):
     #: Mean expected error of a drawing up to which it is `easy`, and up to which it is to be checked; one
     #: beyond is to be redrawn. None says nothing.
     verdict_limits: tuple[float, float] | None = None
+    #: How many drawings it knows for one place, without chance.
+    versions: ClassVar[int] = 1
 
     @abstractmethod
-    def interpolate_spaced(self, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
+    def interpolate_spaced(
+        self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """Draw the frames where the motion has gone as far as `spacing` says.
 
         Args:
@@ -144,6 +148,7 @@ class SpacedMethod(Method):
             last: (B, 3, H, W) in [0, 1].
             spacing: (B, N, 1, H, W) in [0, 1] at the drawn frames' own pixels: 0 shows what is there as in
                 `first`, 1 as in `last`.
+            version: Which of its drawings, from 0, the likeliest, to `versions` - 1.
 
         Returns:
             The frames (B, N, 3, H, W) float32 in [0, 1], and the expected absolute error of each pixel

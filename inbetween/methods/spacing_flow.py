@@ -17,7 +17,7 @@ from inbetween.functional.seeds import generators
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod, even_spacing
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.composition import Intermediate, compose, end_flows
+from inbetween.modules.composition import LEAN, Intermediate, compose, end_flows
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.noising import drawn_each
@@ -81,6 +81,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     reaches_keyframes = True
     moves_opacity = True
+    versions = 3
 
     def __init__(
         self,
@@ -248,9 +249,12 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             blind,
         )
 
-    def interpolate_spaced(self, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
-        """See `SpacedMethod.interpolate_spaced`."""
-        drawn = draw_spaced(self.network, first, last, spacing, self.prior, self.work_side)
+    def interpolate_spaced(
+        self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        """See `SpacedMethod.interpolate_spaced`; versions 1 and 2 take more of first, and more of last."""
+        lean = (0.0, LEAN, -LEAN)[version]
+        drawn = draw_spaced(self.network, first, last, spacing, self.prior, self.work_side, lean)
         return drawn.frames.clamp(0, 1), drawn.errors
 
     def flows(self, batch: WindowBatch) -> Tensor:

@@ -12,6 +12,7 @@ from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import backward_warp
 
 DECISION = 10.0  # how sharply drawing chooses between the keyframes; 1 would fade wherever it is not sure
+LEAN = 1.0  # of a drawing that leans to one keyframe: logit by which that counts more
 KEPT = 0.5  # share of the lines of the emptier keyframe that a drawing has at least
 ACCORD = 6  # cells of two pixels about a place whose choice is made together
 

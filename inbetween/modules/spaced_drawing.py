@@ -53,6 +53,7 @@ def draw_spaced(
     spacing: Tensor,
     prior: Prior = "dis",
     work_side: int = WORK_SIDE,
+    lean: float = 0.0,
 ) -> Drawn:
     """Draw in-betweens at any size: motion is estimated small, pictures are warped whole.
 
@@ -63,6 +64,7 @@ def draw_spaced(
         spacing: (B, N, 1, H, W) in [0, 1].
         prior: See `prior_flow`.
         work_side: Longer side in pixels; larger pictures are shrunk to it for the network.
+        lean: Logit by which first counts more, where both keyframes disagree; below 0, last.
     """
     windows, count, _, height, width = spacing.shape
     shrink = max(1.0, max(height, width) / work_side)
@@ -79,6 +81,7 @@ def draw_spaced(
         flow_01, flow_10 = prior_flow(small[0], small[1], prior)
         found: Intermediate = network(small[0], small[1], small_maps, flow_01, flow_10)
         shrunk = [image.repeat_interleave(count, 0) for image in small]
+        found = found._replace(mask=found.mask + lean)
         found = decided(shrunk[0], shrunk[1], small_maps.flatten(0, 1), found)
         found = _cut(found, size, (height, width))
         whole = [image.repeat_interleave(count, 0) for image in pair]

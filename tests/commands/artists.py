@@ -10,7 +10,9 @@ from inbetween.methods.base import Generators, Method, SpacedMethod
 class Painter(SpacedMethod):
     """Paints how far each pixel has gone: brightness is spacing."""
 
-    def interpolate_spaced(self, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
+    def interpolate_spaced(
+        self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+    ) -> tuple[Tensor, Tensor]:
         return spacing.expand(-1, -1, 3, -1, -1), torch.zeros_like(spacing)
 
 
@@ -19,8 +21,21 @@ class Judge(Painter):
 
     verdict_limits = (0.3, 0.6)
 
-    def interpolate_spaced(self, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
+    def interpolate_spaced(
+        self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+    ) -> tuple[Tensor, Tensor]:
         return super().interpolate_spaced(first, last, spacing)[0], spacing
+
+
+class Waverer(SpacedMethod):
+    """Paints black, or else white."""
+
+    versions = 2
+
+    def interpolate_spaced(
+        self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        return torch.full_like(spacing, version).expand(-1, -1, 3, -1, -1), torch.zeros_like(spacing)
 
 
 class Gambler(Method):

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from inbetween.__main__ import main
-from tests.commands.artists import Gambler, Judge, OpaqueCrossFade, Painter
+from tests.commands.artists import Gambler, Judge, OpaqueCrossFade, Painter, Waverer
 
 Draw = Callable[..., Path]
 Refused = Callable[..., str]
@@ -282,6 +282,22 @@ def test_candidates_differ_and_repeat_with_their_seed(
     assert names(single) == [f"{number:04d}.png" for number in range(5)]
 
 
+def test_candidates_of_a_method_that_knows_two_drawings(
+    draw: Draw,
+    flat: Paint,
+    artist: Callable[[type], str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    args = ["--keyframes", *flat(0, 9), "--method", artist(Waverer), "--candidates"]
+    out = draw(*args, 2)
+    drawings = [np.asarray(Image.open(out / f"candidate_{k}" / "0001.png")) for k in (1, 2)]
+    assert [int(drawing.max()) for drawing in drawings] == [0, 255]
+    assert main(arguments(*args, 3, "--output", tmp_path / "three")) == 2
+    assert "has 2 answers: give --candidates 2 or less." in capsys.readouterr().err
+    assert not (tmp_path / "three").exists()
+
+
 def test_a_spacing_map_says_how_far_each_region_has_gone(
     draw: Draw, flat: Paint, painter: str, tmp_path: Path
 ) -> None:
@@ -360,7 +376,9 @@ def test_a_job_goes_on_where_it_stopped(
 
     paint = Painter.interpolate_spaced
 
-    def tired(self: Painter, first: Tensor, last: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
+    def tired(
+        self: Painter, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+    ) -> tuple[Tensor, Tensor]:
         calls.append(round(float(first.mean()) * 255))
         if len(calls) == 3:
             raise KeyboardInterrupt

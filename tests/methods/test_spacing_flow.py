@@ -118,6 +118,21 @@ def test_the_same_weights_draw_with_any_prior_and_with_none():
     assert (frames["none"] - frames["dis"]).abs().max() > 0.01
 
 
+def test_versions_lean_to_either_keyframe():
+    """A new network has no opinion: where the keyframes disagree each version takes its own whole."""
+    torch.manual_seed(0)
+    method = SpacingFlow(prior="none")
+    first, last = torch.rand(2, 1, 3, 48, 64).round()  # nothing to follow
+    spacing = torch.full((1, 1, 1, 48, 64), 0.5)
+    frames = [method.interpolate_spaced(first, last, spacing, version)[0][0, 0] for version in range(3)]
+    for frame, own, other in ((frames[1], first[0], last[0]), (frames[2], last[0], first[0])):
+        assert (frame - own).abs().mean() < 0.02
+        assert (frame - other).abs().mean() > 0.4
+    assert len(frames) == method.versions
+    # the likeliest is neither
+    assert min((frames[0] - frame).abs().mean() for frame in frames[1:]) > 0.02
+
+
 def test_training_leaves_the_prior_out_now_and_then(cels, monkeypatch):
     told = []
     method = SpacingFlow(crop=64, prior_dropout=0.5, perceptual_weight=0.0).train()
