@@ -13,7 +13,11 @@ from inbetween.functional.warp import backward_warp
 
 DECISION = 10.0  # how sharply drawing chooses between the keyframes; 1 would fade wherever it is not sure
 LEAN = 1.0  # of a drawing that leans to one keyframe: logit by which that counts more
-KEPT = 0.5  # share of the lines of the emptier keyframe that a drawing has at least
+SURE = 0.5  # logit of a keyframe that is taken to keep lines
+KEPT = 0.5  # share of the disputed lines of the emptier keyframe that a drawing has at least
+UNLIKE = 0.1  # of [0, 1]: difference of colour from which both keyframes are in dispute
+LEAST = 0.002  # share of a place that lines cover from which they count
+CELL = 8  # pixels of a place at which lines are counted
 ACCORD = 6  # cells of two pixels about a place whose choice is made together
 
 
@@ -82,8 +86,6 @@ def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -
 
     The network learns the odds. Blended by them, both drawings would show at half strength wherever it cannot
     follow, and each pixel for itself would tear lines. Where the warped keyframes agree it does not matter.
-    Things that leave here and appear there may both lose against paper: where most lines of the picture would
-    be lost, one keyframe is taken for all of it: the nearer one, or about the middle that with more lines.
 
     Args:
         first: (M, 3, H, W) in [0, 1], H and W even.
@@ -97,15 +99,39 @@ def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -
     mask = F.interpolate(
         agreed(F.avg_pool2d(found.mask, 2), F.avg_pool2d(unlike, 2)), scale_factor=2, mode="bilinear"
     )
+    disputed = unlike > UNLIKE
+    inks = soft_lines(from_first) * disputed, soft_lines(from_last) * disputed
+    return found._replace(mask=_kept(_kept(mask, inks, spacing, 1 / 4), inks, spacing, 2))
+
+
+def _kept(mask: Tensor, inks: tuple[Tensor, Tensor], spacing: Tensor, part: float) -> Tensor:
+    """A mask (M, 1, H, W) that loses no more lines than it must.
+
+    A thing that leaves one place and appears at another, and is not followed, may lose against paper at both.
+    Where most of the disputed lines about a place would go, one keyframe is taken all about it: the fuller
+    one, or of equally full ones the nearer one.
+
+    Args:
+        mask: Logits.
+        inks: Disputed lines of both warped keyframes, (M, 1, H, W) in [0, 1].
+        spacing: (M, 1, H, W) in [0, 1].
+        part: What "about" is: the side of a square, in longer sides of the picture; the whole picture at 2.
+    """
     share = torch.sigmoid(DECISION * (mask + odds_of(spacing)))
-    inks = soft_lines(from_first), soft_lines(from_last)
-    drawn = (share * inks[0] + (1 - share) * inks[1]).mean((1, 2, 3))
-    one, other = (ink.mean((1, 2, 3)) for ink in inks)
-    lost = drawn < KEPT * torch.minimum(one, other)
-    alike = (one - other).abs() < 1e-3 * one
-    prefers_first = torch.where(alike, spacing.mean((1, 2, 3)) <= 0.5, one > other)
-    fuller = torch.where(prefers_first, 0.5, -0.5)
-    return found._replace(mask=torch.where(lost[:, None, None, None], fuller[:, None, None, None], mask))
+    drawn = share * inks[0] + (1 - share) * inks[1]
+    cells = [F.avg_pool2d(ink, CELL, ceil_mode=True) for ink in (drawn, *inks)]
+    half = max(1, round(max(cells[0].shape[-2:]) * part / 2))
+    drawn, one, other = (_box_mean(ink, half) for ink in cells)
+    fewer, more = torch.minimum(one, other), torch.maximum(one, other)
+    lost = (drawn < KEPT * fewer) & (fewer > LEAST)
+    nearer = F.avg_pool2d(spacing, CELL, ceil_mode=True) <= 0.5
+    prefers_first = torch.where(more - fewer < 0.1 * more, nearer, one > other)
+    size = mask.shape[-2], mask.shape[-1]
+    lost, prefers_first = (
+        F.interpolate(cell.float(), scale_factor=CELL)[..., : size[0], : size[1]] > 0.5
+        for cell in (lost, prefers_first)
+    )
+    return torch.where(lost, torch.where(prefers_first, SURE, -SURE), mask)
 
 
 def agreed(mask: Tensor, disagreement: Tensor) -> Tensor:
@@ -121,6 +147,12 @@ def agreed(mask: Tensor, disagreement: Tensor) -> Tensor:
     weight = disagreement + 1e-3
     both = torch.cat([mask * weight, weight], dim=1)
     for _ in range(2):
-        both = F.avg_pool2d(both, (2 * ACCORD + 1, 1), 1, (ACCORD, 0), count_include_pad=False)
-        both = F.avg_pool2d(both, (1, 2 * ACCORD + 1), 1, (0, ACCORD), count_include_pad=False)
+        both = _box_mean(both, ACCORD)
     return both[:, :1] / both[:, 1:]
+
+
+def _box_mean(maps: Tensor, half: int) -> Tensor:
+    """Means over squares of 2 half + 1 pixels about each, as far as they are in the picture."""
+    side = 2 * half + 1
+    maps = F.avg_pool2d(maps, (side, 1), 1, (half, 0), count_include_pad=False)
+    return F.avg_pool2d(maps, (1, side), 1, (0, half), count_include_pad=False)

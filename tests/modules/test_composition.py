@@ -73,6 +73,19 @@ def test_a_drawing_is_never_empty():
         torch.testing.assert_close(frame, shown, atol=0.02, rtol=0)
 
 
+def test_small_things_beside_large_ones_do_not_vanish():
+    """A note moves a little and is not followed; a line that stays holds most of the picture's ink."""
+    first, last = torch.ones(2, 1, 3, 192, 192)
+    first[..., 10:180, 150], last[..., 10:180, 150] = 0, 0
+    first[..., 40:48, 40:43], last[..., 40:48, 68:71] = 0, 0
+    lost = found(torch.zeros(1, 4, 192, 192))
+    lost.mask[..., :56], lost.mask[..., 56:] = -0.6, 0.6
+    for s, shown in ((0.45, first), (0.55, last)):
+        spacing = torch.full((1, 1, 192, 192), s)
+        frame = compose(first, last, spacing, decided(first, last, spacing, lost), DECISION)
+        torch.testing.assert_close(frame, shown, atol=0.02, rtol=0)
+
+
 def test_swapped_keyframes_give_the_same_choice():
     """Also where both are lost and equally full."""
     first, last = torch.ones(2, 1, 3, 64, 64)
