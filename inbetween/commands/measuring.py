@@ -113,7 +113,7 @@ def measure_peaks(lines: Sequence[Line], precision: str, accelerator: str) -> No
 def peak_of(line: Line, by_origin: bool, precision: Any, accelerator: str, threads: int) -> int:  # noqa: ANN401 - Fabric's
     """Most bytes that this process held when it has built a line's subject and run its task twice."""
     warnings.simplefilter("ignore")  # all has been said by the process that asks
-    logging.getLogger("lightning").setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)
     torch.set_num_threads(threads)
     fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
     if not by_origin:
