@@ -127,8 +127,10 @@ def test_every_command_of_the_readme_works(
             continue
         if words[0] == "interpolate":
             run(*words)
-            folder = Path(capsys.readouterr().out.rpartition("drawings: ")[2].splitlines()[0])
-            assert len(list(folder.glob("*.png"))) > 3
+            told = capsys.readouterr().out.rpartition("drawings: ")[2].splitlines()[0]
+            folder, _, candidates = told.partition(": candidate_1")  # a folder of each, below
+            pictures = list(Path(folder).glob("candidate_*/*.png" if candidates else "*.png"))
+            assert len(pictures) > (9 if candidates else 3)
             continue
         run(*words, "--config", "tiny.yaml" if words[0] in TRAINER_COMMANDS else "tiny_compare.yaml")
         out = capsys.readouterr().out
