@@ -10,6 +10,7 @@ from typing import Literal
 import lightning as L
 import torch
 from torch import Tensor
+from torchmetrics import MetricCollection
 from tqdm import tqdm
 
 from inbetween.callbacks import write_image
@@ -83,7 +84,7 @@ def compare(
     batches = data.test_dataloader()
     network, cache = load_lpips(lpips_backbone), TruthCache()
     measured = [frame_metrics(network, cache).to(fabric.device) for _ in rows]
-    motions = [EndPointError().to(fabric.device) for _ in rows]
+    motions = [MetricCollection({"end_point_error": EndPointError()}).to(fabric.device) for _ in rows]
     seconds = [0.0] * len(rows)
     names: dict[int, str] = {}
     truth: dict[int, Tensor] = {}
@@ -118,11 +119,9 @@ def compare(
                 truth[index], rows[place].pictures[index] = pictures(frames, batch, number)
     for row, metrics, motion, took in zip(rows, measured, motions, seconds, strict=True):
         row.seconds_per_frame = took / (len(names) * data.spec.between)
-        found = window_scores(metrics) | {"end_point_error": motion.per_window()}
         row.scores = {
             key: dict(zip(index.tolist(), score.tolist(), strict=True))
-            for key, (score, index) in found.items()
-            if len(score)
+            for key, (score, index) in (window_scores(metrics) | window_scores(motion)).items()
         }
     summary = [summarise(row, names) for row in rows]
     print(table(summary, len(names), split))

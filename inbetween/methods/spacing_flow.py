@@ -21,7 +21,7 @@ from inbetween.modules.composition import LEAN, Intermediate, compose, end_flows
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.noising import drawn_each
-from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, prior_flow
+from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, prior_flow, spaced_flows
 from inbetween.types import TARGET_TRUTH, StepOutput, WindowBatch
 
 FAR = 10.0  # pixels from a line beyond which a stray line is no worse
@@ -254,14 +254,13 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     ) -> tuple[Tensor, Tensor]:
         """See `SpacedMethod.interpolate_spaced`; versions 1 and 2 take more of first, and more of last."""
         lean = (0.0, LEAN, -LEAN)[version]
-        drawn = draw_spaced(self.network, first, last, spacing, self.prior, self.work_side, lean)
-        return drawn.frames.clamp(0, 1), drawn.errors
+        frames, errors = draw_spaced(self.network, first, last, spacing, self.prior, self.work_side, lean)
+        return frames.clamp(0, 1), errors
 
     def flows(self, batch: WindowBatch) -> Tensor:
         """See `Method.flows`."""
-        first, last = batch["first"], batch["last"]
-        spacing = even_spacing(first, batch["t"])
-        return draw_spaced(self.network, first, last, spacing, self.prior, self.work_side).flows
+        first, spacing = batch["first"], even_spacing(batch["first"], batch["t"])
+        return spaced_flows(self.network, first, batch["last"], spacing, self.prior, self.work_side)
 
 
 def _cut_for_perception(side: int, batch: WindowBatch) -> tuple[slice | EllipsisType, ...]:

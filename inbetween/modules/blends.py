@@ -51,7 +51,7 @@ class SpacingFlowBlend:
     def __call__(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
         """See `Blend`."""
         spacing = t[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:])
-        return draw_spaced(self.network.to(first.device), first, last, spacing).frames
+        return draw_spaced(self.network.to(first.device), first, last, spacing)[0]
 
 
 def load_blend(flow: str) -> Blend:

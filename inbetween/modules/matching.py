@@ -56,7 +56,7 @@ class Matcher(nn.Module):
 
     def affinity(self, queries: Tensor, keys: Tensor, distance: Tensor) -> Tensor:
         """Logits (B, P, n) float32 of (B, P, 64) against (B, n, 64), `log_distance` (P, n) or (B, P, n)."""
-        # whatever is as large as the logits costs as much as their product
+        # a pass over the logits costs as much as their product: scale the small side, and add in one pass
         products = (self.log_scale.exp() * queries) @ keys.transpose(1, 2)
         return torch.addcmul(products.float(), distance, -self.log_penalty.exp())
 

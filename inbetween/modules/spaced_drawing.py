@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,14 +17,6 @@ from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 Prior = Literal["dis", "farneback", "none"]
 PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache
 WORK_SIDE = 384  # longer side in pixels at which motion is estimated: about what training shows
-
-
-class Drawn(NamedTuple):
-    """In-betweens, and what is known of them."""
-
-    frames: Tensor  # (B, N, C, H, W) float32, about in the range of the keyframes
-    errors: Tensor  # (B, N, 1, H, W) in [0, 1]: each pixel's expected absolute error
-    flows: Tensor  # (B, N, 4, H, W) in pixels: what the keyframes were warped along, to first, to last
 
 
 def prior_flow(first: Tensor, last: Tensor, prior: Prior, blind: Tensor | None = None) -> Tensor:
@@ -54,7 +47,7 @@ def draw_spaced(
     prior: Prior = "dis",
     work_side: int = WORK_SIDE,
     lean: float = 0.0,
-) -> Drawn:
+) -> tuple[Tensor, Tensor]:
     """Draw in-betweens at any size: motion is estimated small, pictures are warped whole.
 
     Args:
@@ -65,31 +58,69 @@ def draw_spaced(
         prior: See `prior_flow`.
         work_side: Longer side in pixels; larger pictures are shrunk to it for the network.
         lean: Logit by which first counts more, where both keyframes disagree; below 0, last.
+
+    Returns:
+        The frames (B, N, C, H, W) float32, about in the range of the keyframes, and the expected absolute
+        error of each pixel (B, N, 1, H, W) in [0, 1].
     """
+    windows, count, _, height, width = spacing.shape
+    frames, errors = [], []
+    for a, b, maps, found in _estimated(network, first, last, spacing, prior, work_side, lean):
+        whole = [image.repeat_interleave(count, 0) for image in (a, b)]
+        frames.append(compose(whole[0], whole[1], maps, found, DECISION))
+        errors.append(found.error.exp().clamp(0, 1))
+    return (
+        torch.cat(frames).view(windows, count, -1, height, width),
+        torch.cat(errors).view(windows, count, 1, height, width),
+    )
+
+
+@torch.no_grad()
+def spaced_flows(
+    network: IntermediateFlow,
+    first: Tensor,
+    last: Tensor,
+    spacing: Tensor,
+    prior: Prior = "dis",
+    work_side: int = WORK_SIDE,
+) -> Tensor:
+    """What `draw_spaced` warps keyframes along.
+
+    Returns:
+        (B, N, 4, H, W) in pixels, from each in-between to first (x, y) and to last (x, y).
+    """
+    flows = [
+        torch.cat(end_flows(found.motion, maps), dim=1)
+        for _, _, maps, found in _estimated(network, first, last, spacing, prior, work_side)
+    ]
+    return torch.cat(flows).view(*spacing.shape[:2], 4, *spacing.shape[-2:])
+
+
+def _estimated(
+    network: IntermediateFlow,
+    first: Tensor,
+    last: Tensor,
+    spacing: Tensor,
+    prior: Prior,
+    work_side: int,
+    lean: float = 0.0,
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Intermediate]]:
+    """A few windows at a time: keyframes (b, C, H, W), spacing (b N, 1, H, W), and what is found there."""
     windows, count, _, height, width = spacing.shape
     shrink = max(1.0, max(height, width) / work_side)
     size = round(height / shrink), round(width / shrink)
     at_once = max(1, PIXELS_AT_ONCE // (count * height * width))
-    frames, errors, flows = [], [], []
     for begin in range(0, windows, at_once):
         rows = slice(begin, begin + at_once)
-        pair = [image[rows].float() for image in (first, last)]
-        maps = spacing[rows].float()
-        small = [pad_to_multiple(_shrunk(image[:, :3], size), MULTIPLE) for image in pair]
-        small_maps = pad_to_multiple(_shrunk(maps.flatten(0, 1), size), MULTIPLE)
-        small_maps = small_maps.view(-1, count, *small_maps.shape[1:])
+        a, b, maps = first[rows].float(), last[rows].float(), spacing[rows].float().flatten(0, 1)
+        small = [pad_to_multiple(_shrunk(image[:, :3], size), MULTIPLE) for image in (a, b)]
+        small_maps = pad_to_multiple(_shrunk(maps, size), MULTIPLE)
         flow_01, flow_10 = prior_flow(small[0], small[1], prior)
-        found: Intermediate = network(small[0], small[1], small_maps, flow_01, flow_10)
-        shrunk = [image.repeat_interleave(count, 0) for image in small]
+        given = small_maps.view(-1, count, *small_maps.shape[1:])
+        found: Intermediate = network(small[0], small[1], given, flow_01, flow_10)
         found = found._replace(mask=found.mask + lean)
-        found = decided(shrunk[0], shrunk[1], small_maps.flatten(0, 1), found)
-        found = _cut(found, size, (height, width))
-        whole = [image.repeat_interleave(count, 0) for image in pair]
-        frames.append(compose(whole[0], whole[1], maps.flatten(0, 1), found, DECISION))
-        errors.append(found.error.exp().clamp(0, 1))
-        flows.append(torch.cat(end_flows(found.motion, maps.flatten(0, 1)), dim=1))
-    whole_shape = windows, count, -1, height, width
-    return Drawn(*(torch.cat(parts).view(whole_shape) for parts in (frames, errors, flows)))
+        shrunk = [image.repeat_interleave(count, 0) for image in small]
+        yield a, b, maps, _cut(decided(shrunk[0], shrunk[1], small_maps, found), size, (height, width))
 
 
 def _shrunk(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from inbetween.modules.composition import DECISION, Intermediate, agreed, compose, decided, end_flows
@@ -61,27 +62,26 @@ def test_compose_takes_one_drawing_whole_where_they_differ():
     torch.testing.assert_close(blend, torch.full_like(blend, 0.5))
 
 
-def test_a_drawing_is_never_empty():
-    """First shows a line on the left, last one on the right, and the mask takes paper at both places."""
-    first, last = torch.ones(2, 1, 3, 64, 64)
-    first[..., 8:56, 12], last[..., 8:56, 50] = 0, 0
-    lost = found(torch.zeros(1, 4, 64, 64))
-    lost.mask[..., :32], lost.mask[..., 32:] = -0.4, 0.4
-    for s, shown in ((0.45, first), (0.2, first), (0.8, last)):
-        spacing = torch.full((1, 1, 64, 64), s)
-        frame = compose(first, last, spacing, decided(first, last, spacing, lost), DECISION)
-        torch.testing.assert_close(frame, shown, atol=0.02, rtol=0)
-
-
-def test_small_things_beside_large_ones_do_not_vanish():
-    """A note moves a little and is not followed; a line that stays holds most of the picture's ink."""
-    first, last = torch.ones(2, 1, 3, 192, 192)
-    first[..., 10:180, 150], last[..., 10:180, 150] = 0, 0
-    first[..., 40:48, 40:43], last[..., 40:48, 68:71] = 0, 0
-    lost = found(torch.zeros(1, 4, 192, 192))
-    lost.mask[..., :56], lost.mask[..., 56:] = -0.6, 0.6
-    for s, shown in ((0.45, first), (0.55, last)):
-        spacing = torch.full((1, 1, 192, 192), s)
+@pytest.mark.parametrize(
+    ("size", "line", "between", "still", "sure"),
+    [
+        # first shows a line on the left, last one on the right: the whole picture
+        (64, (slice(8, 56), 12, 50), 32, None, 0.4),
+        # a note moves a little, and a line that stays holds most of the picture's ink: about the note
+        (192, (slice(40, 48), slice(40, 43), slice(68, 71)), 56, (slice(10, 180), 150), 0.6),
+    ],
+)
+def test_what_is_not_followed_does_not_vanish(size, line, between, still, sure):
+    """Even where the mask takes paper at both places."""
+    rows, here, there = line
+    first, last = torch.ones(2, 1, 3, size, size)
+    first[..., rows, here], last[..., rows, there] = 0, 0
+    if still:
+        first[..., still[0], still[1]], last[..., still[0], still[1]] = 0, 0
+    lost = found(torch.zeros(1, 4, size, size))
+    lost.mask[..., :between], lost.mask[..., between:] = -sure, sure
+    for s, shown in ((0.2, first), (0.45, first), (0.55, last), (0.8, last)):
+        spacing = torch.full((1, 1, size, size), s)
         frame = compose(first, last, spacing, decided(first, last, spacing, lost), DECISION)
         torch.testing.assert_close(frame, shown, atol=0.02, rtol=0)
 
