@@ -11,6 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.utilities import rank_zero_info
 
 from inbetween.callbacks import Interruption, PredictionWriter
 from inbetween.commands.benchmark import benchmark
@@ -23,6 +24,7 @@ from inbetween.errors import UserError, user_error_behind
 from inbetween.messages import one_sentence, quiet
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
+from inbetween.modules.precision import fastest
 from inbetween.paths import find_config
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
@@ -97,6 +99,16 @@ class InbetweenCLI(LightningCLI):
             elif self.config.subcommand == "fit" and "optimizer_states" not in saved:
                 raise UserError(f"{checkpoint} holds weights alone, to draw with: go on from last.ckpt.")
 
+    def instantiate_trainer(self, **options: Any) -> Trainer:  # noqa: ANN401 - LightningCLI's
+        """Build the trainer, in the precision that is fastest here: see `fastest`.
+
+        The config in the run's folder keeps what was asked for: it may go to another machine.
+        """
+        given = self.config_init[self.config.subcommand].trainer
+        precision = fastest(given.precision, given.accelerator)
+        self.replaced = precision != given.precision
+        return super().instantiate_trainer(precision=precision, **options)
+
     def before_fit(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `fit`."""
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
@@ -143,6 +155,8 @@ class InbetweenCLI(LightningCLI):
             load_weights(self.model, self.weights, "the checkpoint")
         self.datamodule.trainer = self.trainer  # knows the number of processes
         self.datamodule.setup(stage)
+        if self.replaced:
+            rank_zero_info("This processor is slower in bfloat16 than in float32: computing in 32-true.")
 
     def after_fit(self) -> None:
         """Say where the results are; Lightning calls this after `fit`."""

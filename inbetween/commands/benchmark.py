@@ -8,20 +8,19 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
-import lightning as L
 import torch
 
 from inbetween.commands.experiments import Task, experiments, windows_for
-from inbetween.commands.machine import description
+from inbetween.commands.machine import description, open_fabric
 from inbetween.commands.measuring import Line, lines_of, measure_peaks, measure_times
 from inbetween.commands.minterpolate import minterpolate_clock
 from inbetween.commands.reports import aligned, write_text
 from inbetween.commands.sd15 import write_sd15_sized_backbone
 from inbetween.errors import UserError
+from inbetween.modules.precision import Precision, fastest
 
-Precision = Literal["32-true", "bf16-mixed"]
 DEFAULT_SIZES = ("256x256:3",)
 Figure = dict[str, float]  # median, low and high over the rounds
 
@@ -59,7 +58,8 @@ def benchmark(
         minterpolate: Measure ffmpeg's minterpolate filter, too.
         random_sd15: Folder of a backbone of Stable Diffusion 1.5's size with random weights, written there
             first if it is not there (2.5 GB); it takes the place of every `pretrained`.
-        precision: bf16-mixed runs networks in bfloat16 where that is safe.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe, and on a processor only where it
+            is faster.
         accelerator: As Lightning's Trainer takes it.
         output: Folder for what is written.
 
@@ -74,7 +74,8 @@ def benchmark(
         raise UserError(f"repeats is {repeats}: give at least 1.")
     replaced = {"pretrained": str(write_sd15_sized_backbone(random_sd15))} if random_sd15 else None
     rows = experiments(config, methods, replaced)
-    fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
+    precision = fastest(precision, accelerator)
+    fabric = open_fabric(accelerator, precision)
     with tempfile.TemporaryDirectory() as temporary:
         # What a cache of the user's own holds is no business of a benchmark.
         rows = [row.with_cache(Path(temporary, row.name)) for row in rows]

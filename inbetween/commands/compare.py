@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 from typing import Literal
 
-import lightning as L
 import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 from tqdm import tqdm
 
 from inbetween.callbacks import write_image
+from inbetween.commands.machine import open_fabric
 from inbetween.commands.methods import load_method
 from inbetween.commands.reports import name_for, write_text
 from inbetween.commands.scores import (
@@ -30,6 +30,7 @@ from inbetween.data import WindowDataModule
 from inbetween.functional.grid import picture_grid, stacked
 from inbetween.methods.base import SpacedMethod
 from inbetween.metrics import EndPointError, TruthCache, frame_metrics, load_lpips, window_scores
+from inbetween.modules.precision import Precision, fastest
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch
 
@@ -42,7 +43,7 @@ def compare(
     split: Literal["val", "test"] = "val",
     output: Path = Path("logs/compare"),
     lpips_backbone: Path | None = None,
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed",
+    precision: Precision = "bf16-mixed",
     accelerator: str = "auto",
     picture_windows: int = 3,
 ) -> list[Row]:
@@ -59,7 +60,8 @@ def compare(
         split: Which windows.
         output: Folder for what is written.
         lpips_backbone: See `FrameMetrics`.
-        precision: bf16-mixed runs networks in bfloat16 where that is safe.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe, and on a processor only where it
+            is faster.
         accelerator: As Lightning's Trainer takes it.
         picture_windows: Windows shown in the picture, evenly spaced; 0 makes none.
 
@@ -70,7 +72,8 @@ def compare(
         UserError: A file cannot be used.
     """
     rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
-    fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
+    precision = fastest(precision, accelerator)
+    fabric = open_fabric(accelerator, precision)
     built = []
     for row in rows:
         # Weights that no checkpoint brings start the same in every run and in any company.

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import lightning as L
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from inbetween.commands.drawing import draw_between, draws_by_chance, versions_of
+from inbetween.commands.machine import open_fabric
 from inbetween.commands.methods import load_method
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, find_pictures, one_size, read_keyframes, read_spacing_map
@@ -20,6 +20,7 @@ from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
 from inbetween.methods.base import SpacedMethod
+from inbetween.modules.precision import Precision, fastest
 from inbetween.paths import find_checkpoint, find_config
 
 DEFAULT_METHOD = "spacing_flow.yaml=spacing_flow/weights.safetensors"
@@ -37,7 +38,7 @@ def interpolate(
     cuts: Literal["hold", "draw"] = "hold",
     candidates: int = 1,
     seed: int = 0,
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed",
+    precision: Precision = "bf16-mixed",
     accelerator: str = "auto",
     overwrite: bool = False,
 ) -> None:
@@ -67,7 +68,8 @@ def interpolate(
             For methods that draw by chance, and those that know more than one drawing: spacing flow's
             second takes more of the first keyframe where both disagree, its third more of the last.
         seed: Decides what methods that draw by chance come up with.
-        precision: bf16-mixed runs networks in bfloat16 where that is safe.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe, and on a processor only where it
+            is faster.
         accelerator: As Lightning's Trainer takes it.
         overwrite: Replace the numbered drawings that are in `output` already.
 
@@ -86,6 +88,7 @@ def interpolate(
     method = method or DEFAULT_METHOD
     config, _, checkpoint = method.partition("=")
     model = [find_config(config), *([find_checkpoint(checkpoint)] if checkpoint else [])]
+    precision = fastest(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     # Weights that no checkpoint brings start the same in every run.
     fabric.seed_everything(0, verbose=False)
@@ -226,18 +229,6 @@ def maps_per_pair(maps: tuple[Path, ...], keys: Keyframes) -> tuple[tuple[Path, 
         read_spacing_map(path)
     count = len(maps) // pairs
     return tuple(maps[pair * count : (pair + 1) * count] for pair in range(pairs if maps else 0))
-
-
-def open_fabric(accelerator: str, precision: Literal["32-true", "bf16-mixed"]) -> L.Fabric:
-    """The device and the precision to draw with.
-
-    Raises:
-        UserError: There is no such device here.
-    """
-    try:
-        return L.Fabric(accelerator=accelerator, devices=1, precision=precision)
-    except (ValueError, RuntimeError) as error:
-        raise UserError(f"accelerator {accelerator} cannot be used here: use auto, cpu or gpu.") from error
 
 
 def state_of(path: Path) -> list[Any]:

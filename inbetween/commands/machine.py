@@ -9,15 +9,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from inbetween.errors import UserError
+from inbetween.modules.precision import Precision
+
 Run = Callable[[], object]
 # Matrix work that suits machines: windows, channels and side of a 3x3 convolution; side of square matrices.
 CONVOLUTION = (8, 256, 32)
 PRODUCT = 2048
+
+
+def open_fabric(accelerator: str, precision: Precision) -> L.Fabric:
+    """The device to compute on, and the precision to compute in.
+
+    Raises:
+        UserError: There is no such device here.
+    """
+    try:
+        return L.Fabric(accelerator=accelerator, devices=1, precision=precision)
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"accelerator {accelerator} cannot be used here: use auto, cpu or gpu.") from error
 
 
 def description(device: torch.device) -> dict[str, Any]:

@@ -12,16 +12,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import lightning as L
 import torch
 from tqdm import tqdm
 
 from inbetween.commands.experiments import Experiment, MethodSubject, Task, windows_for
-from inbetween.commands.machine import matrix_work, operations, peak_memory, synchronize
+from inbetween.commands.machine import matrix_work, open_fabric, operations, peak_memory, synchronize
 from inbetween.commands.origin import OriginLoop
 from inbetween.methods.diffusion import DiffusionMethod
+from inbetween.modules.precision import Precision
 
 LEAST_SECONDS = 0.2  # measured at a time; what takes less is repeated
 
@@ -99,7 +99,7 @@ def one_run(line: Line, fabric: L.Fabric, origins: dict[str, OriginLoop]) -> Cal
     )
 
 
-def measure_peaks(lines: Sequence[Line], precision: str, accelerator: str) -> None:
+def measure_peaks(lines: Sequence[Line], precision: Precision, accelerator: str) -> None:
     """Set each line's `peak_bytes`, measured over two runs in a process of its own."""
     start = multiprocessing.get_context("spawn")
     for line in tqdm(lines, desc="memory", unit="process", leave=False):
@@ -110,12 +110,12 @@ def measure_peaks(lines: Sequence[Line], precision: str, accelerator: str) -> No
             ).result()
 
 
-def peak_of(line: Line, by_origin: bool, precision: Any, accelerator: str, threads: int) -> int:  # noqa: ANN401 - Fabric's
+def peak_of(line: Line, by_origin: bool, precision: Precision, accelerator: str, threads: int) -> int:
     """Most bytes that this process held when it has built a line's subject and run its task twice."""
     warnings.simplefilter("ignore")  # all has been said by the process that asks
     logging.disable(logging.WARNING)
     torch.set_num_threads(threads)
-    fabric = L.Fabric(accelerator=accelerator, devices=1, precision=precision)
+    fabric = open_fabric(accelerator, precision)
     if not by_origin:
         line.subject = line.experiment.method(fabric)
     run = one_run(line, fabric, {})

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from inbetween.errors import UserError
 from inbetween.modules.correction import correction_of
 from inbetween.modules.normalization import use_fast_group_norm
+from inbetween.modules.precision import fastest
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel
@@ -41,7 +42,8 @@ class LatentDiffusion(nn.Module):
     ) -> None:
         """Take the parts over: frozen, in evaluation mode, channels last, float32 for now."""
         self.vae, self.unet, self.scheduler = vae, unet, scheduler
-        self.frozen_dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[frozen_dtype]
+        half = frozen_dtype == "bfloat16" and fastest("bf16-mixed") == "bf16-mixed"
+        self.frozen_dtype = torch.bfloat16 if half else torch.float32
         if scheduler.config.prediction_type not in ("epsilon", "v_prediction"):
             raise UserError(
                 f"The backbone's prediction_type is {scheduler.config.prediction_type}: give a backbone whose"

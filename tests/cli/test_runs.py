@@ -8,6 +8,8 @@ from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from inbetween.methods import Hold
+from inbetween.modules import precision
 from tests.cli.conftest import Run, write_yaml
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
@@ -112,6 +114,21 @@ def test_bf16_as_shipped_leaves_whole_weights_and_small_ones_to_draw_with(run: R
     run("validate", *exp1, "--trainer.precision", "bf16-mixed", "--ckpt_path", path)
     figures = [last_figures(events(Path(f"logs/exp1/version_{run}")), "val") for run in (0, 1)]
     assert figures[0] == pytest.approx(figures[1], rel=0.02)
+
+
+@pytest.mark.parametrize("pays", [False, True])
+def test_bf16_only_where_it_is_faster(
+    run: Run, tiny: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, pays: bool
+) -> None:
+    monkeypatch.setattr(precision, "bfloat16_pays", lambda: pays)
+    used: list[str] = []
+    monkeypatch.setattr(Hold, "on_validation_start", lambda self: used.append(self.trainer.precision))
+    with caplog.at_level("INFO"):
+        run("validate", "--config", "hold.yaml", *tiny, "--trainer.precision", "bf16-mixed")
+    assert used == ["bf16-mixed" if pays else "32-true"]
+    assert ("computing in 32-true" in caplog.text) is not pays
+    # what was asked for may be right on the next machine
+    assert "precision: bf16-mixed" in Path("logs/hold/version_0/config.yaml").read_text()
 
 
 @pytest.mark.parametrize("name", ["hold", "cross_fade", "optical_flow", "dis"])

@@ -8,7 +8,7 @@ from PIL import Image
 from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
 from inbetween.errors import UserError
-from inbetween.modules import Backbone, FreshBackbone, Sampling, TextBackbone
+from inbetween.modules import Backbone, FreshBackbone, Sampling, TextBackbone, precision
 from inbetween.modules.correction import correction_of
 from inbetween.modules.sampling import denoise_from, frame_streams, noise_like
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
@@ -146,7 +146,9 @@ def test_low_rank_additions_begin_at_nothing_and_are_all_that_is_trained():
 
 
 @pytest.mark.parametrize("part", ["none", "attn2", "lora"])
-def test_frozen_weights_in_bfloat16_halve_memory_and_change_little(folder, part):
+def test_frozen_weights_in_bfloat16_halve_memory_and_change_little(folder, part, monkeypatch):
+    monkeypatch.setattr(precision, "bfloat16_pays", lambda: True)
+
     def stored(backbone):
         frozen = [p for p in backbone.parameters() if not p.requires_grad]
         return sum(p.numel() * p.element_size() for p in frozen)
