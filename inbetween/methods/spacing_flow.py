@@ -50,8 +50,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     `IntermediateFlow` estimates, coarse to fine and starting from a classical flow and its own matches over
     the whole picture, the way through each pixel of the in-between; the spacing map (a constant map where
     only t is given) says where on its way the pixel is (distance indexing, arXiv 2311.08007). A mask weighs
-    both warped keyframes, a residual paints what neither shows. Training blends by that mask; drawing takes
-    the likelier keyframe whole, region by region, so that lines stay sharp where the motion is in doubt.
+    both warped keyframes, a residual paints what neither shows. Drawing takes the likelier keyframe whole,
+    region by region, so that lines stay sharp where the motion is in doubt; training blends by the mask, and
+    looks at lines, and by perception, at what drawing would choose.
 
     Training minimises, for one in-between per window,
 
@@ -271,10 +272,10 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
 
 def _cut_for_perception(side: int, batch: WindowBatch) -> tuple[slice | EllipsisType, ...]:
-    """A random quarter of every second square view: on whole ones VGG16 would cost more than all the rest."""
+    """A random quarter of square views: on whole ones VGG16 would cost more than all the rest."""
     stream = generators(batch["seed"][:1])[0]
     corner = torch.randint(side - side // 2 + 1, (2,), generator=stream).tolist()
-    return (slice(None, None, 2), ..., *(slice(start, start + side // 2) for start in corner))
+    return (..., *(slice(start, start + side // 2) for start in corner))
 
 
 def _near_edges(images: Tensor) -> Tensor:
