@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -16,7 +17,7 @@ from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 
 Prior = Literal["dis", "farneback", "none"]
 PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache
-WORK_SIDE = 384  # longer side in pixels at which motion is estimated: about what training shows
+WORK_SIDE = 256  # root of the pixels that motion is estimated at: about what training shows
 
 
 def prior_flow(first: Tensor, last: Tensor, prior: Prior, blind: Tensor | None = None) -> Tensor:
@@ -56,7 +57,7 @@ def draw_spaced(
         last: (B, C, H, W).
         spacing: (B, N, 1, H, W) in [0, 1].
         prior: See `prior_flow`.
-        work_side: Longer side in pixels; larger pictures are shrunk to it for the network.
+        work_side: The network sees no more pixels than a square of this side; larger pictures are shrunk.
         lean: Logit by which first counts more, where both keyframes disagree; below 0, last.
 
     Returns:
@@ -107,7 +108,7 @@ def _estimated(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Intermediate]]:
     """A few windows at a time: keyframes (b, C, H, W), spacing (b N, 1, H, W), and what is found there."""
     windows, count, _, height, width = spacing.shape
-    shrink = max(1.0, max(height, width) / work_side)
+    shrink = max(1.0, math.sqrt(height * width) / work_side)
     size = round(height / shrink), round(width / shrink)
     at_once = max(1, PIXELS_AT_ONCE // (count * height * width))
     for begin in range(0, windows, at_once):

@@ -81,7 +81,7 @@ def test_large_pictures_are_estimated_small_and_warped_whole():
     )
     assert frames.shape == (3, 2, 3, 90, 150)
     assert errors.shape == (3, 2, 1, 90, 150)
-    assert sizes == [(3, 3, 48, 64)]  # 38x64, padded
+    assert sizes == [(3, 3, 64, 96)]  # 50x83, padded: as many pixels as 64x64
     small = SpacingFlow(work_side=640)
     small.load_state_dict(method.state_dict())
     same = small.interpolate(batch["first"], batch["last"], torch.full((3, 2), 0.5))
