@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from types import EllipsisType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,17 +12,16 @@ from torch.nn import functional as F
 
 from inbetween.errors import UserError
 from inbetween.functional.lines import distance_to_lines, line_mask, soft_lines
-from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generators
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod, even_spacing
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.modules.composition import LEAN, Intermediate, decided, end_flows, warped, weighed
-from inbetween.modules.flow import MULTIPLE, IntermediateFlow
+from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.matching import matching_loss
-from inbetween.modules.noising import drawn_each
 from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, prior_flow, spaced_flows
-from inbetween.types import TARGET_TRUTH, StepOutput, WindowBatch
+from inbetween.modules.views import Sample, middle_drawings, random_views
+from inbetween.types import StepOutput, WindowBatch
 
 FAR = 10.0  # pixels from a line beyond which a stray line is no worse
 ABOUT = 32  # pixels of a neighbourhood that keeps its ink
@@ -31,17 +30,6 @@ CHOICE = (
     4.0  # how sharply training chooses between keyframes; drawing does so more sharply, without gradients
 )
 FLOW_WEIGHTS = (0.5, 0.7, 1.0, 1.0)  # of the levels, coarse to fine
-
-
-class Sample(NamedTuple):
-    """One in-between per window, as it is trained on."""
-
-    first: Tensor  # (B, 3, H, W) in [0, 1]
-    last: Tensor  # (B, 3, H, W)
-    target: Tensor  # (B, 3, H, W)
-    spacing: Tensor  # (B, 1, H, W)
-    flows: Tensor | None  # (B, 4, H, W) true flow_t0 and flow_t1 in pixels, or NaN, if some source knows them
-    blind: Tensor | None = None  # (B,) bool: goes without the classical flow
 
 
 class SpacingFlow(SpacedMethod, PerceptualMethod):
@@ -124,7 +112,10 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class; in training of a random view of each window, else of the whole one."""
-        sample = self._sample(batch)
+        if self.training:
+            sample = random_views(batch, self.crop, self.prior_dropout)
+        else:
+            sample = middle_drawings(batch)
         flows = prior_flow(sample.first, sample.last, self.prior, sample.blind)
         found: Intermediate = self.network(sample.first, sample.last, sample.spacing[:, None], *flows)
         warps = warped(sample.first, sample.last, sample.spacing, found)
@@ -214,49 +205,6 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         weight = (off < SAME) * (0.05 + 0.95 * edges)
         return matching_loss(self.network.matcher, found.marks[0], found.marks[1], flows, weight)
 
-    def _sample(self, batch: WindowBatch) -> Sample:
-        """One in-between per window; in training shrunk, cut, mirrored, transposed and reversed at random."""
-        streams = generators(batch["seed"])
-        count, (height, width) = batch["t"].shape[1], batch["first"].shape[-2:]
-        chosen = [
-            int(torch.randint(count, (), generator=s)) if self.training else count // 2 for s in streams
-        ]
-        rows = list(range(len(chosen)))
-        t = batch["t"][rows, chosen].float().view(-1, 1, 1, 1)
-        known = all(name in batch for name in TARGET_TRUTH)
-        spacing = t.expand(-1, 1, height, width)
-        if known:
-            true = batch["spacing"][rows, chosen]
-            spacing = torch.where(true.isnan(), spacing, true)
-        parts = [batch["first"], batch["last"], batch["targets"][rows, chosen], spacing]
-        if known:
-            parts += [batch["flow_t0"][rows, chosen], batch["flow_t1"][rows, chosen]]
-        if not self.training:
-            padded = [pad_to_multiple(part, MULTIPLE) for part in parts]
-            flows = torch.cat(padded[4:], dim=1) if known else None
-            return Sample(padded[0], padded[1], padded[2], padded[3], flows)
-        side = min(self.crop, height, width) // MULTIPLE * MULTIPLE
-        # one size for the whole batch, views of their own for its windows
-        low = side / min(height, width)
-        share = low + (1 - low) * float(torch.rand((), generator=streams[0]))
-        shape = max(round(height * share), side), max(round(width * share), side)
-        stacked = torch.cat(parts, dim=1)
-        if shape != (height, width):
-            pictures = F.interpolate(stacked[:, :9], size=shape, mode="bilinear", antialias=True)
-            exact = F.interpolate(stacked[:, 9:], size=shape, mode="nearest-exact")
-            exact[:, 1:] *= share
-            stacked = torch.cat([pictures, exact], dim=1)
-        blind = drawn_each(streams, lambda stream: torch.rand((), generator=stream)) < self.prior_dropout
-        views = torch.stack([_view(*pair, side) for pair in zip(stacked, streams, strict=True)])
-        return Sample(
-            views[:, :3],
-            views[:, 3:6],
-            views[:, 6:9],
-            views[:, 9:10],
-            views[:, 10:] if known else None,
-            blind,
-        )
-
     def interpolate_spaced(
         self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
     ) -> tuple[Tensor, Tensor]:
@@ -283,26 +231,3 @@ def _near_edges(images: Tensor) -> Tensor:
     steps = F.pad(images.diff(dim=-1), (0, 1)).abs() + F.pad(images.diff(dim=-2), (0, 0, 0, 1)).abs()
     tall = F.max_pool2d(4 * steps.amax(1, keepdim=True), (9, 1), 1, (4, 0))
     return F.max_pool2d(tall, (1, 9), 1, (0, 4)).clamp(max=1)
-
-
-def _view(parts: Tensor, stream: torch.Generator, side: int) -> Tensor:
-    """A random view (10 or 14, side, side): first, last, target, spacing, and flows to first and last."""
-    height, width = parts.shape[-2:]
-    top = int(torch.randint(height - side + 1, (), generator=stream))
-    left = int(torch.randint(width - side + 1, (), generator=stream))
-    mirror, turn, back, soften = (torch.rand(4, generator=stream) < 0.5).tolist()
-    parts = parts[:, top : top + side, left : left + side].clone()
-    if mirror:
-        parts = parts.flip(-1)
-        parts[10::2] *= -1
-    if turn:
-        parts = parts.transpose(-1, -2)
-        parts = torch.cat([parts[:10], *(parts[k : k + 2].flip(0) for k in range(10, len(parts), 2))])
-    if back:
-        flows = parts[10:].roll(2, dims=0)
-        parts = torch.cat([parts[3:6], parts[:3], parts[6:9], 1 - parts[9:10], flows])
-    if soften:
-        # people paint spacing maps with a broad brush
-        parts = parts.contiguous()
-        parts[9:10] = F.avg_pool2d(parts[None, 9:10], 9, 1, 4, count_include_pad=False)[0]
-    return parts.contiguous()
