@@ -33,7 +33,7 @@ def open_fabric(accelerator: str, precision: Precision) -> L.Fabric:
     try:
         return L.Fabric(accelerator=accelerator, devices=1, precision=precision)
     except (ValueError, RuntimeError) as error:
-        raise UserError(f"accelerator {accelerator} cannot be used here: use auto, cpu or gpu.") from error
+        raise UserError(f"accelerator {accelerator} cannot be used here: use auto or cpu.") from error
 
 
 def description(device: torch.device) -> dict[str, Any]:

@@ -439,7 +439,7 @@ def test_keyframes_are_never_written_over(refused: Refused, flat: Paint, painter
         (["--candidates", "2"], "OpticalFlow (dis.yaml) has one answer only: leave out --candidates."),
         (["--method", "nowhere.yaml"], "There is no config file nowhere.yaml; "),
         (["--method", "dis.yaml=nowhere.ckpt"], "There is no checkpoint nowhere.ckpt; "),
-        (["--accelerator", "abacus"], "accelerator abacus cannot be used here: use auto, cpu or gpu."),
+        (["--accelerator", "abacus"], "accelerator abacus cannot be used here: use auto or cpu."),
         (["--spacing", "wild"], "spacing is wild, expected Literal['even', "),
         (["--between", "few"], "between is few, expected int; "),
         (["--t", "half"], "t is half, expected float; "),
