@@ -16,7 +16,7 @@ from inbetween.functional.seeds import generators
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod, even_spacing
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.composition import LEAN, Intermediate, decided, end_flows, warped, weighed
+from inbetween.modules.composition import LEAN, Intermediate, compose, end_flows
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, prior_flow, spaced_flows
@@ -26,9 +26,6 @@ from inbetween.types import StepOutput, WindowBatch
 FAR = 10.0  # pixels from a line beyond which a stray line is no worse
 ABOUT = 32  # pixels of a neighbourhood that keeps its ink
 SAME = 0.1  # of [0, 1]: largest difference of colour at which two pixels may show the same point
-CHOICE = (
-    4.0  # how sharply training chooses between keyframes; drawing does so more sharply, without gradients
-)
 FLOW_WEIGHTS = (0.5, 0.7, 1.0, 1.0)  # of the levels, coarse to fine
 
 
@@ -38,9 +35,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     `IntermediateFlow` estimates, coarse to fine and starting from a classical flow and its own matches over
     the whole picture, the way through each pixel of the in-between; the spacing map (a constant map where
     only t is given) says where on its way the pixel is (distance indexing, arXiv 2311.08007). A mask weighs
-    both warped keyframes, a residual paints what neither shows. Drawing takes the likelier keyframe whole,
-    region by region, so that lines stay sharp where the motion is in doubt; training blends by the mask, and
-    looks at lines, and by perception, at what drawing would choose.
+    both warped keyframes, a residual paints what neither shows. Training blends by that mask; drawing takes
+    the likelier keyframe whole, region by region, so that lines stay sharp where the motion is in doubt.
 
     Training minimises, for one in-between per window,
 
@@ -118,16 +114,12 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             sample = middle_drawings(batch)
         flows = prior_flow(sample.first, sample.last, self.prior, sample.blind)
         found: Intermediate = self.network(sample.first, sample.last, sample.spacing[:, None], *flows)
-        warps = warped(sample.first, sample.last, sample.spacing, found)
-        frame = weighed(warps, sample.spacing, found.mask)
+        frame = compose(sample.first, sample.last, sample.spacing, found)
         target, progress = sample.target, self.progress if self.training else 0.0
         pixels = (frame - target).abs().mean(1, keepdim=True)
         slopes = F.l1_loss(frame.diff(dim=-1), target.diff(dim=-1))
         slopes = slopes + F.l1_loss(frame.diff(dim=-2), target.diff(dim=-2))
-        # what is drawn in the end: the odds do not say what a whole region is to show
-        choice = decided(sample.first, sample.last, sample.spacing, found)
-        drawn = weighed(warps, sample.spacing, choice.mask, CHOICE)
-        lines = self._lines(drawn, target)
+        lines = self._lines(frame, target)
         # a Laplace distribution's negative log-likelihood
         doubt = (pixels.detach() * torch.exp(-found.error) + found.error).mean()
         l1 = pixels.mean()
@@ -140,8 +132,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * progress))
             loss = loss + weight * logs["epe"]
         if perceptual := self.perceptual:
-            cut = _cut_for_perception(drawn.shape[-1], batch)
-            logs["perceptual"] = perceptual(drawn[cut], target[cut])
+            cut = _cut_for_perception(frame.shape[-1], batch)
+            logs["perceptual"] = perceptual(frame[cut], target[cut])
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
 

@@ -59,48 +59,29 @@ def odds_of(spacing: Tensor) -> Tensor:
     return ((1 - s) / s).log()
 
 
-def warped(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -> tuple[Tensor, Tensor]:
-    """What each keyframe has to say: warped along the motion, plus the residual.
+def compose(
+    first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate, decision: float = 1.0
+) -> Tensor:
+    """The frames: both keyframes warped along the motion, weighed by mask and spacing, plus the residual.
 
     Args:
         first: (M, C, H, W) in [0, 1]: colour, and perhaps opacity, which goes along.
         last: (M, C, H, W) in [0, 1].
         spacing: (M, 1, H, W) in [0, 1].
         found: At the same height and width.
-
-    Returns:
-        Two of (M, C, H, W) float32, about [0, 1], sharp edges overshoot.
-    """
-    flow_t0, flow_t1 = end_flows(found.motion, spacing)
-    painted = F.pad(4 * spacing * (1 - spacing) * found.residual, (0, 0, 0, 0, 0, first.shape[1] - 3))
-    from_first, from_last = (
-        backward_warp(keyframe, flow, "bicubic") for keyframe, flow in ((first, flow_t0), (last, flow_t1))
-    )
-    return from_first + painted, from_last + painted
-
-
-def compose(
-    first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate, decision: float = 1.0
-) -> Tensor:
-    """The frames (M, C, H, W) float32: see `warped` for what they are made of, and `weighed`."""
-    return weighed(warped(first, last, spacing, found), spacing, found.mask, decision)
-
-
-def weighed(warps: tuple[Tensor, Tensor], spacing: Tensor, mask: Tensor, decision: float = 1.0) -> Tensor:
-    """Both keyframes, `warped`, weighed by mask and spacing.
-
-    Args:
-        warps: Two of (M, C, H, W).
-        spacing: (M, 1, H, W) in [0, 1].
-        mask: (M, 1, H, W) logits.
         decision: What the logits of the weights are multiplied by: 1 weighs both by their odds, 10 takes
             one of them nearly everywhere.
 
     Returns:
-        (M, C, H, W) float32. Where s = 0 it is `first`, where s = 1 `last`.
+        (M, C, H, W) float32, about [0, 1], sharp edges overshoot. Where s = 0 it is `first`, where s = 1
+        `last`.
     """
-    share = torch.sigmoid(decision * (mask + odds_of(spacing)))
-    return share * warps[0] + (1 - share) * warps[1]
+    flow_t0, flow_t1 = end_flows(found.motion, spacing)
+    share = torch.sigmoid(decision * (found.mask + odds_of(spacing)))
+    from_first, from_last = backward_warp(first, flow_t0, "bicubic"), backward_warp(last, flow_t1, "bicubic")
+    blend = share * from_first + (1 - share) * from_last
+    painted = 4 * spacing * (1 - spacing) * found.residual
+    return blend + F.pad(painted, (0, 0, 0, 0, 0, first.shape[1] - 3))
 
 
 def settled(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -> Intermediate:
@@ -133,7 +114,6 @@ def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -
 
     The network learns the odds. Blended by them, both drawings would show at half strength wherever it cannot
     follow, and each pixel for itself would tear lines. Where the warped keyframes agree it does not matter.
-    Gradients reach the mask alone.
 
     Args:
         first: (M, 3, H, W) in [0, 1], H and W even.
@@ -141,10 +121,9 @@ def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -
         spacing: (M, 1, H, W) in [0, 1].
         found: At the same height and width.
     """
-    with torch.no_grad():
-        flow_t0, flow_t1 = end_flows(found.motion, spacing)
-        from_first, from_last = backward_warp(first, flow_t0), backward_warp(last, flow_t1)
-        unlike = (from_first - from_last).abs().mean(1, keepdim=True)
+    flow_t0, flow_t1 = end_flows(found.motion, spacing)
+    from_first, from_last = backward_warp(first, flow_t0), backward_warp(last, flow_t1)
+    unlike = (from_first - from_last).abs().mean(1, keepdim=True)
     mask = F.interpolate(
         agreed(F.avg_pool2d(found.mask, 2), F.avg_pool2d(unlike, 2)), scale_factor=2, mode="bilinear"
     )

@@ -180,12 +180,12 @@ def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, 
         () float32, the weighted mean in nats.
     """
     height, width = first.shape[-2:]
-    # one pixel of each cell: views are cut anywhere, so that all of them have their turn
-    begin = CELL // 2
-    flows, weight = (x[..., begin::CELL, begin::CELL].float() for x in (flows, weight))
+    step = CELL // 2
+    begin = step // 2
+    flows, weight = (x[..., begin::step, begin::step].float() for x in (flows, weight))
     y, x = torch.meshgrid(
-        torch.arange(flows.shape[-2], device=flows.device, dtype=torch.float32) * CELL + begin,
-        torch.arange(flows.shape[-1], device=flows.device, dtype=torch.float32) * CELL + begin,
+        torch.arange(flows.shape[-2], device=flows.device, dtype=torch.float32) * step + begin,
+        torch.arange(flows.shape[-1], device=flows.device, dtype=torch.float32) * step + begin,
         indexing="ij",
     )
     # in cells: the middle of cell (0, 0) is at (0, 0)
