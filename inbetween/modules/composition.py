@@ -18,9 +18,6 @@ KEPT = 0.5  # share of the disputed lines of the emptier keyframe that a drawing
 UNLIKE = 0.1  # of [0, 1]: difference of colour from which both keyframes are in dispute
 LEAST = 0.002  # share of a place that lines cover from which they count
 CELL = 8  # pixels of a place at which lines are counted
-UNEXPLAINED = 0.02  # of [0, 1]: difference about a place that warped keyframes have where motion is in doubt
-USELESS = 0.7  # share of the unmoved keyframes' difference that is left by motion in doubt
-ABOUT = 4  # cells of two pixels about a place that is looked at for it
 ACCORD = 6  # cells of two pixels about a place whose choice is made together
 
 
@@ -82,31 +79,6 @@ def compose(
     blend = share * from_first + (1 - share) * from_last
     painted = 4 * spacing * (1 - spacing) * found.residual
     return blend + F.pad(painted, (0, 0, 0, 0, 0, first.shape[1] - 3))
-
-
-def settled(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -> Intermediate:
-    """Without motion where it explains no more than staying does.
-
-    What has no counterpart in the other keyframe has no motion either; warped all the same it would be torn.
-    Where the keyframes, warped, agree hardly better than they do unmoved, the motion shrinks to nothing.
-
-    Args:
-        first: (M, 3, H, W) in [0, 1], H and W even.
-        last: (M, 3, H, W) in [0, 1].
-        spacing: (M, 1, H, W) in [0, 1].
-        found: At the same height and width.
-    """
-    flow_t0, flow_t1 = end_flows(found.motion, spacing)
-    pairs = (backward_warp(first, flow_t0), backward_warp(last, flow_t1)), (first, last)
-    unlike = torch.cat([(a - b).abs().mean(1, keepdim=True) for a, b in pairs], dim=1)
-    unlike = F.avg_pool2d(unlike, 2)
-    for _ in range(2):
-        unlike = _box_mean(unlike, ABOUT)
-    moved, unmoved = unlike[:, :1], unlike[:, 1:]
-    doubt = (moved / UNEXPLAINED - 1).clamp(0, 1)
-    doubt = doubt * ((moved / (unmoved + 1e-4) - USELESS) / (1 - USELESS)).clamp(0, 1)
-    stays = F.interpolate(doubt, scale_factor=2, mode="bilinear")
-    return found._replace(motion=found.motion * (1 - stays))
 
 
 def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -> Intermediate:

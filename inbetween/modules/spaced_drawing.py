@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.modules.classical_flow import two_way_flow
-from inbetween.modules.composition import DECISION, Intermediate, compose, decided, end_flows, settled
+from inbetween.modules.composition import DECISION, Intermediate, compose, decided, end_flows
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 
 Prior = Literal["dis", "farneback", "none"]
@@ -121,9 +121,7 @@ def _estimated(
         found: Intermediate = network(small[0], small[1], given, flow_01, flow_10)
         found = found._replace(mask=found.mask + lean)
         shrunk = [image.repeat_interleave(count, 0) for image in small]
-        found = settled(shrunk[0], shrunk[1], small_maps, found)
-        found = decided(shrunk[0], shrunk[1], small_maps, found)
-        yield a, b, maps, _cut(found, size, (height, width))
+        yield a, b, maps, _cut(decided(shrunk[0], shrunk[1], small_maps, found), size, (height, width))
 
 
 def _shrunk(images: Tensor, size: tuple[int, int]) -> Tensor:
