@@ -71,6 +71,7 @@ class InbetweenCLI(LightningCLI):
 
     def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
         self.weights: dict[str, Any] | None = None
+        self.replaced = False  # whether this machine computes in another precision than was asked for
         try:
             super().__init__(Method, WindowDataModule, args=args, **options)
         except SystemExit as ended:  # Lightning's way to end after it, when all callbacks had their turn
