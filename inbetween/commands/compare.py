@@ -27,9 +27,18 @@ from inbetween.commands.scores import (
     windows_csv,
 )
 from inbetween.data import WindowDataModule
+from inbetween.errors import UserError
 from inbetween.functional.grid import picture_grid, stacked
-from inbetween.methods.base import SpacedMethod
-from inbetween.metrics import EndPointError, TruthCache, frame_metrics, load_lpips, window_scores
+from inbetween.methods.base import Method, SpacedMethod
+from inbetween.metrics import (
+    EndPointError,
+    PerceptualDistances,
+    ToldLPIPS,
+    TruthCache,
+    frame_metrics,
+    load_lpips,
+    window_scores,
+)
 from inbetween.modules.precision import Precision, fastest
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch
@@ -46,6 +55,7 @@ def compare(
     precision: Precision = "bf16-mixed",
     accelerator: str = "auto",
     picture_windows: int = 3,
+    spacings: int = 0,
 ) -> list[Row]:
     """Run methods on the same windows and measure them; hold and cross-fade are always among them.
 
@@ -64,13 +74,20 @@ def compare(
             is faster.
         accelerator: As Lightning's Trainer takes it.
         picture_windows: Windows shown in the picture, evenly spaced; 0 makes none.
+        spacings: Also say what LPIPS each method has when it is told the spacing (`lpips_told`): of this many
+            drawings from the first keyframe to the last, both among them and evenly spaced, the one that
+            is nearest to each true drawing counts. 0 leaves that out.
 
     Returns:
         A row per method, in the order given, hold and cross-fade first.
 
     Raises:
-        UserError: A file cannot be used.
+        UserError: A file cannot be used, or `spacings` has nothing between the keyframes.
     """
+    if spacings != 0 and spacings < 3:
+        raise UserError(
+            f"spacings is {spacings}: give 3 or more, keyframes included, or 0 to leave them out."
+        )
     rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
     precision = fastest(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
@@ -86,8 +103,10 @@ def compare(
     data.setup("test")
     batches = data.test_dataloader()
     network, cache = load_lpips(lpips_backbone), TruthCache()
+    distances = PerceptualDistances(network, cache) if network is not None and spacings else None
     measured = [frame_metrics(network, cache).to(fabric.device) for _ in rows]
     motions = [MetricCollection({"end_point_error": EndPointError()}).to(fabric.device) for _ in rows]
+    told = [MetricCollection({"lpips_told": ToldLPIPS(distances)} if distances else {}) for _ in rows]
     seconds = [0.0] * len(rows)
     names: dict[int, str] = {}
     truth: dict[int, Tensor] = {}
@@ -117,14 +136,19 @@ def compare(
                     flows = method.flows(batch)
                 if flows is not None:
                     motions[place].update(flows, batch)
+            if distances:
+                with fabric.autocast(), torch.no_grad():
+                    drawings = from_first_to_last(method, batch, spacings)
+                told[place].update(drawings, batch)
             for number in rows_shown:
                 index = indices[number]
                 truth[index], rows[place].pictures[index] = pictures(frames, batch, number)
-    for row, metrics, motion, took in zip(rows, measured, motions, seconds, strict=True):
+    for row, took, *collections in zip(rows, seconds, measured, motions, told, strict=True):
         row.seconds_per_frame = took / (len(names) * data.spec.between)
         row.scores = {
             key: dict(zip(index.tolist(), score.tolist(), strict=True))
-            for key, (score, index) in (window_scores(metrics) | window_scores(motion)).items()
+            for metrics in collections
+            for key, (score, index) in window_scores(metrics).items()
         }
     summary = [summarise(row, names) for row in rows]
     print(table(summary, len(names), split))
@@ -160,6 +184,13 @@ def named_rows(entries: list[str]) -> list[Row]:
         config, _, checkpoint = entry.partition("=")
         rows.append(Row(name_for(config, [row.name for row in rows]), config, checkpoint or None))
     return rows
+
+
+def from_first_to_last(method: Method, batch: WindowBatch, count: int) -> Tensor:
+    """`count` drawings (B, count, 3, H, W) from the first keyframe to the last, both among them."""
+    between = torch.linspace(0, 1, count)[1:-1].to(batch["t"]).expand(len(batch["t"]), -1)
+    asked: WindowBatch = {**batch, "t": between}
+    return torch.cat([batch["first"][:, None], method.draw(asked), batch["last"][:, None]], dim=1)
 
 
 def doubts(errors: Tensor, batch: WindowBatch) -> dict[int, float]:

@@ -19,6 +19,7 @@ FIGURES = {
     "ssim": (3, True),
     "psnr": (2, True),
     "lpips": (3, False),
+    "lpips_told": (3, False),
     "coherence": (3, False),
     "coherence_gap": (3, False),
     "warping_error": (4, False),

@@ -6,7 +6,13 @@ from inbetween.metrics.collection import frame_metrics, window_scores
 from inbetween.metrics.end_point_error import EndPointError
 from inbetween.metrics.fidelity import PSNR, SSIM
 from inbetween.metrics.line_distance import LineDistance
-from inbetween.metrics.perceptual import LPIPS, CoherenceGap, PerceptualDistances, TemporalCoherence
+from inbetween.metrics.perceptual import (
+    LPIPS,
+    CoherenceGap,
+    PerceptualDistances,
+    TemporalCoherence,
+    ToldLPIPS,
+)
 from inbetween.metrics.risk import VERDICTS, mean_of_surest, verdict
 from inbetween.metrics.warping import WarpingError
 from inbetween.metrics.window import TruthCache, WindowMetric
@@ -21,6 +27,7 @@ __all__ = [
     "LineDistance",
     "PerceptualDistances",
     "TemporalCoherence",
+    "ToldLPIPS",
     "TruthCache",
     "WarpingError",
     "WindowMetric",

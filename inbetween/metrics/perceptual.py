@@ -58,6 +58,34 @@ class PerceptualDistances:
             self._key = tuple(weakref.ref(tensor) for tensor in key)
         return self._distances
 
+    def to_each_target(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
+        """Distances (K, N) from each of K pictures to each of the N true frames, for each window.
+
+        Args:
+            frames: (B, K, 3, H, W) in [0, 1], any K.
+            batch: The windows.
+
+        Returns:
+            None in the place of windows whose picture is smaller than AlexNet accepts.
+        """
+        self.network.to(frames.device)
+        with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
+            return [
+                self._measure_each(window, batch, row) if window.side >= MIN_SIDE else None
+                for row, window in enumerate(cropped(frames, batch))
+            ]
+
+    def _measure_each(self, window: Cropped, batch: WindowBatch, row: int) -> Tensor:
+        """`to_each_target` of one window, the `row` of its batch."""
+        true = self.cache(batch, "features", row, lambda: self._features(window.targets))
+        heads = self.network.get_submodule("lins").children()
+        total = torch.zeros(len(window.frames), len(window.targets), device=window.frames.device)
+        for drawn, target, head in zip(self._features(window.frames), true, heads, strict=True):
+            # one true frame at a time: all pairs would hold K times as much
+            found = [head((drawn - one) ** 2).mean(dim=(1, 2, 3)) for one in target]
+            total = total + torch.stack(found, dim=1)
+        return total
+
     def _measure(self, window: Cropped, batch: WindowBatch, row: int) -> Distances:
         """Distances of one window, the `row` of its batch."""
         true = self.cache(batch, "features", row, lambda: self._features(window.targets))
@@ -100,6 +128,22 @@ class LPIPS(PerceptualMetric):
     def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
         """Mean LPIPS of each window's frames."""
         return [d.to_target.mean() if d is not None else None for d in self.distances(frames, batch)]
+
+
+class ToldLPIPS(PerceptualMetric):
+    """LPIPS to the true drawings of a method that is told when they are: what is left of it beyond timing.
+
+    Updated not with the frames at the targets' own t but with (B, K, 3, H, W), drawings from the first
+    keyframe to the last: of those the nearest one to each target counts. An animator knows the spacing; two
+    keyframes do not tell it. Undefined below 31 pixels.
+    """
+
+    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
+        """Mean over each window's targets of the LPIPS of the nearest of K drawings."""
+        return [
+            each.min(dim=0).values.mean() if each is not None else None
+            for each in self.distances.to_each_target(frames, batch)
+        ]
 
 
 class TemporalCoherence(PerceptualMetric):

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
+from inbetween.metrics.backbone import SHAPES
 from tests.cli.conftest import Run, write_yaml
 from tests.conftest import DrawScene
 
@@ -235,3 +238,19 @@ def test_end_point_error_where_motion_is_known(compare: Compare, tmp_path: Path)
     assert found["hold"] is None  # warps nothing
     assert found["dis"]["n"] == 2
     assert found["dis"]["mean"] > 0
+
+
+def test_what_methods_could_do_if_told_the_spacing(compare: Compare, tmp_path: Path) -> None:
+    stream = torch.Generator().manual_seed(0)
+    weights = tmp_path / "alexnet.safetensors"
+    save_file({name: torch.randn(shape, generator=stream) / 50 for name, shape in SHAPES.items()}, weights)
+    asked = ("--lpips_backbone", str(weights), "--data.size", "64")
+    without = means(compare(*asked))
+    found = means(compare(*asked, "--spacings", "7"))
+    for method, figures in found.items():
+        told = figures.pop("lpips_told")
+        assert figures == without[method]
+        # thirds, where the targets of two between are, are among the sixths
+        assert 0 < told <= figures["lpips"] + 1e-6
+    with Path("logs/compare/windows.csv").open() as file:
+        assert "lpips_told" in file.readline().split(",")

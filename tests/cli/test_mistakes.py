@@ -265,6 +265,12 @@ def test_compare_with_a_wrong_entry(refused: Refused, entry: str, says: str) -> 
     assert says in refused("compare", "--config", "compare.yaml", "--methods", entry)
 
 
+@pytest.mark.parametrize("count", ["2", "-1"])
+def test_compare_with_no_spacing_between_the_keyframes(refused: Refused, count: str) -> None:
+    text = refused("compare", "--config", "compare.yaml", "--spacings", count)
+    assert text.startswith(f"spacings is {count}: give 3 or more")
+
+
 def test_compare_on_a_folder_without_scenes(refused: Refused, tmp_path: Path) -> None:
     source = ["--data.source", "inbetween.data.FolderScenes", "--data.source.init_args.root", tmp_path / "no"]
     text = refused("compare", "--config", "compare.yaml", "--methods", "dis.yaml", *source)

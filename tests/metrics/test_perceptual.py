@@ -9,7 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from inbetween.metrics import LPIPS, CoherenceGap, PerceptualDistances, TemporalCoherence, frame_metrics
+from inbetween.metrics import (
+    LPIPS,
+    CoherenceGap,
+    PerceptualDistances,
+    TemporalCoherence,
+    ToldLPIPS,
+    frame_metrics,
+)
 from inbetween.types import WindowBatch
 
 
@@ -41,6 +48,36 @@ def test_lpips_is_the_packages(
     expected = reference(frames.flatten(0, 1), batch["targets"].flatten(0, 1)).unflatten(0, (2, 3))
     assert expected.min() > 0.001
     torch.testing.assert_close(metric.per_window()[0], expected.mean(dim=1), rtol=1e-4, atol=1e-6)
+
+
+def test_told_the_spacing_the_nearest_drawing_counts(
+    make_batch: Callable[..., WindowBatch], network: nn.Module, reference: Callable[..., torch.Tensor]
+) -> None:
+    batch = make_batch(2)
+    drawings = torch.cat([batch["first"][:, None], batch["targets"].flip(0)[:, :2] * 0.9], dim=1)
+    metric = ToldLPIPS(PerceptualDistances(network))
+    metric.update(drawings, batch)
+    expected = [
+        min(float(reference(drawing[None], target[None])) for drawing in drawings[row])
+        for row in range(2)
+        for target in batch["targets"][row]
+    ]
+    assert min(expected) > 0.001
+    found = metric.per_window()[0].tolist()
+    assert found == pytest.approx([sum(expected[:3]) / 3, sum(expected[3:]) / 3], rel=1e-4)
+    # of more drawings than there are targets, in any order, the true ones are found
+    metric.reset()
+    metric.update(torch.cat([drawings, batch["targets"].flip(1)], dim=1), batch)
+    assert metric.compute() == 0
+
+
+def test_told_lpips_is_undefined_for_tiny_pictures(
+    make_batch: Callable[..., WindowBatch], network: nn.Module
+) -> None:
+    metric = ToldLPIPS(PerceptualDistances(network))
+    batch = make_batch(1, height=24)
+    metric.update(batch["targets"], batch)
+    assert len(metric.per_window()[0]) == 0
 
 
 def test_coherence_and_its_gap_are_built_on_lpips(
