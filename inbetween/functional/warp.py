@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+LARGE = 2**18  # pixels of a picture from which threads share it: starting them takes longer than a small one
+
 
 def pixel_grid(height: int, width: int, device: torch.device | None = None) -> Tensor:
     """Coordinates of all pixels, (1, 2, H, W) float32, x then y, in pixels."""
@@ -37,5 +39,18 @@ def backward_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubi
     position = pixel_grid(height, width, image.device) + flow.float()
     scale = position.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
     grid = (position * scale - 1).permute(0, 2, 3, 1)
-    warped = F.grid_sample(image.float(), grid, mode=mode, padding_mode="border", align_corners=True)
+    bands = _bands(len(image), height, width) if image.device.type == "cpu" else 1
+    if bands > 1:
+        grid = grid.reshape(bands, height // bands, width, 2)
+    whole = image.float().expand(len(grid), -1, -1, -1)
+    warped = F.grid_sample(whole, grid, mode=mode, padding_mode="border", align_corners=True)
+    if bands > 1:
+        warped = warped.transpose(0, 1).reshape(1, -1, height, width)
     return warped.to(image.dtype)
+
+
+def _bands(pictures: int, height: int, width: int) -> int:
+    """In how many bands of rows a processor is to read a picture: it shares out pictures, not their rows."""
+    if pictures > 1 or height * width < LARGE:
+        return 1
+    return next(count for count in range(min(torch.get_num_threads(), height), 0, -1) if height % count == 0)

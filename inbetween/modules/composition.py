@@ -76,9 +76,10 @@ def compose(
     flow_t0, flow_t1 = end_flows(found.motion, spacing)
     share = torch.sigmoid(decision * (found.mask + odds_of(spacing)))
     from_first, from_last = backward_warp(first, flow_t0, "bicubic"), backward_warp(last, flow_t1, "bicubic")
-    blend = share * from_first + (1 - share) * from_last
     painted = 4 * spacing * (1 - spacing) * found.residual
-    return blend + F.pad(painted, (0, 0, 0, 0, 0, first.shape[1] - 3))
+    if first.shape[1] > 3:
+        painted = F.pad(painted, (0, 0, 0, 0, 0, first.shape[1] - 3))
+    return torch.lerp(from_last, from_first, share) + painted
 
 
 def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -> Intermediate:

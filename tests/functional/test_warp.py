@@ -1,3 +1,6 @@
+from typing import Literal
+
+import pytest
 import torch
 
 from inbetween.functional.warp import backward_warp, pixel_grid
@@ -27,6 +30,30 @@ def test_bicubic_keeps_a_line_sharper():
     half[:, 0] = 0.5
     assert backward_warp(line, half, "bicubic").max() > 1.1 * backward_warp(line, half).max()
     torch.testing.assert_close(backward_warp(line, half * 0, "bicubic"), line, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_threads_share_a_large_picture_and_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, mode: Literal["bilinear", "bicubic"]
+) -> None:
+    stream = torch.Generator().manual_seed(0)
+    picture = torch.rand(1, 4, 30, 21, generator=stream)
+    flow = 20 * torch.randn(1, 2, 30, 21, generator=stream)
+    whole = backward_warp(picture, flow, mode)
+    monkeypatch.setattr("inbetween.functional.warp.LARGE", 30 * 21)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)  # of which 6 can share 30 rows evenly
+    calls = []
+    sample = torch.nn.functional.grid_sample
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "grid_sample",
+        lambda image, grid, **options: calls.append(grid.shape) or sample(image, grid, **options),
+    )
+    shared = backward_warp(picture.requires_grad_(), flow, mode)
+    assert calls == [(6, 5, 21, 2)]
+    assert torch.equal(shared, whole)
+    shared.sum().backward()
+    assert picture.grad is not None
 
 
 def test_no_flow_changes_nothing_in_any_dtype():
