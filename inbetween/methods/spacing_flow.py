@@ -61,7 +61,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         line_weight: Weight of the line term.
         matching_weight: Weight of the cross-entropy of the global matches.
         work_side: Motion is estimated at no more pixels than a square of this side has; larger pictures
-            are shrunk for that, and warped at their own size.
+            are shrunk for that, and warped at their own size, along motion that the classical flow, where
+            there is one, corrects by what still parts both warped keyframes.
         verdict_limits: Mean expected error of a drawing up to which it is easy, and up to which it is to be
             checked; `compare` says what half and four fifths of its windows stay below.
         **options: See `PerceptualMethod`.

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inbetween.functional.padding import pad_to_multiple
+from inbetween.functional.warp import backward_warp
 from inbetween.modules.classical_flow import two_way_flow
 from inbetween.modules.composition import DECISION, Intermediate, compose, decided, end_flows
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
@@ -18,6 +19,10 @@ from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 Prior = Literal["dis", "farneback", "none"]
 PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache
 WORK_SIDE = 256  # root of the pixels that motion is estimated at: about what training shows
+ALIGN_SIDE = 512  # root of the pixels at which what is left between the warped keyframes is looked at
+NEAR = (
+    4.0  # of those pixels: as far as both are taken for the same line twice; from the double on they are not
+)
 
 
 def prior_flow(first: Tensor, last: Tensor, prior: Prior, blind: Tensor | None = None) -> Tensor:
@@ -49,7 +54,7 @@ def draw_spaced(
     work_side: int = WORK_SIDE,
     lean: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Draw in-betweens at any size: motion is estimated small, pictures are warped whole.
+    """Draw in-betweens at any size: motion is estimated small and aligned, pictures are warped whole.
 
     Args:
         network: The trained flow.
@@ -57,7 +62,8 @@ def draw_spaced(
         last: (B, C, H, W).
         spacing: (B, N, 1, H, W) in [0, 1].
         prior: See `prior_flow`.
-        work_side: The network sees no more pixels than a square of this side; larger pictures are shrunk.
+        work_side: The network sees no more pixels than a square of this side; larger pictures are shrunk, and
+            what it finds is `aligned` unless there is no prior.
         lean: Logit by which first counts more, where both keyframes disagree; below 0, last.
 
     Returns:
@@ -121,7 +127,46 @@ def _estimated(
         found: Intermediate = network(small[0], small[1], given, flow_01, flow_10)
         found = found._replace(mask=found.mask + lean)
         shrunk = [image.repeat_interleave(count, 0) for image in small]
-        yield a, b, maps, _cut(decided(shrunk[0], shrunk[1], small_maps, found), size, (height, width))
+        found = _cut(decided(shrunk[0], shrunk[1], small_maps, found), size, (height, width))
+        if shrink > 1 and prior != "none":
+            found = found._replace(motion=aligned(a, b, maps, found.motion, prior))
+        yield a, b, maps, found
+
+
+def aligned(
+    first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, algorithm: Literal["dis", "farneback"]
+) -> Tensor:
+    """Motion without the small errors that show once it is enlarged: they would draw every line twice.
+
+    A classical flow says how far apart both keyframes still lie, warped. A point of the in-between that
+    comes from x in first, and drawn from last lies r beyond, has a way that is longer by r: whatever the
+    spacing, both then meet.
+
+    Args:
+        first: (B, C, H, W), C at least 3: colour in [0, 1], and what else there is.
+        last: (B, C, H, W).
+        spacing: (B N, 1, H, W) in [0, 1].
+        motion: (B N, 4, H, W) in pixels, way and bow.
+        algorithm: Of the classical flow.
+
+    Returns:
+        (B N, 4, H, W) in pixels. What lies far apart is not the same, and keeps its motion.
+    """
+    height, width = motion.shape[-2:]
+    shrink = max(1.0, math.sqrt(height * width) / ALIGN_SIDE)
+    size = round(height / shrink), round(width / shrink)
+    scale = motion.new_tensor([size[1] / width, size[0] / height] * 2).view(1, 4, 1, 1)
+    small = F.interpolate(motion, size=size, mode="bilinear") * scale
+    flows = end_flows(small, _shrunk(spacing, size))
+    warped = [
+        backward_warp(_shrunk(image[:, :3], size).repeat_interleave(len(motion) // len(image), 0), flow)
+        for image, flow in zip((first, last), flows, strict=True)
+    ]
+    there, back = two_way_flow(warped[0], warped[1], algorithm)
+    apart = (there - back) / 2
+    apart = apart * (2 - apart.norm(dim=1, keepdim=True) / NEAR).clamp(0, 1)
+    longer = F.interpolate(apart, size=(height, width), mode="bilinear") / scale[:, :2]
+    return torch.cat([motion[:, :2] + longer, motion[:, 2:]], dim=1)
 
 
 def _shrunk(images: Tensor, size: tuple[int, int]) -> Tensor:
