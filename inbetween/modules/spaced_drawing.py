@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
-from inbetween.modules.classical_flow import two_way_flow
+from inbetween.modules.classical_flow import Algorithm, two_way_flow
 from inbetween.modules.composition import DECISION, Intermediate, compose, decided, end_flows
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 
@@ -20,9 +20,7 @@ Prior = Literal["dis", "farneback", "none"]
 PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache
 WORK_SIDE = 256  # root of the pixels that motion is estimated at: about what training shows
 ALIGN_SIDE = 512  # root of the pixels at which what is left between the warped keyframes is looked at
-NEAR = (
-    4.0  # of those pixels: as far as both are taken for the same line twice; from the double on they are not
-)
+NEAR = 4.0  # of those pixels: so far apart it is one line drawn twice, from the double on it is two
 
 
 def prior_flow(first: Tensor, last: Tensor, prior: Prior, blind: Tensor | None = None) -> Tensor:
@@ -133,9 +131,7 @@ def _estimated(
         yield a, b, maps, found
 
 
-def aligned(
-    first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, algorithm: Literal["dis", "farneback"]
-) -> Tensor:
+def aligned(first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, algorithm: Algorithm) -> Tensor:
     """Motion without the small errors that show once it is enlarged: they would draw every line twice.
 
     A classical flow says how far apart both keyframes still lie, warped. A point of the in-between that
