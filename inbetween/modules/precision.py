@@ -17,8 +17,8 @@ CHANNELS, SIDE, ROUNDS = 64, 32, 3  # of the convolution that is timed: a few mi
 def fastest(precision: Asked, accelerator: object = "auto") -> Asked | Literal["32-true"]:
     """What to compute in where `precision` is asked for.
 
-    A processor without bfloat16 instructions computes in it by a detour: one with AVX2 alone convolves at a
-    seventeenth of its float32 speed (`benchmark`).
+    A processor without bfloat16 instructions computes in it by a detour: one with AVX2 alone convolves at
+    less than a fifteenth of its float32 speed (`benchmark`).
 
     Args:
         precision: As Lightning's Trainer takes it.
