@@ -4,7 +4,8 @@ B = batch, N = in-betweens of a window, H and W = height and width in pixels.
 Images are RGB, channels first, float32 in [0, 1]. Flows are displacements in pixels, x then y.
 """
 
-from typing import Literal, NotRequired, TypedDict
+from collections.abc import Callable
+from typing import Any, Literal, NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -38,6 +39,7 @@ class Window(TypedDict):
     flow_t1: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to last, at target's pixels
     spacing: NotRequired[Tensor]  # (N, 1, H, W) truth in [0, 1]: share of its path a pixel has gone
     frame_ids: NotRequired[Tensor]  # (N + 2,) int64: names each picture, where it comes back each epoch
+    sample: NotRequired[Any]  # what a method's `Preparation` made of the window for its loss
 
 
 class WindowBatch(TypedDict):
@@ -59,6 +61,12 @@ class WindowBatch(TypedDict):
     flow_t1: NotRequired[Tensor]  # (B, N, 2, H, W)
     spacing: NotRequired[Tensor]  # (B, N, 1, H, W)
     frame_ids: NotRequired[Tensor]  # (B, N + 2)
+    sample: NotRequired[Any]  # collated; in training `t`, `index`, `seed`, `name` are all there is beside it
+
+
+# What a method's loss needs of a window, computed in a data worker: it can be pickled, what it gives can be
+# collated, and only the window's seed decides about chance.
+Preparation = Callable[[Window], Any]
 
 
 class StepOutput(TypedDict):

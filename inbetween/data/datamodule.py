@@ -3,23 +3,33 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import lightning as L
 
 from inbetween.data.loader import (
     Key,
+    PreparedWindows,
     ResumableLoader,
     WindowLoader,
+    default_workers,
     eval_batches,
     train_batch_size,
     train_batches,
 )
 from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
-from inbetween.types import Split
+from inbetween.types import Preparation, Split
 
 log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class PreparesWindows(Protocol):
+    """A method that has data workers compute what its loss needs of a window."""
+
+    def preparation(self, training: bool) -> Preparation | None:
+        """What they compute; None: nothing."""
 
 
 class WindowDataModule(L.LightningDataModule):
@@ -43,7 +53,9 @@ class WindowDataModule(L.LightningDataModule):
             `batch_size`.
         val_windows: Validate, test and predict on this many evenly spaced windows; None takes all.
         test_split: Split that `test` and `predict` use.
-        num_workers: Processes that read windows, for each training process; 0 reads in the training process.
+        num_workers: Processes that read windows and prepare them for training, for each training process;
+            0 does it in the training process. None takes half of the cores where a processor trains, and
+            all but one where a GPU does, 16 at most.
         seed: Base of the order of windows, of their changes and of their noise.
         cache_dir: Folder of the decoded-frame store.
 
@@ -66,7 +78,7 @@ class WindowDataModule(L.LightningDataModule):
         val_batch_size: int | None = None,
         val_windows: int | None = None,
         test_split: Split = "test",
-        num_workers: int = 0,
+        num_workers: int | None = None,
         seed: int = 0,
         cache_dir: Path = Path("~/.cache/inbetween/frames"),
     ) -> None:
@@ -88,15 +100,23 @@ class WindowDataModule(L.LightningDataModule):
         self.val_batch_size = batch_size if val_batch_size is None else val_batch_size
         self.val_windows = val_windows
         self.test_split = test_split
-        self.num_workers = num_workers
+        self._num_workers = num_workers
         self.datasets: dict[Split, WindowDataset] = {}
         self.loaders: list[WindowLoader] = []
         counts = {"batch_size": batch_size, "val_batch_size": self.val_batch_size, "val_windows": val_windows}
         for name, count in counts.items():
             if count is not None and count < 1:
                 raise UserError(f"{name} is {count}: give 1 or more windows.")
-        if num_workers < 0:
+        if num_workers is not None and num_workers < 0:
             raise UserError(f"num_workers is {num_workers}: give 0 or more processes.")
+
+    @property
+    def num_workers(self) -> int:
+        """Processes that read windows, for each training process."""
+        if self._num_workers is not None:
+            return self._num_workers
+        on_processor = self.trainer is None or self.trainer.strategy.root_device.type == "cpu"
+        return default_workers(1 if self.trainer is None else self.trainer.num_devices, on_processor)
 
     def setup(self, stage: str) -> None:
         """Read the scenes a stage needs, and decode into the store what is not there yet.
@@ -135,7 +155,9 @@ class WindowDataModule(L.LightningDataModule):
         if size < self.batch_size:
             log.warning("The train split has %d windows: an epoch is one batch of %d.", windows, size)
         identity = {"windows": windows, "batch_size": self.batch_size, "seed": self.spec.seed}
-        loader = ResumableLoader(dataset, windows // size, plan, self.num_workers, identity)
+        loader = ResumableLoader(
+            self._prepared(dataset, training=True), windows // size, plan, self.num_workers, identity
+        )
         self.loaders.append(loader)
         return loader
 
@@ -148,8 +170,8 @@ class WindowDataModule(L.LightningDataModule):
         return self._eval_loader(self.test_split)
 
     def predict_dataloader(self) -> WindowLoader:
-        """The same as `test_dataloader`."""
-        return self._eval_loader(self.test_split)
+        """The same windows as `test_dataloader`'s."""
+        return self._eval_loader(self.test_split, measured=False)
 
     def teardown(self, stage: str) -> None:
         """End the worker processes."""
@@ -160,8 +182,16 @@ class WindowDataModule(L.LightningDataModule):
         """End the worker processes."""
         self.teardown("exception")
 
-    def _eval_loader(self, split: Split) -> WindowLoader:
+    def _prepared(self, dataset: WindowDataset, training: bool) -> WindowDataset:
+        """The windows as the method's loss wants them."""
+        method = None if self.trainer is None else self.trainer.lightning_module
+        prepare = method.preparation(training) if isinstance(method, PreparesWindows) else None
+        return dataset if prepare is None else PreparedWindows(dataset, prepare, whole=not training)
+
+    def _eval_loader(self, split: Split, measured: bool = True) -> WindowLoader:
         dataset = self.datasets[split]
+        if measured:
+            dataset = self._prepared(dataset, training=False)
         indices = evenly_spaced(len(dataset), self.val_windows)
         batches = eval_batches(indices, self.val_batch_size, *self._place())
         loader = WindowLoader(dataset, len(batches), lambda: batches, self.num_workers)

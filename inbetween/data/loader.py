@@ -1,6 +1,9 @@
 """Which windows form which batch on which process, the same for any number of processes."""
 
+import os
+import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import cv2
 import torch
@@ -9,9 +12,49 @@ from torch.utils.data import DataLoader, Sampler
 from inbetween.data.source import WindowDataset
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
-from inbetween.types import Window, WindowBatch
+from inbetween.types import Preparation, Window, WindowBatch
 
 Key = tuple[int, int]  # (epoch, index) of a window
+MOST_WORKERS = 16  # of a process where nothing is said
+# what a batch to train on holds beside what the method's preparation made of its windows
+KEPT = ("t", "index", "seed", "name")
+
+
+class PreparedWindows(WindowDataset):
+    """Windows with what a method's loss needs of them, computed where they are read.
+
+    Args:
+        windows: The windows.
+        prepare: The method's.
+        whole: Whether pictures stay, for drawing and metrics; training needs none beside its samples.
+    """
+
+    def __init__(self, windows: WindowDataset, prepare: Preparation, whole: bool) -> None:
+        self.windows, self.prepare, self.whole = windows, prepare, whole
+        self.truth = windows.truth
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, key: Key) -> Window:
+        window = self.windows[key]
+        sample = self.prepare(window)
+        given = window.items() if self.whole else ((name, window[name]) for name in KEPT)  # type: ignore[literal-required]  # keys of a window
+        return cast(Window, {**dict(given), "sample": sample})
+
+
+def default_workers(processes: int, on_processor: bool) -> int:
+    """How many processes read windows for each training process, where nothing is said.
+
+    Half of a training process's share of the cores where it computes on the same cores, else all but one.
+
+    Args:
+        processes: Training processes on this machine.
+        on_processor: Whether they compute on the processor.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = cores // processes
+    return max(0, min(share // 2 if on_processor else share - 1, MOST_WORKERS))
 
 
 def train_batches(
@@ -101,6 +144,7 @@ class WindowLoader:
         self.order = _Batches()
         self.reader: DataLoader[Window] | None = None
         self.current: Iterator[WindowBatch] = iter(())
+        self.waited = 0.0  # seconds that whoever asked has waited for batches, but for each pass's first
 
     def __len__(self) -> int:
         return self.batches
@@ -112,7 +156,12 @@ class WindowLoader:
         self.reader = self.reader or self._start()
         self.current = iter(self.reader)
         # by way of the attribute, so that `close` drops the only reference
-        yield from iter(lambda: next(self.current, None), None)
+        batch = next(self.current, None)
+        while batch is not None:
+            yield batch
+            begin = time.perf_counter()
+            batch = next(self.current, None)
+            self.waited += time.perf_counter() - begin
 
     def close(self) -> None:
         """End the worker processes; a further pass starts new ones.

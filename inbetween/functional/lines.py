@@ -33,6 +33,21 @@ def line_mask(image: Tensor) -> Tensor:
     return torch.from_numpy(far - near > THRESHOLD)
 
 
+def line_masks(images: Tensor) -> Tensor:
+    """`line_mask` of a batch on its own device, but for the rounding of sums.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+
+    Returns:
+        (B, 1, H, W) bool.
+    """
+    grey = luma(images.detach().float())
+    # as far as OpenCV's Gaussians of float pictures reach
+    near, far = (_blurred(grey, sigma, round(4 * sigma * 2 + 1) // 2) for sigma in (SIGMA, SIGMA * RATIO))
+    return far - near > THRESHOLD
+
+
 def distance_to_lines(mask: Tensor) -> Tensor:
     """Distance from each pixel to the nearest line pixel.
 
@@ -78,12 +93,15 @@ def soft_lines(images: Tensor) -> Tensor:
     Returns:
         (B, 1, H, W) float32 in [0, 1]; `line_mask`'s threshold lies at a quarter.
     """
-    reach = math.ceil(3 * SIGMA * RATIO)
-    padded = F.pad(luma(images.float()), (reach,) * 4, mode="replicate")
-    at = torch.arange(-reach, reach + 1, device=images.device, dtype=torch.float32)
-    near, far = (torch.exp(-(at**2) / (2 * sigma**2)) for sigma in (SIGMA, SIGMA * RATIO))
-    blurred = [
-        F.conv2d(F.conv2d(padded, (k / k.sum()).view(1, 1, 1, -1)), (k / k.sum()).view(1, 1, -1, 1))
-        for k in (near, far)
-    ]
-    return ((blurred[1] - blurred[0]) / (4 * THRESHOLD)).clamp(0, 1)
+    grey, reach = luma(images.float()), math.ceil(3 * SIGMA * RATIO)
+    near, far = (_blurred(grey, sigma, reach) for sigma in (SIGMA, SIGMA * RATIO))
+    return ((far - near) / (4 * THRESHOLD)).clamp(0, 1)
+
+
+def _blurred(grey: Tensor, sigma: float, reach: int) -> Tensor:
+    """Pictures (B, 1, H, W) under a Gaussian cut off `reach` pixels from its middle, borders repeated."""
+    at = torch.arange(-reach, reach + 1, device=grey.device, dtype=torch.float32)
+    kernel = torch.exp(-(at**2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    padded = F.pad(grey, (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel), kernel.transpose(2, 3))

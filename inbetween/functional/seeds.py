@@ -5,6 +5,8 @@ import hashlib
 import torch
 from torch import Tensor
 
+from inbetween.types import Window
+
 
 def sample_seed(*parts: int) -> int:
     """A seed in [0, 2**63) from whole numbers such as (seed, epoch, index); the same everywhere."""
@@ -15,3 +17,8 @@ def sample_seed(*parts: int) -> int:
 def generators(seeds: Tensor) -> list[torch.Generator]:
     """One CPU generator per sample from seeds (B,) int64 in [0, 2**63)."""
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds.tolist()]
+
+
+def generator_of(window: Window) -> torch.Generator:
+    """One CPU generator from a window's own seed."""
+    return torch.Generator().manual_seed(int(window["seed"]))

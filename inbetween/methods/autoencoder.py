@@ -12,11 +12,12 @@ from torch.nn import functional as F
 
 from inbetween.errors import UserError
 from inbetween.functional.padding import pad_to_multiple
-from inbetween.functional.seeds import generators
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
+from inbetween.modules.cuts import Crops, Cut
 from inbetween.modules.loading import drop_from_config, load_autoencoder
+from inbetween.modules.processes import mean_of_processes
 from inbetween.types import StepOutput, WindowBatch
 
 if TYPE_CHECKING:
@@ -120,30 +121,31 @@ class LatentInterpolation(PerceptualMethod):
         self.latent_mean: Tensor
         self.latent_std: Tensor
 
+    def preparation(self, training: bool) -> Crops:
+        """In training random crops of every drawing, else all of each."""
+        if not training:
+            return Crops(self.multiple)
+        return Crops(self.multiple, self.crop, self.crops, int(self.vae.config.latent_channels))
+
     def training_loss(self, batch: WindowBatch) -> StepOutput:
-        """Reconstruction: in training of random crops of every drawing, else of all of each."""
-        frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
-        streams = generators(batch["seed"])
-        if self.training:
-            x = torch.cat([self._crops(*pair) for pair in zip(frames, streams, strict=True)])
-        else:
-            x = frames.flatten(0, 1)
-        x = pad_to_multiple(x, self.multiple).contiguous(memory_format=torch.channels_last)
+        """Reconstruction of crops, or of whole drawings; see `preparation`."""
+        cut: Cut = self.sample_of(batch)
+        x = cut.frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         z: Tensor = self.vae.encode(x * 2 - 1).latents
         if self.training:
+            mean, square = mean_of_processes(_moments(z.float()))
+            spread = (mean**2 + ((square - mean**2).clamp(min=1e-12).sqrt() - 1) ** 2).mean()
             if self.trained == "all":
-                self.latent_mean.lerp_(z.detach().float().mean(), 0.01)
-                self.latent_std.lerp_(z.detach().float().std(), 0.01)
-            spread = _away_from_normal(z.float())
-            rows = len(z) // len(streams)
-            noise = torch.cat([torch.randn((rows, *z.shape[1:]), generator=stream) for stream in streams])
-            z = z + self.latent_noise * noise.to(z)
+                level, power = mean.detach().mean(), square.detach().mean()
+                self.latent_mean.lerp_(level, 0.01)
+                self.latent_std.lerp_((power - level**2).clamp(min=0).sqrt(), 0.01)
+            z = z + self.latent_noise * cut.noise.flatten(0, 1).to(z)
         y = self.vae.decode(z).sample.float() / 2 + 0.5
 
-        l1, square = F.l1_loss(y, x), F.mse_loss(y, x)
+        l1, square_error = F.l1_loss(y, x), F.mse_loss(y, x)
         lines = F.l1_loss(y.diff(dim=-1), x.diff(dim=-1)) + F.l1_loss(y.diff(dim=-2), x.diff(dim=-2))
-        loss = l1 + self.square_weight * square + self.line_weight * lines
-        logs = {"l1": l1, "square": square, "lines": lines}
+        loss = l1 + self.square_weight * square_error + self.line_weight * lines
+        logs = {"l1": l1, "square": square_error, "lines": lines}
         if self.training:
             logs["spread"] = spread
             loss = loss + self.latent_weight * spread
@@ -151,16 +153,6 @@ class LatentInterpolation(PerceptualMethod):
             logs["perceptual"] = perceptual(y, x)
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
-
-    def _crops(self, frames: Tensor, stream: torch.Generator) -> Tensor:
-        """Crops (crops F, 3, c, c) at random places of the frames (F, 3, H, W)."""
-        height, width = (min(side, self.crop) for side in frames.shape[-2:])
-        crops = []
-        for frame in frames.repeat(self.crops, 1, 1, 1):
-            top = int(torch.randint(frame.shape[-2] - height + 1, (), generator=stream))
-            left = int(torch.randint(frame.shape[-1] - width + 1, (), generator=stream))
-            crops.append(frame[:, top : top + height, left : left + width])
-        return torch.stack(crops)
 
     @torch.no_grad()
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
@@ -200,10 +192,9 @@ class LatentInterpolation(PerceptualMethod):
         drop_from_config(folder / "vae", "block_out_channels")
 
 
-def _away_from_normal(latents: Tensor) -> Tensor:
-    """How far channels of latents (B, C, h, w) are from mean 0 and deviation 1, (), mean over channels."""
-    deviation, mean = torch.std_mean(latents, dim=(0, 2, 3))
-    return (mean**2 + (deviation - 1) ** 2).mean()
+def _moments(latents: Tensor) -> Tensor:
+    """Mean, and mean square, of each channel of latents (B, C, h, w): (2, C)."""
+    return torch.stack([latents.mean((0, 2, 3)), latents.square().mean((0, 2, 3))])
 
 
 def _fresh(

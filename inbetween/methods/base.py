@@ -9,16 +9,18 @@ from typing import Any, ClassVar, Literal
 
 import lightning as L
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import default_collate
 
 from inbetween.errors import UserError
 from inbetween.functional.schedules import cosine_after_warmup
 from inbetween.functional.seeds import generators
 from inbetween.modules.frozen import leave_frozen_out
-from inbetween.types import StepOutput, WindowBatch
+from inbetween.types import Preparation, StepOutput, WindowBatch
 
 Generators = Sequence[torch.Generator] | torch.Generator | None
 
@@ -207,9 +209,36 @@ class TrainableMethod(Method):
         """Prepare, where the command line has not done it."""
         self.prepare_fit()
 
+    def preparation(self, training: bool) -> Preparation | None:
+        """What data workers are to compute of each window for `training_loss`; None: nothing.
+
+        Everything that is drawn at random belongs here, seeded by the window's own seed, and everything that
+        OpenCV or numpy computes: so a training step is tensor work on one device.
+
+        Args:
+            training: Whether the loss is trained on, or only measured.
+        """
+        return None
+
+    def sample_of(self, batch: WindowBatch) -> Any:  # noqa: ANN401 - the method's own
+        """What `preparation` made of a batch's windows, made now if no data worker has."""
+        if "sample" in batch or (prepare := self.preparation(self.training)) is None:
+            return batch.get("sample")
+        windows: Any = move_data_to_device(batch, torch.device("cpu"))
+        rows: list[Any] = [
+            {name: values[row] for name, values in windows.items()} for row in range(len(windows["t"]))
+        ]
+        made = [prepare(row) for row in rows]
+        return move_data_to_device(default_collate(made), batch["t"].device)
+
     @abstractmethod
     def training_loss(self, batch: WindowBatch) -> StepOutput:
-        """The loss of a batch, seeded by each sample's own seed, and further scalars in `logs`."""
+        """The loss of a batch, a mean over its samples, and further scalars in `logs`.
+
+        Where there is a `preparation`, batches to train on hold what it made, to be had by `sample_of`, and
+        no pictures. What is no mean over samples takes `modules.processes`, to be the same on any number of
+        processes.
+        """
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Besides what `Method` does, halve checkpoints that no training goes on from (`WeightsWriter`).

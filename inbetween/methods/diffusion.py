@@ -12,7 +12,6 @@ from torch import Tensor
 
 from inbetween.errors import UserError
 from inbetween.functional.padding import pad_to_multiple
-from inbetween.functional.seeds import generators
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
@@ -21,10 +20,12 @@ from inbetween.modules.conditioning import line_density
 from inbetween.modules.correction import unsettled
 from inbetween.modules.latent_cache import LatentCache
 from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
-from inbetween.modules.noising import TrainFrom, drawn_each, path_timesteps, timesteps_of
+from inbetween.modules.noising import NoisedSample, Noising, TrainFrom
 from inbetween.modules.perceptual import decoded_crops
-from inbetween.modules.sampling import Sampling, denoise_from, frame_streams, noise_like
+from inbetween.modules.sampling import Sampling, denoise_from, frame_streams
 from inbetween.types import StepOutput, WindowBatch
+
+STARTS = ("slerp", "flow")  # of paths; `truth` has none
 
 
 class DiffusionMethod(PerceptualMethod):
@@ -170,100 +171,88 @@ class DiffusionMethod(PerceptualMethod):
         """The backbone's output (R, C, h, w); for methods whose attention knows t (R,) to override."""
         return self.backbone.denoise(sample, timestep, tokens)
 
-    def latents_of(self, batch: WindowBatch, positions: Tensor) -> Tensor:
-        """Latents (B, K, C, h, w) of drawings of training windows, from the cache where they are in it.
+    def preparation(self, training: bool) -> Noising:
+        """Noise, timestep and start of one in-between of each window; what is measured is drawn like it."""
+        flows = "flow" in self.train_from or self.structure
+        return Noising(
+            self.backbone.num_train_timesteps,
+            self.timestep_logit_mean,
+            self.train_from,
+            self.sampling.strength * self.backbone.num_train_timesteps,
+            self.backbone.latent_channels,
+            self.backbone.multiple,
+            self._blend.known if flows else None,
+        )
 
-        Args:
-            batch: The windows.
-            positions: (B, K) int64: 0 is first, 1 to N are the targets, N + 1 is last.
-        """
+    def latents_of(self, sample: NoisedSample, count: int) -> Tensor:
+        """Latents (B, count, C, h, w) of samples' first frames, from the cache where they are in it."""
 
         def encode(frames: Tensor) -> Tensor:
             return self.backbone.encode(pad_to_multiple(frames, self.backbone.multiple))
 
-        latents = self._kept("vae", "latents", batch, positions, encode)
-        return latents.view(*positions.shape, *latents.shape[1:])
+        latents = self._kept("vae", "latents", sample, slice(count), encode)
+        return latents.view(-1, count, *latents.shape[1:])
 
-    def embeddings_of(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
-        """`embed` of the keyframes of training windows, each (B, L, D), from the cache likewise."""
-        windows, count = batch["t"].shape
-        ends = torch.tensor([0, count + 1], device=batch["t"].device).expand(windows, 2)
-        embedding = self._kept("image_encoder", type(self).embed.__qualname__, batch, ends, self.embed)
-        first, last = embedding.view(windows, 2, *embedding.shape[1:]).unbind(1)
+    def embeddings_of(self, sample: NoisedSample) -> tuple[Tensor, Tensor]:
+        """`embed` of the keyframes of training samples, each (B, L, D), from the cache likewise."""
+        embedding = self._kept(
+            "image_encoder", type(self).embed.__qualname__, sample, slice(1, 3), self.embed
+        )
+        first, last = embedding.view(-1, 2, *embedding.shape[1:]).unbind(1)
         return first, last
 
-    def training_tokens(self, batch: WindowBatch, t: Tensor, streams: list[torch.Generator]) -> Tensor:
-        """What training tells the denoiser (B, L, D) of the in-betweens at t (B,)."""
-        return self.condition(*self.embeddings_of(batch), t)
+    def training_tokens(self, sample: NoisedSample) -> Tensor:
+        """What training tells the denoiser of the in-betweens, (B, L, D)."""
+        return self.condition(*self.embeddings_of(sample), sample.t)
 
     def _kept(
         self,
         part: str,
         purpose: str,
-        batch: WindowBatch,
-        positions: Tensor,
+        sample: NoisedSample,
+        places: slice,
         compute: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        """What `compute` makes, with a part of the backbone, of frames at `positions` (B, K): (B K, ...)."""
-        frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
-        rows = torch.arange(len(positions), device=positions.device)[:, None]
-        chosen = frames[rows, positions].flatten(0, 1)
+        """What `compute` makes, with a part of the backbone, of K of the samples' frames: (B K, ...)."""
+        chosen = sample.frames[:, places].flatten(0, 1)
         network = getattr(self.backbone, part, None)
-        if self.latent_cache is None or "frame_ids" not in batch or network is None:
+        if self.latent_cache is None or not sample.frame_ids.shape[1] or network is None:
             return compute(chosen)
         cache = self._caches.setdefault(part, LatentCache(self.latent_cache, network, purpose))
         if not cache.usable:
             return compute(chosen)
-        return cache.get(batch["frame_ids"][rows, positions].flatten(), lambda of: compute(chosen[of]))
+        return cache.get(sample.frame_ids[:, places].flatten(), lambda of: compute(chosen[of]))
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """Squared error of the prediction for one in-between per window, one timestep each."""
-        streams = generators(batch["seed"])
-        windows, count = batch["t"].shape
-        chosen = drawn_each(streams, lambda stream: torch.randint(count, (), generator=stream))
-        chosen = chosen.to(self.device)
-        steps = self.backbone.num_train_timesteps
-        timestep = timesteps_of(streams, steps, self.timestep_logit_mean).to(self.device)
-        t = batch["t"].gather(1, chosen[:, None])[:, 0]
-
-        positions = (chosen + 1)[:, None]
-        if self.keyframe_latents or "slerp" in self.train_from or self.backbone.corrects:
-            ends = torch.tensor([0, count + 1], device=self.device).expand(windows, 2)
-            positions = torch.cat([positions, ends], dim=1)
-        x_0, *keyframes = self.latents_of(batch, positions).unbind(1)
-        noise = noise_like(x_0, streams)
-        start = x_0
+        sample: NoisedSample = self.sample_of(batch)
+        needs_ends = self.keyframe_latents or "slerp" in self.train_from or self.backbone.corrects
+        x_0, *keyframes = self.latents_of(sample, 3 if needs_ends else 1).unbind(1)
+        noise, start, timestep = sample.noise, x_0, sample.timestep
         if self.train_from != ("truth",):
-            start, on_path = x_0.clone(), torch.zeros_like(chosen, dtype=torch.bool)
-            kinds = drawn_each(
-                streams, lambda stream: torch.randint(len(self.train_from), (), generator=stream)
-            )
-            for kind, name in enumerate(self.train_from):
-                rows = (kinds == kind).nonzero()[:, 0].to(self.device)
-                if name != "truth" and len(rows):
-                    start[rows] = (
-                        self.backbone.encode(self._warped(batch, t, rows))
-                        if name == "flow"
-                        else slerp(keyframes[0][rows], keyframes[1][rows], t[rows])
-                    )
-                    on_path[rows] = True
-            begin, come = path_timesteps(streams, self.sampling.strength * steps)
-            timestep = torch.where(on_path, come.to(self.device), timestep)
-            noise = noise + self.backbone.start_noise(start - x_0, begin.to(self.device))
+            start = x_0.clone()
+            # where each starts is known to the processor: nothing waits for the device
+            slerped, warped = ([k for k, kind in enumerate(sample.start) if kind == one] for one in STARTS)
+            if slerped:
+                start[slerped] = slerp(keyframes[0][slerped], keyframes[1][slerped], sample.t[slerped])
+            if warped:
+                start[warped] = self.backbone.encode(self._warped(sample, warped))
+            noise = noise + self.backbone.start_noise(start - x_0, sample.begin)
         x_t = self.backbone.scheduler.add_noise(x_0, noise, timestep)
-        tokens = self.training_tokens(batch, t, streams)
-        unseen = self._dropped(streams, self.condition_dropout)[:, None, None]
-        tokens = torch.where(unseen, self.backbone.null_condition.to(tokens), tokens)
+        tokens = self.training_tokens(sample)
+        # of the condition, of the keyframes' latents, of their lines
+        unseen = sample.chances < sample.chances.new_tensor(
+            [self.condition_dropout, self.keyframe_dropout, self.structure_dropout]
+        )
+        tokens = torch.where(unseen[:, 0, None, None], self.backbone.null_condition.to(tokens), tokens)
 
         open_to = unsettled(*keyframes, start)
-        if self.keyframe_latents and self.keyframe_dropout:
-            seen = ~self._dropped(streams, self.keyframe_dropout)[:, None, None, None]
-            keyframes = [latents * seen for latents in keyframes]
-        inputs = [x_t, *self._shown(keyframes, start)]
+        shown = [latents * ~unseen[:, 1, None, None, None] for latents in keyframes]
+        inputs = [x_t, *self._shown(shown, start)]
         if self.structure:
-            lines = self._lines(self._warped(batch, t, torch.arange(windows, device=self.device)))
-            inputs.append(lines * ~self._dropped(streams, self.structure_dropout)[:, None, None, None])
-        output = self.denoise(torch.cat(inputs, dim=1), timestep, tokens, t)
+            lines = self._lines(self._warped(sample, slice(None)))
+            inputs.append(lines * ~unseen[:, 2, None, None, None])
+        output = self.denoise(torch.cat(inputs, dim=1), timestep, tokens, sample.t)
         prediction = self.backbone.prediction_of(output, start, open_to, x_t, timestep)
         target = self.backbone.training_target(x_0, noise, timestep)
         error = (prediction - target).square().flatten(1).mean(1)
@@ -271,8 +260,7 @@ class DiffusionMethod(PerceptualMethod):
             error = error * self.backbone.min_snr_weight(timestep, self.min_snr_gamma)
         if perceptual := self.perceptual:
             clean = self.backbone.clean_of(prediction, x_t, timestep)
-            true = batch["targets"][torch.arange(windows, device=self.device), chosen]
-            distance = perceptual(*decoded_crops(self.backbone, clean, true, streams))
+            distance = perceptual(*decoded_crops(self.backbone, clean, sample.frames[:, 0], sample.corner))
             return {
                 "loss": error.mean() + self.perceptual_weight * distance,
                 "logs": {"perceptual": distance},
@@ -354,16 +342,12 @@ class DiffusionMethod(PerceptualMethod):
             return [*(shown or [torch.zeros_like(start)] * 2), start]
         return shown
 
-    def _warped(self, batch: WindowBatch, t: Tensor, rows: Tensor) -> Tensor:
-        """Some windows' keyframes, warped to t (B,) and blended, padded: (R, 3, H', W') in [0, 1]."""
-        blend = self._blend(batch["first"][rows], batch["last"][rows], t[rows, None])
+    def _warped(self, sample: NoisedSample, rows: list[int] | slice) -> Tensor:
+        """Some samples' keyframes, warped to their t and blended, padded: (R, 3, H', W') in [0, 1]."""
+        first, last = sample.frames[rows, 1], sample.frames[rows, 2]
+        blend = self._blend(first, last, sample.t[rows, None], sample.flows[rows])
         return pad_to_multiple(blend[:, 0].clamp(0, 1), self.backbone.multiple)
 
     def _lines(self, frames: Tensor) -> Tensor:
         """Where the lines of frames (R, 3, H', W') run, (R, 1, h, w)."""
         return line_density(frames, self.backbone.multiple)
-
-    def _dropped(self, streams: list[torch.Generator], share: float) -> Tensor:
-        """Which samples (B,) bool go without a part of their condition, each by its own stream."""
-        drawn = drawn_each(streams, lambda stream: torch.rand((), generator=stream))
-        return (drawn < share).to(self.device)

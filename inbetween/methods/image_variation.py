@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,14 @@ from torch import Tensor
 
 from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.modules.backbone import Backbone
-from inbetween.types import WindowBatch
+from inbetween.modules.noising import NoisedSample, Noising
 
 
 class ImageVariation(DiffusionMethod):
     """Diffusion of single drawings, told by the image encoder's tokens of one drawing of the same window.
 
     Training needs no keyframes: the drawing shown is any one of the window, now and then the very one that
-    is noised. Half of the batches see all its tokens, the other half the pooled one alone, so that methods
+    is noised. Half of the samples see all its tokens, the other half the pooled one alone, so that methods
     of both kinds can go on from here. As a method, it sees (1 - t) tokens(first) + t tokens(last).
 
     Args:
@@ -39,13 +40,18 @@ class ImageVariation(DiffusionMethod):
         weight = t[:, None, None].to(first)
         return (1 - weight) * first + weight * last
 
-    def training_tokens(self, batch: WindowBatch, t: Tensor, streams: list[torch.Generator]) -> Tensor:
-        """Tokens (B, 1 + P, D) or (B, 1, D) of one drawing of each window."""
-        frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
-        shown = [int(torch.randint(frames.shape[1], (), generator=stream)) for stream in streams]
-        pooled = float(torch.rand((), generator=streams[0])) < 0.5
-        tokens = self.embed(frames[range(len(shown)), shown])
-        return tokens[:, :1] if pooled else tokens
+    def preparation(self, training: bool) -> Noising:
+        """Besides what `DiffusionMethod` does, choose the drawing that is shown."""
+        return replace(super().preparation(training), shows=True)
+
+    def training_tokens(self, sample: NoisedSample) -> Tensor:
+        """Tokens (B, 1 + P, D) of one drawing of each window.
+
+        Where the pooled one is to be alone it stands in all places: attention to equal tokens is attention
+        to one.
+        """
+        tokens = self.embed(sample.frames[:, 3])
+        return torch.where(sample.pooled[:, None, None], tokens[:, :1], tokens)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write denoiser, image encoder and noise schedule to `folder`, as `Backbone` reads them."""

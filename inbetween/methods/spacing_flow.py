@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import EllipsisType
 from typing import Any
 
 import torch
@@ -11,17 +10,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
-from inbetween.functional.lines import distance_to_lines, line_mask, soft_lines
-from inbetween.functional.seeds import generators
+from inbetween.functional.crops import crops_at
+from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod, even_spacing
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.modules.composition import LEAN, Intermediate, compose, end_flows
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.matching import matching_loss
-from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, prior_flow, spaced_flows
-from inbetween.modules.views import Sample, middle_drawings, random_views
-from inbetween.types import StepOutput, WindowBatch
+from inbetween.modules.processes import mean_per_sample
+from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, spaced_flows
+from inbetween.modules.views import RandomView, View, WholeView
+from inbetween.types import Preparation, StepOutput, WindowBatch
 
 FAR = 10.0  # pixels from a line beyond which a stray line is no worse
 ABOUT = 32  # pixels of a neighbourhood that keeps its ink
@@ -107,93 +107,96 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         self.flow_weight, self.line_weight, self.matching_weight = flow_weight, line_weight, matching_weight
         self.network = IntermediateFlow()
 
+    def preparation(self, training: bool) -> Preparation:
+        """In training a random view of each window, else all of its middle in-between."""
+        return RandomView(self.crop, self.prior, self.prior_dropout) if training else WholeView(self.prior)
+
     def training_loss(self, batch: WindowBatch) -> StepOutput:
-        """See the class; in training of a random view of each window, else of the whole one."""
-        if self.training:
-            sample = random_views(batch, self.crop, self.prior_dropout)
-        else:
-            sample = middle_drawings(batch)
-        flows = prior_flow(sample.first, sample.last, self.prior, sample.blind)
-        found: Intermediate = self.network(sample.first, sample.last, sample.spacing[:, None], *flows)
-        frame = compose(sample.first, sample.last, sample.spacing, found)
-        target, progress = sample.target, self.progress if self.training else 0.0
+        """See the class."""
+        view: View = self.sample_of(batch)
+        found: Intermediate = self.network(
+            view.first, view.last, view.spacing[:, None], view.prior[:, :2], view.prior[:, 2:]
+        )
+        frame = compose(view.first, view.last, view.spacing, found)
+        target, progress = view.target, self.progress if self.training else 0.0
         pixels = (frame - target).abs().mean(1, keepdim=True)
         slopes = F.l1_loss(frame.diff(dim=-1), target.diff(dim=-1))
         slopes = slopes + F.l1_loss(frame.diff(dim=-2), target.diff(dim=-2))
-        lines = self._lines(frame, target)
+        lines = self._lines(frame, target, view.lines)
         # a Laplace distribution's negative log-likelihood
         doubt = (pixels.detach() * torch.exp(-found.error) + found.error).mean()
         l1 = pixels.mean()
         edges = _near_edges(target)
-        matching = self._matching(found, sample, edges)
+        matching = self._matching(found, view, edges)
         loss = l1 + slopes / 2 + self.line_weight * lines + doubt / 50 + self.matching_weight * matching
         logs = {"l1": l1, "slopes": slopes, "lines": lines, "doubt": doubt, "matching": matching}
-        if sample.flows is not None:
-            logs["epe"] = self._end_point_error(found, sample, edges)
+        if view.flows.shape[1]:
+            logs["epe"] = self._end_point_error(found, view, edges)
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * progress))
             loss = loss + weight * logs["epe"]
         if perceptual := self.perceptual:
-            cut = _cut_for_perception(frame.shape[-1], batch)
-            logs["perceptual"] = perceptual(frame[cut], target[cut])
+            # a random quarter: on whole views VGG16 would cost more than all the rest
+            cut = [crops_at(images, view.corner, frame.shape[-1] // 2) for images in (frame, target)]
+            logs["perceptual"] = perceptual(*cut)
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
 
-    def _lines(self, frame: Tensor, target: Tensor) -> Tensor:
+    def _lines(self, frame: Tensor, target: Tensor, lines: Tensor) -> Tensor:
         """Stray lines by their distance to true ones, true lines that are missing, and ink that is.
 
         The first two are means over pixels. By them a line in the wrong place is worse than none, so what
         moves too far would vanish: of ink there has to be as much as there is, give or take a
         neighbourhood.
+
+        Args:
+            frame: (B, 3, H, W) in [0, 1].
+            target: (B, 3, H, W) in [0, 1].
+            lines: (B, 2, H, W), `View.lines` of the target.
         """
-        masks = [line_mask(picture) for picture in target]
-        away = [
-            distance_to_lines(mask).clamp(max=FAR) / FAR if mask.any() else mask.float() + 1 for mask in masks
-        ]
         drawn = soft_lines(frame)
-        stray = drawn * torch.stack(away)[:, None].to(drawn)
+        stray = drawn * lines[:, 1:]
         near = F.max_pool2d(drawn, 3, 1, 1)
-        missing = torch.stack(masks)[:, None].to(drawn) * (1 - near)
+        missing = lines[:, :1] * (1 - near)
         side = min(ABOUT, *frame.shape[-2:])
-        ink, wanted = (F.avg_pool2d(lines, side, side // 2) for lines in (drawn, soft_lines(target)))
+        ink, wanted = (F.avg_pool2d(found, side, side // 2) for found in (drawn, soft_lines(target)))
         return stray.mean() + missing.mean() + 2 * F.l1_loss(ink, wanted)
 
-    def _end_point_error(self, found: Intermediate, sample: Sample, edges: Tensor) -> Tensor:
+    def _end_point_error(self, found: Intermediate, view: View, edges: Tensor) -> Tensor:
         """Mean distance in pixels to the true flows, over the windows whose flow is known; 0 if none is.
 
         In training of every level, smoothed near 0, and for four fifths near edges, where motion can be seen;
         else of what the frame is drawn with, at all pixels alike.
         """
-        assert sample.flows is not None
-        flows, spacing = sample.flows, sample.spacing
-        total, known = spacing.new_zeros(()), ~flows.flatten(1).isnan().any(1)
-        if not known.any():
-            return total
+        spacing = view.spacing
+        known = ~view.flows.isnan().flatten(1).any(1)
+        flows = view.flows.nan_to_num()
         levels = [*found.levels, found.motion] if self.training else [found.motion]
-        weights, smooth = FLOW_WEIGHTS[-len(levels) :], 0.01 if self.training else 0.0
-        counts = 0.2 + 0.8 * edges[known] if self.training else None
+        weights, smooth = FLOW_WEIGHTS[-len(levels) :], 0.01 if self.training else 1e-12
+        counts = known.view(-1, 1, 1, 1) * (0.2 + 0.8 * edges if self.training else torch.ones_like(edges))
+        total = spacing.new_zeros(())
         for motion, weight in zip(levels, weights, strict=True):
             size = motion.shape[-2], motion.shape[-1]
-            flow = torch.cat(end_flows(motion[known], F.adaptive_avg_pool2d(spacing[known], size)), dim=1)
-            true = F.interpolate(flows[known], size=size, mode="nearest-exact")
+            flow = torch.cat(end_flows(motion, F.adaptive_avg_pool2d(spacing, size)), dim=1)
+            true = F.interpolate(flows, size=size, mode="nearest-exact")
             x0, y0, x1, y1 = ((flow - true) ** 2).unbind(1)
             distance = (x0 + y0 + smooth).sqrt() + (x1 + y1 + smooth).sqrt()
-            if counts is not None:
-                share = F.adaptive_avg_pool2d(counts, size)[:, 0]
-                distance = distance * share / share.mean()
-            total = total + weight * distance.mean() / 2
-        return total / sum(weights)
+            total = total + weight * (distance * F.adaptive_avg_pool2d(counts, size)[:, 0]).mean() / 2
+        # levels halve evenly: the counts' mean is the same at each
+        mass = mean_per_sample(counts.flatten(1).mean(1).sum(), len(counts))
+        error: Tensor = total / (sum(weights) * mass.clamp(min=1e-6))
+        return error
 
-    def _matching(self, found: Intermediate, sample: Sample, edges: Tensor) -> Tensor:
+    def _matching(self, found: Intermediate, view: View, edges: Tensor) -> Tensor:
         """`matching_loss` at pixels that both keyframes show, mostly near edges.
 
         What is drawn along is taken for true where the source does not know the flow.
         """
-        flows = torch.cat(end_flows(found.motion.detach(), sample.spacing), dim=1)
-        if sample.flows is not None:
-            flows = torch.where(sample.flows.isnan(), flows, sample.flows)
-        off = torch.zeros_like(sample.spacing)
-        for keyframe, flow in ((sample.first, flows[:, :2]), (sample.last, flows[:, 2:])):
-            unlike = (backward_warp(keyframe, flow) - sample.target).abs().amax(1, keepdim=True)
+        flows = torch.cat(end_flows(found.motion.detach(), view.spacing), dim=1)
+        if view.flows.shape[1]:
+            flows = torch.where(view.flows.isnan(), flows, view.flows)
+        off = torch.zeros_like(view.spacing)
+        for keyframe, flow in ((view.first, flows[:, :2]), (view.last, flows[:, 2:])):
+            unlike = (backward_warp(keyframe, flow) - view.target).abs().amax(1, keepdim=True)
             off = torch.maximum(off, unlike)
         weight = (off < SAME) * (0.05 + 0.95 * edges)
         return matching_loss(self.network.matcher, found.marks[0], found.marks[1], flows, weight)
@@ -210,13 +213,6 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         """See `Method.flows`."""
         first, spacing = batch["first"], even_spacing(batch["first"], batch["t"])
         return spaced_flows(self.network, first, batch["last"], spacing, self.prior, self.work_side)
-
-
-def _cut_for_perception(side: int, batch: WindowBatch) -> tuple[slice | EllipsisType, ...]:
-    """A random quarter of square views: on whole ones VGG16 would cost more than all the rest."""
-    stream = generators(batch["seed"][:1])[0]
-    corner = torch.randint(side - side // 2 + 1, (2,), generator=stream).tolist()
-    return (..., *(slice(start, start + side // 2) for start in corner))
 
 
 def _near_edges(images: Tensor) -> Tensor:

@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from inbetween.errors import UserError
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.loading import read_weights
-from inbetween.modules.spaced_drawing import draw_spaced
+from inbetween.modules.spaced_drawing import draw_spaced, working_flow
 from inbetween.paths import find_checkpoint
-
-#: Takes keyframes (B, C, H, W), C at least 3, colour in [0, 1] and channels that move with it, and t
-#: (B, N) in (0, 1); gives (B, N, C, H, W) float32, about in the keyframes' range.
-Blend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 DIS = "dis"
 
 
-def dis_blend(first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+class Blend(Protocol):
+    """Both keyframes warped to t and blended."""
+
+    def known(self, first: Tensor, last: Tensor) -> Tensor:
+        """What OpenCV finds between keyframes (B, C, H, W): flows (B, 4, h, w), for data workers."""
+
+    def __call__(self, first: Tensor, last: Tensor, t: Tensor, flows: Tensor | None = None) -> Tensor:
+        """The blends.
+
+        Args:
+            first: (B, C, H, W), C at least 3, colour in [0, 1] and channels that move with it.
+            last: (B, C, H, W).
+            t: (B, N) in (0, 1).
+            flows: What `known` gives of these keyframes, if it has been asked already.
+
+        Returns:
+            (B, N, C, H, W) float32, about in the keyframes' range.
+        """
+
+
+class DisBlend:
     """A `Blend` along DIS flow."""
-    return warped_blend(first, last, t, *two_way_flow(first[:, :3], last[:, :3], "dis"))
+
+    @staticmethod
+    def known(first: Tensor, last: Tensor) -> Tensor:
+        """See `Blend`."""
+        return torch.cat(two_way_flow(first[:, :3], last[:, :3], "dis"), dim=1)
+
+    def __call__(self, first: Tensor, last: Tensor, t: Tensor, flows: Tensor | None = None) -> Tensor:
+        """See `Blend`."""
+        there, back = (self.known(first, last) if flows is None else flows).chunk(2, dim=1)
+        return warped_blend(first, last, t, there, back)
 
 
 class SpacingFlowBlend:
@@ -48,12 +74,17 @@ class SpacingFlowBlend:
                 " weights.safetensors that a training of spacing_flow.yaml wrote, or dis."
             ) from error
 
-    def __call__(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+    @staticmethod
+    def known(first: Tensor, last: Tensor) -> Tensor:
         """See `Blend`."""
+        return working_flow(first, last)
+
+    def __call__(self, first: Tensor, last: Tensor, t: Tensor, flows: Tensor | None = None) -> Tensor:
+        """See `Blend`; beyond 256x256 pixels OpenCV aligns what was warped, too."""
         spacing = t[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:])
-        return draw_spaced(self.network.to(first.device), first, last, spacing)[0]
+        return draw_spaced(self.network.to(first.device), first, last, spacing, flows=flows)[0]
 
 
 def load_blend(flow: str) -> Blend:
     """The blend along `dis` flow, or along that of the spacing flow whose weights are the file `flow`."""
-    return dis_blend if flow == DIS else SpacingFlowBlend(flow)
+    return DisBlend() if flow == DIS else SpacingFlowBlend(flow)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inbetween.functional.lines import line_mask
+from inbetween.functional.lines import line_masks
 from inbetween.functional.time_codes import TIME_CODE_SIZE, time_code
 
 
@@ -38,5 +38,4 @@ def line_density(images: Tensor, cell: int) -> Tensor:
     Returns:
         (B, 1, H / cell, W / cell) float32 in [0, 1], on images' device.
     """
-    masks = torch.stack([line_mask(image) for image in images])[:, None]
-    return F.avg_pool2d(masks.float(), cell).to(images.device)
+    return F.avg_pool2d(line_masks(images).float(), cell)

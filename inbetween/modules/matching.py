@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from inbetween.functional.splat import softmax_splat
 from inbetween.functional.warp import backward_warp
+from inbetween.modules.processes import mean_per_sample
 
 CELL = 8  # pixels of the picture that a place to be matched is wide
 MOST_CELLS = 4096  # matched with each other; larger pictures are matched by larger cells
@@ -216,4 +217,5 @@ def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, 
         likelihood = (parts * logs.gather(2, place)).sum(2)
         counts = weight * inside
         total, mass = total - (counts * likelihood).sum(), mass + counts.sum()
-    return total / mass.clamp(min=1)
+    samples = len(first)
+    return total / samples / mean_per_sample(mass, samples).clamp(min=1 / samples)

@@ -1,46 +1,128 @@
-"""Which timesteps the samples of a diffusion training get."""
+"""What a diffusion training draws at random of each window, and what OpenCV finds in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from inbetween.functional.seeds import generator_of
+from inbetween.types import Window
+
 TrainFrom = Literal["truth", "slerp", "flow"]
+CROP = 96  # pixels: side of what the perceptual loss looks at in pictures that are decoded for it
 
 
-def drawn_each(streams: list[torch.Generator], draw: Callable[[torch.Generator], Tensor]) -> Tensor:
-    """One draw (...) from each of B streams, (B, ...)."""
-    return torch.stack([draw(stream) for stream in streams])
+class NoisedSample(NamedTuple):
+    """One in-between of a window, as a denoiser is trained on it; collated, tensors have a leading B."""
+
+    frames: (
+        Tensor  # (3 or 4, 3, H, W) in [0, 1]: in-between, first, last, and what an image variation is shown
+    )
+    frame_ids: Tensor  # (3,) int64: names them, where they come back each epoch; else (0,)
+    t: Tensor  # () float32: where the in-between lies
+    start: str  # what the noised latent comes from, one of `TrainFrom`; collated, a list of B
+    timestep: Tensor  # () int64: how far it is noised
+    begin: Tensor  # () int64: the timestep at which drawing from that start begins
+    noise: Tensor  # (C, h, w) standard normal
+    chances: Tensor  # (3,) in [0, 1): below its share goes the condition, keyframes' latents, structure
+    corner: Tensor  # (2,) int64: top and left cell of what the perceptual loss looks at
+    flows: Tensor  # (4, h', w') what the blend along a flow starts from; (0, 1, 1): there is no such blend
+    pooled: Tensor  # () bool: whether an image variation is shown the pooled token of that alone
 
 
-def timesteps_of(streams: list[torch.Generator], steps: int, logit_mean: float | None) -> Tensor:
-    """Timesteps (B,) int64 of training samples.
+@dataclass(frozen=True)
+class Noising:
+    """Makes the `NoisedSample` of a window.
 
     Args:
-        streams: One per sample.
+        steps: Number of timesteps of the noise schedule.
+        logit_mean: Of the timesteps drawn for the truth; see `timestep_of`.
+        train_from: See `DiffusionMethod`.
+        furthest: The largest timestep at which drawing begins.
+        channels: C of the latents.
+        multiple: Pixels behind a latent's side.
+        known: What finds the flow that a blend of the keyframes starts from, `Blend.known`, if there is one.
+        shows: Whether any frame of the window is chosen to be shown.
+    """
+
+    steps: int
+    logit_mean: float | None
+    train_from: tuple[TrainFrom, ...]
+    furthest: float
+    channels: int
+    multiple: int
+    known: Callable[[Tensor, Tensor], Tensor] | None
+    shows: bool = False
+
+    def __call__(self, window: Window) -> NoisedSample:
+        """See the class."""
+        stream = generator_of(window)
+        count, (height, width) = len(window["t"]), window["first"].shape[-2:]
+        chosen = int(torch.randint(count, (), generator=stream))
+        timestep = timestep_of(stream, self.steps, self.logit_mean)
+        cells = -(-height // self.multiple), -(-width // self.multiple)
+        noise = torch.randn((self.channels, *cells), generator=stream)
+        start = self.train_from[int(torch.randint(len(self.train_from), (), generator=stream))]
+        begin, come = path_timesteps(stream, self.furthest)
+        chances = torch.rand(3, generator=stream)
+        side = crop_cells(self.multiple, cells)
+        corner = torch.stack([torch.randint(cell - side + 1, (), generator=stream) for cell in cells])
+        shown = int(torch.randint(count + 2, (), generator=stream))
+        pooled = torch.rand((), generator=stream) < 0.5
+        first, last = window["first"], window["last"]
+        frames = [window["targets"][chosen], first, last]
+        if self.shows:
+            frames.append(torch.cat([first[None], window["targets"], last[None]])[shown])
+        ids = window["frame_ids"][[chosen + 1, 0, -1]] if "frame_ids" in window else corner.new_zeros(0)
+        return NoisedSample(
+            torch.stack(frames),
+            ids,
+            window["t"][chosen],
+            start,
+            timestep if start == "truth" else come,
+            begin,
+            noise,
+            chances,
+            corner,
+            self.known(first[None], last[None])[0] if self.known else torch.zeros(0, 1, 1),
+            pooled,
+        )
+
+
+def crop_cells(multiple: int, cells: tuple[int, int]) -> int:
+    """Side in cells of what the perceptual loss looks at: `CROP` pixels and a cell about, or all."""
+    return min(CROP // multiple + 2, *cells)
+
+
+def timestep_of(stream: torch.Generator, steps: int, logit_mean: float | None) -> Tensor:
+    """The timestep () int64 of a training sample.
+
+    Args:
+        stream: The sample's own.
         steps: Number of timesteps of the noise schedule.
         logit_mean: Mean of a logit-normal share of them, of deviation 1 (arXiv 2403.03206); None draws
             uniformly.
     """
     if logit_mean is None:
-        return drawn_each(streams, lambda stream: torch.randint(steps, (), generator=stream))
-    shares = (drawn_each(streams, lambda stream: torch.randn((), generator=stream)) + logit_mean).sigmoid()
-    return (shares * steps).long().clamp(max=steps - 1)  # the sigmoid of a large number is 1
+        return torch.randint(steps, (), generator=stream)
+    share = (torch.randn((), generator=stream) + logit_mean).sigmoid()
+    return (share * steps).long().clamp(max=steps - 1)  # the sigmoid of a large number is 1
 
 
-def path_timesteps(streams: list[torch.Generator], furthest: float) -> tuple[Tensor, Tensor]:
-    """Where on the paths from starts to the truth training samples lie, evenly among all such places.
+def path_timesteps(stream: torch.Generator, furthest: float) -> tuple[Tensor, Tensor]:
+    """Where on the path from a start to the truth a training sample lies, evenly among all such places.
 
     Args:
-        streams: One per sample.
+        stream: The sample's own.
         furthest: The largest timestep at which drawing begins.
 
     Returns:
-        Timesteps (B,) int64 at which the paths begin, and those that they have come to, no larger.
+        The timestep () int64 at which the path begins, and the one that it has come to, no larger.
     """
-    shares = drawn_each(streams, lambda stream: torch.rand(2, generator=stream)).sqrt()
-    begin = (shares[:, 0] * furthest).long().clamp(max=max(int(furthest) - 1, 0))
-    return begin, (shares[:, 1] * (begin + 1)).long().minimum(begin)
+    shares = torch.rand(2, generator=stream).sqrt()
+    begin = (shares[0] * furthest).long().clamp(max=max(int(furthest) - 1, 0))
+    return begin, (shares[1] * (begin + 1)).long().minimum(begin)

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
+from inbetween.functional.crops import crops_at
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.modules.latent_diffusion import LatentDiffusion
+from inbetween.modules.noising import crop_cells
 from inbetween.paths import cached
 
-CROP = 96  # pixels: side of what the loss looks at in pictures that are decoded for it
 # torchvision's numbers of the convolutions, layer by layer; each layer ends where LPIPS looks
 LAYERS = ((0, 2), (5, 7), (10, 12, 14))
 CHANNELS = (64, 128, 256)
@@ -121,7 +122,7 @@ class PerceptualLoss(nn.Module):
 
 
 def decoded_crops(
-    backbone: LatentDiffusion, latents: Tensor, frames: Tensor, streams: list[torch.Generator]
+    backbone: LatentDiffusion, latents: Tensor, frames: Tensor, corners: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The same square crops of decoded latents and of true frames, each at a place of its own.
 
@@ -131,21 +132,13 @@ def decoded_crops(
         backbone: Decodes, with gradients.
         latents: (B, C, h, w) normalised, h and w at least 3.
         frames: (B, 3, H, W) in [0, 1].
-        streams: One per row, for the place.
+        corners: (B, 2) int64: top and left cell of each crop.
 
     Returns:
         Crops (B, 3, S, S) in [0, 1] of both, of `CROP` pixels or what the pictures have.
     """
     cell = backbone.multiple
-    frames = pad_to_multiple(frames, cell)
-    side = min(CROP // cell + 2, *latents.shape[-2:])
-    pieces, true = [], []
-    for row, stream in enumerate(streams):
-        top, left = (
-            int(torch.randint(length - side + 1, (), generator=stream)) for length in latents.shape[-2:]
-        )
-        pieces.append(latents[row, :, top : top + side, left : left + side])
-        below, right = (top + side - 1) * cell, (left + side - 1) * cell
-        true.append(frames[row, :, (top + 1) * cell : below, (left + 1) * cell : right])
-    decoded = backbone.decode_with_gradients(torch.stack(pieces))
-    return decoded[..., cell:-cell, cell:-cell], torch.stack(true)
+    side = crop_cells(cell, (latents.shape[-2], latents.shape[-1]))
+    decoded = backbone.decode_with_gradients(crops_at(latents, corners, side))
+    true = crops_at(pad_to_multiple(frames, cell), (corners + 1) * cell, (side - 2) * cell)
+    return decoded[..., cell:-cell, cell:-cell], true

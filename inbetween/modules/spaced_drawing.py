@@ -23,23 +23,20 @@ ALIGN_SIDE = 512  # root of the pixels at which what is left between the warped 
 NEAR = 4.0  # of those pixels: so far apart it is one line drawn twice, from the double on it is two
 
 
-def prior_flow(first: Tensor, last: Tensor, prior: Prior, blind: Tensor | None = None) -> Tensor:
+def prior_flow(first: Tensor, last: Tensor, prior: Prior) -> Tensor:
     """The classical flow that `IntermediateFlow` starts from, there and back.
 
     Args:
         first: (B, 3, H, W) in [0, 1].
         last: (B, 3, H, W) in [0, 1].
         prior: The flow's algorithm; `none` gives zeros.
-        blind: (B,) bool: windows that get zeros all the same.
 
     Returns:
         (2, B, 2, H, W) in pixels.
     """
-    flows = first.new_zeros(2, len(first), 2, *first.shape[-2:])
-    told = [row for row in range(len(first)) if blind is None or not blind[row]]
-    if told and prior != "none":
-        flows[0, told], flows[1, told] = two_way_flow(first[told], last[told], prior)
-    return flows
+    if prior == "none":
+        return first.new_zeros(2, len(first), 2, *first.shape[-2:])
+    return torch.stack(two_way_flow(first, last, prior))
 
 
 @torch.no_grad()
@@ -51,6 +48,7 @@ def draw_spaced(
     prior: Prior = "dis",
     work_side: int = WORK_SIDE,
     lean: float = 0.0,
+    flows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Draw in-betweens at any size: motion is estimated small and aligned, pictures are warped whole.
 
@@ -63,6 +61,7 @@ def draw_spaced(
         work_side: The network sees no more pixels than a square of this side; larger pictures are shrunk, and
             what it finds is `aligned` unless there is no prior.
         lean: Logit by which first counts more, where both keyframes disagree; below 0, last.
+        flows: What `working_flow` gives of these keyframes, (B, 4, h, w), where it is known already.
 
     Returns:
         The frames (B, N, C, H, W) float32, about in the range of the keyframes, and the expected absolute
@@ -70,7 +69,7 @@ def draw_spaced(
     """
     windows, count, _, height, width = spacing.shape
     frames, errors = [], []
-    for a, b, maps, found in _estimated(network, first, last, spacing, prior, work_side, lean):
+    for a, b, maps, found in _estimated(network, first, last, spacing, prior, work_side, lean, flows):
         whole = [image.repeat_interleave(count, 0) for image in (a, b)]
         frames.append(compose(whole[0], whole[1], maps, found, DECISION))
         errors.append(found.error.exp().clamp(0, 1))
@@ -109,26 +108,52 @@ def _estimated(
     prior: Prior,
     work_side: int,
     lean: float = 0.0,
+    flows: Tensor | None = None,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Intermediate]]:
     """A few windows at a time: keyframes (b, C, H, W), spacing (b N, 1, H, W), and what is found there."""
     windows, count, _, height, width = spacing.shape
-    shrink = max(1.0, math.sqrt(height * width) / work_side)
-    size = round(height / shrink), round(width / shrink)
+    size = working_size(height, width, work_side)
     at_once = max(1, PIXELS_AT_ONCE // (count * height * width))
     for begin in range(0, windows, at_once):
         rows = slice(begin, begin + at_once)
         a, b, maps = first[rows].float(), last[rows].float(), spacing[rows].float().flatten(0, 1)
-        small = [pad_to_multiple(_shrunk(image[:, :3], size), MULTIPLE) for image in (a, b)]
+        small = [_working(image, size) for image in (a, b)]
         small_maps = pad_to_multiple(_shrunk(maps, size), MULTIPLE)
-        flow_01, flow_10 = prior_flow(small[0], small[1], prior)
+        flow_01, flow_10 = prior_flow(small[0], small[1], prior) if flows is None else flows[rows].chunk(2, 1)
         given = small_maps.view(-1, count, *small_maps.shape[1:])
         found: Intermediate = network(small[0], small[1], given, flow_01, flow_10)
         found = found._replace(mask=found.mask + lean)
         shrunk = [image.repeat_interleave(count, 0) for image in small]
         found = _cut(decided(shrunk[0], shrunk[1], small_maps, found), size, (height, width))
-        if shrink > 1 and prior != "none":
+        if size != (height, width) and prior != "none":
             found = found._replace(motion=aligned(a, b, maps, found.motion, prior))
         yield a, b, maps, found
+
+
+def working_size(height: int, width: int, work_side: int) -> tuple[int, int]:
+    """Height and width at which motion is estimated, no more pixels than a square of that side has."""
+    shrink = max(1.0, math.sqrt(height * width) / work_side)
+    return round(height / shrink), round(width / shrink)
+
+
+def working_flow(first: Tensor, last: Tensor, prior: Prior = "dis", work_side: int = WORK_SIDE) -> Tensor:
+    """The classical flow that `draw_spaced` starts from, for it to be told.
+
+    Args:
+        first: (B, C, H, W), C at least 3, in [0, 1].
+        last: (B, C, H, W).
+        prior: See `prior_flow`.
+        work_side: See `draw_spaced`.
+
+    Returns:
+        (B, 4, h, w) in pixels of the size that motion is estimated at, there and back.
+    """
+    size = working_size(first.shape[-2], first.shape[-1], work_side)
+    return torch.cat(prior_flow(_working(first, size), _working(last, size), prior).unbind(0), dim=1)
+
+
+def _working(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return pad_to_multiple(_shrunk(image[:, :3], size), MULTIPLE)
 
 
 def aligned(first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, algorithm: Algorithm) -> Tensor:

@@ -1,92 +1,106 @@
-"""Training samples of intermediate flow: one drawing of each window, and a view of it cut at random."""
+"""What spacing flow trains on: one in-between of a window, and a view of it cut at random."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from inbetween.functional.lines import distance_to_lines, line_mask
 from inbetween.functional.padding import pad_to_multiple
-from inbetween.functional.seeds import generators
+from inbetween.functional.seeds import generator_of
 from inbetween.modules.flow import MULTIPLE
-from inbetween.modules.noising import drawn_each
-from inbetween.types import TARGET_TRUTH, WindowBatch
+from inbetween.modules.spaced_drawing import Prior, prior_flow
+from inbetween.types import TARGET_TRUTH, Window
+
+FAR = 10.0  # pixels from a line beyond which a stray line is no worse
 
 
-class Sample(NamedTuple):
-    """One in-between per window, as it is trained on."""
+class View(NamedTuple):
+    """One in-between, as it is trained on; collated, everything has a leading B."""
 
-    first: Tensor  # (B, 3, H, W) in [0, 1]
-    last: Tensor  # (B, 3, H, W)
-    target: Tensor  # (B, 3, H, W)
-    spacing: Tensor  # (B, 1, H, W)
-    flows: Tensor | None  # (B, 4, H, W) true flow_t0 and flow_t1 in pixels, or NaN, if some source knows them
-    blind: Tensor | None = None  # (B,) bool: goes without the classical flow; None: no one does
-
-
-def middle_drawings(batch: WindowBatch) -> Sample:
-    """The middle in-between of each window, whole, padded to what the network takes."""
-    count = batch["t"].shape[1]
-    parts, known = _parts(batch, [count // 2] * len(batch["t"]))
-    padded = pad_to_multiple(parts, MULTIPLE)
-    return _sample(padded, known)
+    first: Tensor  # (3, H, W) in [0, 1], H and W multiples of 16
+    last: Tensor  # (3, H, W)
+    target: Tensor  # (3, H, W)
+    spacing: Tensor  # (1, H, W) in [0, 1]
+    flows: Tensor  # (4, H, W) true flow_t0 and flow_t1 in pixels, or NaN; (0, H, W): no source knows them
+    prior: Tensor  # (4, H, W) classical flow_01 and flow_10 in pixels, or zeros
+    lines: Tensor  # (2, H, W) the target's lines, 0 or 1, and how far the nearest is, 1 from `FAR` pixels on
+    corner: Tensor  # (2,) int64: top and left of the quarter that the perceptual loss looks at
 
 
-def random_views(batch: WindowBatch, crop: int, blindness: float) -> Sample:
-    """An in-between of each window, shrunk, cut, mirrored, transposed and reversed at random.
+@dataclass(frozen=True)
+class WholeView:
+    """Makes the `View` of a window's middle in-between, all of it, padded to what the network takes.
 
     Args:
-        batch: Windows; their seeds decide.
-        crop: Side in pixels of the views; smaller pictures give smaller ones.
-        blindness: Share in [0, 1] that is to go without the classical flow.
+        prior: The classical flow's algorithm.
     """
-    streams = generators(batch["seed"])
-    count, (height, width) = batch["t"].shape[1], batch["first"].shape[-2:]
-    parts, known = _parts(batch, [int(torch.randint(count, (), generator=stream)) for stream in streams])
-    side = min(crop, height, width) // MULTIPLE * MULTIPLE
-    # one size for the whole batch, views of their own for its windows
-    low = side / min(height, width)
-    share = low + (1 - low) * float(torch.rand((), generator=streams[0]))
-    shape = max(round(height * share), side), max(round(width * share), side)
-    if shape != (height, width):
-        pictures = F.interpolate(parts[:, :9], size=shape, mode="bilinear", antialias=True)
-        exact = F.interpolate(parts[:, 9:], size=shape, mode="nearest-exact")
-        exact[:, 1:] *= share
-        parts = torch.cat([pictures, exact], dim=1)
-    blind = drawn_each(streams, lambda stream: torch.rand((), generator=stream)) < blindness
-    views = torch.stack([_view(*pair, side) for pair in zip(parts, streams, strict=True)])
-    return _sample(views, known)._replace(blind=blind)
+
+    prior: Prior
+
+    def __call__(self, window: Window) -> View:
+        """See the class."""
+        parts = _parts(window, len(window["t"]) // 2)
+        padded = pad_to_multiple(torch.cat(parts), MULTIPLE)
+        return _view(padded, self.prior, torch.zeros(2, dtype=torch.int64))
 
 
-def _parts(batch: WindowBatch, chosen: list[int]) -> tuple[Tensor, bool]:
-    """First, last, target, spacing, and flows to first and last if known, (B, 10 or 14, H, W)."""
-    rows, (height, width) = list(range(len(chosen))), batch["first"].shape[-2:]
-    spacing = batch["t"][rows, chosen].float().view(-1, 1, 1, 1).expand(-1, 1, height, width)
-    known = all(name in batch for name in TARGET_TRUTH)
-    if known:
-        true = batch["spacing"][rows, chosen]
-        spacing = torch.where(true.isnan(), spacing, true)
-    parts = [batch["first"], batch["last"], batch["targets"][rows, chosen], spacing]
-    if known:
-        parts += [batch["flow_t0"][rows, chosen], batch["flow_t1"][rows, chosen]]
-    return torch.cat(parts, dim=1), known
+@dataclass(frozen=True)
+class RandomView:
+    """Makes a `View` of any in-between: a cut shrunk, mirrored, transposed and reversed by the window's seed.
+
+    Args:
+        crop: Side in pixels of the views; smaller pictures give smaller ones.
+        prior: The classical flow's algorithm.
+        prior_dropout: Share in [0, 1] of the views that go without it.
+    """
+
+    crop: int
+    prior: Prior
+    prior_dropout: float
+
+    def __call__(self, window: Window) -> View:
+        """See the class."""
+        stream = generator_of(window)
+        chosen = int(torch.randint(len(window["t"]), (), generator=stream))
+        height, width = window["first"].shape[-2:]
+        side = min(self.crop, height, width) // MULTIPLE * MULTIPLE
+        low = side / min(height, width)
+        share, dropped = torch.rand(2, generator=stream).tolist()
+        cut = min(max(round(side / (low + (1 - low) * share)), side), height, width)
+        top, left = (
+            int(torch.randint(free + 1, (), generator=stream)) for free in (height - cut, width - cut)
+        )
+        area = (..., slice(top, top + cut), slice(left, left + cut))
+        pictures, exact = (part[area] for part in _parts(window, chosen))
+        if cut != side:
+            size = (side, side)
+            pictures = F.interpolate(pictures[None], size=size, mode="bilinear", antialias=True)[0]
+            exact = F.interpolate(exact[None], size=size, mode="nearest-exact")[0]
+            exact[1:] *= side / cut
+        parts = _turned(torch.cat([pictures, exact]), stream)
+        corner = torch.randint(side - side // 2 + 1, (2,), generator=stream)
+        return _view(parts, "none" if dropped < self.prior_dropout else self.prior, corner)
 
 
-def _sample(parts: Tensor, known: bool) -> Sample:
-    return Sample(
-        parts[:, :3], parts[:, 3:6], parts[:, 6:9], parts[:, 9:10], parts[:, 10:] if known else None
-    )
+def _parts(window: Window, chosen: int) -> tuple[Tensor, Tensor]:
+    """First, last and target (9, H, W); spacing, and the flows to first and last if known, (1 or 5, H, W)."""
+    pictures = torch.cat([window["first"], window["last"], window["targets"][chosen]])
+    spacing = window["t"][chosen].float().expand(1, *pictures.shape[-2:])
+    if not all(name in window for name in TARGET_TRUTH):
+        return pictures, spacing.clone()
+    true = window["spacing"][chosen]
+    spacing = torch.where(true.isnan(), spacing, true)
+    return pictures, torch.cat([spacing, window["flow_t0"][chosen], window["flow_t1"][chosen]])
 
 
-def _view(parts: Tensor, stream: torch.Generator, side: int) -> Tensor:
-    """A random view (10 or 14, side, side): first, last, target, spacing, and flows to first and last."""
-    height, width = parts.shape[-2:]
-    top = int(torch.randint(height - side + 1, (), generator=stream))
-    left = int(torch.randint(width - side + 1, (), generator=stream))
+def _turned(parts: Tensor, stream: torch.Generator) -> Tensor:
+    """Parts (10 or 14, S, S) at random mirrored, transposed, reversed in time, and their spacing blurred."""
     mirror, turn, back, soften = (torch.rand(4, generator=stream) < 0.5).tolist()
-    parts = parts[:, top : top + side, left : left + side].clone()
     if mirror:
         parts = parts.flip(-1)
         parts[10::2] *= -1
@@ -101,3 +115,13 @@ def _view(parts: Tensor, stream: torch.Generator, side: int) -> Tensor:
         parts = parts.contiguous()
         parts[9:10] = F.avg_pool2d(parts[None, 9:10], 9, 1, 4, count_include_pad=False)[0]
     return parts.contiguous()
+
+
+def _view(parts: Tensor, prior: Prior, corner: Tensor) -> View:
+    first, last, target = parts[:9].view(3, 3, *parts.shape[-2:]).unbind(0)
+    flows = torch.cat(prior_flow(first[None], last[None], prior).unbind(0), dim=1)[0]
+    mask = line_mask(target)
+    away = distance_to_lines(mask).clamp(max=FAR) / FAR if mask.any() else torch.ones_like(target[0])
+    return View(
+        first, last, target, parts[9:10], parts[10:], flows, torch.stack([mask.float(), away]), corner
+    )

@@ -18,7 +18,7 @@ from inbetween.methods import (
 )
 from inbetween.modules import FreshBackbone, Sampling, TextBackbone
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
-from inbetween.modules.noising import timesteps_of
+from inbetween.modules.noising import timestep_of
 from inbetween.modules.sampling import frame_streams, noise_like
 from tests.tiny import random_batch, tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
@@ -128,13 +128,16 @@ class TestTraining:
 
     def test_timesteps_are_drawn_where_drawing_sees_them(self):
         streams = [torch.Generator().manual_seed(seed) for seed in range(2000)]
-        found, even = (timesteps_of(streams, 1000, mean) / 1000 for mean in (-1.0, None))
+        found, even = (
+            torch.stack([timestep_of(stream, 1000, mean) for stream in streams]) / 1000
+            for mean in (-1.0, None)
+        )
         # the median of a logit-normal is the sigmoid of its mean; 56 % lie below 0.3
         assert float(found.median()) == pytest.approx(0.269, abs=0.02)
         assert float((found < 0.3).float().mean()) == pytest.approx(0.561, abs=0.03)
         assert float(even.median()) == pytest.approx(0.5, abs=0.03)
         assert 0 <= found.min() <= found.max() < 1
-        assert timesteps_of(streams[:1], 1000, 100.0) == 999
+        assert timestep_of(streams[0], 1000, 100.0) == 999
 
     @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
     @pytest.mark.parametrize("start", ["slerp", "flow"])
@@ -487,14 +490,14 @@ class TestDrawing:
 class TestMethods:
     def test_keyframe_diffusion_shows_both_embeddings(self):
         method, batch = make(), random_batch(2)
-        tokens = method.condition(*method.embeddings_of(batch), batch["t"][:, 0])
+        tokens = method.condition(*method.embeddings_of(method.sample_of(batch)), batch["t"][:, 0])
         expected = [method.backbone.embed(batch[key]) for key in ("first", "last")]
         torch.testing.assert_close(tokens, torch.stack(expected, dim=1))
 
     def test_weighted_attention_has_many_tokens_to_choose_from(self):
         """With one token of each keyframe, a softmax over one key is 1: nothing would be attended to."""
         method, batch = make(WeightedCrossAttention), random_batch(2)
-        first, last = method.embeddings_of(batch)
+        first, last = method.embeddings_of(method.sample_of(batch))
         assert first.shape == last.shape == (2, 1 + 4, 16)
         assert method.condition(first, last, batch["t"][:, 0]).shape == (2, 10, 16)
         sample, timestep, t = torch.randn(2, 4, 8, 8), torch.tensor([3, 4]), torch.full((2,), 0.5)

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from inbetween.functional.seeds import generators
 from inbetween.methods import ImageVariation
 from inbetween.modules import Backbone, Sampling
 from tests.tiny import random_batch, tiny_backbone
@@ -21,17 +20,28 @@ def test_it_is_shown_one_drawing_of_the_window_by_all_its_tokens_or_the_pooled_o
     frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
     with torch.no_grad():
         known = method.embed(frames.flatten(0, 1)).unflatten(0, (8, 4))
-    shown, lengths = set(), set()
+    shown, pooled = set(), set()
     for seed in range(12):
-        streams = generators(torch.arange(8) + 8 * seed)
+        sample = method.sample_of({**batch, "seed": torch.arange(8) + 8 * seed})
         with torch.no_grad():
-            tokens = method.training_tokens(batch, batch["t"][:, 0], streams)
-        same = (known[:, :, : tokens.shape[1]] - tokens[:, None]).abs().amax(dim=(2, 3)) < 1e-5
+            tokens = method.training_tokens(sample)
+        same = (known[:, :, :1] - tokens[:, None, :1]).abs().amax(dim=(2, 3)) < 1e-5
         assert same.any(dim=1).all()
         shown |= set(same.int().argmax(1).tolist())
-        lengths.add(tokens.shape[1])
+        alone = (tokens == tokens[:, :1]).all(dim=(1, 2))
+        everything = torch.stack([known[row, which] for row, which in enumerate(same.int().argmax(1))])
+        torch.testing.assert_close(tokens[~alone], everything[~alone])
+        pooled |= set(alone.tolist())
     assert shown == {0, 1, 2, 3}
-    assert lengths == {1, 5}
+    assert pooled == {False, True}
+
+
+def test_the_pooled_token_in_all_places_is_the_pooled_token_alone():
+    method = make()
+    tokens, given = torch.randn(2, 1, 16), (torch.randn(2, 4, 8, 8), torch.tensor([3, 700]))
+    with torch.no_grad():
+        alone, repeated = (method.backbone.denoise(*given, x) for x in (tokens, tokens.expand(-1, 5, -1)))
+    torch.testing.assert_close(repeated, alone, atol=1e-5, rtol=1e-4)
 
 
 def test_drawing_sees_the_mixed_tokens():

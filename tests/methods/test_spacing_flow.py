@@ -6,8 +6,10 @@ from torch.utils.data import default_collate
 from inbetween.data import SyntheticCels
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
+from inbetween.functional.lines import distance_to_lines, line_mask
 from inbetween.methods import SpacingFlow
 from inbetween.modules.composition import end_flows
+from inbetween.modules.views import FAR
 from tests.tiny import random_batch
 
 
@@ -42,12 +44,14 @@ def test_stray_and_missing_lines_cost():
     target = torch.ones(1, 3, 64, 64)
     target[..., 38, 8:56] = 0
     shifted, missing = target.roll(8, dims=2), torch.ones(1, 3, 64, 64)
-    assert float(method._lines(target, target)) < 1e-6
-    assert float(method._lines(missing, target)) > 1e-3
-    near = float(method._lines(target.roll(5, dims=2), target))
+    mask = line_mask(target[0])
+    lines = torch.stack([mask.float(), distance_to_lines(mask).clamp(max=FAR) / FAR])[None]
+    assert float(method._lines(target, target, lines)) < 1e-6
+    assert float(method._lines(missing, target, lines)) > 1e-3
+    near = float(method._lines(target.roll(5, dims=2), target, lines))
     # a line that is nearly right costs less than none
-    assert float(method._lines(shifted, target)) > near
-    assert float(method._lines(missing, target)) > near > 1e-3
+    assert float(method._lines(shifted, target, lines)) > near
+    assert float(method._lines(missing, target, lines)) > near > 1e-3
 
 
 def test_large_pictures_are_estimated_small_and_warped_whole():

@@ -5,7 +5,7 @@ from torch.utils.data import default_collate
 from inbetween.data import SyntheticCels
 from inbetween.data.source import WindowSpec
 from inbetween.functional.warp import backward_warp
-from inbetween.modules.views import random_views
+from inbetween.modules.views import RandomView
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +19,9 @@ def test_views_keep_pictures_and_truth_together(cels):
     """However a view is shrunk, cut, mirrored, turned and reversed: true flow leads to the keyframes."""
     seen = set()
     for seed in range(24):
-        batch = default_collate(cels)
-        batch["seed"] = torch.arange(4) + 10 * seed
-        sample = random_views(batch, 64, 0.0)
+        view = RandomView(64, "dis", 0.0)
+        rows = [{**cel, "seed": torch.tensor(row + 10 * seed)} for row, cel in enumerate(cels)]
+        sample = default_collate([view(row) for row in rows])
         assert sample.target.shape == (4, 3, 64, 64)
         for keyframe, flow in ((sample.first, sample.flows[:, :2]), (sample.last, sample.flows[:, 2:])):
             error = (backward_warp(keyframe, flow) - sample.target).abs().mean(1)
