@@ -6,7 +6,6 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-import yaml
 from torch.utils.data import DataLoader, Dataset
 
 import inbetween.methods
@@ -15,71 +14,14 @@ from inbetween.errors import UserError
 from inbetween.functional.seeds import generators
 from inbetween.methods import Method
 from inbetween.types import Window
-from tests.tiny import random_batch, write_tiny_backbone
+from tests.contract.cases import CASES, YAMLS, model_of
+from tests.tiny import random_batch
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 EXPORTED = [
     item
     for item in vars(inbetween.methods).values()
     if inspect.isclass(item) and issubclass(item, Method) and not inspect.isabstract(item)
 ]
-
-
-def model_of(path: Path) -> dict:
-    """The `model` section of a YAML, or nothing."""
-    return (yaml.safe_load(path.read_text()) or {}).get("model", {})
-
-
-YAMLS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if "class_path" in model_of(path)]
-# All that diffusion can be told.
-EVERYTHING = {
-    "trained": "lora",
-    "condition_dropout": 0.3,
-    "min_snr_gamma": 5.0,
-    "train_from": ["truth", "slerp", "flow"],
-    "keyframe_latents": True,
-    "keyframe_dropout": 0.1,
-    "structure": True,
-    "sampling": {
-        "num_inference_steps": 4,
-        "strength": 0.5,
-        "start": "flow",
-        "guidance_scale": 2.0,
-        "max_frames": 4,
-        "scheduler": "diffusers.EulerAncestralDiscreteScheduler",
-    },
-}
-CASES = {path.relative_to(CONFIGS).as_posix(): (path, {}) for path in YAMLS}
-CASES |= {"exp2.yaml, everything": (CONFIGS / "exp2.yaml", EVERYTHING)}
-
-
-@pytest.fixture(scope="module")
-def tiny_yaml(tmp_path_factory):
-    """YAML path and overrides -> the same with a tiny backbone where it names one."""
-    backbone = write_tiny_backbone(tmp_path_factory.mktemp("backbone"))
-
-    def write(path: Path, overrides: dict) -> Path:
-        model = model_of(path)
-        arguments = model.setdefault("init_args", {})
-        if "backbone" in arguments:
-            fresh = arguments["backbone"]["class_path"].endswith("FreshBackbone")
-            arguments["backbone"]["init_args"] = (
-                {"vae": str(backbone / "vae"), "channels": [16, 32], "embedding_dim": 16}
-                | {"encoder_layers": 1, "encoder_image_size": 16, "corrects": True}
-                if fresh
-                else {"pretrained": str(backbone)}
-            )
-            arguments["sampling"] = {"num_inference_steps": 4, "strength": 0.5}
-            arguments |= overrides
-        if "LatentInterpolation" in model["class_path"]:
-            arguments |= {"vae": None, "channels": 8, "encoder_blocks": [0, 1], "decoder_blocks": [1, 1]}
-        if "perceptual_weight" in arguments:
-            arguments["perceptual_weight"] = 0.0  # its network is not everywhere
-        target = tmp_path_factory.mktemp("yaml") / path.name
-        target.write_text(yaml.safe_dump({"model": model}))
-        return target
-
-    return write
 
 
 @pytest.fixture(scope="module", params=CASES)

@@ -19,8 +19,8 @@ SHAPES = {
 }
 
 
-@pytest.fixture(scope="module")
-def weights():
+def random_vgg() -> dict[str, torch.Tensor]:
+    """Weights of VGG16's first layers, by torchvision's names."""
     generator = torch.Generator().manual_seed(0)
     state = {}
     for number, (outputs, inputs) in SHAPES.items():
@@ -28,6 +28,11 @@ def weights():
         state[f"features.{number}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=generator) * scale
         state[f"features.{number}.bias"] = torch.randn(outputs, generator=generator) * 0.1
     return state
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return random_vgg()
 
 
 @pytest.fixture
