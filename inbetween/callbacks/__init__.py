@@ -1,5 +1,6 @@
 """What happens around a method's steps: figures, pictures and files."""
 
+from inbetween.callbacks.data_wait import DataWait
 from inbetween.callbacks.frame_metrics import FrameMetrics
 from inbetween.callbacks.images import folder_for, write_frames, write_image, write_whole
 from inbetween.callbacks.interruption import Interruption
@@ -11,6 +12,7 @@ from inbetween.callbacks.weight_averaging import WeightAverage
 from inbetween.callbacks.weights_writer import WeightsWriter
 
 __all__ = [
+    "DataWait",
     "FrameMetrics",
     "Interruption",
     "LearnedWeights",

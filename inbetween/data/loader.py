@@ -31,7 +31,6 @@ class PreparedWindows(WindowDataset):
 
     def __init__(self, windows: WindowDataset, prepare: Preparation, whole: bool) -> None:
         self.windows, self.prepare, self.whole = windows, prepare, whole
-        self.truth = windows.truth
 
     def __len__(self) -> int:
         return len(self.windows)

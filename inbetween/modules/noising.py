@@ -24,7 +24,7 @@ class NoisedSample(NamedTuple):
     )
     frame_ids: Tensor  # (3,) int64: names them, where they come back each epoch; else (0,)
     t: Tensor  # () float32: where the in-between lies
-    start: str  # what the noised latent comes from, one of `TrainFrom`; collated, a list of B
+    start: str  # what the noised latent comes from, one of `TrainFrom`; collated, B of them
     timestep: Tensor  # () int64: how far it is noised
     begin: Tensor  # () int64: the timestep at which drawing from that start begins
     noise: Tensor  # (C, h, w) standard normal

@@ -55,6 +55,7 @@ def tiny(tmp_path: Path) -> list[str]:
             "size": 32,
             "between": 2,
             "batch_size": 2,
+            "num_workers": 0,
             "cache_dir": str(tmp_path / "frames"),
         },
         "trainer": {

@@ -1,5 +1,6 @@
 """What a training step is made of, and that two processes train as one does, for every trainable method."""
 
+import pickle
 from pathlib import Path
 
 import cv2
@@ -8,8 +9,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, distributed, multiprocessing
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader
 
 from inbetween.commands.methods import load_method
+from inbetween.data.loader import PreparedWindows
 from inbetween.methods import LatentInterpolation, TrainableMethod
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.modules.perceptual import PerceptualLoss
@@ -90,6 +93,28 @@ def test_a_step_neither_waits_for_its_device_nor_calls_opencv(methods, monkeypat
         with NoWaiting():
             loss = method.training_loss(batch)["loss"]
         assert torch.isfinite(loss), name
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_data_workers_make_the_same_samples(methods, training):
+    """Whatever the process and its copy of the method's settings."""
+    whole = windows()
+    rows = [{key: value[row] for key, value in whole.items()} for row in range(4)]
+    for name, method in methods.items():
+        prepare = method.preparation(training)
+        copied = pickle.loads(pickle.dumps(prepare))
+        loader = DataLoader(PreparedWindows(rows, copied, whole=False), batch_size=4, num_workers=1)
+        (batch,) = loader
+        assert set(batch) == {"t", "index", "seed", "name", "sample"}
+        here = method.train(training).sample_of(whole)
+        method.train()
+        for field, there, value in zip(here._fields, batch["sample"], here, strict=True):
+            same = (
+                there == value
+                if isinstance(value, tuple)
+                else torch.equal(there.nan_to_num(), value.nan_to_num())
+            )
+            assert same, (name, field)
 
 
 def step(method: TrainableMethod, batch: WindowBatch) -> dict[str, Tensor]:

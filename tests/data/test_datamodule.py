@@ -30,7 +30,7 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "data"
 
 
 def module(root: Path, tmp_path: Path, **options: Any) -> WindowDataModule:
-    options = {"stride": 1, "size": 16, "batch_size": 4, **options}
+    options = {"stride": 1, "size": 16, "batch_size": 4, "num_workers": 0, **options}
     return WindowDataModule(FolderScenes(root), cache_dir=tmp_path / "cache", **options)
 
 

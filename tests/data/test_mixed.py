@@ -86,7 +86,7 @@ def test_evaluation_takes_every_window_once(split: Split) -> None:
 
 def test_cels_and_scenes_on_disk_share_a_batch(scenes_root: Path, tmp_path: Path) -> None:
     source = MixedWindows([SyntheticCels(truth=True), FolderScenes(scenes_root)], [1, 1], 8)
-    data = WindowDataModule(source, size=32, batch_size=8, cache_dir=tmp_path / "frames")
+    data = WindowDataModule(source, size=32, batch_size=8, num_workers=0, cache_dir=tmp_path / "frames")
     data.setup("fit")
     (batch,) = data.train_dataloader()
     animations = {name.partition("/")[0] for name in batch["name"]}

@@ -109,6 +109,7 @@ def test_the_second_epoch_of_fit_encodes_nothing(augment, kept, scenes_root, tmp
         between=1,
         size=32,
         batch_size=4,
+        num_workers=0,
         augment=augment,
         cache_dir=tmp_path / "frames",
     )

@@ -13,7 +13,7 @@ from inbetween.types import WindowBatch
 def batch() -> WindowBatch:
     """Four windows at 128x128 with one in-between."""
     source = SyntheticCels(length={"train": 1, "val": 1, "test": 4})
-    data = WindowDataModule(source, between=1, size=128, batch_size=4)
+    data = WindowDataModule(source, between=1, size=128, batch_size=4, num_workers=0)
     data.setup("test")
     loaded: WindowBatch = next(iter(data.test_dataloader()))
     return loaded
