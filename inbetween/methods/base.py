@@ -187,6 +187,9 @@ class TrainableMethod(Method):
         sampled_batches: See `Method`.
     """
 
+    #: Frozen weights are part of checkpoints, too: there is no backbone that they could come from.
+    saves_frozen: ClassVar[bool] = False
+
     def __init__(
         self,
         optimizer: OptimizerCallable = adamw,
@@ -196,7 +199,8 @@ class TrainableMethod(Method):
     ) -> None:
         super().__init__(sampled_batches)
         self.optimizer, self.schedule, self.warmup_steps = optimizer, schedule, warmup_steps
-        leave_frozen_out(self)
+        if not self.saves_frozen:
+            leave_frozen_out(self)
 
     def prepare_fit(self) -> None:
         """Fetch what only training needs; called before a run writes anything, and when `fit` starts.

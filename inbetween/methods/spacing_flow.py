@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod, even_spacing
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.composition import LEAN, Intermediate, compose, end_flows
+from inbetween.modules.composition import DECISION, LEAN, Intermediate, compose, decided, end_flows
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.processes import mean_per_sample
@@ -41,7 +41,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     Training minimises, for one in-between per window,
 
         |x - x'| + |grad x - grad x'| / 2 + flow_weight EPE + line_weight lines + matching_weight matching
-        + perceptual_weight LPIPS(VGG16) + Laplace NLL of the predicted error / 50.
+        + perceptual_weight LPIPS(VGG16) + Laplace NLL of the predicted error / 50,
+
+    the error being that of the frame as it is drawn, sharpened.
 
     EPE is the distance of both flows to the true ones at every level, where the source knows them
     (synthetic cels with `truth`), mostly near edges; its weight falls to a fifth. `lines` punishes lines
@@ -53,6 +55,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     Args:
         prior: The classical flow to start from, or `none`, which starts from no motion.
+        trained: `error_head` leaves all as it is but the few weights that say how wrong a frame may be.
         prior_dropout: Share of training samples in [0, 1] that go without it, so that the same weights draw
             with any prior and with none.
         crop: Side in pixels of what is cut from windows for training, after shrinking them by a random
@@ -71,10 +74,12 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     reaches_keyframes = True
     moves_opacity = True
     versions = 3
+    saves_frozen = True
 
     def __init__(
         self,
         prior: Prior = "dis",
+        trained: Literal["all", "error_head"] = "all",
         prior_dropout: float = 0.25,
         crop: int = 224,
         flow_weight: float = 0.02,
@@ -87,6 +92,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         super().__init__(**options)
         of_the_run = (
             "prior",
+            "trained",
             "prior_dropout",
             "crop",
             "flow_weight",
@@ -106,6 +112,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         self.prior, self.prior_dropout, self.crop, self.work_side = prior, prior_dropout, crop, work_side
         self.flow_weight, self.line_weight, self.matching_weight = flow_weight, line_weight, matching_weight
         self.network = IntermediateFlow()
+        if trained == "error_head":
+            self.network.requires_grad_(False)
+            self.network.synthesis.doubt.requires_grad_(True)
 
     def preparation(self, training: bool) -> Preparation:
         """In training a random view of each window, else all of its middle in-between."""
@@ -123,8 +132,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         slopes = F.l1_loss(frame.diff(dim=-1), target.diff(dim=-1))
         slopes = slopes + F.l1_loss(frame.diff(dim=-2), target.diff(dim=-2))
         lines = self._lines(frame, target, view.lines)
-        # a Laplace distribution's negative log-likelihood
-        doubt = (pixels.detach() * torch.exp(-found.error) + found.error).mean()
+        doubt = self._doubt(found, view)
         l1 = pixels.mean()
         edges = _near_edges(target)
         matching = self._matching(found, view, edges)
@@ -140,6 +148,14 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             logs["perceptual"] = perceptual(*cut)
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
+
+    def _doubt(self, found: Intermediate, view: View) -> Tensor:
+        """A Laplace distribution's negative log-likelihood of the error of the frame as it is drawn."""
+        with torch.no_grad():
+            sharp = decided(view.first, view.last, view.spacing, found)
+            frame = compose(view.first, view.last, view.spacing, sharp, DECISION).clamp(0, 1)
+        off = (frame - view.target).abs().mean(1, keepdim=True)
+        return (off * torch.exp(-found.error) + found.error).mean()
 
     def _lines(self, frame: Tensor, target: Tensor, lines: Tensor) -> Tensor:
         """Stray lines by their distance to true ones, true lines that are missing, and ink that is.

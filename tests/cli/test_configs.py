@@ -25,6 +25,7 @@ BELOW = {
     "backbone/sd15_text.yaml": "latent_slerp.yaml",
     "backbone/refine_autoencoder.yaml": "backbone/train_autoencoder.yaml",
     "data/spacing_flow.yaml": "spacing_flow.yaml",
+    "spacing_flow_error_head.yaml": "spacing_flow.yaml",
 }
 OVERLAYS = sorted(set(CONTENT) - set(EXPERIMENTS) - set(COMPARISONS) - set(SHEETS))
 

@@ -153,3 +153,27 @@ def test_windows_without_truth_learn_beside_windows_with_it(cels):
     for name in ("flow_t0", "flow_t1", "spacing"):
         batch[name][:] = torch.nan
     assert float(method.training_loss(batch)["logs"]["epe"].detach()) == 0
+
+
+def test_the_error_head_judges_what_is_drawn_and_learns_alone(cels):
+    """Not the blend that training minimises: sharpened, a wrong choice costs more."""
+    torch.manual_seed(0)
+    method = SpacingFlow(trained="error_head", perceptual_weight=0.0).eval()
+    batch = default_collate(cels)
+    batch["t"] = torch.full((4, 1), 0.5)
+    view = method.sample_of({**batch, "spacing": torch.full_like(batch["spacing"], 0.5)})
+    spacing = view.spacing[:, None]
+    frames, _ = method.interpolate_spaced(view.first, view.last, spacing)
+    off = (frames[:, 0] - view.target).abs().mean(1, keepdim=True)
+    found = method.network(view.first, view.last, spacing, view.prior[:, :2], view.prior[:, 2:])
+    wanted = (off * torch.exp(-found.error) + found.error).mean()
+    torch.testing.assert_close(method._doubt(found, view), wanted, rtol=1e-3, atol=1e-5)
+
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1)
+    method.training_loss(batch)["loss"].backward()
+    optimizer.step()
+    changed = {name for name, value in method.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"network.synthesis.doubt.weight", "network.synthesis.doubt.bias"}
+    # what a training of it writes draws by itself
+    assert len(before) == len(SpacingFlow().state_dict())
