@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_info
 
-from inbetween.callbacks import DataWait, Interruption, PredictionWriter
+from inbetween.callbacks import DataWait, Interruption, PredictionWriter, Resumption
 from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
 from inbetween.commands.interpolate import interpolate
@@ -225,7 +225,7 @@ def run_trainer(command: str, args: list[str]) -> None:
         auto_configure_optimizers=False,
         save_config_callback=RunConfig,
         save_config_kwargs={"overwrite": True},
-        trainer_defaults={"callbacks": [Interruption(), DataWait()]},
+        trainer_defaults={"callbacks": [Interruption(), DataWait(), Resumption()]},
         parser_kwargs={"prog": "inbetween", **options, **dict.fromkeys(TRAINER_COMMANDS, options)},
     )
     # Lightning does so for GPUs alone; threads that gloo leaves behind may abort the interpreter's exit

@@ -7,6 +7,7 @@ from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.learned_weights import LearnedWeights
 from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
+from inbetween.callbacks.resumption import Resumption
 from inbetween.callbacks.sample_grid import SampleGrid
 from inbetween.callbacks.weight_averaging import WeightAverage
 from inbetween.callbacks.weights_writer import WeightsWriter
@@ -18,6 +19,7 @@ __all__ = [
     "LearnedWeights",
     "PredictionWriter",
     "PretrainedWriter",
+    "Resumption",
     "SampleGrid",
     "WeightAverage",
     "WeightsWriter",
