@@ -22,7 +22,8 @@ class SavesPretrained(Protocol):
 class PretrainedWriter(Callback):
     """Writes what was trained with the method's `save_pretrained` when `fit` has come to its end.
 
-    A run that is interrupted writes nothing; its checkpoint lets it go on.
+    A run that is interrupted writes nothing; its checkpoint lets it go on. Nor does one that trains nothing,
+    or a dry run (`fast_dev_run`).
 
     Args:
         folder: Each part becomes a subfolder, replacing an earlier one whole.
@@ -45,7 +46,9 @@ class PretrainedWriter(Callback):
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write, from one process, and only after the last step."""
-        if trainer.interrupted or not trainer.is_global_zero:
+        if trainer.interrupted or trainer.fast_dev_run or trainer.global_step == 0:
+            return
+        if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, SavesPretrained)
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -136,10 +136,8 @@ def test_a_checkpoint_of_a_whole_run_goes_on_to_the_same_weights(
 
 COMMAND = """
 import sys, time
-import inbetween.metrics.backbone
 from inbetween.__main__ import main
 from inbetween.methods import TemporalEncodingDiffusion as Method
-inbetween.metrics.backbone.download_backbone = lambda: None
 loss = Method.training_loss
 def slow(self, batch):
     time.sleep(0.3)

@@ -1,0 +1,90 @@
+"""What a run is refused for before it writes anything, and what it says at its end."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from inbetween.callbacks import run_folder
+from inbetween.data import WindowDataModule
+from inbetween.errors import UserError
+
+
+def check_work(trainer: Trainer, stage: Literal["train", "val", "test", "predict"]) -> None:
+    """See that a stage has batches.
+
+    Raises:
+        UserError: None are left to it.
+    """
+    key = f"limit_{stage}_batches"
+    if getattr(trainer, key) == 0:
+        raise UserError(f"trainer.{key} is 0: there is nothing to do; give more, or leave it out.")
+
+
+def check_steps(trainer: Trainer, checkpoint: str | None, counts: dict[str, Any]) -> None:
+    """See that `fit` has steps to take.
+
+    Args:
+        trainer: Of the run.
+        checkpoint: That it goes on from; None begins anew.
+        counts: Of Lightning's fit loop, from that checkpoint; may be empty.
+
+    Raises:
+        UserError: The checkpoint has been trained as long as the run is to be.
+    """
+    steps, epochs = 0, 0
+    if counts:
+        steps = counts["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]["step"]["total"][
+            "completed"
+        ]
+        epoch, batch = counts["epoch_progress"]["current"], counts["epoch_loop.batch_progress"]
+        # a checkpoint of an epoch's last step is written before the epoch counts as done
+        epochs = epoch["processed"] + (batch["is_last_batch"] and epoch["processed"] < epoch["ready"])
+    dry = f" (trainer.fast_dev_run ends after {trainer.max_steps})" if trainer.fast_dev_run else ""
+    limits = {"steps": (steps, trainer.max_steps), "epochs": (epochs, trainer.max_epochs)}
+    for unit, (done, limit) in limits.items():
+        if limit is not None and 0 <= limit <= done:
+            trained = f"{checkpoint} has been trained for {done} {unit}, and " if checkpoint else ""
+            raise UserError(
+                f"{trained}trainer.max_{unit} is {limit}{dry}: there is nothing left to do; give a larger"
+                f" trainer.max_{unit}{', or leave ckpt_path out' if checkpoint else ''}."
+            )
+
+
+def check_batches(trainer: Trainer, data: WindowDataModule, counts: dict[str, Any]) -> None:
+    """See that a run goes on with the batches that its checkpoint was written among.
+
+    Args:
+        trainer: Of the run.
+        data: Set up for `fit`.
+        counts: See `check_steps`.
+
+    Raises:
+        UserError: They are others.
+    """
+    epoch = counts["epoch_progress"]["current"]
+    if trainer.max_steps < 0 and epoch["ready"] == epoch["processed"]:
+        return  # of an epoch's end: the next one may be of other batches
+    for saved in counts["state_dict"].get("combined_loader", []):
+        data.check_batches(saved)
+
+
+def results(trainer: Trainer) -> list[str]:
+    """Lines that say where the results of a `fit` are; only the main process knows it."""
+    if trainer.fast_dev_run:
+        return ["a dry run: nothing was written"]
+    last = getattr(trainer.checkpoint_callback, "last_model_path", "")
+    lines = [f"checkpoint: {last or 'none written'}"]
+    folder = run_folder(trainer)
+    for what, name in {"weights to draw with": "weights.safetensors", "pictures": "images"}.items():
+        if folder and (folder / name).exists():
+            lines.append(f"{what}: {folder / name}")
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            lines.append(f"TensorBoard: tensorboard --logdir {logger.log_dir}")
+        elif isinstance(logger, CSVLogger):
+            lines.append(f"figures: {Path(logger.log_dir, 'metrics.csv')}")
+        else:
+            lines.append(f"{type(logger).__name__}: {logger.name}, {logger.version}")
+    return lines
