@@ -20,6 +20,7 @@ from inbetween.callbacks import (
     PredictionWriter,
     Resumption,
     StepProgressBar,
+    is_dry,
     run_folder,
 )
 from inbetween.commands.benchmark import benchmark
@@ -27,7 +28,7 @@ from inbetween.commands.compare import compare
 from inbetween.commands.interpolate import interpolate
 from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import load_weights, read_checkpoint, read_yaml
-from inbetween.commands.runs import check_batches, check_steps, check_work, results
+from inbetween.commands.runs import check_batches, check_steps, check_time, check_work, results
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError, user_error_behind
 from inbetween.messages import one_sentence, quiet
@@ -82,8 +83,10 @@ class InbetweenCLI(LightningCLI):
 
     def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
         self.weights: dict[str, Any] | None = None
-        self.checkpoint: str | None = None  # that `fit` goes on from, and Lightning's counts in it
+        # what `fit` goes on from: a checkpoint, Lightning's counts in it, and for how many seconds it trained
+        self.checkpoint: str | None = None
         self.counts: dict[str, Any] = {}
+        self.trained = 0.0
         self.replaced = False  # whether this machine computes in another precision than was asked for
         try:
             super().__init__(Method, WindowDataModule, args=args, **options)
@@ -115,9 +118,11 @@ class InbetweenCLI(LightningCLI):
                 if "optimizer_states" not in saved:
                     raise UserError(f"{checkpoint} holds weights alone, to draw with: go on from last.ckpt.")
                 self.checkpoint, self.counts = checkpoint, saved["loops"]["fit_loop"]
+                timer = saved["callbacks"].get("Timer", {"time_elapsed": {"train": 0.0}})  # of max_time
+                self.trained = timer["time_elapsed"]["train"]
 
     def instantiate_trainer(self, **options: Any) -> Trainer:  # noqa: ANN401 - LightningCLI's
-        """Build the trainer, in the precision that is fastest here (see `fastest`), with our words for the screen.
+        """Build the trainer, in the precision that is fastest here: see `fastest`.
 
         The config in the run's folder keeps what was asked for: it may go to another machine.
         """
@@ -144,6 +149,7 @@ class InbetweenCLI(LightningCLI):
         if self.model.schedule == "cosine" and self.trainer.max_steps < 0 and self.trainer.max_epochs == -1:
             raise no_end()
         check_steps(self.trainer, self.checkpoint, self.counts)
+        check_time(self._callbacks, self.checkpoint, self.trained)
         self.model.prepare_fit()
         self._prepare("fit")
         if self.counts:
@@ -178,7 +184,7 @@ class InbetweenCLI(LightningCLI):
 
     def after_predict(self) -> None:
         """Say where the drawings are; Lightning calls this after `predict`."""
-        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:
+        if self.trainer.is_global_zero and not is_dry(self.trainer):
             for writer in self._writers():
                 print(f"drawings: {writer.folder}")
 

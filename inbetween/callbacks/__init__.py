@@ -5,7 +5,7 @@ from inbetween.callbacks.frame_metrics import FrameMetrics
 from inbetween.callbacks.images import folder_for, write_frames, write_image, write_whole
 from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.learned_weights import LearnedWeights
-from inbetween.callbacks.pictures import log_image, run_folder
+from inbetween.callbacks.pictures import is_dry, log_image, run_folder
 from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
 from inbetween.callbacks.resumption import Resumption
@@ -28,6 +28,7 @@ __all__ = [
     "WeightAverage",
     "WeightsWriter",
     "folder_for",
+    "is_dry",
     "log_image",
     "run_folder",
     "write_frames",

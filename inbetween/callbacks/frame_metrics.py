@@ -21,7 +21,8 @@ class FrameMetrics(L.Callback):
 
     Args:
         lpips_backbone: File with AlexNet's weights for LPIPS: safetensors with torchvision's names, or
-            torchvision's .pth. None looks in the cache of inbetween and of torchvision; nothing is downloaded.
+            torchvision's .pth. None looks in the caches of inbetween and torchvision. Nothing is downloaded:
+            `fetch-lpips` does that.
     """
 
     def __init__(self, lpips_backbone: Path | None = None) -> None:
@@ -38,7 +39,8 @@ class FrameMetrics(L.Callback):
             return
         network = load_lpips(self.lpips_backbone)
         # Metrics gather from all processes: without the weights on one machine, none measures LPIPS.
-        if not trainer.strategy.reduce_boolean_decision(network is not None, all=True) and network is not None:
+        everywhere = trainer.strategy.reduce_boolean_decision(network is not None, all=True)
+        if network is not None and not everywhere:
             rank_zero_warn("LPIPS is left out: another machine of this run has not got AlexNet's weights.")
             network = None
         self.metrics = frame_metrics(network)

@@ -10,6 +10,11 @@ from torch import Tensor
 from inbetween.callbacks.images import to_bytes, write_image
 
 
+def is_dry(trainer: L.Trainer) -> bool:
+    """Whether this is a dry run (`fast_dev_run`), which leaves nothing behind."""
+    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]  # set where mypy does not look
+
+
 def run_folder(trainer: L.Trainer) -> Path | None:
     """The folder of a run's own, which nothing else writes to; only the main process knows it for sure.
 
@@ -17,7 +22,7 @@ def run_folder(trainer: L.Trainer) -> Path | None:
     `default_root_dir`, if that was given. None for a run without either, and for a dry run
     (`fast_dev_run`): they leave nothing.
     """
-    if trainer.fast_dev_run:
+    if is_dry(trainer):
         return None
     if not trainer.loggers:
         root = Path(trainer.default_root_dir)
@@ -40,7 +45,7 @@ def log_image(trainer: L.Trainer, tag: str, image: Tensor) -> None:
         tag: The picture's name, such as `samples/val`.
         image: (3, H, W) in [0, 1].
     """
-    if trainer.fast_dev_run:
+    if is_dry(trainer):
         return
     step = trainer.global_step
     picture = Image.fromarray(to_bytes(image))

@@ -7,7 +7,7 @@ import lightning as L
 import torch
 
 from inbetween.callbacks.images import folder_for, write_frames
-from inbetween.callbacks.pictures import run_folder
+from inbetween.callbacks.pictures import is_dry, run_folder
 from inbetween.errors import UserError
 from inbetween.types import WindowBatch
 
@@ -39,7 +39,7 @@ class PredictionWriter(L.Callback):
             return
         run = trainer.strategy.broadcast(run_folder(trainer)) or Path()
         self.folder = self.directory.expanduser() if self.directory else run / "predictions"
-        if trainer.fast_dev_run:
+        if is_dry(trainer):
             return
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder} is a file; give a folder to write predictions to.")
@@ -68,7 +68,7 @@ class PredictionWriter(L.Callback):
             batch_idx: Unused.
             dataloader_idx: Unused.
         """
-        if trainer.fast_dev_run:
+        if is_dry(trainer):
             return
         for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
             clip = torch.cat([batch["first"][row][None], outputs[row], batch["last"][row][None]])

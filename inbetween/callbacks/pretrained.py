@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
+from inbetween.callbacks.pictures import is_dry
 from inbetween.errors import UserError
 
 
@@ -46,7 +47,7 @@ class PretrainedWriter(Callback):
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write, from one process, and only after the last step."""
-        if trainer.interrupted or trainer.fast_dev_run or trainer.global_step == 0:
+        if trainer.interrupted or is_dry(trainer) or trainer.global_step == 0:
             return
         if not trainer.is_global_zero:
             return

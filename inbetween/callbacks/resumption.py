@@ -7,6 +7,8 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from inbetween.callbacks.pictures import is_dry
+
 
 class Resumption(L.Callback):
     """Sees to it that every checkpoint is of the end of an optimiser step, and goes on with the next batch.
@@ -32,9 +34,16 @@ class Resumption(L.Callback):
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Begin anew; in a dry run, let no checkpoint be written."""
         self._counts, self._whole = {}, False
-        if trainer.fast_dev_run:
+        if is_dry(trainer):
             for writer in _writers(trainer):
                 writer.save_last = False  # Lightning 2.6 writes it even so
+
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Where `fit` goes on: its last optimiser step is the checkpoint's."""
+        if trainer.state.fn == "fit":
+            self._counts = checkpoint["loops"]["fit_loop"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Count from the step that a checkpoint may have brought."""
@@ -73,7 +82,7 @@ class Resumption(L.Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Bring `last.ckpt` up to the last step, which `every_n_train_steps` may have left out."""
         for writer in _writers(trainer):
-            if writer.save_last is not True or not writer.last_model_path or not self._counts:
+            if writer.save_last is not True or not writer.last_model_path or not self._whole:
                 continue
             old = trainer.is_global_zero and _step_of(Path(writer.last_model_path)) != trainer.global_step
             if trainer.strategy.broadcast(old):

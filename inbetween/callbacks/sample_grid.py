@@ -53,8 +53,8 @@ class SampleGrid(L.Callback):
 
     For each window: first, targets and last; the drawn frames below their targets; below those the
     error, white where they agree, red to black where they differ. Shown by every logger that takes
-    pictures, and written as PNG files to the run's folder: see `log_image`. With several processes the windows
-    are the same as with one.
+    pictures, and written as PNG files to the run's folder: see `log_image`. With several processes the
+    windows are the same as with one.
 
     Args:
         windows: How many of the drawn windows are shown, chosen all over the set by a hash of their

