@@ -1,5 +1,6 @@
 """What runs leave behind and say: nothing in a dry run, and nothing in the working folder."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 
 from inbetween.__main__ import main
 from inbetween.callbacks import FrameMetrics
+from inbetween.messages import quiet
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
@@ -126,6 +128,15 @@ def test_the_end_names_the_loggers_there_are(
     assert f"pictures: {folder / 'images'}\n" in said
     assert (folder / "metrics.csv").is_file()
     assert (folder / "images/samples/val/4.png").is_file()
+
+
+def test_a_warning_is_a_sentence_without_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # put back afterwards
+    with warnings.catch_warnings():
+        quiet()
+    assert warnings.formatwarning("LPIPS is left out.", UserWarning, "prints.py", 43) == (
+        "warning: LPIPS is left out.\n"
+    )
 
 
 def test_the_screen_counts_steps_and_weights(
