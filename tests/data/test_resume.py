@@ -180,7 +180,7 @@ def test_a_run_that_ended_goes_on_with_more_steps(
 ) -> None:
     save, options = ENDS[place]
     save, options = {"save_last": True, **save}, {"max_epochs": -1, **options}
-    straight, _ = run(scenes_root, tmp_path, max_steps=STEPS + 5, save=save, **options)
+    straight, whole = run(scenes_root, tmp_path, max_steps=STEPS + 5, save=save, **options)
     before, checkpoint = run(scenes_root, tmp_path, max_steps=end, save=save, **options)
     assert torch.load(checkpoint, weights_only=True)["global_step"] == end
     after, checkpoint = run(
@@ -188,6 +188,14 @@ def test_a_run_that_ended_goes_on_with_more_steps(
     )
     assert before.seen + after.seen == straight.seen
     assert torch.equal(after.weight, straight.weight)
+    assert logged_steps(checkpoint) == logged_steps(whole)
+
+
+def logged_steps(checkpoint: Path) -> int:
+    """The step that a logger would be told next."""
+    counts = torch.load(checkpoint, weights_only=True)["loops"]["fit_loop"]
+    steps: int = counts["epoch_loop.state_dict"]["_batches_that_stepped"]
+    return steps
 
 
 class StopsAfter(L.Callback):
@@ -236,14 +244,15 @@ def test_a_stop_between_accumulated_batches_loses_no_gradient(
 ) -> None:
     options: dict[str, Any] = {"accumulate_grad_batches": 2, "max_epochs": 2, **validation}
     options["save"] = {"every_n_train_steps": 100, "save_last": True, "save_on_exception": True}
-    straight, _ = run(scenes_root, tmp_path, **options)
+    straight, whole = run(scenes_root, tmp_path, **options)
     _, checkpoint = run(scenes_root, tmp_path, callbacks=[FailsAfter(fails)], **options)
     if fails == 1:
         assert checkpoint == Path()  # nothing learned, nothing saved
         return
-    after, _ = run(scenes_root, tmp_path, ckpt_path=checkpoint, **options)
+    after, checkpoint = run(scenes_root, tmp_path, ckpt_path=checkpoint, **options)
     assert after.seen == straight.seen[-len(after.seen) :]
     assert torch.equal(after.weight, straight.weight)
+    assert logged_steps(checkpoint) == logged_steps(whole)
 
 
 def test_a_second_stop_between_accumulated_batches_loses_no_gradient(
