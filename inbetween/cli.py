@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ModelSummary, ProgressBar
+from lightning.pytorch.callbacks import Callback, ModelSummary, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info
 
 from inbetween.callbacks import (
     DataWait,
@@ -28,7 +28,15 @@ from inbetween.commands.compare import compare
 from inbetween.commands.interpolate import interpolate
 from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import load_weights, read_checkpoint, read_yaml
-from inbetween.commands.runs import check_batches, check_steps, check_time, check_work, results
+from inbetween.commands.runs import (
+    check_batches,
+    check_steps,
+    check_time,
+    check_work,
+    last_checkpoint,
+    results,
+    spare_working_folder,
+)
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError, user_error_behind
 from inbetween.messages import one_sentence, quiet
@@ -96,7 +104,7 @@ class InbetweenCLI(LightningCLI):
             if not self.trainer.is_global_zero:
                 raise SystemExit(130) from None  # one process speaks for all
             # a run that was stopped before its first step goes on from where it came
-            checkpoint = getattr(self.trainer.checkpoint_callback, "last_model_path", "") or self.checkpoint
+            checkpoint = last_checkpoint(self.trainer) or self.checkpoint
             raise KeyboardInterrupt(f"go on with --ckpt_path {checkpoint}" if checkpoint else "") from None
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -154,15 +162,7 @@ class InbetweenCLI(LightningCLI):
         self._prepare("fit")
         if self.counts:
             check_batches(self.trainer, self.datamodule, self.counts)
-        if not self.trainer.loggers and run_folder(self.trainer) is None:
-            # Lightning would write into the working folder
-            nowhere = [c for c in self._callbacks if isinstance(c, ModelCheckpoint) and c.dirpath is None]
-            for callback in nowhere:
-                self._callbacks.remove(callback)
-            rank_zero_warn(
-                "This run has no folder, since it has no logger: it leaves no checkpoint and no weights;"
-                " --trainer.default_root_dir FOLDER gives it one."
-            )
+        spare_working_folder(self.trainer, self._callbacks)
 
     def before_validate(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `validate`."""

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import Callback, Timer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_warn
 
 from inbetween.callbacks import is_dry, run_folder
 from inbetween.data import WindowDataModule
@@ -92,12 +93,36 @@ def check_batches(trainer: Trainer, data: WindowDataModule, counts: dict[str, An
         data.check_batches(saved)
 
 
+def spare_working_folder(trainer: Trainer, callbacks: list[Callback]) -> None:
+    """Take away what would write into the working folder, where a run has no folder of its own, and say so.
+
+    Args:
+        trainer: Of the run.
+        callbacks: Its own list.
+    """
+    if trainer.loggers or run_folder(trainer):
+        return
+    for callback in [*callbacks]:
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+            callbacks.remove(callback)
+    rank_zero_warn(
+        "This run has no folder, since it has no logger: it leaves no checkpoint and no weights;"
+        " --trainer.default_root_dir FOLDER gives it one."
+    )
+
+
+def last_checkpoint(trainer: Trainer) -> str:
+    """The newest checkpoint that a run goes on from, else its best, else nothing; of any of its writers."""
+    writers = [writer for writer in trainer.checkpoint_callbacks if isinstance(writer, ModelCheckpoint)]
+    paths = [writer.last_model_path for writer in writers] + [writer.best_model_path for writer in writers]
+    return next((path for path in paths if path), "")
+
+
 def results(trainer: Trainer) -> list[str]:
     """Lines that say where the results of a `fit` are; only the main process knows it."""
     if is_dry(trainer):
         return ["a dry run: nothing was written"]
-    last = getattr(trainer.checkpoint_callback, "last_model_path", "")
-    lines = [f"checkpoint: {last or 'none written'}"]
+    lines = [f"checkpoint: {last_checkpoint(trainer) or 'none written'}"]
     folder = run_folder(trainer)
     for what, name in {"weights to draw with": "weights.safetensors", "pictures": "images"}.items():
         if folder and (folder / name).exists():

@@ -4,11 +4,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from inbetween.__main__ import main
 from inbetween.callbacks import FrameMetrics
+from inbetween.commands.runs import results
 from inbetween.messages import quiet
 from tests.cli.conftest import Run
 
@@ -128,6 +131,16 @@ def test_the_end_names_the_loggers_there_are(
     assert f"pictures: {folder / 'images'}\n" in said
     assert (folder / "metrics.csv").is_file()
     assert (folder / "images/samples/val/4.png").is_file()
+
+
+def test_the_checkpoint_that_is_named_is_that_of_any_writer(tmp_path: Path) -> None:
+    best, last = ModelCheckpoint(tmp_path, monitor="val/loss"), ModelCheckpoint(tmp_path, save_last=True)
+    trainer = L.Trainer(logger=False, callbacks=[best, last], accelerator="cpu")
+    assert results(trainer) == ["checkpoint: none written"]
+    best.best_model_path = "best.ckpt"
+    assert results(trainer) == ["checkpoint: best.ckpt"]
+    last.last_model_path = "last.ckpt"
+    assert results(trainer) == ["checkpoint: last.ckpt"]
 
 
 def test_a_warning_is_a_sentence_without_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
