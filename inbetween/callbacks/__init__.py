@@ -8,6 +8,7 @@ from inbetween.callbacks.learned_weights import LearnedWeights
 from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
 from inbetween.callbacks.sample_grid import SampleGrid
+from inbetween.callbacks.same_precision import SamePrecision
 from inbetween.callbacks.weight_averaging import WeightAverage
 from inbetween.callbacks.weights_writer import WeightsWriter
 
@@ -19,6 +20,7 @@ __all__ = [
     "PredictionWriter",
     "PretrainedWriter",
     "SampleGrid",
+    "SamePrecision",
     "WeightAverage",
     "WeightsWriter",
     "folder_for",

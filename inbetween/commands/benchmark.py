@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from inbetween.commands.experiments import Task, experiments, windows_for
-from inbetween.commands.machine import description, open_fabric
+from inbetween.commands.machine import description, open_fabric, settled
 from inbetween.commands.measuring import Line, lines_of, measure_peaks, measure_times
 from inbetween.commands.minterpolate import minterpolate_clock
 from inbetween.commands.reports import aligned, write_text
 from inbetween.commands.sd15 import write_sd15_sized_backbone
 from inbetween.errors import UserError
-from inbetween.modules.precision import Precision, fastest
+from inbetween.modules.precision import Precision
 
 DEFAULT_SIZES = ("256x256:3",)
 Figure = dict[str, float]  # median, low and high over the rounds
@@ -58,8 +58,8 @@ def benchmark(
         minterpolate: Measure ffmpeg's minterpolate filter, too.
         random_sd15: Folder of a backbone of Stable Diffusion 1.5's size with random weights, written there
             first if it is not there (2.5 GB); it takes the place of every `pretrained`.
-        precision: bf16-mixed runs networks in bfloat16 where that is safe, and on a processor only where it
-            is faster.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
+            has no fast instructions for it.
         accelerator: As Lightning's Trainer takes it.
         output: Folder for what is written.
 
@@ -74,7 +74,7 @@ def benchmark(
         raise UserError(f"repeats is {repeats}: give at least 1.")
     replaced = {"pretrained": str(write_sd15_sized_backbone(random_sd15))} if random_sd15 else None
     rows = experiments(config, methods, replaced)
-    precision = fastest(precision, accelerator)
+    precision = settled(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     with tempfile.TemporaryDirectory() as temporary:
         # What a cache of the user's own holds is no business of a benchmark.

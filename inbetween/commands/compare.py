@@ -13,7 +13,7 @@ from torchmetrics import MetricCollection
 from tqdm import tqdm
 
 from inbetween.callbacks import write_image
-from inbetween.commands.machine import open_fabric
+from inbetween.commands.machine import open_fabric, settled
 from inbetween.commands.methods import load_method
 from inbetween.commands.reports import name_for, write_text
 from inbetween.commands.scores import (
@@ -39,7 +39,7 @@ from inbetween.metrics import (
     load_lpips,
     window_scores,
 )
-from inbetween.modules.precision import Precision, fastest
+from inbetween.modules.precision import Precision
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch
 
@@ -70,8 +70,8 @@ def compare(
         split: Which windows.
         output: Folder for what is written.
         lpips_backbone: See `FrameMetrics`.
-        precision: bf16-mixed runs networks in bfloat16 where that is safe, and on a processor only where it
-            is faster.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
+            has no fast instructions for it.
         accelerator: As Lightning's Trainer takes it.
         picture_windows: Windows shown in the picture, evenly spaced; 0 makes none.
         spacings: Also say what LPIPS each method has when it is told the spacing (`lpips_told`): of this many
@@ -89,7 +89,7 @@ def compare(
             f"spacings is {spacings}: give 3 or more, keyframes included, or 0 to leave them out."
         )
     rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
-    precision = fastest(precision, accelerator)
+    precision = settled(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     built = []
     for row in rows:

@@ -41,7 +41,7 @@ class Backbone(LatentDiffusion):
         prediction_type: What the denoiser puts out; None takes what its scheduler's config says.
         gradient_checkpointing: Compute activations twice instead of keeping them: less memory, more time.
         frozen_dtype: How weights that are not trained are kept; `bfloat16` halves their memory, and the
-            backbone then computes in it; on a processor that is slower with it they stay float32.
+            backbone then computes in it; where the machine has no fast instructions for it they stay float32.
 
     Raises:
         UserError: A part cannot be loaded.
