@@ -7,8 +7,8 @@ from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.learned_weights import LearnedWeights
 from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
-from inbetween.callbacks.sample_grid import SampleGrid
 from inbetween.callbacks.same_precision import SamePrecision
+from inbetween.callbacks.sample_grid import SampleGrid
 from inbetween.callbacks.weight_averaging import WeightAverage
 from inbetween.callbacks.weights_writer import WeightsWriter
 
@@ -19,8 +19,8 @@ __all__ = [
     "LearnedWeights",
     "PredictionWriter",
     "PretrainedWriter",
-    "SampleGrid",
     "SamePrecision",
+    "SampleGrid",
     "WeightAverage",
     "WeightsWriter",
     "folder_for",

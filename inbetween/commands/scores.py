@@ -105,8 +105,8 @@ def surest_text(line: dict[str, Any]) -> str:
     text = (
         f"{line['method']}: {key} {line['figures'][key]['mean']:.3f}, and {surest['mean']:.3f} on the"
         f" {share:.0%} of windows it is surest of (AURC {surest['aurc']:.4f}, of which"
-        f" {surest['excess_aurc']:.4f} come of a wrong order); it expects errors below {half:.5f} of half of them and"
-        f" below {most:.5f} of {share:.0%} (verdict_limits)"
+        f" {surest['excess_aurc']:.4f} come of a wrong order); it expects errors below {half:.5f} of half of"
+        f" them and below {most:.5f} of {share:.0%} (verdict_limits)"
     )
     verdicts = surest.get("verdicts", {}).items()
     parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in verdicts]

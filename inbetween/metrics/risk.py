@@ -74,6 +74,7 @@ def excess_area_under_risk_coverage(risks: Tensor, doubts: Tensor) -> float:
 
 def _surest_first(scores: Tensor, doubts: Tensor) -> Tensor:
     """Scores (n,) float64 in the order of their doubts, those of equal doubts replaced by their mean."""
-    _, rank, count = doubts.cpu().unique(return_inverse=True, return_counts=True)  # sorted
-    totals = torch.zeros(len(count), dtype=torch.float64).index_add_(0, rank, scores.cpu().double())
-    return (totals / count).repeat_interleave(count)
+    ordered, order = doubts.cpu().sort()
+    _, count = torch.unique_consecutive(ordered, return_counts=True)
+    parts = torch.split(scores.cpu().double()[order], count.tolist())
+    return torch.cat([part.mean().expand(len(part)) for part in parts])

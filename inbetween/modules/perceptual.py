@@ -32,6 +32,15 @@ def cached_vgg() -> Path:
     return cached("vgg16_features.safetensors")
 
 
+def has_vgg(path: Path | None) -> bool:
+    """Whether `read_vgg` finds the weights on this machine; nothing is downloaded."""
+    from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
+
+    name = VGG16_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    downloaded = Path(torch.hub.get_dir()) / "checkpoints" / name
+    return path is not None or cached_vgg().is_file() or downloaded.is_file()
+
+
 def read_vgg(path: Path | None) -> dict[str, Tensor]:
     """VGG16's weights by torchvision's names (`features.0.weight` and so on).
 
@@ -44,7 +53,7 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
     if path is None and cached_vgg().is_file():
         path = cached_vgg()
     if path is None:
-        from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
+        from torchvision.models import VGG16_Weights
 
         try:
             # the ones LPIPS was made with; IMAGENET1K_FEATURES are other weights, for other pictures

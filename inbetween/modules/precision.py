@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -62,5 +63,6 @@ def _instructions() -> set[str]:
         lines = [line for line in CPUINFO.read_text().splitlines() if line.startswith("flags")]
         # machines with two kinds of cores have what all of them have
         return set.intersection(*(set(line.partition(":")[2].split()) for line in lines)) if lines else set()
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in every torch that is allowed
+    # not in every torch that is allowed
+    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return {name for name, has in capabilities.items() if has is True}
