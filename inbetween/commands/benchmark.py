@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from inbetween.commands.experiments import Task, experiments, windows_for
-from inbetween.commands.machine import description, open_fabric, settled
+from inbetween.commands.machine import description, open_fabric
 from inbetween.commands.measuring import Line, lines_of, measure_peaks, measure_times, with_whole_trainings
 from inbetween.commands.minterpolate import minterpolate_clock
 from inbetween.commands.reports import aligned, write_text
 from inbetween.commands.sd15 import write_sd15_sized_backbone
 from inbetween.errors import UserError
-from inbetween.modules.precision import Precision
+from inbetween.modules.precision import REPLACED, Precision, fastest
 
 DEFAULT_SIZES = ("256x256:3",)
 Figure = dict[str, float]  # median, low and high over the rounds
@@ -75,13 +75,15 @@ def benchmark(
         raise UserError(f"repeats is {repeats}: give at least 1.")
     replaced = {"pretrained": str(write_sd15_sized_backbone(random_sd15))} if random_sd15 else None
     rows = experiments(config, methods, replaced)
-    precision = settled(precision, accelerator)
+    asked, precision = precision, fastest(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     with tempfile.TemporaryDirectory() as temporary:
         # What a cache of the user's own holds is no business of a benchmark.
         rows = [row.with_cache(Path(temporary, row.name)) for row in rows]
         lines = lines_of(rows, drawn, batch_size, origin, fabric)
         clocks = {}
+        if precision != asked:
+            print(REPLACED)
         if minterpolate:
             for size in drawn:
                 batch = windows_for(Task("draw", *size))

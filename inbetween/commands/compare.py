@@ -14,7 +14,7 @@ from torchmetrics import MetricCollection
 from tqdm import tqdm
 
 from inbetween.callbacks import write_image
-from inbetween.commands.machine import open_fabric, settled, synchronize
+from inbetween.commands.machine import open_fabric, synchronize
 from inbetween.commands.methods import load_method
 from inbetween.commands.reports import name_for, write_text
 from inbetween.commands.scores import (
@@ -40,7 +40,7 @@ from inbetween.metrics import (
     load_lpips,
     window_scores,
 )
-from inbetween.modules.precision import Precision
+from inbetween.modules.precision import REPLACED, Precision, fastest
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch, animation_in
 
@@ -90,7 +90,7 @@ def compare(
             f"spacings is {spacings}: give 3 or more, keyframes included, or 0 to leave them out."
         )
     rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
-    precision = settled(precision, accelerator)
+    asked, precision = precision, fastest(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     built = []
     for row in rows:
@@ -114,6 +114,8 @@ def compare(
     truth: dict[int, Tensor] = {}
     available = min(len(data.datasets[split]), data.val_windows or len(data.datasets[split]))
     shown = {k * available // picture_windows for k in range(picture_windows)}
+    if precision != asked:
+        print(REPLACED)
     # All methods take a batch before the next one is read: what metrics know of the truth is kept.
     for batch in tqdm(batches, desc="compare", unit="batch", leave=False):
         batch = fabric.to_device(batch)
@@ -188,6 +190,8 @@ def named_rows(entries: list[str]) -> list[Row]:
 
 def drawn(method: Method, batch: WindowBatch, fabric: L.Fabric) -> tuple[Tensor, Tensor | None, float]:
     """Frames (B, N, 3, H, W), each pixel's expected error if the method knows it, and seconds of drawing."""
+    # what draws by torch's own chance, and not by that of its samples, does so alike in any company
+    fabric.seed_everything(0, verbose=False)
     synchronize(fabric.device)
     start = time.perf_counter()
     with fabric.autocast(), torch.no_grad():

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from inbetween.commands.drawing import draw_between, draws_by_chance, versions_of
-from inbetween.commands.machine import open_fabric, settled
+from inbetween.commands.machine import open_fabric
 from inbetween.commands.methods import load_method
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, find_pictures, one_size, read_keyframes, read_spacing_map
@@ -20,7 +20,7 @@ from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
 from inbetween.methods.base import SpacedMethod
-from inbetween.modules.precision import Precision
+from inbetween.modules.precision import REPLACED, Precision, fastest
 from inbetween.paths import find_checkpoint, find_config
 
 DEFAULT_METHOD = "spacing_flow.yaml=spacing_flow/weights.safetensors"
@@ -88,7 +88,7 @@ def interpolate(
     method = method or DEFAULT_METHOD
     config, _, checkpoint = method.partition("=")
     model = [find_config(config), *([find_checkpoint(checkpoint)] if checkpoint else [])]
-    precision = settled(precision, accelerator)
+    asked, precision = precision, fastest(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     # Weights that no checkpoint brings start the same in every run.
     fabric.seed_everything(0, verbose=False)
@@ -120,6 +120,8 @@ def interpolate(
     }
     folder.prepare([*keys.paths, *maps], job, overwrite)
 
+    if precision != asked:
+        print(REPLACED)
     print(f"{keys}; between each two {places}, by {method}")
     if not checkpoint and any(parameter.requires_grad for parameter in artist.parameters()):
         print(f"warning: {config} is not trained: give the weights of a run with --method {config}=PATH")

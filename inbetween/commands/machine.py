@@ -16,20 +16,12 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from inbetween.errors import UserError
-from inbetween.modules.precision import REPLACED, Precision, fastest
+from inbetween.modules.precision import Precision
 
 Run = Callable[[], object]
 # Matrix work that suits machines: windows, channels and side of a 3x3 convolution; side of square matrices.
 CONVOLUTION = (8, 256, 32)
 PRODUCT = 2048
-
-
-def settled(precision: Precision, accelerator: str) -> Precision:
-    """What to compute in here where `precision` is asked for; says so where it is something else."""
-    used = fastest(precision, accelerator)
-    if used != precision:
-        print(REPLACED)
-    return used
 
 
 def open_fabric(accelerator: str, precision: Precision) -> L.Fabric:

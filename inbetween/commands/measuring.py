@@ -190,7 +190,7 @@ def measure_times(
 
 
 def _clock(run: Callable[[], object], device: torch.device) -> Callable[[], float]:
-    """What gives the seconds of a run, over as many as fill `LEAST_SECONDS`; the first is made here."""
+    """What gives the seconds of a run, over as many as fill `LEAST_SECONDS`; the first are made here."""
 
     def seconds(count: int) -> float:
         synchronize(device)
@@ -200,5 +200,7 @@ def _clock(run: Callable[[], object], device: torch.device) -> Callable[[], floa
         synchronize(device)
         return (time.perf_counter() - start) / count
 
+    if device.type != "cpu":
+        run()  # loads kernels, and says nothing of how long the next ones take
     count = math.ceil(LEAST_SECONDS / max(seconds(1), LEAST_SECONDS / 20))
     return lambda: seconds(count)

@@ -16,6 +16,7 @@ from inbetween.data import WindowSource, WindowSpec
 from inbetween.data.source import WindowDataset
 from inbetween.metrics import bootstrap_interval
 from inbetween.metrics.backbone import SHAPES
+from inbetween.modules import precision
 from inbetween.types import Split, Window
 from tests.cli.conftest import Run, write_yaml
 from tests.commands.artists import Slow
@@ -272,6 +273,24 @@ def test_seconds_are_those_of_drawing_alone(
     (line,) = (line for line in report["methods"] if line["method"] == "slow")
     # two batches, and each is waited for; neither the move nor the first drawing counts
     assert 0.04 < line["seconds_per_frame"] * 6 * 2 < 0.15
+
+
+def test_one_that_draws_by_common_chance_is_the_same_in_any_company(compare: Compare, tmp_path: Path) -> None:
+    model = {"class_path": "tests.commands.artists.Careless"}
+    methods = [str(write_yaml(tmp_path / f"{name}.yaml", {"model": model})) for name in ("one", "other")]
+    found = means(compare(methods=methods))
+    assert found["one"] == found["other"]
+    assert means(compare(methods=methods[1:]))["other"] == found["other"]
+
+
+@pytest.mark.parametrize("pays", [False, True])
+def test_what_was_computed_in_is_said(
+    compare: Compare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pays: bool
+) -> None:
+    monkeypatch.setattr(precision, "bfloat16_pays", lambda: pays)
+    report = compare("--precision", "bf16-mixed", "--accelerator", "cpu", methods=[])
+    assert report["precision"] == ("bf16-mixed" if pays else "32-true")
+    assert (precision.REPLACED in capsys.readouterr().out) is not pays
 
 
 def intervals(name: str) -> list[dict[str, str]]:

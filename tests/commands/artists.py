@@ -55,6 +55,13 @@ class OpaqueCrossFade(CrossFade):
     moves_opacity = False
 
 
+class Careless(Method):
+    """Paints in a colour by torch's own chance, which is everybody's."""
+
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        return torch.rand(*t.shape, 3, 1, 1).expand(-1, -1, -1, *first.shape[-2:])
+
+
 class Slow(CrossFade):
     """Takes long to be moved and to draw for the first time, and draws on a device that is not waited for."""
 
