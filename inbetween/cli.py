@@ -19,6 +19,7 @@ from inbetween.callbacks import (
     ParameterSummary,
     PredictionWriter,
     Resumption,
+    SamePrecision,
     StepProgressBar,
     is_dry,
     run_folder,
@@ -42,10 +43,12 @@ from inbetween.errors import UserError, user_error_behind
 from inbetween.messages import one_sentence, quiet
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
-from inbetween.modules.precision import fastest
+from inbetween.methods.diffusion import DiffusionMethod
+from inbetween.modules.precision import REPLACED, fastest
 from inbetween.paths import find_config
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
+FROZEN_DTYPE = "model.init_args.backbone.init_args.frozen_dtype"
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "interpolate": interpolate,
     "compare": compare,
@@ -132,19 +135,26 @@ class InbetweenCLI(LightningCLI):
     def instantiate_trainer(self, **options: Any) -> Trainer:  # noqa: ANN401 - LightningCLI's
         """Build the trainer, in the precision that is fastest here: see `fastest`.
 
-        The config in the run's folder keeps what was asked for: it may go to another machine.
+        The config in the run's folder says what was used, so that a run that goes on from it elsewhere
+        computes alike.
         """
-        given = self.config_init[self.config.subcommand].trainer
-        precision = fastest(given.precision, given.accelerator)
-        self.replaced = precision != given.precision
-        callbacks = given.callbacks or []
+        given = self.config[self.config.subcommand]
+        precision = fastest(given.trainer.precision, given.trainer.accelerator)
+        self.replaced = precision != given.trainer.precision
+        given.trainer.precision = precision
+        if isinstance(self.model, DiffusionMethod) and given.get(FROZEN_DTYPE) == "bfloat16":
+            stored = str(self.model.backbone.frozen_dtype).removeprefix("torch.")
+            self.replaced |= stored != "bfloat16"
+            given[FROZEN_DTYPE] = stored
+        asked = self.config_init[self.config.subcommand].trainer
+        callbacks = asked.callbacks or []
         callbacks = [*callbacks] if isinstance(callbacks, list) else [callbacks]
         screen = {
-            ProgressBar: (given.enable_progress_bar, StepProgressBar),
-            ModelSummary: (given.enable_model_summary, ParameterSummary),
+            ProgressBar: (asked.enable_progress_bar, StepProgressBar),
+            ModelSummary: (asked.enable_model_summary, ParameterSummary),
         }
         for kind, (enabled, ours) in screen.items():
-            if enabled is not False and not given.barebones and not _has(callbacks, kind):
+            if enabled is not False and not asked.barebones and not _has(callbacks, kind):
                 callbacks.append(ours())
         return super().instantiate_trainer(precision=precision, callbacks=callbacks, **options)
 
@@ -204,7 +214,7 @@ class InbetweenCLI(LightningCLI):
         self.datamodule.trainer = self.trainer  # knows the number of processes
         self.datamodule.setup(stage)
         if self.replaced:
-            rank_zero_info("This processor is slower in bfloat16 than in float32: computing in 32-true.")
+            rank_zero_info(REPLACED)
 
     def after_fit(self) -> None:
         """Say where the results are; Lightning calls this after `fit`."""
@@ -270,7 +280,7 @@ def run_trainer(command: str, args: list[str]) -> None:
         auto_configure_optimizers=False,
         save_config_callback=RunConfig,
         save_config_kwargs={"save_to_log_dir": False},
-        trainer_defaults={"callbacks": [Interruption(), DataWait(), Resumption()]},
+        trainer_defaults={"callbacks": [Interruption(), SamePrecision(), DataWait(), Resumption()]},
         parser_kwargs={"prog": "inbetween", **options, **dict.fromkeys(TRAINER_COMMANDS, options)},
     )
     # Lightning does so for GPUs alone; threads that gloo leaves behind may abort the interpreter's exit

@@ -30,7 +30,8 @@ class Window(TypedDict):
     box: Tensor  # (4,) int64: top, left, height, width of the picture inside its padding
     index: Tensor  # () int64: position in the dataset
     seed: Tensor  # () int64 in [0, 2**63): seeds this sample's noise, made of (seed, epoch, index)
-    name: str  # "<animation>/<scene>/<first frame>-<last frame>", unique in the dataset
+    name: str  # "<animation>/<scene>/<kind>/<first frame>-<last frame>" or the like, unique in the dataset
+    animation: NotRequired[str]  # whose window it is: its windows are no independent ones
     flow_01: NotRequired[Tensor]  # (2, H, W) truth: from first to last, at first's pixels
     flow_10: NotRequired[Tensor]  # (2, H, W) truth: from last to first, at last's pixels
     visible_01: NotRequired[Tensor]  # (1, H, W) truth: 1 where first's pixel is still seen in last
@@ -42,8 +43,13 @@ class Window(TypedDict):
     sample: NotRequired[Any]  # what a method's `Preparation` made of the window for its loss
 
 
+def animation_in(name: str) -> str:
+    """The animation of a window that does not name it: its name without the frames."""
+    return name.rpartition("/")[0] or name
+
+
 class WindowBatch(TypedDict):
-    """A collated list of `Window`: every tensor gains a leading B, `name` becomes a list."""
+    """A collated list of `Window`: every tensor gains a leading B, `name` and `animation` become lists."""
 
     first: Tensor  # (B, 3, H, W)
     last: Tensor  # (B, 3, H, W)
@@ -53,6 +59,7 @@ class WindowBatch(TypedDict):
     index: Tensor  # (B,)
     seed: Tensor  # (B,)
     name: list[str]
+    animation: NotRequired[list[str]]
     flow_01: NotRequired[Tensor]  # (B, 2, H, W)
     flow_10: NotRequired[Tensor]  # (B, 2, H, W)
     visible_01: NotRequired[Tensor]  # (B, 1, H, W)

@@ -9,6 +9,7 @@ from inbetween.callbacks.pictures import is_dry, log_image, run_folder
 from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
 from inbetween.callbacks.resumption import Resumption
+from inbetween.callbacks.same_precision import SamePrecision
 from inbetween.callbacks.sample_grid import SampleGrid
 from inbetween.callbacks.screen import ParameterSummary, StepProgressBar
 from inbetween.callbacks.weight_averaging import WeightAverage
@@ -23,6 +24,7 @@ __all__ = [
     "PredictionWriter",
     "PretrainedWriter",
     "Resumption",
+    "SamePrecision",
     "SampleGrid",
     "StepProgressBar",
     "WeightAverage",

@@ -14,12 +14,12 @@ import torch
 
 from inbetween.commands.experiments import Task, experiments, windows_for
 from inbetween.commands.machine import description, open_fabric
-from inbetween.commands.measuring import Line, lines_of, measure_peaks, measure_times
+from inbetween.commands.measuring import Line, lines_of, measure_peaks, measure_times, with_whole_trainings
 from inbetween.commands.minterpolate import minterpolate_clock
 from inbetween.commands.reports import aligned, write_text
 from inbetween.commands.sd15 import write_sd15_sized_backbone
 from inbetween.errors import UserError
-from inbetween.modules.precision import Precision, fastest
+from inbetween.modules.precision import REPLACED, Precision, fastest
 
 DEFAULT_SIZES = ("256x256:3",)
 Figure = dict[str, float]  # median, low and high over the rounds
@@ -43,7 +43,8 @@ def benchmark(
 
     Rates of one machine change by the minute. So everything is measured in turn, `repeats` times over,
     after a round that does not count: tables show medians and, in brackets, the lowest and the highest
-    round; ratios are taken within a round. Prints tables and writes `benchmark.json`.
+    round; ratios are taken within a round. A training that adds a perceptual loss on its way is measured
+    before and with it, and as a whole, each step in its share. Prints tables and writes `benchmark.json`.
 
     Args:
         config: YAML files that add up to an experiment such as `fit` takes. If they name no method they
@@ -58,8 +59,8 @@ def benchmark(
         minterpolate: Measure ffmpeg's minterpolate filter, too.
         random_sd15: Folder of a backbone of Stable Diffusion 1.5's size with random weights, written there
             first if it is not there (2.5 GB); it takes the place of every `pretrained`.
-        precision: bf16-mixed runs networks in bfloat16 where that is safe, and on a processor only where it
-            is faster.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
+            has no fast instructions for it.
         accelerator: As Lightning's Trainer takes it.
         output: Folder for what is written.
 
@@ -74,13 +75,15 @@ def benchmark(
         raise UserError(f"repeats is {repeats}: give at least 1.")
     replaced = {"pretrained": str(write_sd15_sized_backbone(random_sd15))} if random_sd15 else None
     rows = experiments(config, methods, replaced)
-    precision = fastest(precision, accelerator)
+    asked, precision = precision, fastest(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     with tempfile.TemporaryDirectory() as temporary:
         # What a cache of the user's own holds is no business of a benchmark.
         rows = [row.with_cache(Path(temporary, row.name)) for row in rows]
         lines = lines_of(rows, drawn, batch_size, origin, fabric)
         clocks = {}
+        if precision != asked:
+            print(REPLACED)
         if minterpolate:
             for size in drawn:
                 batch = windows_for(Task("draw", *size))
@@ -94,9 +97,17 @@ def benchmark(
         "precision": precision,
         "repeats": repeats,
         "operations_per_second": {name: figure(values) for name, values in rates.items()},
-        "training": [training_entry(line, rates, precision) for line in lines if line.task.kind == "train"],
+        "training": [
+            training_entry(line, rates, precision)
+            for line in with_whole_trainings([line for line in lines if line.task.kind == "train"])
+        ],
         "drawing": [drawing_entry(line) for line in lines if line.task.kind == "draw"]
         + [minterpolate_entry(size, values) for size, values in seconds.items()],
+        "left_out": [
+            left_out(line)
+            for line in lines
+            if line.task.kind == "train" and line.subject and line.subject.left_out
+        ],
     }
     write_text(output / "benchmark.json", json.dumps(report, indent=2))
     print(tables(report))
@@ -135,6 +146,8 @@ def training_entry(line: Line, rates: dict[str, list[float]], precision: Precisi
     reached = [line.operations / seconds for seconds in line.seconds]
     return {
         **_common(line),
+        "phase": line.phase.name,
+        "share_of_training": line.phase.share,
         "batch_size": task.windows,
         "samples_per_second": figure([task.windows / seconds for seconds in line.seconds]),
         "operations_per_sample": line.operations / task.windows,
@@ -142,6 +155,15 @@ def training_entry(line: Line, rates: dict[str, list[float]], precision: Precisi
         "share_of": f"{dtype} convolution or matrix product, whichever is faster",
         "share": figure([rate / most for rate, most in zip(reached, attainable, strict=True)]),
     }
+
+
+def left_out(line: Line) -> str:
+    """What a training line does not measure."""
+    assert line.subject is not None
+    return (
+        f"{line.name} is measured without its perceptual loss, which {line.subject.left_out:.0%} of its"
+        " training has: VGG16's weights are not on this machine; name a file as perceptual_backbone."
+    )
 
 
 def drawing_entry(line: Line) -> dict[str, Any]:
@@ -186,7 +208,10 @@ def tables(report: dict[str, Any]) -> str:
     ]
     training = [["training", "size", "batch", "samples/s", "TFLOP/s", "share", "peak MB", "x origin"]]
     for entry in report["training"]:
-        cells = [entry["method"], entry["size"].partition(":")[0], str(entry["batch_size"])]
+        name = f"{entry['method']}, {entry['phase']}" if entry["phase"] else entry["method"]
+        if entry["share_of_training"] < 1:
+            name += f" ({entry['share_of_training']:.0%})"
+        cells = [name, entry["size"].partition(":")[0], str(entry["batch_size"])]
         cells += [_shown(entry["samples_per_second"]), _shown(entry["operations_per_second"], 1e-12)]
         training.append([*cells, f"{entry['share']['median']:.0%}", *_last_cells(entry)])
     drawing = [["drawing", "size:N", "s/in-between", "peak MB", "x origin"]]
@@ -199,6 +224,7 @@ def tables(report: dict[str, Any]) -> str:
         f" median (lowest-highest) of {report['repeats']} rounds"
     )
     blocks = [[head], rates, *(aligned(rows) for rows in (training, drawing) if len(rows) > 1)]
+    blocks += [report["left_out"]] if report["left_out"] else []
     return "\n" + "\n\n".join("\n".join(block) for block in blocks)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
+import lightning as L
 import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 from tqdm import tqdm
 
 from inbetween.callbacks import write_image
-from inbetween.commands.machine import open_fabric
+from inbetween.commands.machine import open_fabric, synchronize
 from inbetween.commands.methods import load_method
 from inbetween.commands.reports import name_for, write_text
 from inbetween.commands.scores import (
@@ -39,9 +40,9 @@ from inbetween.metrics import (
     load_lpips,
     window_scores,
 )
-from inbetween.modules.precision import Precision, fastest
+from inbetween.modules.precision import REPLACED, Precision, fastest
 from inbetween.paths import find_config
-from inbetween.types import WindowBatch
+from inbetween.types import WindowBatch, animation_in
 
 ALWAYS = ("hold.yaml", "cross_fade.yaml")
 
@@ -59,7 +60,7 @@ def compare(
 ) -> list[Row]:
     """Run methods on the same windows and measure them; hold and cross-fade are always among them.
 
-    Prints a table with each figure's mean and its 95 % bootstrap interval over scenes, and writes
+    Prints a table with each figure's mean and its 95 % bootstrap interval over animations, and writes
     `summary.csv`, `summary.md`, `windows.csv` (a line per method and window), `differences.csv` (of each
     two methods, window by window, with intervals), `compare.json` and `compare.png`.
 
@@ -70,8 +71,8 @@ def compare(
         split: Which windows.
         output: Folder for what is written.
         lpips_backbone: See `FrameMetrics`.
-        precision: bf16-mixed runs networks in bfloat16 where that is safe, and on a processor only where it
-            is faster.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
+            has no fast instructions for it.
         accelerator: As Lightning's Trainer takes it.
         picture_windows: Windows shown in the picture, evenly spaced; 0 makes none.
         spacings: Also say what LPIPS each method has when it is told the spacing (`lpips_told`): of this many
@@ -89,7 +90,7 @@ def compare(
             f"spacings is {spacings}: give 3 or more, keyframes included, or 0 to leave them out."
         )
     rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
-    precision = fastest(precision, accelerator)
+    asked, precision = precision, fastest(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     built = []
     for row in rows:
@@ -98,7 +99,7 @@ def compare(
         checkpoint = Path(row.checkpoint) if row.checkpoint else None
         method = load_method(find_config(row.config), checkpoint)
         row.verdict_limits = method.verdict_limits if isinstance(method, SpacedMethod) else None
-        built.append(method)
+        built.append(method.to(fabric.device))
     data.test_split = split
     data.setup("test")
     batches = data.test_dataloader()
@@ -109,25 +110,26 @@ def compare(
     told = [MetricCollection({"lpips_told": ToldLPIPS(distances)} if distances else {}) for _ in rows]
     seconds = [0.0] * len(rows)
     names: dict[int, str] = {}
+    animations: dict[int, str] = {}
     truth: dict[int, Tensor] = {}
     available = min(len(data.datasets[split]), data.val_windows or len(data.datasets[split]))
     shown = {k * available // picture_windows for k in range(picture_windows)}
+    if precision != asked:
+        print(REPLACED)
     # All methods take a batch before the next one is read: what metrics know of the truth is kept.
     for batch in tqdm(batches, desc="compare", unit="batch", leave=False):
         batch = fabric.to_device(batch)
         indices = batch["index"].tolist()
         rows_shown = [number for number in range(len(indices)) if len(names) + number in shown]
+        if not names:
+            for method in built:  # a device's first drawing prepares kernels
+                drawn(method, first_of(batch), fabric)
         names |= dict(zip(indices, batch["name"], strict=True))
+        in_names = [animation_in(name) for name in batch["name"]]
+        animations |= dict(zip(indices, batch.get("animation", in_names), strict=True))
         for place, method in enumerate(built):
-            start = time.perf_counter()
-            with fabric.autocast(), torch.no_grad():
-                method.to(fabric.device)
-                frames, errors = (
-                    method.draw_judged(batch)
-                    if isinstance(method, SpacedMethod)
-                    else (method.draw(batch), None)
-                )
-            seconds[place] += time.perf_counter() - start
+            frames, errors, took = drawn(method, batch, fabric)
+            seconds[place] += took
             if errors is not None:
                 rows[place].doubts |= doubts(errors, batch)
             measured[place].update(frames, batch)
@@ -143,14 +145,14 @@ def compare(
             for number in rows_shown:
                 index = indices[number]
                 truth[index], rows[place].pictures[index] = pictures(frames, batch, number)
-    for row, took, *collections in zip(rows, seconds, measured, motions, told, strict=True):
-        row.seconds_per_frame = took / (len(names) * data.spec.between)
+    for row, total, *collections in zip(rows, seconds, measured, motions, told, strict=True):
+        row.seconds_per_frame = total / (len(names) * data.spec.between)
         row.scores = {
             key: dict(zip(index.tolist(), score.tolist(), strict=True))
             for metrics in collections
             for key, (score, index) in window_scores(metrics).items()
         }
-    summary = [summarise(row, names) for row in rows]
+    summary = [summarise(row, animations) for row in rows]
     print(table(summary, len(names), split))
     for line in summary:
         if "surest" in line:
@@ -162,14 +164,14 @@ def compare(
         "size": list(data.spec.size),
         "seed": data.spec.seed,
         "precision": precision,
-        "interval": "95 % percentile bootstrap over scenes, 2000 resamples, seed 0",
+        "interval": "95 % percentile bootstrap over animations, 2000 resamples, seed 0",
         "methods": summary,
     }
     write_text(output / "compare.json", json.dumps(report, indent=2))
     write_text(output / "summary.csv", summary_csv(summary))
     write_text(output / "summary.md", markdown(summary))
-    write_text(output / "windows.csv", windows_csv(rows, names))
-    write_text(output / "differences.csv", differences_csv(rows, names))
+    write_text(output / "windows.csv", windows_csv(rows, names, animations))
+    write_text(output / "differences.csv", differences_csv(rows, animations))
     if truth:
         sheets = [sheet(rows, true, index, names[index]) for index, true in sorted(truth.items())]
         write_image(output / "compare.png", stacked(sheets))
@@ -184,6 +186,25 @@ def named_rows(entries: list[str]) -> list[Row]:
         config, _, checkpoint = entry.partition("=")
         rows.append(Row(name_for(config, [row.name for row in rows]), config, checkpoint or None))
     return rows
+
+
+def drawn(method: Method, batch: WindowBatch, fabric: L.Fabric) -> tuple[Tensor, Tensor | None, float]:
+    """Frames (B, N, 3, H, W), each pixel's expected error if the method knows it, and seconds of drawing."""
+    # what draws by torch's own chance, and not by that of its samples, does so alike in any company
+    fabric.seed_everything(0, verbose=False)
+    synchronize(fabric.device)
+    start = time.perf_counter()
+    with fabric.autocast(), torch.no_grad():
+        frames, errors = (
+            method.draw_judged(batch) if isinstance(method, SpacedMethod) else (method.draw(batch), None)
+        )
+    synchronize(fabric.device)
+    return frames, errors, time.perf_counter() - start
+
+
+def first_of(batch: WindowBatch) -> WindowBatch:
+    """A batch's first window, as a batch."""
+    return cast(WindowBatch, {key: cast(Tensor, value)[:1] for key, value in batch.items()})
 
 
 def from_first_to_last(method: Method, batch: WindowBatch, count: int) -> Tensor:

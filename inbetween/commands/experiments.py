@@ -18,7 +18,9 @@ from inbetween.commands.reports import name_for
 from inbetween.data import SyntheticCels, WindowSpec
 from inbetween.errors import UserError
 from inbetween.methods import Method, TrainableMethod
+from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.modules.latent_diffusion import LatentDiffusion
+from inbetween.modules.perceptual import has_vgg
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch
 
@@ -42,30 +44,60 @@ class Task:
     windows: int = 1
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training in which every step does the same work.
+
+    Args:
+        name: In tables; empty where there is one phase alone.
+        share: Of the training's steps.
+        progress: How much of the training is done in its middle, in [0, 1].
+    """
+
+    name: str = ""
+    share: float = 1.0
+    progress: float = 0.5
+
+
 class MethodSubject:
     """A method under the precision of a run.
 
     Args:
         method: The method, on its device.
         fabric: Knows the precision.
+
+    Raises:
+        UserError: `fit` could not train the method either.
     """
 
     def __init__(self, method: Method, fabric: L.Fabric) -> None:
         self.method, self.fabric = method, fabric
-        if isinstance(method, TrainableMethod):
-            trainable = [parameter for parameter in method.parameters() if parameter.requires_grad]
-            self.optimizer = method.optimizer(trainable) if trainable else None
-            method.trainer = beginning_trainer(fabric)
-        else:
-            self.optimizer = None
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.phases: tuple[Phase, ...] = (Phase(),)
+        self.left_out = 0.0  # share of the training whose perceptual loss cannot be measured here
+        trainable = [parameter for parameter in method.parameters() if parameter.requires_grad]
+        if not isinstance(method, TrainableMethod) or not trainable:
+            return
+        self.optimizer = method.optimizer(trainable)
+        self.run = TrainerAt(fabric)
+        method.trainer = self.run
+        if isinstance(method, PerceptualMethod) and method.perceptual_weight and method.perceptual_from < 1:
+            begin = method.perceptual_from
+            if has_vgg(method.perceptual_backbone):
+                method.prepare_fit()
+                before = [Phase("before LPIPS", begin, begin / 2)] if begin > 0 else []
+                self.phases = (*before, Phase("with LPIPS", 1 - begin, (1 + begin) / 2))
+            else:
+                self.phases, self.left_out = (Phase("without LPIPS"),), 1 - begin
 
     @property
     def trains(self) -> bool:
         """Whether there is anything to train."""
         return self.optimizer is not None
 
-    def train(self, batch: WindowBatch) -> None:
-        """Loss, gradients and the optimiser's step, as `fit` does them."""
+    def train(self, batch: WindowBatch, progress: float) -> None:
+        """Loss, gradients and the optimiser's step, as `fit` does them when so much of it is done."""
+        self.run.progress = progress
         method = cast(TrainableMethod, self.method).train()
         optimizer = cast(torch.optim.Optimizer, self.optimizer)
         optimizer.zero_grad()
@@ -80,18 +112,30 @@ class MethodSubject:
             self.method.eval().draw(batch)
 
 
-def beginning_trainer(fabric: L.Fabric) -> L.Trainer:
-    """What a loss that depends on how far training has come finds: a run at its beginning."""
-    return L.Trainer(
-        accelerator=fabric.device.type,
-        devices=1,
-        max_epochs=-1,
-        max_steps=1000,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+class TrainerAt(L.Trainer):
+    """What a loss that depends on how far training has come finds: a run that has come as far as is asked.
+
+    Args:
+        fabric: Knows the device.
+    """
+
+    def __init__(self, fabric: L.Fabric) -> None:
+        self.progress = 0.0
+        super().__init__(
+            accelerator=fabric.device.type,
+            devices=1,
+            max_epochs=-1,
+            max_steps=100_000,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+    @property
+    def global_step(self) -> int:
+        """The step that is `progress` of all."""
+        return round(self.progress * self.max_steps)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
 from inbetween.methods.base import SpacedMethod
-from inbetween.modules.precision import Precision, fastest
+from inbetween.modules.precision import REPLACED, Precision, fastest
 from inbetween.paths import find_checkpoint, find_config
 
 DEFAULT_METHOD = "spacing_flow.yaml=spacing_flow/weights.safetensors"
@@ -68,8 +68,8 @@ def interpolate(
             For methods that draw by chance, and those that know more than one drawing: spacing flow's
             second takes more of the first keyframe where both disagree, its third more of the last.
         seed: Decides what methods that draw by chance come up with.
-        precision: bf16-mixed runs networks in bfloat16 where that is safe, and on a processor only where it
-            is faster.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
+            has no fast instructions for it.
         accelerator: As Lightning's Trainer takes it.
         overwrite: Replace the numbered drawings that are in `output` already.
 
@@ -88,7 +88,7 @@ def interpolate(
     method = method or DEFAULT_METHOD
     config, _, checkpoint = method.partition("=")
     model = [find_config(config), *([find_checkpoint(checkpoint)] if checkpoint else [])]
-    precision = fastest(precision, accelerator)
+    asked, precision = precision, fastest(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     # Weights that no checkpoint brings start the same in every run.
     fabric.seed_everything(0, verbose=False)
@@ -120,6 +120,8 @@ def interpolate(
     }
     folder.prepare([*keys.paths, *maps], job, overwrite)
 
+    if precision != asked:
+        print(REPLACED)
     print(f"{keys}; between each two {places}, by {method}")
     if not checkpoint and any(parameter.requires_grad for parameter in artist.parameters()):
         print(f"warning: {config} is not trained: give the weights of a run with --method {config}=PATH")

@@ -139,6 +139,6 @@ def peak_memory(device: torch.device) -> int:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for what a GPU has been given to do."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    """Wait for what an accelerator has been given to do."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)

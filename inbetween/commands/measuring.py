@@ -10,19 +10,20 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import lightning as L
 import torch
 from tqdm import tqdm
 
-from inbetween.commands.experiments import Experiment, MethodSubject, Task, windows_for
+from inbetween.commands.experiments import Experiment, MethodSubject, Phase, Task, windows_for
 from inbetween.commands.machine import matrix_work, open_fabric, operations, peak_memory, synchronize
 from inbetween.commands.origin import OriginLoop
 from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.modules.precision import Precision
 
+ALL_OF_IT = Phase()
 LEAST_SECONDS = 0.2  # measured at a time; what takes less is repeated
 
 
@@ -37,6 +38,7 @@ class Line:
         subject: The same, built; None for the origin's loop, which is built when it is needed.
         origin_steps: Denoiser steps a frame, where the origin's loop draws.
         rival: The origin's line that this one is compared with.
+        phase: Of the training, where the task is to train.
     """
 
     name: str
@@ -45,8 +47,9 @@ class Line:
     subject: MethodSubject | None
     origin_steps: int = 0
     rival: Line | None = None
+    phase: Phase = ALL_OF_IT
     peak_bytes: int | None = None
-    operations: int = 0
+    operations: float = 0
     seconds: list[float] = field(default_factory=list)  # one task each, a value per round
 
 
@@ -66,10 +69,11 @@ def lines_of(
     rivals: dict[str, Line] = {}
     for row in rows:
         subject = row.method(fabric)
-        tasks = [row.training_task(batch_size)] if subject.trains else []
-        tasks += [Task("draw", *size) for size in sizes]
-        for task in tasks:
-            line = Line(row.name, task, row, subject)
+        training = row.training_task(batch_size)
+        tasks = [(training, phase) for phase in subject.phases if subject.trains]
+        tasks += [(Task("draw", *size), ALL_OF_IT) for size in sizes]
+        for task, phase in tasks:
+            line = Line(row.name, task, row, subject, phase=phase)
             method = subject.method
             # the origin's denoiser puts out noise, and could do nothing with one that looks at a start
             if origin and isinstance(method, DiffusionMethod) and not method.backbone.corrects:
@@ -83,12 +87,37 @@ def lines_of(
     return lines
 
 
+def with_whole_trainings(lines: Sequence[Line]) -> list[Line]:
+    """Lines of trainings, and behind the phases of each one for all of it.
+
+    A step's seconds and operations are means over all steps; the peak is the largest.
+    """
+    found: list[Line] = []
+    for line in lines:
+        found.append(line)
+        phases = [one for one in lines if one.subject is line.subject]
+        if line.subject is None or len(phases) == 1 or line is not phases[-1]:
+            continue  # the origin's loop, or no more than one phase, or more to come
+        rounds = zip(*([one.phase.share * took for took in one.seconds] for one in phases), strict=True)
+        whole = replace(
+            line,
+            phase=Phase("whole training"),
+            peak_bytes=max((one.peak_bytes for one in phases if one.peak_bytes is not None), default=None),
+            operations=sum(one.phase.share * one.operations for one in phases),
+            seconds=[sum(parts) for parts in rounds],
+        )
+        found.append(whole)
+    return found
+
+
 def one_run(line: Line, fabric: L.Fabric, origins: dict[str, OriginLoop]) -> Callable[[], object]:
     """What does a line's task once; the origin's loop on a backbone is taken from `origins` or put there."""
     batch = fabric.to_device(windows_for(line.task))
     training = line.task.kind == "train"
     if line.subject is not None:
-        return partial(line.subject.train if training else line.subject.draw, batch)
+        if training:
+            return partial(line.subject.train, batch, line.phase.progress)
+        return partial(line.subject.draw, batch)
     key = json.dumps(line.experiment.backbone_keys)
     if key not in origins:
         origins[key] = line.experiment.origin(fabric)
@@ -103,7 +132,7 @@ def measure_peaks(lines: Sequence[Line], precision: Precision, accelerator: str)
     """Set each line's `peak_bytes`, measured over two runs in a process of its own."""
     start = multiprocessing.get_context("spawn")
     for line in tqdm(lines, desc="memory", unit="process", leave=False):
-        bare = Line(line.name, line.task, line.experiment, None, line.origin_steps)
+        bare = Line(line.name, line.task, line.experiment, None, line.origin_steps, phase=line.phase)
         with ProcessPoolExecutor(1, mp_context=start) as pool:
             line.peak_bytes = pool.submit(
                 peak_of, bare, line.subject is None, precision, accelerator, torch.get_num_threads()
@@ -161,7 +190,7 @@ def measure_times(
 
 
 def _clock(run: Callable[[], object], device: torch.device) -> Callable[[], float]:
-    """What gives the seconds of a run, over as many as fill `LEAST_SECONDS`; the first is made here."""
+    """What gives the seconds of a run, over as many as fill `LEAST_SECONDS`; the first are made here."""
 
     def seconds(count: int) -> float:
         synchronize(device)
@@ -171,5 +200,7 @@ def _clock(run: Callable[[], object], device: torch.device) -> Callable[[], floa
         synchronize(device)
         return (time.perf_counter() - start) / count
 
+    if device.type != "cpu":
+        run()  # loads kernels, and says nothing of how long the next ones take
     count = math.ceil(LEAST_SECONDS / max(seconds(1), LEAST_SECONDS / 20))
     return lambda: seconds(count)

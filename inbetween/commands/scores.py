@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 
 from inbetween.commands.reports import aligned
-from inbetween.metrics import VERDICTS, bootstrap_interval, mean_of_surest, verdict
+from inbetween.metrics import (
+    VERDICTS,
+    area_under_risk_coverage,
+    bootstrap_interval,
+    excess_area_under_risk_coverage,
+    mean_of_surest,
+    verdict,
+)
 
 # How each figure is written: digits behind the point, and whether more is better.
 FIGURES = {
@@ -44,13 +51,18 @@ class Row:
     pictures: dict[int, Tensor] = field(default_factory=dict)  # window index -> (N, 3, h, w)
 
 
-def summarise(row: Row, names: dict[int, str]) -> dict[str, Any]:
-    """Mean and interval of each of a row's figures, as it goes into JSON."""
+def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
+    """Mean and interval of each of a row's figures, as it goes into JSON.
+
+    Args:
+        row: What one method got.
+        animations: Of each window by its index: windows of one share drawing and motion, so animations are
+            resampled, not windows.
+    """
     figures = {}
     for key, scores in row.scores.items():
         values = torch.tensor([scores[index] for index in sorted(scores)], dtype=torch.float64)
-        # Windows of one scene share drawing and motion: scenes are resampled, not windows.
-        groups = [names[index].rpartition("/")[0] for index in sorted(scores)]
+        groups = [animations[index] for index in sorted(scores)]
         low, high = bootstrap_interval(values, groups=groups)
         figures[key] = {"mean": float(values.mean()), "low": low, "high": high, "n": len(values)}
     summary: dict[str, Any] = {
@@ -63,13 +75,16 @@ def summarise(row: Row, names: dict[int, str]) -> dict[str, Any]:
     key = "lpips" if "lpips" in figures else "ssim"
     if row.doubts and figures:
         got, expected = torch.tensor(
-            [(score, row.doubts[index]) for index, score in row.scores[key].items()]
+            [(score, row.doubts[index]) for index, score in row.scores[key].items()], dtype=torch.float64
         ).unbind(1)
+        risks = 1 - got if FIGURES[key][1] else got  # 1 is the best SSIM
         half, most = expected.quantile(expected.new_tensor([0.5, COVERAGE])).tolist()
         summary["surest"] = {
             "figure": key,
             "coverage": COVERAGE,
             "mean": mean_of_surest(got, expected, COVERAGE),
+            "aurc": area_under_risk_coverage(risks, expected),
+            "excess_aurc": excess_area_under_risk_coverage(risks, expected),
             "expected_error": [half, most],
         }
         if row.verdict_limits:
@@ -89,8 +104,9 @@ def surest_text(line: dict[str, Any]) -> str:
     key, share, (half, most) = surest["figure"], surest["coverage"], surest["expected_error"]
     text = (
         f"{line['method']}: {key} {line['figures'][key]['mean']:.3f}, and {surest['mean']:.3f} on the"
-        f" {share:.0%} of windows it is surest of; it expects errors below {half:.5f} of half of them and"
-        f" below {most:.5f} of {share:.0%} (verdict_limits)"
+        f" {share:.0%} of windows it is surest of (AURC {surest['aurc']:.4f}, of which"
+        f" {surest['excess_aurc']:.4f} come of a wrong order); it expects errors below {half:.5f} of half of"
+        f" them and below {most:.5f} of {share:.0%} (verdict_limits)"
     )
     verdicts = surest.get("verdicts", {}).items()
     parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in verdicts]
@@ -109,7 +125,7 @@ def table(summary: list[dict[str, Any]], windows: int, split: str) -> str:
             means.append(f"{found['mean']:.{digits}f}" if found else "-")
             intervals.append(f"{found['low']:.{digits}f}-{found['high']:.{digits}f}" if found else "")
         cells += [[*means, f"{line['seconds_per_frame']:.4f}"], [*intervals, ""]]
-    note = f"{windows} windows of {split}; below each mean its 95 % bootstrap interval over scenes"
+    note = f"{windows} windows of {split}; below each mean its 95 % bootstrap interval over animations"
     return "\n".join(["", *aligned(cells), "", note])
 
 
@@ -136,7 +152,7 @@ def summary_csv(summary: list[dict[str, Any]]) -> str:
     return _csv(lines)
 
 
-def differences_csv(rows: list[Row], names: dict[int, str]) -> str:
+def differences_csv(rows: list[Row], animations: dict[int, str]) -> str:
     """A line per figure and two methods: the mean of score minus other's score of the same windows.
 
     Windows differ more than methods do, so the interval of the difference is much narrower than those of the
@@ -149,21 +165,22 @@ def differences_csv(rows: list[Row], names: dict[int, str]) -> str:
             if not shared:
                 continue
             gaps = torch.tensor([row.scores[key][index] - other.scores[key][index] for index in shared])
-            low, high = bootstrap_interval(gaps, groups=[names[index].rpartition("/")[0] for index in shared])
+            low, high = bootstrap_interval(gaps, groups=[animations[index] for index in shared])
             better = float((gaps > 0 if more else gaps < 0).float().mean())
             numbers = [float(gaps.double().mean()), low, high, better]
             lines.append([row.name, other.name, key, *map(str, numbers), str(len(shared))])
     return _csv(lines)
 
 
-def windows_csv(rows: list[Row], names: dict[int, str]) -> str:
+def windows_csv(rows: list[Row], names: dict[int, str], animations: dict[int, str]) -> str:
     """A line per method and window, with an empty cell where a figure is undefined."""
     keys = [key for key in FIGURES if any(key in row.scores for row in rows)]
-    lines = [["method", "index", "window", *keys, "expected_error"]]
+    lines = [["method", "index", "animation", "window", *keys, "expected_error"]]
     for row in rows:
         for index in sorted(names):
             scores = [str(row.scores.get(key, {}).get(index, "")) for key in keys]
-            lines.append([row.name, str(index), names[index], *scores, str(row.doubts.get(index, ""))])
+            place = [str(index), animations[index], names[index]]
+            lines.append([row.name, *place, *scores, str(row.doubts.get(index, ""))])
     return _csv(lines)
 
 

@@ -11,7 +11,7 @@ import torch
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
-from inbetween.types import TARGET_TRUTH, Split, Window
+from inbetween.types import TARGET_TRUTH, Split, Window, animation_in
 
 _MIX_STREAM = 2  # keeps the choice of a window independent of its noise and of its changes
 
@@ -82,6 +82,7 @@ class _Mixture(WindowDataset):
         kept = {name: value for name, value in given.items() if name in Window.__required_keys__}
         for name in self.truth:
             kept[name] = given[name] if name in given else _unknown(name, window)
+        kept["animation"] = given.get("animation", animation_in(window["name"]))
         kept["index"] = torch.tensor(index)
         kept["seed"] = torch.tensor(sample_seed(self.seed, epoch, index))
         return cast(Window, kept)

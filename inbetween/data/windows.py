@@ -119,6 +119,7 @@ class SceneWindows(WindowDataset):
             box=torch.tensor(stored.fit.box),
             index=torch.tensor(index),
             seed=torch.tensor(sample_seed(spec.seed, epoch, index)),
+            animation=stored.scene.animation,
             name=f"{stored.scene.label}/{frames[numbers[0]].stem}-{frames[numbers[-1]].stem}",
         )
         if not (spec.augment and spec.augment.changes_pixels):

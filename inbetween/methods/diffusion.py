@@ -159,6 +159,12 @@ class DiffusionMethod(PerceptualMethod):
             )
         super().prepare_fit()
 
+    def setup(self, stage: str) -> None:
+        """Store frozen weights as the first process does: the machines of a run may differ."""
+        dtype = self.trainer.strategy.broadcast(self.backbone.frozen_dtype)
+        if dtype != self.backbone.frozen_dtype:
+            self.backbone.store_frozen(dtype)
+
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
         """What the condition is made of, (B, L, D) for keyframes (B, 3, H, W) in [0, 1]."""

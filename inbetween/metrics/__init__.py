@@ -13,7 +13,13 @@ from inbetween.metrics.perceptual import (
     TemporalCoherence,
     ToldLPIPS,
 )
-from inbetween.metrics.risk import VERDICTS, mean_of_surest, verdict
+from inbetween.metrics.risk import (
+    VERDICTS,
+    area_under_risk_coverage,
+    excess_area_under_risk_coverage,
+    mean_of_surest,
+    verdict,
+)
 from inbetween.metrics.warping import WarpingError
 from inbetween.metrics.window import TruthCache, WindowMetric
 
@@ -31,7 +37,9 @@ __all__ = [
     "TruthCache",
     "WarpingError",
     "WindowMetric",
+    "area_under_risk_coverage",
     "bootstrap_interval",
+    "excess_area_under_risk_coverage",
     "frame_metrics",
     "load_lpips",
     "mean_of_surest",

@@ -3,6 +3,7 @@
 import math
 from bisect import bisect_left
 
+import torch
 from torch import Tensor
 
 VERDICTS = ("easy", "check", "redraw")
@@ -22,7 +23,8 @@ def mean_of_surest(scores: Tensor, doubts: Tensor, coverage: float) -> float:
     """Mean score of the windows a method is surest of: a point of the risk-coverage curve.
 
     Selective prediction's measure (Geifman and El-Yaniv, arXiv 1705.08500): what would remain if the
-    least sure drawings were given back to be drawn by hand.
+    least sure drawings were given back to be drawn by hand. Of windows that it is equally unsure of, any
+    may be kept: the mean is the one to expect.
 
     Args:
         scores: (n,) one per window, n at least 1.
@@ -32,6 +34,47 @@ def mean_of_surest(scores: Tensor, doubts: Tensor, coverage: float) -> float:
     Returns:
         The mean, in the scores' unit.
     """
-    kept = math.ceil(len(scores) * coverage)
-    order = doubts.argsort(stable=True)
-    return float(scores[order[:kept]].double().mean())
+    return float(_surest_first(scores, doubts)[: math.ceil(len(scores) * coverage)].mean())
+
+
+def area_under_risk_coverage(risks: Tensor, doubts: Tensor) -> float:
+    """AURC: the mean risk of what a method keeps, over all numbers of windows that it may keep.
+
+    `(1 / n) sum_k (1 / k) sum_{i <= k} risk_i`, windows in the order of their doubts: the area under the
+    risk-coverage curve of selective prediction (Geifman and El-Yaniv, arXiv 1705.08500). A method that
+    doubts at random has the mean risk, and one that does so in the order of its risks the least there is,
+    which is more than 0. Of equal doubts it is the area to expect.
+
+    Args:
+        risks: (n,) one per window, lower is better, n at least 1.
+        doubts: (n,) how unsure the method is of each; only their order counts.
+
+    Returns:
+        The area, in the risks' unit.
+    """
+    kept = torch.arange(1, len(risks) + 1, dtype=torch.float64)
+    return float((_surest_first(risks, doubts).cumsum(0) / kept).mean())
+
+
+def excess_area_under_risk_coverage(risks: Tensor, doubts: Tensor) -> float:
+    """E-AURC: how much of the AURC comes of doubting the wrong windows, and not of the risks themselves.
+
+    AURC less that of the ideal order (Geifman et al., arXiv 1805.08206), so that methods of different
+    quality can be compared; 0 is best.
+
+    Args:
+        risks: See `area_under_risk_coverage`.
+        doubts: See `area_under_risk_coverage`.
+
+    Returns:
+        The excess, 0 or more, in the risks' unit.
+    """
+    return area_under_risk_coverage(risks, doubts) - area_under_risk_coverage(risks, risks)
+
+
+def _surest_first(scores: Tensor, doubts: Tensor) -> Tensor:
+    """Scores (n,) float64 in the order of their doubts, those of equal doubts replaced by their mean."""
+    ordered, order = doubts.cpu().sort()
+    _, count = torch.unique_consecutive(ordered, return_counts=True)
+    parts = torch.split(scores.cpu().double()[order], count.tolist())
+    return torch.cat([part.mean().expand(len(part)) for part in parts])

@@ -36,12 +36,13 @@ class Backbone(LatentDiffusion):
         pretrained: Folder with `vae`, `unet`, `image_encoder` and `scheduler` subfolders as
             `save_pretrained` writes them; a hub id such as `lambdalabs/sd-image-variations-diffusers`; or
             `small` for the one that ships.
-        revision: Branch, tag or commit of a hub id.
+        revision: Branch, tag or commit of a hub id, which all parts are taken from; None is the newest state
+            of its main branch, which its owner may change.
         variant: Suffix of the weight files, such as `fp16`.
         prediction_type: What the denoiser puts out; None takes what its scheduler's config says.
         gradient_checkpointing: Compute activations twice instead of keeping them: less memory, more time.
         frozen_dtype: How weights that are not trained are kept; `bfloat16` halves their memory, and the
-            backbone then computes in it; on a processor that is slower with it they stay float32.
+            backbone then computes in it; where the machine has no fast instructions for it they stay float32.
 
     Raises:
         UserError: A part cannot be loaded.

@@ -117,10 +117,18 @@ class LatentDiffusion(nn.Module):
         elif part == "all":
             self.requires_grad_(True)
             self.vae.requires_grad_(False)
-        # The norms' few weights stay: torch has no group norm of a float32 picture with bfloat16 weights.
+        self.store_frozen(self.frozen_dtype)
+
+    def store_frozen(self, dtype: torch.dtype) -> None:
+        """Keep the weights that are not trained as `dtype`, and compute in it; see `frozen_dtype`.
+
+        The norms' few weights stay float32: torch has no group norm of a float32 picture with bfloat16
+        weights.
+        """
+        self.frozen_dtype = dtype
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear) and not module.weight.requires_grad:
-                module.to(self.frozen_dtype)
+                module.to(dtype)
 
     def widen_input(self, extra: int) -> None:
         """Let the denoiser take `extra` further channels behind the latent's; see `WidenedConv`."""

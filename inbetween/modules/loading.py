@@ -89,10 +89,12 @@ def load_part(
                 f" {name} with config and {files} as diffusers' save_pretrained writes them"
                 f" ({type(error).__name__})."
             ) from error
+        state = f" --revision {revision}" if revision else ""
         raise UserError(
             f"The backbone's {name} cannot be loaded from {pretrained}: it is no folder here and cannot be"
-            f" had from the hub ({type(error).__name__}); run `hf download {pretrained} --local-dir FOLDER`"
-            " where there is a network, bring FOLDER here and give it as `pretrained`."
+            f" had from the hub{f' at revision {revision}' if revision else ''} ({type(error).__name__}); run"
+            f" `hf download {pretrained}{state} --local-dir FOLDER` where there is a network, bring FOLDER"
+            " here and give it as `pretrained`."
         ) from error
 
 

@@ -33,6 +33,15 @@ def cached_vgg() -> Path:
     return cached("vgg16_features.safetensors")
 
 
+def has_vgg(path: Path | None) -> bool:
+    """Whether `read_vgg` finds the weights on this machine; nothing is downloaded."""
+    from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
+
+    name = VGG16_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    downloaded = Path(torch.hub.get_dir()) / "checkpoints" / name
+    return path is not None or cached_vgg().is_file() or downloaded.is_file()
+
+
 def read_vgg(path: Path | None) -> dict[str, Tensor]:
     """VGG16's weights by torchvision's names (`features.0.weight` and so on).
 
@@ -57,7 +66,7 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
 
 def _downloaded_vgg() -> Path:
     """Torchvision's VGG16 in its cache, downloaded if it is not there."""
-    from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
+    from torchvision.models import VGG16_Weights
 
     # the ones LPIPS was made with; IMAGENET1K_FEATURES are other weights, for other pictures
     url: str = VGG16_Weights.IMAGENET1K_V1.url

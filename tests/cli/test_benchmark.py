@@ -3,24 +3,27 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
 from inbetween.__main__ import main
-from inbetween.commands import machine
+from inbetween.commands import machine, measuring
 from inbetween.commands.benchmark import drawing_entry, parse_size, training_entry
-from inbetween.commands.experiments import Task, experiments, merged
+from inbetween.commands.experiments import Phase, Task, experiments, merged
 from inbetween.commands.machine import operations, peak_memory
-from inbetween.commands.measuring import Line
+from inbetween.commands.measuring import Line, with_whole_trainings
 from inbetween.commands.origin import OriginLoop
 from inbetween.commands.sd15 import sd15_parts
 from inbetween.errors import UserError
 from inbetween.modules import Backbone
+from inbetween.modules.perceptual import LAYERS
 from tests.cli.conftest import Run, write_yaml
 from tests.tiny import random_batch
 
@@ -74,6 +77,77 @@ def test_a_correcting_denoiser_is_not_compared_with_the_origin(run: Run) -> None
     assert [line["method"] for line in report["drawing"]] == ["latent_slerp"]
 
 
+@pytest.fixture
+def small_spacing_flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Spacing flow as it ships, on tiny windows, and a VGG16 of random weights that nobody has yet."""
+    weights = {}
+    for numbers, (before, channels) in zip(LAYERS, ((3, 64), (64, 128), (128, 256)), strict=True):
+        for number in numbers:
+            weights[f"features.{number}.weight"] = torch.randn(channels, before, 3, 3) / 50
+            weights[f"features.{number}.bias"] = torch.zeros(channels)
+            before = channels
+    save_file(weights, tmp_path / "vgg.safetensors")
+    monkeypatch.setattr("inbetween.modules.perceptual.PerceptualLoss.forward", slow_loss)
+    model = {"init_args": {"crop": 32}}
+    overlay = write_yaml(tmp_path / "o.yaml", {"model": model, "data": {"size": 32, "batch_size": 1}})
+    quick = ["--sizes", "32x32:1", "--repeats", "2", "--memory", "false", "--precision", "32-true"]
+    return ["benchmark", "--config", "spacing_flow.yaml", "--config", str(overlay), *quick]
+
+
+def slow_loss(self: nn.Module, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """In the place of LPIPS: takes longer than all the rest."""
+    time.sleep(0.3)
+    return (images - targets).square().mean()
+
+
+@pytest.mark.usefixtures("small_machine")
+def test_training_with_and_without_the_perceptual_loss(
+    run: Run, small_spacing_flow: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "path.yaml"
+    write_yaml(path, {"model": {"init_args": {"perceptual_backbone": str(tmp_path / "vgg.safetensors")}}})
+    run(*small_spacing_flow, "--config", path)
+    report = json.loads(Path("logs/benchmark/benchmark.json").read_text())
+    assert report["left_out"] == []
+    before, late, whole = report["training"]
+    assert [(line["phase"], line["share_of_training"]) for line in (before, late, whole)] == [
+        ("before LPIPS", 0.3),
+        ("with LPIPS", 0.7),
+        ("whole training", 1.0),
+    ]
+    seconds = [1 / line["samples_per_second"]["median"] for line in (before, late, whole)]
+    assert seconds[0] < 0.3 < seconds[1]
+    assert seconds[0] < seconds[2] < seconds[1]
+    out = capsys.readouterr().out
+    for text in ("before LPIPS (30%) ", "with LPIPS (70%) ", "whole training "):
+        assert f"spacing_flow, {text}" in out
+
+
+@pytest.mark.usefixtures("small_machine")
+def test_training_without_vgg_says_what_is_left_out(
+    run: Run, small_spacing_flow: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(*small_spacing_flow)
+    report = json.loads(Path("logs/benchmark/benchmark.json").read_text())
+    (line,) = report["training"]
+    assert line["phase"] == "without LPIPS"
+    (text,) = report["left_out"]
+    assert text.startswith("spacing_flow is measured without its perceptual loss, which 70% of its training")
+    assert text in capsys.readouterr().out
+
+
+def test_a_whole_training_takes_each_phase_in_its_share() -> None:
+    subject = SimpleNamespace()
+    first, second = line("train", [1.0, 10.0], subject=subject), line("train", [3.0, 30.0], subject=subject)
+    first.phase, second.phase = Phase("a", 0.25), Phase("b", 0.75)
+    first.operations, second.operations = 40, 80
+    first.peak_bytes, second.peak_bytes = 5, 7
+    alone, origin = line("train", [4.0, 4.0], subject=SimpleNamespace()), line("train", [9.0, 9.0])
+    *given, whole = with_whole_trainings([origin, alone, first, second])
+    assert given == [origin, alone, first, second]
+    assert (whole.seconds, whole.operations, whole.peak_bytes) == ([2.5, 25.0], 70, 7)
+
+
 @pytest.mark.usefixtures("small_machine")
 def test_methods_without_training_have_no_table_of_it(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run("benchmark", "--config", "hold.yaml", "--sizes", "32x32:1", "--repeats", "1", "--memory", "false")
@@ -121,6 +195,22 @@ def test_operations_by_hand() -> None:
     product = 2 * (2 * 4) * 6 * 10 * 16
     assert operations(lambda: F.scaled_dot_product_attention(q, k, k)) == 2 * product
     assert operations(lambda: F.scaled_dot_product_attention(q, k, k).sum().backward()) == 7 * product
+
+
+def test_a_devices_first_run_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It loads kernels: what takes long for that alone was measured over a single run ever after."""
+    calls: list[float] = []
+
+    def run() -> None:
+        time.sleep(0.1 if not calls else 0.001)
+        calls.append(time.perf_counter())
+
+    monkeypatch.setattr(measuring, "synchronize", lambda device: None)
+    monkeypatch.setattr(measuring, "LEAST_SECONDS", 0.05)
+    clock = measuring._clock(run, torch.device("cuda"))
+    made = len(calls)
+    assert clock() < 0.05
+    assert len(calls) - made > 1
 
 
 def line(kind: str, seconds: list[float], rival: Line | None = None, subject: object = None) -> Line:

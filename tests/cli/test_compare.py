@@ -2,18 +2,26 @@
 
 import csv
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from inbetween.data import WindowSource, WindowSpec
+from inbetween.data.source import WindowDataset
+from inbetween.metrics import bootstrap_interval
 from inbetween.metrics.backbone import SHAPES
+from inbetween.modules import precision
+from inbetween.types import Split, Window
 from tests.cli.conftest import Run, write_yaml
+from tests.commands.artists import Slow
 from tests.conftest import DrawScene
+from tests.tiny import random_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
 Compare = Callable[..., dict[str, Any]]
@@ -178,6 +186,18 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     assert line["surest"]["mean"] == pytest.approx(mean, abs=1e-6)
     told = capsys.readouterr().out
     assert f"and {mean:.3f} on the 80% of windows it is surest of" in told
+    rows.sort(key=lambda row: float(row["expected_error"]))
+    risks = [1 - float(row["ssim"]) for row in rows]
+    doubts = [row["expected_error"] for row in rows]
+    equal = [[risk for risk, doubt in zip(risks, doubts, strict=True) if doubt == one] for one in doubts]
+    expected = [sum(group) / len(group) for group in equal]
+    areas = [
+        sum(sum(order[:k]) / k for k in range(1, len(order) + 1)) / len(order)
+        for order in (expected, sorted(risks))
+    ]
+    assert line["surest"]["aurc"] == pytest.approx(areas[0])
+    assert line["surest"]["excess_aurc"] == pytest.approx(areas[0] - areas[1])
+    assert f"(AURC {areas[0]:.4f}, of which {areas[0] - areas[1]:.4f} come of a wrong order)" in told
     errors = sorted(float(row["expected_error"]) for row in rows)
     half, most = line["surest"]["expected_error"]
     assert half == pytest.approx((errors[2] + errors[3]) / 2)
@@ -238,6 +258,98 @@ def test_end_point_error_where_motion_is_known(compare: Compare, tmp_path: Path)
     assert found["hold"] is None  # warps nothing
     assert found["dis"]["n"] == 2
     assert found["dis"]["mean"] > 0
+
+
+def test_seconds_are_those_of_drawing_alone(
+    compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def synchronize(device: torch.device) -> None:
+        time.sleep(Slow.waiting)
+        Slow.waiting = 0.0
+
+    monkeypatch.setattr("inbetween.commands.compare.synchronize", synchronize)
+    slow = write_yaml(tmp_path / "slow.yaml", {"model": {"class_path": "tests.commands.artists.Slow"}})
+    report = compare(methods=[str(slow)])
+    (line,) = (line for line in report["methods"] if line["method"] == "slow")
+    # two batches, and each is waited for; neither the move nor the first drawing counts
+    assert 0.04 < line["seconds_per_frame"] * 6 * 2 < 0.15
+
+
+def test_one_that_draws_by_common_chance_is_the_same_in_any_company(compare: Compare, tmp_path: Path) -> None:
+    model = {"class_path": "tests.commands.artists.Careless"}
+    methods = [str(write_yaml(tmp_path / f"{name}.yaml", {"model": model})) for name in ("one", "other")]
+    found = means(compare(methods=methods))
+    assert found["one"] == found["other"]
+    assert means(compare(methods=methods[1:]))["other"] == found["other"]
+
+
+@pytest.mark.parametrize("pays", [False, True])
+def test_what_was_computed_in_is_said(
+    compare: Compare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pays: bool
+) -> None:
+    monkeypatch.setattr(precision, "bfloat16_pays", lambda: pays)
+    report = compare("--precision", "bf16-mixed", "--accelerator", "cpu", methods=[])
+    assert report["precision"] == ("bf16-mixed" if pays else "32-true")
+    assert (precision.REPLACED in capsys.readouterr().out) is not pays
+
+
+def intervals(name: str) -> list[dict[str, str]]:
+    with Path(f"logs/compare/{name}").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_sketch_and_colour_of_all_scenes_are_one_animation(
+    compare: Compare, draw_scene: DrawScene, tmp_path: Path
+) -> None:
+    root = tmp_path / "anita"
+    for animation in ("ant", "bee"):
+        for kind in ("sketch", "color"):
+            for scene in ("one", "two"):
+                draw_scene(root / "val" / animation / kind / scene, numbers=list(range(1, 7)))
+    draw_scene(root / "train" / "cat" / "color" / "one", numbers=list(range(1, 7)))
+    source = {"class_path": "inbetween.data.AnitaScenes", "init_args": {"root": str(root)}}
+    config = write_yaml(tmp_path / "anita.yaml", {"data": {"source": source}})
+    report = compare("--config", config, methods=[])
+    rows = [row for row in intervals("windows.csv") if row["method"] == "hold"]
+    assert {row["animation"] for row in rows} == {"ant", "bee"}
+    assert len({row["window"].rpartition("/")[0] for row in rows}) == 8
+    scores = torch.tensor([float(row["psnr"]) for row in rows])
+    groups = [row["animation"] for row in rows]
+    (line,) = (line for line in report["methods"] if line["method"] == "hold")
+    found = line["figures"]["psnr"]
+    assert (found["low"], found["high"]) == pytest.approx(bootstrap_interval(scores, groups=groups))
+    assert found["mean"] == pytest.approx(float(scores.mean()))
+    other = {row["index"]: float(row["psnr"]) for row in intervals("windows.csv") if row["method"] != "hold"}
+    gaps = torch.tensor([other[row["index"]] - float(row["psnr"]) for row in rows])
+    (found,) = (row for row in intervals("differences.csv") if row["figure"] == "psnr")
+    expected = bootstrap_interval(gaps, groups=groups)
+    assert (float(found["low"]), float(found["high"])) == pytest.approx(expected, abs=1e-5)
+
+
+def test_windows_that_name_no_animation(compare: Compare, tmp_path: Path) -> None:
+    source = {"class_path": "tests.cli.test_compare.OwnSource"}
+    compare("--config", write_yaml(tmp_path / "own.yaml", {"data": {"source": source}}), methods=[])
+    found = {row["window"]: row["animation"] for row in intervals("windows.csv")}
+    assert found == {"mine/0-1": "mine", "a/b/0-3": "a/b", "alone": "alone"}
+
+
+class OwnSource(WindowSource):
+    """A user's own, which knows nothing of animations."""
+
+    def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
+        return OwnWindows()
+
+
+class OwnWindows(WindowDataset):
+    names = ("mine/0-1", "a/b/0-3", "alone")
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, key: tuple[int, int]) -> Window:
+        batch = random_batch(3, between=2)
+        window: dict[str, Any] = {name: value[key[1]] for name, value in batch.items()}
+        return cast(Window, {**window, "name": self.names[key[1]]})
 
 
 def test_what_methods_could_do_if_told_the_spacing(compare: Compare, tmp_path: Path) -> None:

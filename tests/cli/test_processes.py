@@ -90,6 +90,48 @@ def test_two_processes_give_what_one_gives(run: Run, tmp_path: Path, options: li
         assert abs(pair[0] - pair[1]).max() <= 1, path
 
 
+# The machine of the second process differs from that of the first, which has bfloat16 or lacks it.
+DISAGREEING = """
+import os
+import torch
+from inbetween.methods import TemporalEncodingDiffusion
+from inbetween.modules import precision
+rank = int(os.environ.get("LOCAL_RANK", 0))
+precision.bfloat16_pays = lambda: (rank == 0) is {first}
+def note(self):
+    kept = self.backbone.frozen_dtype
+    torch.save((self.trainer.precision, kept, self.state_dict()), "{folder}/rank" + str(rank))
+TemporalEncodingDiffusion.on_train_end = note
+"""
+
+
+@pytest.mark.slow  # two new processes import everything
+@pytest.mark.parametrize(("first", "used"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_processes_that_disagree_compute_in_what_the_first_one_does(
+    tmp_path: Path, options: list[str], first: bool, used: str
+) -> None:
+    script = tmp_path / "command.py"
+    script.write_text(DISAGREEING.format(first=first, folder=tmp_path) + COMMAND)
+    ended = subprocess.run(
+        [
+            *(sys.executable, str(script), "fit", *options, "--trainer.precision", "bf16-mixed"),
+            *("--model.init_args.backbone.init_args.frozen_dtype", "bfloat16"),
+            *("--trainer.devices", "2", "--trainer.strategy", "ddp"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = [torch.load(tmp_path / f"rank{rank}") for rank in range(2)]
+    dtype = torch.bfloat16 if first else torch.float32
+    assert [one[:2] for one in found] == [(used, dtype)] * 2
+    torch.testing.assert_close(found[1][2], found[0][2], rtol=0, atol=0)
+    config = Path("logs/exp1/version_0/config.yaml").read_text()
+    assert f"precision: {used}" in config
+
+
 @pytest.mark.slow  # two new processes import everything
 def test_sigterm_to_the_first_of_two_processes_ends_both(tmp_path: Path, options: list[str]) -> None:
     """Clusters end a job so; each process waits for the other in every step, and must not do so for ever."""

@@ -126,9 +126,22 @@ def test_bf16_only_where_it_is_faster(
     with caplog.at_level("INFO"):
         run("validate", "--config", "hold.yaml", *tiny, "--trainer.precision", "bf16-mixed")
     assert used == ["bf16-mixed" if pays else "32-true"]
-    assert ("computing in 32-true" in caplog.text) is not pays
-    # what was asked for may be right on the next machine
-    assert "precision: bf16-mixed" in Path("logs/hold/version_0/config.yaml").read_text()
+    assert ("computes in float32 (32-true)" in caplog.text) is not pays
+    # a run that goes on from it, on whatever machine, computes alike
+    assert f"precision: {used[0]}" in Path("logs/hold/version_0/config.yaml").read_text()
+
+
+@pytest.mark.parametrize("pays", [False, True])
+def test_the_config_says_how_frozen_weights_were_kept(
+    run: Run, exp1: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, pays: bool
+) -> None:
+    monkeypatch.setattr(precision, "bfloat16_pays", lambda: pays)
+    frozen = ("--model.init_args.backbone.init_args.frozen_dtype", "bfloat16")
+    with caplog.at_level("INFO"):
+        run("validate", *exp1, *frozen)
+    config = Path("logs/exp1/version_0/config.yaml").read_text()
+    assert f"frozen_dtype: {'bfloat16' if pays else 'float32'}" in config
+    assert ("computes in float32 (32-true)" in caplog.text) is not pays
 
 
 @pytest.mark.parametrize("name", ["hold", "cross_fade", "optical_flow", "dis"])

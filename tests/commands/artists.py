@@ -1,5 +1,8 @@
 """Methods whose every stroke is known, for tests of what is built around a method."""
 
+import time
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -50,3 +53,31 @@ class OpaqueCrossFade(CrossFade):
     """A cross-fade that knows nothing of opacity."""
 
     moves_opacity = False
+
+
+class Careless(Method):
+    """Paints in a colour by torch's own chance, which is everybody's."""
+
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        return torch.rand(*t.shape, 3, 1, 1).expand(-1, -1, -1, *first.shape[-2:])
+
+
+class Slow(CrossFade):
+    """Takes long to be moved and to draw for the first time, and draws on a device that is not waited for."""
+
+    waiting = 0.0  # seconds until the device has drawn what it was given
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawings = 0
+
+    def to(self, *args: Any, **named: Any) -> "Slow":
+        time.sleep(0.2)
+        return super().to(*args, **named)
+
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        if self.drawings == 0:
+            time.sleep(0.2)
+        self.drawings += 1
+        Slow.waiting += 0.02 * (len(first) > 1)
+        return super().interpolate(first, last, t, generator)

@@ -1,6 +1,7 @@
 """`interpolate` turns keyframes on disk into numbered drawings on disk, exactly as many as asked for."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from inbetween.__main__ import main
+from inbetween.modules.precision import bfloat16_pays
 from tests.commands.artists import Gambler, Judge, OpaqueCrossFade, Painter, Waverer
 
 Draw = Callable[..., Path]
@@ -397,6 +399,23 @@ def test_a_job_goes_on_where_it_stopped(
     assert (out / "0004.png").stat().st_mtime_ns == kept
     assert greys(out) == [10, 10, 128, 128, 20, 20, 128, 128, 30, 30, 128, 128, 40, 40]
     assert "1 of 3 pairs of keyframes are done already" in capsys.readouterr().out
+
+
+def test_a_job_goes_on_whatever_else_the_machine_does(
+    flat: Paint, painter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The precision is part of the job: what decides about it must not depend on how busy the machine is."""
+    args = ["interpolate", "--accelerator", "cpu", "--keyframes", *map(str, flat(10, 20))]
+    convolve = torch.nn.functional.conv2d
+    for slow in (torch.float32, torch.bfloat16):
+
+        def conv2d(x: Tensor, *args: object, slow: torch.dtype = slow, **named: object) -> Tensor:
+            time.sleep(0.01 if x.dtype == slow else 0.0)
+            return convolve(x, *args, **named)
+
+        monkeypatch.setattr(torch.nn.functional, "conv2d", conv2d)
+        getattr(bfloat16_pays, "cache_clear", lambda: None)()  # as in a process of its own
+        assert main([*args, "--method", painter, "--output", str(tmp_path / "out")]) == 0
 
 
 def test_other_drawings_are_replaced_only_when_asked_to(

@@ -42,7 +42,8 @@ def test_batches_are_as_the_types_say(scenes_root: Path, tmp_path: Path) -> None
     data = module(scenes_root, tmp_path, size=(16, 24), between=2)
     data.setup("fit")
     batch: WindowBatch = next(iter(data.train_dataloader()))
-    shapes = {key: (tuple(value.shape), value.dtype) for key, value in batch.items() if key != "name"}
+    words = ("name", "animation")
+    shapes = {key: (tuple(value.shape), value.dtype) for key, value in batch.items() if key not in words}
     assert shapes == {
         "first": ((4, 3, 16, 24), torch.float32),
         "last": ((4, 3, 16, 24), torch.float32),
@@ -53,7 +54,7 @@ def test_batches_are_as_the_types_say(scenes_root: Path, tmp_path: Path) -> None
         "seed": ((4,), torch.int64),
         "frame_ids": ((4, 4), torch.int64),
     }
-    assert all(isinstance(name, str) for name in batch["name"])
+    assert all(isinstance(text, str) for word in words for text in batch[word])
     assert 0 <= batch["first"].min() < batch["first"].max() <= 1
 
 

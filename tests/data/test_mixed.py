@@ -74,7 +74,9 @@ def test_the_draw_depends_on_seed_epoch_and_index_alone() -> None:
     assert names(mixed([1, 1], 100).dataset("train", WindowSpec(seed=4)), 7) != whole
     window = windows[7, 41]
     assert (int(window["index"]), int(window["seed"])) == (41, sample_seed(3, 7, 41))
-    assert set(window) == Window.__required_keys__
+    assert set(window) == Window.__required_keys__ | {"animation"}
+    # a source that names none
+    assert window["name"].startswith(window["animation"] + "/")
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
@@ -95,7 +97,9 @@ def test_cels_and_scenes_on_disk_share_a_batch(scenes_root: Path, tmp_path: Path
     # what the cels know is NaN in the others' windows
     truth = {"flow_01": (2,), "flow_10": (2,), "visible_01": (1,), "visible_10": (1,)}
     truth |= {"flow_t0": (3, 2), "flow_t1": (3, 2), "spacing": (3, 1)}
-    assert set(batch) == Window.__required_keys__ | set(truth)
+    assert set(batch) == Window.__required_keys__ | {"animation"} | set(truth)
+    own = [name.rpartition("/")[0] if name.startswith("cels/") else name[:3] for name in batch["name"]]
+    assert batch["animation"] == own
     drawn = torch.tensor([name.startswith("cels/") for name in batch["name"]])
     for name, shape in truth.items():
         assert batch[name].shape == (8, *shape, 32, 32)

@@ -1,16 +1,20 @@
+import re
 import shutil
 
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
+from huggingface_hub import constants
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
+from inbetween.commands.methods import read_yaml
 from inbetween.errors import UserError
 from inbetween.modules import Backbone, FreshBackbone, Sampling, TextBackbone, precision
 from inbetween.modules.correction import correction_of
 from inbetween.modules.sampling import denoise_from, frame_streams, noise_like
+from inbetween.paths import find_config
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
 
@@ -314,6 +318,35 @@ def test_a_denoiser_of_other_channels(folder, tmp_path):
     ).save_pretrained(tmp_path / "odd" / "unet")
     with pytest.raises(UserError, match="takes 9 channels and puts out 4, and its autoencoder makes 4: give"):
         Backbone(str(tmp_path / "odd"))
+
+
+@pytest.fixture
+def published(folder, tmp_path, monkeypatch):
+    """A hub id of which this machine has one revision, and no newest state, and no way to ask for more."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "hub" / "models--owner--name"
+    shutil.copytree(folder, repository / "snapshots" / commit)
+    write_tiny_text_backbone(repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "v2.0").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return "owner/name"
+
+
+@pytest.mark.parametrize(("made", "more"), [(Backbone, {}), (TextBackbone, {"prompt": "a cat"})])
+def test_every_part_is_of_the_revision(published, made, more):
+    assert made(published, revision="v2.0", **more).embedding_dim == 16
+    with pytest.raises(UserError, match=r"from owner/name: .* from the hub \("):
+        made(published, **more)
+    with pytest.raises(UserError, match=r"hub at revision v1.0 .* download owner/name --revision v1.0"):
+        made(published, revision="v1.0", **more)
+
+
+@pytest.mark.parametrize(("config", "revision"), [("sd15.yaml", "v2.0"), ("sd15_text.yaml", r"[0-9a-f]{40}")])
+def test_published_backbones_stay_what_they_are(config, revision):
+    keys = read_yaml(find_config(f"backbone/{config}"))["model"]["init_args"]["backbone"]["init_args"]
+    assert re.fullmatch(revision, keys["revision"])
 
 
 @pytest.mark.parametrize("name", ["backbone", "vae"])

@@ -98,9 +98,10 @@ class _CelWindows(WindowDataset):
         if source.random_t and self.split == "train":
             times = sorted(rng.uniform(EDGE, 1 - EDGE, n).astype(np.float32).tolist())
         height, width = size
-        name = f"cels/{kind}-{index}/0-1"
+        # each scene is an animation of its own
+        animation = f"cels/{kind}-{index}"
         if self.split == "train":
-            name = f"cels/{kind}-{epoch}.{index}/0-1"
+            animation = f"cels/{kind}-{epoch}.{index}"
         pictures = np.stack([scene.draw(t, size) for t in (0.0, *times, 1.0)])
         if spec.augment and spec.augment.color:
             color = np.random.default_rng(sample_seed(base, index, _COLOR_STREAM))
@@ -116,7 +117,8 @@ class _CelWindows(WindowDataset):
             "box": torch.tensor([0, 0, height, width]),
             "index": torch.tensor(index),
             "seed": torch.tensor(sample_seed(spec.seed, epoch, index)),
-            "name": name,
+            "name": f"{animation}/0-1",
+            "animation": animation,
         }
         if source.truth is True:
             window["flow_01"] = torch.from_numpy(scene.flow(0.0, 1.0, size))
