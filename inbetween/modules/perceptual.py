@@ -35,11 +35,7 @@ def cached_vgg() -> Path:
 
 def has_vgg(path: Path | None) -> bool:
     """Whether `read_vgg` finds the weights on this machine; nothing is downloaded."""
-    from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
-
-    name = VGG16_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
-    downloaded = Path(torch.hub.get_dir()) / "checkpoints" / name
-    return path is not None or cached_vgg().is_file() or downloaded.is_file()
+    return path is not None or cached_vgg().is_file() or _torchvision_vgg()[1].is_file()
 
 
 def read_vgg(path: Path | None) -> dict[str, Tensor]:
@@ -64,13 +60,18 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
     return dict(state)
 
 
-def _downloaded_vgg() -> Path:
-    """Torchvision's VGG16 in its cache, downloaded if it is not there."""
-    from torchvision.models import VGG16_Weights
+def _torchvision_vgg() -> tuple[str, Path]:
+    """Where torchvision's VGG16 is published, and where torchvision keeps it."""
+    from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
 
     # the ones LPIPS was made with; IMAGENET1K_FEATURES are other weights, for other pictures
     url: str = VGG16_Weights.IMAGENET1K_V1.url
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    return url, Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+
+
+def _downloaded_vgg() -> Path:
+    """Torchvision's VGG16 in its cache, downloaded if it is not there."""
+    url, path = _torchvision_vgg()
     try:
         download(url, path, "VGG16 for the perceptual loss (528 MB)")
     except OSError as error:
