@@ -1,5 +1,7 @@
 """One pair of keyframes drawn by a method: with opacity, by chance, and how sure it is."""
 
+from collections.abc import Callable
+
 import lightning as L
 import torch
 from torch import Tensor
@@ -9,6 +11,18 @@ from inbetween.functional.opacity import contrasting_paper, lay_on, lift_off
 from inbetween.functional.seeds import generators
 from inbetween.methods import Method
 from inbetween.methods.base import SpacedMethod, even_spacing
+
+#: Takes `t` (1, N) or a spacing map (1, N, 1, H, W); gives what belongs to N in-betweens, and the expected
+#: absolute error of methods that know it, (..., N, 1, H, W).
+Draw = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+
+PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: with their number memory would grow
+
+
+def few_at_once(count: int, size: tuple[int, int]) -> list[range]:
+    """Numbers, from 0 to `count` - 1, of the in-betweens of `size` = (H, W) that are drawn together."""
+    at_once = max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
+    return [range(begin, min(begin + at_once, count)) for begin in range(0, count, at_once)]
 
 
 def draws_by_chance(method: Method, fabric: L.Fabric) -> bool:
@@ -26,16 +40,10 @@ def versions_of(method: Method) -> int:
     return method.versions if isinstance(method, SpacedMethod) else 1
 
 
-def draw_between(
-    method: Method,
-    first: Tensor,
-    last: Tensor,
-    place: Tensor,
-    seed: int,
-    transparent: bool,
-    version: int = 0,
-) -> tuple[Tensor, Tensor | None]:
-    """Draw between two keyframes with or without transparency.
+def pair_drawer(
+    method: Method, first: Tensor, last: Tensor, seed: int, transparent: bool, version: int = 0
+) -> Draw:
+    """What draws between two keyframes with or without transparency, a few in-betweens at a time.
 
     Where a method moves opacity itself, one motion moves colours and opacity. Else opacity is a grey picture
     of its own, drawn beside the coloured one and from the same noise.
@@ -44,46 +52,57 @@ def draw_between(
         method: Draws.
         first: (4, H, W) in [0, 1], RGB not multiplied by opacity, then opacity.
         last: The same.
-        place: `t` (1, N) or a spacing map (1, N, 1, H, W).
         seed: Decides about chance.
         transparent: Whether opacity counts.
         version: See `SpacedMethod.interpolate_spaced`.
 
     Returns:
-        (N, 4, H, W) in [0, 1] like the keyframes, and the expected absolute error (N, 1, H, W) of methods
-        that know it.
+        A `Draw` that gives (N, 4, H, W) in [0, 1] like the keyframes, the same however in-betweens are dealt
+        out to calls.
     """
-    if not transparent:
-        pictures, errors = drawn(method, first[None, :3], last[None, :3], place, seed, version)
-        return F.pad(pictures[0], (0, 0, 0, 0, 0, 1), value=1.0), None if errors is None else errors[0]
     keyframes = torch.stack([first, last])
+    if not transparent:
+        draw = _drawer(method, keyframes[:1, :3], keyframes[1:, :3], seed, version)
+
+        def opaque(place: Tensor) -> tuple[Tensor, Tensor | None]:
+            pictures, errors = draw(place)
+            return F.pad(pictures[0], (0, 0, 0, 0, 0, 1), value=1.0), None if errors is None else errors[0]
+
+        return opaque
     colors, opacity = keyframes[:, :3], keyframes[:, 3:]
     paper = contrasting_paper(colors, opacity)
     pictures = lay_on(colors, opacity, paper)
     if method.moves_opacity:
         layered = torch.cat([pictures, opacity], dim=1)
-        layers, errors = drawn(method, layered[:1], layered[1:], place, seed, version)
-        picture, opacity = layers[0, :, :3], layers[0, :, 3:]
+        a, b = layered[:1], layered[1:]
     else:
         a, b = torch.stack([pictures, opacity.expand_as(pictures)], dim=1)
-        (picture, grey), errors = drawn(method, a, b, place, seed, version)
-        opacity = grey.mean(dim=1, keepdim=True)
-    transparent_picture = torch.cat([lift_off(picture, opacity, paper), opacity], dim=1)
-    return transparent_picture, None if errors is None else errors[0]
+    draw = _drawer(method, a, b, seed, version)
+
+    def see_through(place: Tensor) -> tuple[Tensor, Tensor | None]:
+        layers, errors = draw(place)
+        if method.moves_opacity:
+            picture, opacity = layers[0, :, :3], layers[0, :, 3:]
+        else:
+            picture, opacity = layers[0], layers[1].mean(dim=1, keepdim=True)
+        drawings = torch.cat([lift_off(picture, opacity, paper), opacity], dim=1)
+        return drawings, None if errors is None else errors[0]
+
+    return see_through
 
 
-def drawn(
-    method: Method, first: Tensor, last: Tensor, place: Tensor, seed: int, version: int
-) -> tuple[Tensor, Tensor | None]:
-    """Frames (B, N, C, H, W), on the CPU, of keyframes (B, C, H, W) that share `place` and the noise.
-
-    Methods that know it also give the expected absolute error (B, N, 1, H, W).
-    """
-    chance = generators(torch.full((len(first),), seed))
-    place = place.expand(len(first), *place.shape[1:])
-    first, last, place = (value.to(method.device) for value in (first, last, place))
+def _drawer(method: Method, first: Tensor, last: Tensor, seed: int, version: int) -> Draw:
+    """Gives frames (B, N, C, H, W), on the CPU, of keyframes (B, C, H, W) that share place and noise."""
+    windows = len(first)
+    first, last = first.to(method.device), last.to(method.device)
     if isinstance(method, SpacedMethod):
-        spacing = place if place.ndim == 5 else even_spacing(first, place)
-        pictures, errors = method.interpolate_spaced(first, last, spacing, version)
-        return pictures.cpu(), errors.cpu()
-    return method.interpolate(first, last, place, chance).cpu(), None
+        draw_spaced = method.spaced_interpolator(first, last, version)
+
+        def spaced(place: Tensor) -> tuple[Tensor, Tensor | None]:
+            place = place.to(method.device).expand(windows, *place.shape[1:])
+            pictures, errors = draw_spaced(place if place.ndim == 5 else even_spacing(first, place))
+            return pictures.cpu(), errors.cpu()
+
+        return spaced
+    draw = method.interpolator(first, last, generators(torch.full((windows,), seed)))
+    return lambda t: (draw(t.to(method.device).expand(windows, -1)).cpu(), None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +12,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from inbetween.commands.drawing import draw_between, draws_by_chance, versions_of
+from inbetween.commands.drawing import draws_by_chance, few_at_once, pair_drawer, versions_of
 from inbetween.commands.machine import open_fabric
 from inbetween.commands.methods import load_method
 from inbetween.commands.sequence_folder import SequenceFolder
-from inbetween.data.keyframes import Keyframes, find_pictures, one_size, read_keyframes, read_spacing_map
+from inbetween.data.keyframes import Keyframes, one_size, read_keyframes, read_spacing_map
+from inbetween.data.pictures import Picture, PictureReader, find_pictures, left_out
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
@@ -51,7 +53,8 @@ def interpolate(
     which to `check`, which to `redraw` by hand. Interrupted, the same command goes on where it stopped.
 
     Args:
-        keyframes: Pictures in order, or a folder of them (in natural order).
+        keyframes: Pictures in order, or a folder of them (in natural order). Of an animated file (GIF, PNG,
+            WebP, AVIF) or one of many pages (TIFF) every picture is a keyframe.
         output: Folder for the drawings. It must not hold others.
         method: A YAML file such as `fit` takes, here or among the shipped configs; `exp1.yaml=PATH` runs
             the method with the weights of the checkpoint PATH. Where nothing is said spacing flow draws, with
@@ -108,28 +111,31 @@ def interpolate(
         )
     folder = SequenceFolder(output.expanduser(), candidates, hold)
     job = {
-        "keyframes": [state_of(path) for path in keys.paths],
+        "keyframes": [state_of(picture) for picture in keys.pictures],
         "t": list(chart),
-        "spacing_map": [state_of(path) for path in maps],
+        "spacing_map": [state_of(picture) for picture in maps],
         "hold": hold,
         "cuts": cuts,
         "candidates": candidates,
-        "method": [state_of(path) for path in model],
+        "method": [state_of(Picture(path)) for path in model],
         "seed": seed,
         "precision": precision,
     }
-    folder.prepare([*keys.paths, *maps], job, overwrite)
+    folder.prepare([picture.path for picture in (*keys.pictures, *maps)], job, overwrite)
 
     if precision != asked:
         print(REPLACED)
     print(f"{keys}; between each two {places}, by {method}")
     if not checkpoint and any(parameter.requires_grad for parameter in artist.parameters()):
         print(f"warning: {config} is not trained: give the weights of a run with --method {config}=PATH")
+    if unread := left_out([*(keyframes or []), *(spacing_map or [])]):
+        named = ", ".join(map(str, unread))
+        print(f"warning: of a kind that is not read, and left out: {named}; to use them, save them as PNG")
     for number in sorted(keys.cuts):
-        before, after = keys.paths[number - 1], keys.paths[number]
+        before, after = keys.pictures[number - 1], keys.pictures[number]
         held = f"{before} is held until then; --cuts draw draws instead"
         print(f"warning: {after} seems to begin another shot: {held if cuts == 'hold' else 'drawing anyway'}")
-    pairs, step = len(keys.paths) - 1, places.count + 1
+    pairs, step = len(keys.pictures) - 1, places.count + 1
     work = [(pair, candidate) for pair in range(pairs) for candidate in range(candidates)]
     # a pair's frames are its first keyframe and what lies between; the last pair's, its last keyframe too
     frames = [range(pair * step, (pair + 1) * step + (pair == pairs - 1)) for pair in range(pairs)]
@@ -139,25 +145,31 @@ def interpolate(
     try:
         for pair, candidate in tqdm(left, desc="drawing", unit="pair", leave=False, disable=None):
             first, last = keys.read(pair), keys.read(pair + 1)
+            numbers = iter(frames[pair][1:])
             if torch.equal(first, last) or (cuts == "hold" and pair + 1 in keys.cuts):
-                drawings = first.expand(places.count, -1, -1, -1)
+                for _ in range(places.count):
+                    folder.write(candidate, next(numbers), keys.as_stored(first))
             else:
-                place, chance = places.between(pair), sample_seed(seed, candidate, pair)
+                chance = sample_seed(seed, candidate, pair)
                 with fabric.autocast(), torch.no_grad():
-                    drawings, errors = draw_between(
-                        artist, first, last, place, chance, keys.transparent, candidate % versions
-                    )
-                if isinstance(artist, SpacedMethod) and artist.verdict_limits and errors is not None:
-                    expected = errors.flatten(1).mean(1).tolist()
-                    folder.judge(candidate, frames[pair][1:step], expected, artist.verdict_limits)
-            for number, picture in zip(frames[pair], [first, *drawings, last], strict=False):
-                folder.write(candidate, number, keys.as_stored(picture))
+                    draw = pair_drawer(artist, first, last, chance, keys.transparent, candidate % versions)
+                for part in few_at_once(places.count, keys.size):
+                    with fabric.autocast(), torch.no_grad():
+                        drawings, errors = draw(places.between(pair, part))
+                    own = list(islice(numbers, len(part)))
+                    if isinstance(artist, SpacedMethod) and artist.verdict_limits and errors is not None:
+                        expected = errors.flatten(1).mean(1).tolist()
+                        folder.judge(candidate, own, expected, artist.verdict_limits)
+                    for number, drawing in zip(own, drawings, strict=True):
+                        folder.write(candidate, number, keys.as_stored(drawing))
+            for number, keyframe in zip([frames[pair][0], *numbers], (first, last), strict=False):
+                folder.write(candidate, number, keys.as_stored(keyframe))
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on where it stopped") from None
     except torch.OutOfMemoryError as error:
         raise UserError(
-            f"The memory of {artist.device} is too small for {keys}, {places.count} drawings at once: give "
-            "smaller keyframes or fewer drawings, or --accelerator cpu."
+            f"The memory of {artist.device} is too small for {keys}: give smaller keyframes, or --accelerator"
+            " cpu."
         ) from error
     print(f"drawings: {folder}")
     for line in folder.verdicts():
@@ -171,21 +183,24 @@ class Places:
     Args:
         t: Rising numbers in (0, 1), the same between all keyframes; empty where maps have the say.
         maps: Spacing maps of each pair of keyframes; empty where `t` has the say.
+        reader: Reads the maps.
     """
 
     t: tuple[float, ...]
-    maps: tuple[tuple[Path, ...], ...]
+    maps: tuple[tuple[Picture, ...], ...]
+    reader: PictureReader = field(default_factory=PictureReader)
 
     @property
     def count(self) -> int:
         """Drawings between two keyframes."""
         return len(self.t) or len(self.maps[0])
 
-    def between(self, pair: int) -> Tensor:
-        """`t` (1, N), or the spacing (1, N, 1, H, W) of a pair of keyframes, in [0, 1]."""
+    def between(self, pair: int, part: range) -> Tensor:
+        """`t` (1, n), or the spacing (1, n, 1, H, W), in [0, 1], of some drawings of a pair of keyframes."""
         if self.t:
-            return torch.tensor([self.t])
-        return torch.stack([read_spacing_map(path) for path in self.maps[pair]])[None]
+            return torch.tensor([self.t[part.start : part.stop]])
+        maps = self.maps[pair][part.start : part.stop]
+        return torch.stack([read_spacing_map(picture, self.reader) for picture in maps])[None]
 
     def __str__(self) -> str:
         where = " ".join(f"{t:.3g}" for t in self.t)
@@ -214,26 +229,27 @@ def chosen_chart(between: int | None, spacing: Chart | None, t: list[float] | No
     raise UserError(f"spacing {spacing} leaves no room for {between} drawings: ask for fewer.")
 
 
-def maps_per_pair(maps: tuple[Path, ...], keys: Keyframes) -> tuple[tuple[Path, ...], ...]:
+def maps_per_pair(maps: tuple[Picture, ...], keys: Keyframes) -> tuple[tuple[Picture, ...], ...]:
     """Deal spacing maps out to the pairs of keyframes, and look at each.
 
     Raises:
         UserError: They do not come out even, differ from the keyframes in size, or are not grey.
     """
-    pairs = len(keys.paths) - 1
+    pairs, reader = len(keys.pictures) - 1, PictureReader()
     if len(maps) % pairs:
         raise UserError(
             f"There are {len(maps)} spacing maps for {pairs} pairs of keyframes: give equally many for each."
         )
     if maps:
-        one_size([keys.paths[0], *maps], "Keyframes and spacing maps")
-    for path in maps:
-        read_spacing_map(path)
+        one_size([keys.pictures[0], *maps], "Keyframes and spacing maps", reader)
+    for picture in maps:
+        read_spacing_map(picture, reader)
     count = len(maps) // pairs
     return tuple(maps[pair * count : (pair + 1) * count] for pair in range(pairs if maps else 0))
 
 
-def state_of(path: Path) -> list[Any]:
-    """What tells that a file is still the same: path, bytes and time of its last change."""
-    found = path.stat()
-    return [str(path.resolve()), found.st_size, found.st_mtime_ns]
+def state_of(picture: Picture) -> list[Any]:
+    """What tells that a file is still the same, and which of its pictures is meant."""
+    found = picture.path.stat()
+    state = [str(picture.path.resolve()), found.st_size, found.st_mtime_ns]
+    return state if picture.frame is None else [*state, picture.frame]

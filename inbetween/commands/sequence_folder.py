@@ -96,7 +96,7 @@ class SequenceFolder:
                 write_whole(path, content)
 
     def judge(
-        self, candidate: int, drawings: range, errors: Sequence[float], limits: tuple[float, float]
+        self, candidate: int, drawings: Sequence[int], errors: Sequence[float], limits: tuple[float, float]
     ) -> None:
         """Note what is to be done about drawings, in `verdicts.csv` beside them.
 

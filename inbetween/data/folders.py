@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from inbetween.data.images import READABLE
 from inbetween.data.scenes import (
     Scene,
     SceneSource,
@@ -47,8 +48,8 @@ class FolderScenes(SceneSource):
             dealt = split_by_name(_scenes_below(root))
         if not any(dealt.values()):
             raise UserError(
-                f"{root} has no scenes: put the drawings of each scene (PNG, JPEG, WebP or TIFF) "
-                "in a folder below it."
+                f"{root} has no scenes: put the drawings of each scene ({READABLE}) in a folder "
+                "below it."
             )
         return choose_split(dealt, split, root)
 

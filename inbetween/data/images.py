@@ -1,6 +1,7 @@
 """Read one drawing from disk, whatever it is stored as, and fit it to a size."""
 
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -13,57 +14,146 @@ from inbetween.errors import UserError
 
 Pixels = NDArray[np.uint8]
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"})
+# What is read, by Pillow's name: what keeps pixels as they look, and runs no program to be decoded.
+_SUFFIXES_OF = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "AVIF": (".avif",),  # Pillow 11.3 and later
+    "TGA": (".tga",),  # last: nothing at its beginning tells it
+}
+SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES_OF.values() for suffix in suffixes)
+READABLE = "PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, AVIF or TGA"  # in words
 PIXEL_LIMIT = 64_000_000  # 8000 x 8000; a drawing of more is a mistake or a decompression bomb
 
 _ORIENTATION = 0x0112  # the EXIF tag
+_SUBFILE = 254  # the TIFF tag that says what a page is
+_SUBSTITUTE = 0b101  # of it: a smaller copy, a mask
+_UNFIT = {"CMYK": "CMYK colours", "LAB": "Lab colours", "F": "floating-point pixels"}
 _GREY_16 = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+# What Pillow raises where a file ends too soon or makes no sense.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError)
 
 # Pillow warns from 89 megapixels on; our own limit is lower and is an error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def _open(path: Path) -> Image.Image:
+@cache
+def _formats() -> tuple[str, ...]:
+    """What of it this Pillow reads."""
+    Image.init()
+    return tuple(name for name in _SUFFIXES_OF if name in Image.OPEN)
+
+
+def open_image(path: Path) -> Image.Image:
     """Read the header and refuse what must not or cannot be decoded.
 
     Raises:
         UserError: No image, too many pixels, or a colour model that is not a drawing's.
     """
-    too_large = UserError(
-        f"{path} has more than {PIXEL_LIMIT // 1_000_000} million pixels: "
-        "shrink it, or leave it out of the scene."
-    )
     try:
-        image = Image.open(path)
+        image = Image.open(path, formats=_formats())
     except Image.DecompressionBombError:
-        raise too_large from None
+        raise _too_large(path) from None
     except (UnidentifiedImageError, SyntaxError, ValueError, EOFError):
         raise UserError(f"{path} is not an image that can be read: replace it or remove it.") from None
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({error.strerror or error}): replace it or remove it."
         ) from None
-    if image.width * image.height > PIXEL_LIMIT:
+    try:
+        _check(image, path)
+    except UserError:
         image.close()
-        raise too_large
-    if image.mode in ("CMYK", "F"):
-        image.close()
-        kind = "CMYK colours" if image.mode == "CMYK" else "floating-point pixels"
-        raise UserError(f"{path} has {kind}, which have no fixed look on a screen: save it as RGB.")
+        raise
     return image
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width in pixels, from the header alone, the right way up.
+def _check(image: Image.Image, path: Path) -> None:
+    if image.width * image.height > PIXEL_LIMIT:
+        raise _too_large(path)
+    if kind := _UNFIT.get(image.mode):
+        raise UserError(f"{path} has {kind}, which have no fixed look on a screen: save it as RGB.")
+
+
+def _too_large(path: Path) -> UserError:
+    return UserError(
+        f"{path} has more than {PIXEL_LIMIT // 1_000_000} million pixels: "
+        "shrink it, or leave it out of the scene."
+    )
+
+
+def frames_of(image: Image.Image, path: Path) -> list[int]:
+    """Numbers of the pictures in an opened file, in order, as Pillow counts them; for most files [0].
+
+    What an animation shows where it cannot be played, thumbnails, masks and second views are none.
 
     Raises:
-        UserError: As for `read_image`, except for what only decoding can find.
+        UserError: The file is cut short.
     """
-    with _open(path) as image:
-        # PNG looks for EXIF behind the pixels and would decode them; the one before them is in `info`.
-        has_header = image.format != "PNG" or "exif" in image.info
-        turned = has_header and image.getexif().get(_ORIENTATION, 1) >= 5
-        return (image.width, image.height) if turned else (image.height, image.width)
+    try:
+        count = getattr(image, "n_frames", 1)
+        if count == 1 or image.format == "MPO":
+            return [0]
+        if image.format != "TIFF":
+            return list(range(int(bool(image.info.get("default_image"))), count))
+        frames = []
+        for frame in range(count):
+            image.seek(frame)
+            if not image.tag_v2.get(_SUBFILE, 0) & _SUBSTITUTE:  # type: ignore[attr-defined]
+                frames.append(frame)
+        image.seek(0)
+        return frames or [0]
+    except _BROKEN:
+        raise damaged(path) from None
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Height and width in pixels of an opened file, from the header alone, the right way up."""
+    # PNG looks for EXIF behind the pixels and would decode them; the one before them is in `info`.
+    has_header = image.format != "PNG" or "exif" in image.info
+    turned = has_header and image.getexif().get(_ORIENTATION, 1) >= 5
+    return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """`upright_size` of a file that holds one picture.
+
+    Raises:
+        UserError: As for `read_image`, except for what only decoding can find; or the file holds several
+            pictures, of which `read_image` would take the first alone.
+    """
+    with open_image(path) as image:
+        frames = frames_of(image, path)
+        if frames != [0]:
+            raise UserError(
+                f"{path} holds {frames[-1] + 1} pictures where one is expected: save each as a file of its own, or"
+                " remove it."
+            )
+        return upright_size(image)
+
+
+def go_to(image: Image.Image, frame: int, path: Path) -> None:
+    """Let an opened file stand at one of its pictures.
+
+    Raises:
+        UserError: The file is cut short, or a later page has more than `PIXEL_LIMIT` pixels.
+    """
+    try:
+        image.seek(frame)
+    except _BROKEN:
+        raise damaged(path) from None
+    _check(image, path)
+
+
+def damaged(path: Path) -> UserError:
+    """What to say of a file that ends too soon."""
+    return UserError(f"{path} is damaged or cut short: export it again or remove it.")
 
 
 class Layers(NamedTuple):
@@ -75,7 +165,7 @@ class Layers(NamedTuple):
 
 
 def read_layers(path: Path) -> Layers:
-    """Decode a PNG, JPEG, WebP or TIFF: palette, grey, 16-bit, with or without alpha.
+    """Decode a picture: palette, grey, 16-bit, with or without alpha; of several the first.
 
     Args:
         path: The file; its name may hold any characters.
@@ -85,23 +175,28 @@ def read_layers(path: Path) -> Layers:
 
     Raises:
         UserError: The file is no image, is truncated, has more than `PIXEL_LIMIT` pixels, or holds
-            CMYK or floating-point pixels.
+            CMYK, Lab or floating-point pixels.
     """
-    with _open(path) as image:
-        try:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-        except (OSError, SyntaxError, ValueError, EOFError):
-            raise UserError(f"{path} is damaged or cut short: export it again or remove it.") from None
-        if upright.mode in _GREY_16:
-            # Pillow's own conversion clips at 255 instead of scaling.
-            wide = (np.asarray(upright).astype(np.int64).clip(0, 65535) + 128) // 257
-            return Layers(np.repeat(wide.astype(np.uint8)[..., None], 3, axis=2), None, grey=True)
-        grey = upright.mode in ("1", "L", "LA", "La")
-        if upright.has_transparency_data:
-            rgba = np.asarray(upright.convert("RGBA"))
-            return Layers(rgba[..., :3], rgba[..., 3], grey)
-        return Layers(np.asarray(upright.convert("RGB")), None, grey)
+    with open_image(path) as image:
+        return decoded_layers(image, path)
+
+
+def decoded_layers(image: Image.Image, path: Path) -> Layers:
+    """`read_layers` of an opened file, at the picture it stands at."""
+    try:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+    except _BROKEN:
+        raise damaged(path) from None
+    if upright.mode in _GREY_16:
+        # Pillow's own conversion clips at 255 instead of scaling.
+        wide = (np.asarray(upright).astype(np.int64).clip(0, 65535) + 128) // 257
+        return Layers(np.repeat(wide.astype(np.uint8)[..., None], 3, axis=2), None, grey=True)
+    grey = upright.mode in ("1", "L", "LA", "La")
+    if upright.has_transparency_data:
+        rgba = np.asarray(upright.convert("RGBA"))
+        return Layers(rgba[..., :3], rgba[..., 3], grey)
+    return Layers(np.asarray(upright.convert("RGB")), None, grey)
 
 
 def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:

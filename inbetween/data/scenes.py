@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,10 +86,17 @@ def frames_in(folder: Path) -> tuple[Path, ...]:
 
 def files_in(folder: Path, suffixes: frozenset[str]) -> tuple[Path, ...]:
     """Files in a folder whose suffix, in small letters, is one of `suffixes`, in natural order."""
-    found = (
-        path for path in folder.iterdir() if path.suffix.lower() in suffixes and not _is_litter(path.name)
-    )
-    return tuple(sorted((path for path in found if path.is_file()), key=lambda path: natural_key(path.name)))
+    return _in_order(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+
+
+def files_beside(folder: Path, suffixes: frozenset[str]) -> tuple[Path, ...]:
+    """The other files in a folder, in natural order."""
+    return _in_order(path for path in folder.iterdir() if path.suffix.lower() not in suffixes)
+
+
+def _in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
+    files = (path for path in paths if not _is_litter(path.name) and path.is_file())
+    return tuple(sorted(files, key=lambda path: natural_key(path.name)))
 
 
 def existing_folder(root: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -154,14 +155,24 @@ class LatentInterpolation(PerceptualMethod):
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
 
-    @torch.no_grad()
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`."""
-        count = t.shape[1]
+        return self.interpolator(first, last)(t)
+
+    @torch.no_grad()
+    def interpolator(
+        self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()
+    ) -> Callable[[Tensor], Tensor]:
+        """See `Method.interpolator`: keyframes are encoded once."""
         ends = self._encoded(torch.cat([first, last])).chunk(2)
-        z_first, z_last = (z.repeat_interleave(count, 0) for z in ends)
-        frames = self._decoded(slerp(z_first, z_last, t.flatten()), first.shape[-2:])
-        return frames.view(-1, count, *frames.shape[1:])
+
+        @torch.no_grad()
+        def at(t: Tensor) -> Tensor:
+            z_first, z_last = (z.repeat_interleave(t.shape[1], 0) for z in ends)
+            frames = self._decoded(slerp(z_first, z_last, t.flatten()), first.shape[-2:])
+            return frames.view(*t.shape, *frames.shape[1:])
+
+        return at
 
     @torch.no_grad()
     def draw(self, batch: WindowBatch) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 import lightning as L
@@ -61,6 +61,23 @@ class Method(L.LightningModule, ABC):
         Returns:
             (B, N, 3, H, W) float32 in [0, 1].
         """
+
+    def interpolator(
+        self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()
+    ) -> Callable[[Tensor], Tensor]:
+        """What draws between two keyframes, a few frames at a time.
+
+        A method that finds out something about keyframes which does not depend on `t` does it here, once.
+
+        Args:
+            first: As for `interpolate`.
+            last: As for `interpolate`.
+            generator: One torch.Generator per sample, from whose state every call draws anew.
+
+        Returns:
+            Takes t (B, N) and gives the frames of `interpolate`, the same however they are dealt out to calls.
+        """
+        return lambda t: self.interpolate(first, last, t, [stream.clone_state() for stream in generator])
 
     def training_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
         """Refuse `fit`: a method without weights has no loss."""
@@ -156,6 +173,12 @@ class SpacedMethod(Method):
             The frames (B, N, 3, H, W) float32 in [0, 1], and the expected absolute error of each pixel
             (B, N, 1, H, W).
         """
+
+    def spaced_interpolator(
+        self, first: Tensor, last: Tensor, version: int = 0
+    ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """See `Method.interpolator`: takes a spacing, gives what `interpolate_spaced` does."""
+        return lambda spacing: self.interpolate_spaced(first, last, spacing, version)
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`: everything has gone as far as `t`."""

@@ -273,47 +273,65 @@ class DiffusionMethod(PerceptualMethod):
             }
         return {"loss": error.mean()}
 
-    @torch.no_grad()
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`."""
-        count, (height, width) = t.shape[1], first.shape[-2:]
-        streams = frame_streams(generator, len(t), count)
+        return self._look(first, last)(t, frame_streams(generator, *t.shape))
+
+    def interpolator(
+        self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()
+    ) -> Callable[[Tensor], Tensor]:
+        """See `Method.interpolator`: keyframes are encoded, and their flow is estimated, once."""
+        draw = self._look(first, last)
+        return lambda t: draw(t, frame_streams([each.clone_state() for each in generator], *t.shape))
+
+    @torch.no_grad()
+    def _look(self, first: Tensor, last: Tensor) -> Callable[[Tensor, list[torch.Generator]], Tensor]:
+        """What draws frames (B, N, 3, H, W) at t (B, N), each from the noise of one of B N streams."""
+        sampling, (height, width) = self.sampling, first.shape[-2:]
         keyframes = pad_to_multiple(torch.cat([first, last]), self.backbone.multiple)
         z_first, z_last = self.backbone.encode(keyframes).chunk(2)
         e_first, e_last = self.embed(torch.cat([first, last])).chunk(2)
-        from_flow = self.sampling.start == "flow"
-        pair, detail = [first, last], None
-        if self.sampling.keep_detail:
-            ends = torch.split(torch.cat([z_first, z_last]), self.sampling.max_frames or 2 * len(t))
+        from_flow = sampling.start == "flow"
+        pair = [first, last]
+        if sampling.keep_detail:
+            ends = torch.split(torch.cat([z_first, z_last]), sampling.max_frames or 2 * len(first))
             kept = torch.cat([self.backbone.decode(latents) for latents in ends])
             lost = (keyframes - kept)[..., :height, :width].chunk(2)
             pair = [torch.cat(both, dim=1) for both in zip(pair, lost, strict=True)]
-            share = t.float()[:, :, None, None, None]
-            detail = (1 - share) * lost[0][:, None] + share * lost[1][:, None]
-        if from_flow or self.structure:
-            moved = self._blend(pair[0], pair[1], t)
-            warped = pad_to_multiple(moved[:, :, :3].clamp(0, 1), self.backbone.multiple).flatten(0, 1)
-            if from_flow and self.sampling.keep_detail:
-                detail = moved[:, :, 3:]
+        blend = self._blend(pair[0], pair[1]) if from_flow or self.structure else None
 
-        frames = []
-        every = torch.arange(t.numel(), device=t.device)
-        for rows in torch.tensor_split(every, -(-len(every) // (self.sampling.max_frames or len(every)))):
-            window, at = rows // count, t.flatten()[rows]
-            if from_flow:
-                start = self.backbone.encode(warped[rows])
-            else:
-                start = slerp(z_first[window], z_last[window], at)
-            z_ends = [z_first[window], z_last[window]]
-            further, open_to = self._shown(z_ends, start), unsettled(*z_ends, start)
-            if self.structure:
-                further.append(self._lines(warped[rows]))
-            tokens = self.condition(e_first[window], e_last[window], at)
-            own = [streams[row] for row in rows.tolist()]
-            latents = self._drawn_latents(start, open_to, further, tokens, at, own)
-            frames.append(self.backbone.decode(latents)[..., :height, :width])
-        drawn = torch.cat(frames).view(*t.shape, 3, height, width)
-        return drawn if detail is None else (drawn + detail).clamp(0, 1)
+        @torch.no_grad()
+        def draw(t: Tensor, streams: list[torch.Generator]) -> Tensor:
+            count, detail = t.shape[1], None
+            if sampling.keep_detail:
+                share = t.float()[:, :, None, None, None]
+                detail = (1 - share) * lost[0][:, None] + share * lost[1][:, None]
+            if blend is not None:
+                moved = blend(t)
+                warped = pad_to_multiple(moved[:, :, :3].clamp(0, 1), self.backbone.multiple).flatten(0, 1)
+                if from_flow and sampling.keep_detail:
+                    detail = moved[:, :, 3:]
+
+            frames = []
+            every = torch.arange(t.numel(), device=t.device)
+            for rows in torch.tensor_split(every, -(-len(every) // (sampling.max_frames or len(every)))):
+                window, place = rows // count, t.flatten()[rows]
+                if from_flow:
+                    start = self.backbone.encode(warped[rows])
+                else:
+                    start = slerp(z_first[window], z_last[window], place)
+                z_ends = [z_first[window], z_last[window]]
+                further, open_to = self._shown(z_ends, start), unsettled(*z_ends, start)
+                if self.structure:
+                    further.append(self._lines(warped[rows]))
+                tokens = self.condition(e_first[window], e_last[window], place)
+                own = [streams[row] for row in rows.tolist()]
+                latents = self._drawn_latents(start, open_to, further, tokens, place, own)
+                frames.append(self.backbone.decode(latents)[..., :height, :width])
+            drawn = torch.cat(frames).view(*t.shape, 3, height, width)
+            return drawn if detail is None else (drawn + detail).clamp(0, 1)
+
+        return draw
 
     def _drawn_latents(
         self,
@@ -351,7 +369,7 @@ class DiffusionMethod(PerceptualMethod):
     def _warped(self, sample: NoisedSample, rows: list[int] | slice) -> Tensor:
         """Some samples' keyframes, warped to their t and blended, padded: (R, 3, H', W') in [0, 1]."""
         first, last = sample.frames[rows, 1], sample.frames[rows, 2]
-        blend = self._blend(first, last, sample.t[rows, None], sample.flows[rows])
+        blend = self._blend(first, last, sample.flows[rows])(sample.t[rows, None])
         return pad_to_multiple(blend[:, 0].clamp(0, 1), self.backbone.multiple)
 
     def _lines(self, frames: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Optical flow: warp both keyframes to t along a classical flow, then blend."""
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
@@ -29,8 +31,14 @@ class OpticalFlow(Method):
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`."""
+        return self.interpolator(first, last)(t)
+
+    def interpolator(
+        self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()
+    ) -> Callable[[Tensor], Tensor]:
+        """See `Method.interpolator`: the flow is estimated once."""
         flows = two_way_flow(first[:, :3], last[:, :3], self.algorithm)
-        return warped_blend(first, last, t, *flows)
+        return lambda t: warped_blend(first, last, t, *flows)
 
     def flows(self, batch: WindowBatch) -> Tensor:
         """See `Method.flows`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -19,7 +20,7 @@ from inbetween.modules.composition import DECISION, LEAN, Intermediate, compose,
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.processes import mean_per_sample
-from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, draw_spaced, spaced_flows
+from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, look_spaced, spaced_flows
 from inbetween.modules.views import RandomView, View, WholeView
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
@@ -221,9 +222,20 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
     ) -> tuple[Tensor, Tensor]:
         """See `SpacedMethod.interpolate_spaced`; versions 1 and 2 take more of first, and more of last."""
+        return self.spaced_interpolator(first, last, version)(spacing)
+
+    def spaced_interpolator(
+        self, first: Tensor, last: Tensor, version: int = 0
+    ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """See `SpacedMethod.spaced_interpolator`."""
         lean = (0.0, LEAN, -LEAN)[version]
-        frames, errors = draw_spaced(self.network, first, last, spacing, self.prior, self.work_side, lean)
-        return frames.clamp(0, 1), errors
+        draw = look_spaced(self.network, first, last, self.prior, self.work_side, lean)
+
+        def clamped(spacing: Tensor) -> tuple[Tensor, Tensor]:
+            frames, errors = draw(spacing)
+            return frames.clamp_(0, 1), errors
+
+        return clamped
 
     def flows(self, batch: WindowBatch) -> Tensor:
         """See `Method.flows`."""

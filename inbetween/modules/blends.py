@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -11,7 +12,7 @@ from inbetween.errors import UserError
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.loading import read_weights
-from inbetween.modules.spaced_drawing import draw_spaced, working_flow
+from inbetween.modules.spaced_drawing import look_spaced, working_flow
 from inbetween.paths import find_checkpoint
 
 DIS = "dis"
@@ -23,17 +24,19 @@ class Blend(Protocol):
     def known(self, first: Tensor, last: Tensor) -> Tensor:
         """What OpenCV finds between keyframes (B, C, H, W): flows (B, 4, h, w), for data workers."""
 
-    def __call__(self, first: Tensor, last: Tensor, t: Tensor, flows: Tensor | None = None) -> Tensor:
-        """The blends.
+    def __call__(
+        self, first: Tensor, last: Tensor, flows: Tensor | None = None
+    ) -> Callable[[Tensor], Tensor]:
+        """Look at keyframes.
 
         Args:
             first: (B, C, H, W), C at least 3, colour in [0, 1] and channels that move with it.
             last: (B, C, H, W).
-            t: (B, N) in (0, 1).
             flows: What `known` gives of these keyframes, if it has been asked already.
 
         Returns:
-            (B, N, C, H, W) float32, about in the keyframes' range.
+            Takes t (B, N) in (0, 1), as often as one likes, and gives the blends (B, N, C, H, W) float32,
+            about in the keyframes' range.
         """
 
 
@@ -45,10 +48,12 @@ class DisBlend:
         """See `Blend`."""
         return torch.cat(two_way_flow(first[:, :3], last[:, :3], "dis"), dim=1)
 
-    def __call__(self, first: Tensor, last: Tensor, t: Tensor, flows: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, first: Tensor, last: Tensor, flows: Tensor | None = None
+    ) -> Callable[[Tensor], Tensor]:
         """See `Blend`."""
         there, back = (self.known(first, last) if flows is None else flows).chunk(2, dim=1)
-        return warped_blend(first, last, t, there, back)
+        return lambda t: warped_blend(first, last, t, there, back)
 
 
 class SpacingFlowBlend:
@@ -79,10 +84,12 @@ class SpacingFlowBlend:
         """See `Blend`."""
         return working_flow(first, last)
 
-    def __call__(self, first: Tensor, last: Tensor, t: Tensor, flows: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, first: Tensor, last: Tensor, flows: Tensor | None = None
+    ) -> Callable[[Tensor], Tensor]:
         """See `Blend`; beyond 256x256 pixels OpenCV aligns what was warped, too."""
-        spacing = t[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:])
-        return draw_spaced(self.network.to(first.device), first, last, spacing, flows=flows)[0]
+        draw = look_spaced(self.network.to(first.device), first, last, flows=flows)
+        return lambda t: draw(t[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:]))[0]
 
 
 def load_blend(flow: str) -> Blend:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -174,6 +174,18 @@ class Synthesis(nn.Module):
         return torch.sigmoid(moves) * full + correction * PIXELS / 4, mask, residual, error
 
 
+class Pair(NamedTuple):
+    """What is found out about both keyframes of B windows before it is known where in-betweens lie."""
+
+    first: Tensor  # (B, 3, H, W) float32 in [0, 1]
+    last: Tensor  # (B, 3, H, W)
+    features: list[tuple[Tensor, Tensor]]  # of first and of last, at 1/4, 1/8 and 1/16
+    marks: tuple[Tensor, Tensor]  # what they were matched by, (B, 64, H/8, W/8) each
+    matches: Matches
+    flows: tuple[Tensor, Tensor]  # the first guess there and back, (B, 2, H/4, W/4) in pixels of that size
+    shrunk: dict[int, tuple[Tensor, Tensor]]  # both at 1/4, 1/8 and 1/16
+
+
 class IntermediateFlow(nn.Module):
     """Coarse-to-fine motion through the pixels of in-betweens, indexed by spacing.
 
@@ -213,43 +225,53 @@ class IntermediateFlow(nn.Module):
         Returns:
             `Intermediate` of M = B N in-betweens, the N of a window together.
         """
+        return self.between(self.look(first, last, flow_01, flow_10), spacing)
+
+    def look(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Pair:
+        """Look at both keyframes; see `forward`."""
+        encoded = self.encoder(torch.cat([first, last]))
+        marks = self.matcher(encoded[1], encoded[2]).chunk(2)
+        first, last = first.float(), last.float()
+        return Pair(
+            first,
+            last,
+            [found.chunk(2) for found in encoded],
+            marks,
+            match(self.matcher, *marks),
+            (F.avg_pool2d(flow_01.float(), 4) / 4, F.avg_pool2d(flow_10.float(), 4) / 4),
+            {k: (F.avg_pool2d(first, k), F.avg_pool2d(last, k)) for k in (4, 8, 16)},
+        )
+
+    def between(self, pair: Pair, spacing: Tensor) -> Intermediate:
+        """What lies between keyframes that were looked at; see `forward`."""
         count = spacing.shape[1]
         spacing = spacing.flatten(0, 1).float()
 
-        def pooled(image: Tensor, side: int) -> Tensor:
-            return _repeat(F.avg_pool2d(image.float(), side), count)
+        def repeated(both: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            return _repeat(both[0], count), _repeat(both[1], count)
 
-        encoded = self.encoder(torch.cat([first, last]))
-        repeat = [tuple(_repeat(f, count) for f in features.chunk(2)) for features in encoded]
-        shrunk = {k: (pooled(first, k), pooled(last, k)) for k in (4, 8, 16)}
+        features = [repeated(found) for found in pair.features]
+        shrunk = {k: repeated(both) for k, both in pair.shrunk.items()}
         spaced = {k: F.avg_pool2d(spacing, k) for k in (4, 8, 16)}
-        marks = self.matcher(encoded[1], encoded[2]).chunk(2)
-        matches = match(self.matcher, marks[0], marks[1])
-        known = {
-            4: known_motion(
-                (pooled(flow_01, 4) / 4, pooled(flow_10, 4) / 4),
-                Matches(*(_repeat(found, count) for found in matches)),
-                shrunk[4],
-                spaced[4],
-            )
-        }
+        matches = Matches(*(_repeat(found, count) for found in pair.matches))
+        known = {4: known_motion(repeated(pair.flows), matches, shrunk[4], spaced[4])}
         for k in (8, 16):
             guesses, evidence = known[k // 2]
             known[k] = guesses.pooled(), evidence.pooled()
         ways = known[16][0].ways
         way = (1 - spaced[16]) * ways[:, 0] + spaced[16] * ways[:, 1]
         motion = torch.cat([way, torch.zeros_like(way)], dim=1)
-        hidden = repeat[-1][0].new_zeros(len(way), HIDDEN, *way.shape[-2:])
+        hidden = features[-1][0].new_zeros(len(way), HIDDEN, *way.shape[-2:])
         levels = []
-        for k, features in zip((16, 8, 4), reversed(repeat), strict=True):
-            motion, hidden = self.levels[str(k)](features, shrunk[k], motion, spaced[k], *known[k], hidden)
+        for k, level in zip((16, 8, 4), reversed(features), strict=True):
+            motion, hidden = self.levels[str(k)](level, shrunk[k], motion, spaced[k], *known[k], hidden)
             levels.append(motion * k)
             if k > 4:
                 motion = F.interpolate(motion, scale_factor=2, mode="bilinear") * 2
                 hidden = F.interpolate(hidden, scale_factor=2, mode="bilinear")
-        whole = _repeat(first.float(), count), _repeat(last.float(), count)
+        whole = repeated((pair.first, pair.last))
         fine, mask, residual, error = self.synthesis(*whole, motion, spacing, hidden)
-        return Intermediate(fine, mask, residual, error, levels, marks)
+        return Intermediate(fine, mask, residual, error, levels, pair.marks)
 
 
 def _repeat(tensor: Tensor, count: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import torch
@@ -39,7 +39,122 @@ def prior_flow(first: Tensor, last: Tensor, prior: Prior) -> Tensor:
     return torch.stack(two_way_flow(first, last, prior))
 
 
-@torch.no_grad()
+class SpacedPair:
+    """Keyframes of any size, looked at once, for any number of in-betweens: draws a few at a time.
+
+    Motion is estimated small and aligned, pictures are warped whole.
+
+    Args:
+        network: The trained flow.
+        first: (B, C, H, W), C at least 3: colour in [0, 1], and channels that move with it.
+        last: (B, C, H, W).
+        prior: See `prior_flow`.
+        work_side: The network sees no more pixels than a square of this side; larger pictures are shrunk, and
+            what it finds is `aligned` unless there is no prior.
+        lean: Logit by which first counts more, where both keyframes disagree; below 0, last.
+        flows: What `working_flow` gives of these keyframes, (B, 4, h, w), where it is known already.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        network: IntermediateFlow,
+        first: Tensor,
+        last: Tensor,
+        prior: Prior = "dis",
+        work_side: int = WORK_SIDE,
+        lean: float = 0.0,
+        flows: Tensor | None = None,
+    ) -> None:
+        self.network, self.lean = network, lean
+        # of one layout in memory whatever the caller's: warping rounds by it, and frames must not
+        self.first, self.last = (image.float().contiguous() for image in (first, last))
+        self.shape = first.shape[-2], first.shape[-1]
+        self.size = working_size(*self.shape, work_side)
+        self.small = [_working(image, self.size) for image in (self.first, self.last)]
+        told = prior_flow(self.small[0], self.small[1], prior) if flows is None else flows.chunk(2, dim=1)
+        self.pair = network.look(self.small[0], self.small[1], told[0], told[1])
+        self.algorithm = prior if self.size != self.shape and prior != "none" else None
+        if self.algorithm:
+            # `aligned` would shrink them anew for each few in-betweens
+            size = working_size(*self.shape, ALIGN_SIDE)
+            self.middling = _shrunk(self.first[:, :3], size), _shrunk(self.last[:, :3], size)
+
+    @torch.no_grad()
+    def draw(self, spacing: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw in-betweens.
+
+        Args:
+            spacing: (B, N, 1, H, W) in [0, 1].
+
+        Returns:
+            The frames (B, N, C, H, W) float32, about in the range of the keyframes, and the expected absolute
+            error of each pixel (B, N, 1, H, W) in [0, 1].
+        """
+        windows, count = spacing.shape[:2]
+        # filled part by part: a list of them, joined in the end, would take twice the memory
+        frames = self.first.new_empty(windows, count, *self.first.shape[1:])
+        errors = self.first.new_empty(windows, count, 1, *self.shape)
+        for part, maps, found in self._estimated(spacing):
+            errors[:, part] = found.error.exp().clamp(0, 1).view_as(errors[:, part])
+            whole = [_repeat(image, part.stop - part.start) for image in (self.first, self.last)]
+            frames[:, part] = compose(whole[0], whole[1], maps, found, DECISION).view_as(frames[:, part])
+        return frames, errors
+
+    @torch.no_grad()
+    def flows(self, spacing: Tensor) -> Tensor:
+        """What `draw` warps keyframes along.
+
+        Returns:
+            (B, N, 4, H, W) in pixels, from each in-between to first (x, y) and to last (x, y).
+        """
+        flows = self.first.new_empty(*spacing.shape[:2], 4, *self.shape)
+        for part, maps, found in self._estimated(spacing):
+            both = torch.cat(end_flows(found.motion, maps), dim=1)
+            flows[:, part] = both.view_as(flows[:, part])
+        return flows
+
+    def _estimated(self, spacing: Tensor) -> Iterator[tuple[slice, Tensor, Intermediate]]:
+        """A few in-betweens at a time: which, their spacing (B n, 1, H, W), and what is found there."""
+        windows, total = spacing.shape[:2]
+        at_once = max(1, PIXELS_AT_ONCE // (windows * math.prod(self.shape)))
+        for begin in range(0, total, at_once):
+            part = slice(begin, min(begin + at_once, total))
+            count = part.stop - begin
+            maps = spacing[:, part].float().flatten(0, 1)
+            small_maps = pad_to_multiple(_shrunk(maps, self.size), MULTIPLE)
+            found = self.network.between(self.pair, small_maps.view(windows, count, *small_maps.shape[1:]))
+            found = found._replace(mask=found.mask + self.lean)
+            a, b = (_repeat(image, count) for image in self.small)
+            found = _cut(decided(a, b, small_maps, found), self.size, self.shape)
+            if self.algorithm:
+                motion = aligned(*self.middling, maps, found.motion, self.algorithm)
+                found = found._replace(motion=motion)
+            yield part, maps, found
+
+
+def look_spaced(
+    network: IntermediateFlow,
+    first: Tensor,
+    last: Tensor,
+    prior: Prior = "dis",
+    work_side: int = WORK_SIDE,
+    lean: float = 0.0,
+    flows: Tensor | None = None,
+) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """`SpacedPair.draw` for any number of windows; for the arguments see there."""
+    pairs = _pairs(network, first, last, prior, work_side, lean, flows)
+
+    def draw(spacing: Tensor) -> tuple[Tensor, Tensor]:
+        drawn = [pair.draw(spacing[rows]) for rows, pair in pairs]
+        if len(drawn) == 1:
+            return drawn[0]
+        frames, errors = zip(*drawn, strict=True)
+        return torch.cat(frames), torch.cat(errors)
+
+    return draw
+
+
 def draw_spaced(
     network: IntermediateFlow,
     first: Tensor,
@@ -50,36 +165,10 @@ def draw_spaced(
     lean: float = 0.0,
     flows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Draw in-betweens at any size: motion is estimated small and aligned, pictures are warped whole.
-
-    Args:
-        network: The trained flow.
-        first: (B, C, H, W), C at least 3: colour in [0, 1], and channels that move with it.
-        last: (B, C, H, W).
-        spacing: (B, N, 1, H, W) in [0, 1].
-        prior: See `prior_flow`.
-        work_side: The network sees no more pixels than a square of this side; larger pictures are shrunk, and
-            what it finds is `aligned` unless there is no prior.
-        lean: Logit by which first counts more, where both keyframes disagree; below 0, last.
-        flows: What `working_flow` gives of these keyframes, (B, 4, h, w), where it is known already.
-
-    Returns:
-        The frames (B, N, C, H, W) float32, about in the range of the keyframes, and the expected absolute
-        error of each pixel (B, N, 1, H, W) in [0, 1].
-    """
-    windows, count, _, height, width = spacing.shape
-    frames, errors = [], []
-    for a, b, maps, found in _estimated(network, first, last, spacing, prior, work_side, lean, flows):
-        whole = [image.repeat_interleave(count, 0) for image in (a, b)]
-        frames.append(compose(whole[0], whole[1], maps, found, DECISION))
-        errors.append(found.error.exp().clamp(0, 1))
-    return (
-        torch.cat(frames).view(windows, count, -1, height, width),
-        torch.cat(errors).view(windows, count, 1, height, width),
-    )
+    """Look at keyframes and draw in-betweens (B, N); see `SpacedPair`."""
+    return look_spaced(network, first, last, prior, work_side, lean, flows)(spacing)
 
 
-@torch.no_grad()
 def spaced_flows(
     network: IntermediateFlow,
     first: Tensor,
@@ -88,46 +177,28 @@ def spaced_flows(
     prior: Prior = "dis",
     work_side: int = WORK_SIDE,
 ) -> Tensor:
-    """What `draw_spaced` warps keyframes along.
-
-    Returns:
-        (B, N, 4, H, W) in pixels, from each in-between to first (x, y) and to last (x, y).
-    """
-    flows = [
-        torch.cat(end_flows(found.motion, maps), dim=1)
-        for _, _, maps, found in _estimated(network, first, last, spacing, prior, work_side)
-    ]
-    return torch.cat(flows).view(*spacing.shape[:2], 4, *spacing.shape[-2:])
+    """What `draw_spaced` warps keyframes along; see `SpacedPair.flows`."""
+    pairs = _pairs(network, first, last, prior, work_side, 0.0, None)
+    return torch.cat([pair.flows(spacing[rows]) for rows, pair in pairs])
 
 
-def _estimated(
+def _pairs(
     network: IntermediateFlow,
     first: Tensor,
     last: Tensor,
-    spacing: Tensor,
     prior: Prior,
     work_side: int,
-    lean: float = 0.0,
-    flows: Tensor | None = None,
-) -> Iterator[tuple[Tensor, Tensor, Tensor, Intermediate]]:
-    """A few windows at a time: keyframes (b, C, H, W), spacing (b N, 1, H, W), and what is found there."""
-    windows, count, _, height, width = spacing.shape
-    size = working_size(height, width, work_side)
-    at_once = max(1, PIXELS_AT_ONCE // (count * height * width))
-    for begin in range(0, windows, at_once):
+    lean: float,
+    flows: Tensor | None,
+) -> list[tuple[slice, SpacedPair]]:
+    """Windows, as many together as are drawn at once, and their rows."""
+    at_once = max(1, PIXELS_AT_ONCE // math.prod(first.shape[-2:]))
+    found = []
+    for begin in range(0, len(first), at_once):
         rows = slice(begin, begin + at_once)
-        a, b, maps = first[rows].float(), last[rows].float(), spacing[rows].float().flatten(0, 1)
-        small = [_working(image, size) for image in (a, b)]
-        small_maps = pad_to_multiple(_shrunk(maps, size), MULTIPLE)
-        flow_01, flow_10 = prior_flow(small[0], small[1], prior) if flows is None else flows[rows].chunk(2, 1)
-        given = small_maps.view(-1, count, *small_maps.shape[1:])
-        found: Intermediate = network(small[0], small[1], given, flow_01, flow_10)
-        found = found._replace(mask=found.mask + lean)
-        shrunk = [image.repeat_interleave(count, 0) for image in small]
-        found = _cut(decided(shrunk[0], shrunk[1], small_maps, found), size, (height, width))
-        if size != (height, width) and prior != "none":
-            found = found._replace(motion=aligned(a, b, maps, found.motion, prior))
-        yield a, b, maps, found
+        told = None if flows is None else flows[rows]
+        found.append((rows, SpacedPair(network, first[rows], last[rows], prior, work_side, lean, told)))
+    return found
 
 
 def working_size(height: int, width: int, work_side: int) -> tuple[int, int]:
@@ -137,13 +208,13 @@ def working_size(height: int, width: int, work_side: int) -> tuple[int, int]:
 
 
 def working_flow(first: Tensor, last: Tensor, prior: Prior = "dis", work_side: int = WORK_SIDE) -> Tensor:
-    """The classical flow that `draw_spaced` starts from, for it to be told.
+    """The classical flow that `SpacedPair` starts from, for it to be told.
 
     Args:
         first: (B, C, H, W), C at least 3, in [0, 1].
         last: (B, C, H, W).
         prior: See `prior_flow`.
-        work_side: See `draw_spaced`.
+        work_side: See `SpacedPair`.
 
     Returns:
         (B, 4, h, w) in pixels of the size that motion is estimated at, there and back.
@@ -164,8 +235,9 @@ def aligned(first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, algori
     spacing, both then meet.
 
     Args:
-        first: (B, C, H, W), C at least 3: colour in [0, 1], and what else there is.
-        last: (B, C, H, W).
+        first: (B, C, h, w), C at least 3: colour in [0, 1], and what else there is; of the motion's height
+            and width or shrunk to ALIGN_SIDE.
+        last: (B, C, h, w).
         spacing: (B N, 1, H, W) in [0, 1].
         motion: (B N, 4, H, W) in pixels, way and bow.
         algorithm: Of the classical flow.
@@ -174,13 +246,12 @@ def aligned(first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, algori
         (B N, 4, H, W) in pixels. What lies far apart is not the same, and keeps its motion.
     """
     height, width = motion.shape[-2:]
-    shrink = max(1.0, math.sqrt(height * width) / ALIGN_SIDE)
-    size = round(height / shrink), round(width / shrink)
+    size = working_size(height, width, ALIGN_SIDE)
     scale = motion.new_tensor([size[1] / width, size[0] / height] * 2).view(1, 4, 1, 1)
     small = F.interpolate(motion, size=size, mode="bilinear") * scale
     flows = end_flows(small, _shrunk(spacing, size))
     warped = [
-        backward_warp(_shrunk(image[:, :3], size).repeat_interleave(len(motion) // len(image), 0), flow)
+        backward_warp(_repeat(_shrunk(image[:, :3], size), len(motion) // len(image)), flow)
         for image, flow in zip((first, last), flows, strict=True)
     ]
     there, back = two_way_flow(warped[0], warped[1], algorithm)
@@ -188,6 +259,10 @@ def aligned(first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, algori
     apart = apart * (2 - apart.norm(dim=1, keepdim=True) / NEAR).clamp(0, 1)
     longer = F.interpolate(apart, size=(height, width), mode="bilinear") / scale[:, :2]
     return torch.cat([motion[:, :2] + longer, motion[:, 2:]], dim=1)
+
+
+def _repeat(tensor: Tensor, count: int) -> Tensor:
+    return tensor if count == 1 else tensor.repeat_interleave(count, 0)
 
 
 def _shrunk(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -531,8 +531,8 @@ def test_too_little_memory_is_said_in_one_sentence(
     args = arguments("--keyframes", *flat(10, 20), "--method", painter, "--output", tmp_path / "out")
     assert main(args) == 2
     assert capsys.readouterr().err == (
-        "inbetween: The memory of cpu is too small for 2 keyframes of 20x12 in RGB, 1 drawings at once: give "
-        "smaller keyframes or fewer drawings, or --accelerator cpu.\n"
+        "inbetween: The memory of cpu is too small for 2 keyframes of 20x12 in RGB: give smaller "
+        "keyframes, or --accelerator cpu.\n"
     )
 
 

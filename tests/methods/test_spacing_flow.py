@@ -57,7 +57,8 @@ def test_stray_and_missing_lines_cost():
 def test_large_pictures_are_estimated_small_and_warped_whole():
     method = SpacingFlow(work_side=64)
     sizes = []
-    method.network.register_forward_pre_hook(lambda _, given: sizes.append(tuple(given[0].shape)))
+    look = method.network.look
+    method.network.look = lambda *given: sizes.append(tuple(given[0].shape)) or look(*given)
     batch = random_batch(3, between=2, height=90, width=150)
     frames, errors = method.interpolate_spaced(
         batch["first"], batch["last"], torch.full((3, 2, 1, 90, 150), 0.5)
@@ -94,7 +95,8 @@ def test_the_same_weights_draw_with_any_prior_and_with_none():
     for prior in ("none", "dis", "farneback"):
         torch.manual_seed(0)
         method = SpacingFlow(prior=prior)
-        method.network.register_forward_pre_hook(lambda _, given: told.append(given[3].abs().max()))
+        look = method.network.look
+        method.network.look = lambda *given, look=look: told.append(given[2].abs().max()) or look(*given)
         frames[prior] = method.draw(batch)
     assert told[0] == 0
     assert min(told[1:]) > 0

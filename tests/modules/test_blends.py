@@ -24,8 +24,8 @@ def test_further_channels_move_as_colours_do(weights):
     batch = random_batch(2, height=64, width=80)
     first, last, t = (batch[key] for key in ("first", "last", "t"))
     for blend in blends:
-        alone = blend(first, last, t)
-        both = blend(*(torch.cat([picture, picture - 0.5], dim=1) for picture in (first, last)), t)
+        alone = blend(first, last)(t)
+        both = blend(*(torch.cat([picture, picture - 0.5], dim=1) for picture in (first, last)))(t)
         torch.testing.assert_close(both[:, :, :3], alone)
         if blend is blends[0]:
             torch.testing.assert_close(both[:, :, 3:], alone - 0.5, atol=1e-5, rtol=0)
@@ -36,7 +36,7 @@ def test_it_draws_as_the_network_does(weights):
     batch = random_batch(1, height=64, width=64)
     spacing = torch.full((1, 1, 1, 64, 64), 0.3)
     expected = draw_spaced(network, batch["first"], batch["last"], spacing)[0]
-    drawn = SpacingFlowBlend(str(path))(batch["first"], batch["last"], torch.tensor([[0.3]]))
+    drawn = SpacingFlowBlend(str(path))(batch["first"], batch["last"])(torch.tensor([[0.3]]))
     torch.testing.assert_close(drawn, expected)
 
 
