@@ -60,15 +60,15 @@ def pair_drawer(
         A `Draw` that gives (N, 4, H, W) in [0, 1] like the keyframes, the same however in-betweens are dealt
         out to calls.
     """
-    keyframes = torch.stack([first, last])
     if not transparent:
-        draw = _drawer(method, keyframes[:1, :3], keyframes[1:, :3], seed, version)
+        draw = _drawer(method, first[None, :3], last[None, :3], seed, version)
 
         def opaque(place: Tensor) -> tuple[Tensor, Tensor | None]:
             pictures, errors = draw(place)
             return F.pad(pictures[0], (0, 0, 0, 0, 0, 1), value=1.0), None if errors is None else errors[0]
 
         return opaque
+    keyframes = torch.stack([first, last])
     colors, opacity = keyframes[:, :3], keyframes[:, 3:]
     paper = contrasting_paper(colors, opacity)
     pictures = lay_on(colors, opacity, paper)

@@ -11,6 +11,9 @@ Cuts: of 4499 neighbours within scenes 4 come out as cut, and those change their
 Where two scenes were joined, 69 to 79 % of the joints between different drawings are found, and a third of
 those where the same character goes on on the same white paper; most of the others have next to nothing on
 one side.
+
+Cuts between keyframes are judged pair by pair, since keyframes are few and far apart: the benchmark of
+`tests/data/cut_sequences.py` finds HITS of them, with FALSE.
 """
 
 from collections.abc import Iterable
@@ -18,6 +21,7 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from inbetween.data.images import Pixels
 from inbetween.functional.color import LUMA
@@ -35,6 +39,15 @@ _REACH = 12  # pixels a block may have moved there
 _CONTEXT = 6  # drawings before and after a cut that show the scene's own motion
 _CUT_CHANGE = 0.03  # mean change, of 1, below which nothing is a cut
 _CUT_SHARE = 0.6  # of the picture must be gone: a large thing that pops up covers less
+
+_PAIR_CHANGE = 0.015  # of two keyframes: half of it, since faint lines are made stronger before they are compared
+_STRONGEST = 4.0  # times that faint lines are made stronger
+_FADE_SHARE = 0.3  # of the picture must be gone whatever its brightness and contrast: a fade leaves less
+_BLANK = 2.0  # deviation, of 255, below which a picture shows nothing that may have been faded
+_LAYOUT_CHANGE = 0.45  # of 1, between two keyframes: one redrawn in another pose changes less
+_LAYOUT_SIDE = 8  # places along a side at which layouts are compared
+_PAN_REACH = 24  # pixels that the whole picture may have moved, of _CUT_SIDE
+_PAN_DIFFERENCE = 0.6  # from the picture moved, in its deviations: a pan leaves less
 
 
 def thumbnail(image: Pixels) -> Pixels:
@@ -64,6 +77,23 @@ def find_shots(frames: Iterable[Pixels]) -> tuple[list[int], list[int]]:
             squares[number] = _square(frame)
         drawings.append(next(reversed(squares)))
     return drawings, _find_cuts(squares)
+
+
+def find_cuts(keyframes: Iterable[Pixels]) -> list[int]:
+    """Find the cuts between keyframes, each pair judged by itself.
+
+    There is too little around them to know a scene's own motion by, as `find_shots` does. What changes where
+    dark and light lie, and leaves little of the picture in reach, is a cut, but a fade and a pan are none. A
+    flash, or a black frame, is cut from what is before and behind.
+
+    Args:
+        keyframes: Thumbnails (h, w, 3), all of one size; one is kept at a time.
+
+    Returns:
+        Numbers, counted from 0, of the keyframes that begin another shot.
+    """
+    pairs = pairwise(_square(keyframe) for keyframe in keyframes)
+    return [number for number, (first, second) in enumerate(pairs, start=1) if _is_cut(first, second)]
 
 
 def is_hold(first: Pixels, second: Pixels) -> bool:
@@ -97,6 +127,72 @@ def _find_cuts(squares: dict[int, Pixels]) -> list[int]:
     return cuts
 
 
+def _is_cut(first: Pixels, second: Pixels) -> bool:
+    """Whether two squares show different shots; what takes longest to find out is asked last."""
+    return (
+        cv2.absdiff(first, second).mean() / 255 > _PAIR_CHANGE
+        and _layout_change(first, second) > _LAYOUT_CHANGE
+        and _share_gone(*_stretched(first, second)) > _CUT_SHARE
+        and _share_gone(*_levelled(first, second)) > _FADE_SHARE
+        and _pan_difference(first, second) > _PAN_DIFFERENCE
+    )
+
+
+def _layout_change(first: Pixels, second: Pixels) -> float:
+    """How differently two squares are laid out, roughly: 0 alike, 1 as if on a blank sheet of the paper."""
+    paper = _paper(first, second)
+    a, b = (
+        cv2.resize(square.astype(np.float32), (_LAYOUT_SIDE,) * 2, interpolation=cv2.INTER_AREA) - paper
+        for square in (first, second)
+    )
+    # one unit of 255 more, so that noise on blank paper is no change
+    return float(np.abs(a - b).sum() / (np.abs(a).sum() + np.abs(b).sum() + a.size))
+
+
+def _stretched(first: Pixels, second: Pixels) -> tuple[Pixels, Pixels]:
+    """Two squares with what stands out from their paper made stronger by one factor: a pencil's faint lines."""
+    paper = _paper(first, second)
+    strongest = np.percentile(np.abs(np.concatenate([first, second]) - paper), 98)
+    gain = np.clip(127 / max(strongest, 1.0), 1, _STRONGEST)
+    a, b = (
+        ((square - paper) * gain + paper).clip(0, 255).astype(np.uint8) for square in (first, second)
+    )
+    return a, b
+
+
+def _paper(first: Pixels, second: Pixels) -> NDArray[np.floating]:
+    """The colour (3,) in the middle of all that two squares have."""
+    return np.median(np.concatenate([first, second]), axis=(0, 1))
+
+
+def _levelled(first: Pixels, second: Pixels) -> tuple[Pixels, Pixels]:
+    """Two squares of one brightness and contrast, those of the stronger one; a blank one stays as it is."""
+    if first.std((0, 1)).max() < second.std((0, 1)).max():
+        second, first = _levelled(second, first)
+        return first, second
+    if second.std((0, 1)).max() < _BLANK:
+        return first, second
+    gain = first.std((0, 1)) / np.maximum(second.std((0, 1)), 0.5)
+    level = (second - second.mean((0, 1))) * gain + first.mean((0, 1))
+    return first, level.clip(0, 255).astype(np.uint8)
+
+
+def _pan_difference(first: Pixels, second: Pixels) -> float:
+    """What is left where one square lies on the other, moved as a whole, in deviations of their colour."""
+    a = cv2.copyMakeBorder(first, *(_PAN_REACH,) * 4, cv2.BORDER_CONSTANT).astype(np.float32)
+    inside = cv2.copyMakeBorder(np.ones(first.shape[:2], np.float32), *(_PAN_REACH,) * 4, cv2.BORDER_CONSTANT)
+    b, whole = second.astype(np.float32), np.ones(second.shape[:2], np.float32)
+    # mean of (a - b)^2 over the overlap, for all moves at once
+    squares = (
+        cv2.matchTemplate((a**2).sum(2), whole, cv2.TM_CCORR)
+        + cv2.matchTemplate(inside, (b**2).sum(2), cv2.TM_CCORR)
+        - 2 * cv2.matchTemplate(a, b, cv2.TM_CCORR)
+    )
+    least = (squares / cv2.matchTemplate(inside, whole, cv2.TM_CCORR)).min() / 3
+    deviation = np.sqrt((first.var((0, 1)).mean() + second.var((0, 1)).mean()) / 2)
+    return float(np.sqrt(max(least, 0.0)) / (deviation + 1))
+
+
 def _square(image: Pixels) -> Pixels:
     small = cv2.resize(image, (_CUT_SIDE, _CUT_SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.uint8)
@@ -121,7 +217,3 @@ def _share_new(before: Pixels, after: Pixels) -> float:
             new += is_new
             shown += is_new or texture > 8
     return new / (shown + 4)  # a nearly empty picture proves nothing
-
-
-def find_cuts(frames: Iterable[Pixels]) -> list[int]:
-    return find_shots(frames)[1]

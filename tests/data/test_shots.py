@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from inbetween.data.shots import find_shots
+from inbetween.data.shots import find_cuts, find_shots
+from tests.data.cut_sequences import all_together, score, sequences
 
 RANDOM = np.random.default_rng(0)
 
@@ -91,3 +92,35 @@ def test_what_pops_up_in_an_unchanged_picture_is_no_cut() -> None:
 def test_a_single_frame_is_one_drawing_without_cuts(tmp_path: Path) -> None:
     assert find_drawings([face()]) == [0]
     assert cuts([face()]) == []
+
+
+def test_keyframes_are_judged_pair_by_pair() -> None:
+    """Three unrelated pictures, two keyframes of each; in a scene only the strongest of such cuts is found."""
+    keyframes = [frame for seed in (1, 2, 3) for frame in shot(seed, 2)]
+    assert find_cuts(keyframes) == [2, 4]
+    assert len(cuts(keyframes)) < 2
+    assert find_cuts([keyframes[0]]) == []
+
+
+@pytest.mark.parametrize("color", [0, 255])
+def test_a_blank_keyframe_is_cut_from_both_sides_and_hides_no_cut(color: int) -> None:
+    a, other = shot(1, 2), shot(2, 2)
+    blank = np.full_like(a[0], color)
+    assert find_cuts([a[0], blank, a[1]]) == [1, 2]
+    assert find_cuts([*a, blank, *a, *other]) == [2, 3, 5]
+
+
+def test_fades_pans_and_what_pops_up_are_no_cuts_between_keyframes() -> None:
+    frame = shot(1, 1)[0]
+    assert find_cuts([(frame * share).astype(np.uint8) for share in (1, 0.6, 0.2)]) == []
+    assert find_cuts(shot(1, 3, step=40)) == []
+    popped = frame.copy()
+    popped[20:140, 90:220] = (250, 240, 90)
+    assert find_cuts([frame, popped]) == []
+
+
+def test_cuts_of_synthetic_animation_are_found() -> None:
+    """The benchmark, small: half a minute long it is `python -m tests.data.cut_sequences 30`."""
+    found = all_together(score(find_cuts, list(sequences(4))))
+    assert found.hits >= 0.9 * found.cuts
+    assert found.false <= 0.05 * found.others
