@@ -48,8 +48,7 @@ class FolderScenes(SceneSource):
             dealt = split_by_name(_scenes_below(root))
         if not any(dealt.values()):
             raise UserError(
-                f"{root} has no scenes: put the drawings of each scene ({READABLE}) in a folder "
-                "below it."
+                f"{root} has no scenes: put the drawings of each scene ({READABLE}) in a folder below it."
             )
         return choose_split(dealt, split, root)
 

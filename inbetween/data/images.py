@@ -1,5 +1,6 @@
 """Read one drawing from disk, whatever it is stored as, and fit it to a size."""
 
+import struct
 import warnings
 from functools import cache
 from pathlib import Path
@@ -37,7 +38,7 @@ _UNFIT = {"CMYK": "CMYK colours", "LAB": "Lab colours", "F": "floating-point pix
 _GREY_16 = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 # What Pillow raises where a file ends too soon or makes no sense.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError)
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, struct.error)
 
 # Pillow warns from 89 megapixels on; our own limit is lower and is an error.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)

@@ -85,7 +85,7 @@ class PictureReader:
         if picture.frame is None:
             with open_image(picture.path) as image:
                 return upright_size(image)
-        image = self._opened(picture.path)
+        image = self._opened(picture.path, picture.frame)
         if image.format == "TIFF":  # an animation has one size, and would have to be decoded
             go_to(image, picture.frame, picture.path)
         return upright_size(image)
@@ -98,15 +98,16 @@ class PictureReader:
         """
         if picture.frame is None:
             return read_layers(picture.path)
-        image = self._opened(picture.path)
+        image = self._opened(picture.path, picture.frame)
         go_to(image, picture.frame, picture.path)
         layers = decoded_layers(image, picture.path)
         # formats that can animate say that they know transparency whether or not anything is transparent
         opaque = layers.opacity is not None and bool((layers.opacity == 255).all())
         return layers._replace(opacity=None) if opaque else layers
 
-    def _opened(self, path: Path) -> Image.Image:
-        if self._image is None or self._path != path:
+    def _opened(self, path: Path, frame: int) -> Image.Image:
+        # anew for an earlier picture: Pillow rewinds an animated PNG once, and then finds it damaged
+        if self._image is None or self._path != path or self._image.tell() > frame:
             if self._image is not None:
                 self._image.close()
             self._path, self._image = path, open_image(path)

@@ -12,8 +12,9 @@ Where two scenes were joined, 69 to 79 % of the joints between different drawing
 those where the same character goes on on the same white paper; most of the others have next to nothing on
 one side.
 
-Cuts between keyframes are judged pair by pair, since keyframes are few and far apart: the benchmark of
-`tests/data/cut_sequences.py` finds HITS of them, with FALSE.
+Cuts between keyframes are judged pair by pair, since keyframes are few and far apart. In the benchmark of
+`tests/data/cut_sequences.py` 204 of 210 are found, and 9 of 560 other neighbours come out as cut, 7 of them by
+a thing that pops up over all that was there.
 """
 
 from collections.abc import Iterable
@@ -40,7 +41,9 @@ _CONTEXT = 6  # drawings before and after a cut that show the scene's own motion
 _CUT_CHANGE = 0.03  # mean change, of 1, below which nothing is a cut
 _CUT_SHARE = 0.6  # of the picture must be gone: a large thing that pops up covers less
 
-_PAIR_CHANGE = 0.015  # of two keyframes: half of it, since faint lines are made stronger before they are compared
+_PAIR_CHANGE = (
+    0.015  # of two keyframes: half of it, since faint lines are made stronger before they are compared
+)
 _STRONGEST = 4.0  # times that faint lines are made stronger
 _FADE_SHARE = 0.3  # of the picture must be gone whatever its brightness and contrast: a fade leaves less
 _BLANK = 2.0  # deviation, of 255, below which a picture shows nothing that may have been faded
@@ -154,9 +157,7 @@ def _stretched(first: Pixels, second: Pixels) -> tuple[Pixels, Pixels]:
     paper = _paper(first, second)
     strongest = np.percentile(np.abs(np.concatenate([first, second]) - paper), 98)
     gain = np.clip(127 / max(strongest, 1.0), 1, _STRONGEST)
-    a, b = (
-        ((square - paper) * gain + paper).clip(0, 255).astype(np.uint8) for square in (first, second)
-    )
+    a, b = (((square - paper) * gain + paper).clip(0, 255).astype(np.uint8) for square in (first, second))
     return a, b
 
 

@@ -1,6 +1,10 @@
 """`interpolate` turns keyframes on disk into numbered drawings on disk, exactly as many as asked for."""
 
+import io
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from inbetween.__main__ import main
+from inbetween.modules.classical_flow import two_way_flow
 from inbetween.modules.precision import bfloat16_pays
 from tests.commands.artists import Gambler, Judge, OpaqueCrossFade, Painter, Waverer
 
@@ -239,6 +244,130 @@ def test_methods_without_opacity_of_their_own_draw_it_beside(
 def test_identical_keyframes_are_held(draw: Draw, flat: Paint, artist: Callable[[type], str]) -> None:
     out = draw("--keyframes", *flat(40, 40), "--method", artist(Gambler), "--between", 2)
     assert greys(out) == [40] * 4
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.suffix in (".png", ".csv")
+    }
+
+
+@pytest.mark.parametrize(
+    "method", ["dis.yaml", "spacing_flow.yaml=spacing_flow/weights.safetensors", "opaque"]
+)
+def test_drawings_do_not_depend_on_how_many_are_drawn_together(
+    draw: Draw,
+    tmp_path: Path,
+    artist: Callable[[type], str],
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+) -> None:
+    keys = [disc(tmp_path / "a.png", 48), disc(tmp_path / "b.png", 60)]
+    method = artist(OpaqueCrossFade) if method == "opaque" else method
+    args = ["--keyframes", *keys, "--method", method, "--between", 5]
+    args += ["--candidates", 2] if "weights" in method else []
+    together = contents(draw(*args, output="together"))
+    flows = []
+    monkeypatch.setattr(
+        "inbetween.methods.optical_flow.two_way_flow", lambda *given: flows.append(1) or two_way_flow(*given)
+    )
+    monkeypatch.setattr("inbetween.commands.drawing.PIXELS_AT_ONCE", 2 * 96 * 128)
+    apart = contents(draw(*args, output="apart"))
+    assert apart.keys() == together.keys()
+    for name, content in apart.items():
+        if name.endswith(".csv") or "weights" not in method:
+            assert content == together[name], name
+        else:  # a convolution rounds small pictures otherwise when they are alone
+            a, b = (np.asarray(Image.open(io.BytesIO(png))).astype(int) for png in (content, together[name]))
+            assert np.abs(a - b).max() <= 1
+    assert len(flows) == (method == "dis.yaml")  # once for a pair of keyframes
+
+
+def test_drawings_of_a_long_pair_are_written_while_it_is_drawn(
+    draw: Draw, flat: Paint, artist: Callable[[type], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted in the middle of a pair, what is there is whole, and the same command ends as if it was not."""
+    monkeypatch.setattr("inbetween.commands.drawing.PIXELS_AT_ONCE", 2 * 12 * 20)
+    args = ["--keyframes", *flat(10, 20), "--method", artist(Judge), "--between", 7]
+    whole = contents(draw(*args, output="whole"))
+    judge, calls = Judge.interpolate_spaced, []
+
+    def tired(
+        self: Judge, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        calls.append(spacing.shape[1])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return judge(self, first, last, spacing, version)
+
+    monkeypatch.setattr(Judge, "interpolate_spaced", tired)
+    assert main([*arguments(*args), "--output", str(tmp_path / "out")]) == 130
+    written = {name: content for name, content in contents(tmp_path / "out").items() if name.endswith(".png")}
+    assert sorted(written) == [f"{number:04d}.png" for number in range(1, 5)]
+    assert all(whole[name] == content for name, content in written.items())
+    assert contents(draw(*args)) == whole
+    assert calls == [2, 2, 2, 2, 2, 2, 1]
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_drawings(tmp_path: Path) -> None:
+    """Seven drawings of 1920x1080 at once would take 3 GiB."""
+    for number, left in enumerate((600, 700)):
+        sheet = np.full((1080, 1920), 255, np.uint8)
+        cv2.circle(sheet, (left, 500), 200, 90, -1)
+        Image.fromarray(sheet).save(tmp_path / f"{number}.png")
+    args = arguments("--keyframes", tmp_path / "0.png", tmp_path / "1.png", "--between", 7)
+    program = (
+        "import sys; from inbetween.__main__ import main; from inbetween.commands.machine import peak_memory;"
+        "import torch; code = main(sys.argv[1:]); print(peak_memory(torch.device('cpu'))); sys.exit(code)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, *args, "--output", str(tmp_path / "out")],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(names(tmp_path / "out")) == 10  # and verdicts.csv
+    assert int(run.stdout.split()[-1]) < 2 * 2**30
+
+
+def test_every_picture_of_an_animated_file_is_a_keyframe(
+    draw: Draw, refused: Refused, painter: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "clip.gif"
+    pictures = [Image.new("RGB", (20, 12), (grey, grey, grey + 1)) for grey in (10, 20, 30)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    out = draw("--keyframes", path, "--method", painter, "--between", 2)
+    assert names(out) == [f"{number:04d}.png" for number in range(7)]
+    shown = [np.asarray(Image.open(out / f"{number:04d}.png"))[0, 0].tolist() for number in (0, 3, 6)]
+    assert shown == [[10, 10, 11], [20, 20, 21], [30, 30, 31]]
+    maps = [Image.new("L", (20, 12), grey) for grey in (40, 80, 120, 160)]
+    maps[0].save(tmp_path / "maps.tif", save_all=True, append_images=maps[1:])
+    args = ["--keyframes", path, "--method", painter, "--spacing_map"]
+    followed = draw(*args, tmp_path / "maps.tif", output="followed")
+    found = [int(np.asarray(Image.open(followed / f"{number:04d}.png"))[0, 0, 0]) for number in (1, 2, 4, 5)]
+    assert found == [40, 80, 120, 160]
+    maps[0].convert("RGB").save(tmp_path / "maps.tif", save_all=True, append_images=[pictures[1], *maps[2:]])
+    assert refused(*args, tmp_path / "maps.tif").startswith(
+        f"The spacing map {tmp_path / 'maps.tif'} (picture 2) is not grey: "
+    )
+
+
+def test_a_picture_that_is_left_out_of_a_folder_is_named(
+    draw: Draw, flat: Paint, painter: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = flat(50, 70)[0].parent
+    Image.new("RGB", (20, 12), (60,) * 3).save(folder / "key8b.bmp")
+    (folder / "key8c.psd").write_bytes(b"8BPS")
+    (folder / "notes.txt").write_text("no picture")
+    assert greys(draw("--keyframes", folder, "--method", painter)) == [50, 128, 60, 128, 70]
+    warned = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
+    assert warned == [
+        f"warning: of a kind that is not read, and left out: {folder / 'key8c.psd'}; to use them, save them as PNG"
+    ]
 
 
 @pytest.mark.parametrize(("cuts", "middle"), [("hold", "first"), ("draw", "half")])

@@ -82,6 +82,14 @@ def test_frame_at_t_does_not_depend_on_its_neighbours(method):
     torch.testing.assert_close(draw(method, batch)[:, 0], all_three[:, 1], atol=2e-4, rtol=0)
 
 
+def test_same_frames_however_they_are_dealt_out_to_calls(method):
+    batch = random_batch(2, between=4)
+    with torch.no_grad():
+        draw_at = method.interpolator(batch["first"], batch["last"], generators(batch["seed"]))
+        parts = [draw_at(t) for t in batch["t"].split([1, 3], dim=1)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), draw(method, batch), atol=1e-4, rtol=0)
+
+
 def test_same_seed_same_frames(method):
     batch = random_batch(2)
     assert torch.equal(draw(method, batch), draw(method, batch))

@@ -59,7 +59,10 @@ def sequences(count: int) -> Iterator[Sequence]:
         yield joined("cuts after every second keyframe", *small)
         mixed = [
             drawn(
-                next(scene), int(random.integers(1, 5)), str(random.choice(KINDS)), float(random.uniform(0.1, 0.8))
+                next(scene),
+                int(random.integers(1, 5)),
+                str(random.choice(KINDS)),
+                float(random.uniform(0.1, 0.8)),
             )
             for _ in range(2)
         ]
@@ -92,7 +95,9 @@ def popped_up(before: np.ndarray, behind: np.ndarray, random: np.random.Generato
     """The second with a thing in it that covers 10 to 50 %."""
     side = np.sqrt(random.uniform(0.1, 0.5))
     height, width = (int(side * length) for length in SIZE)
-    top, left = (int(random.integers(length - part + 1)) for length, part in zip(SIZE, (height, width), strict=True))
+    top, left = (
+        int(random.integers(length - part + 1)) for length, part in zip(SIZE, (height, width), strict=True)
+    )
     behind[top : top + height, left : left + width] = random.integers(0, 256, 3)
     center, axes = (left + width // 2, top + height // 2), (width // 3, height // 3)
     cv2.ellipse(behind, center, axes, 0, 0, 360, random.integers(0, 256, 3).tolist(), -1)
@@ -104,7 +109,14 @@ def score(found_by: Callable[[list[np.ndarray]], list[int]], measured: list[Sequ
     scores: dict[str, Score] = {}
     for sort, keyframes, cuts in measured:
         found = set(found_by(keyframes))
-        new = (1, found == cuts, len(cuts), len(found & cuts), len(keyframes) - 1 - len(cuts), len(found - cuts))
+        new = (
+            1,
+            found == cuts,
+            len(cuts),
+            len(found & cuts),
+            len(keyframes) - 1 - len(cuts),
+            len(found - cuts),
+        )
         scores[sort] = Score(*map(sum, zip(scores.get(sort, (0,) * 6), new, strict=True)))
     return scores
 

@@ -3,8 +3,8 @@ import torch
 from torch.nn import functional as F
 
 from inbetween.modules.flow import IntermediateFlow
-from inbetween.modules.spaced_drawing import _shrunk, aligned, draw_spaced
-from tests.tiny import blobs
+from inbetween.modules.spaced_drawing import _shrunk, aligned, draw_spaced, spaced_flows
+from tests.tiny import blobs, random_batch
 
 
 @pytest.mark.parametrize("size", [(24, 40), (12, 20), (17, 28), (6, 10), (48, 80)])
@@ -48,3 +48,24 @@ def test_only_enlarged_motion_is_aligned_and_only_where_there_is_a_prior(
     for prior, side in (("dis", 128), ("none", 64), ("farneback", 64)):
         draw_spaced(network, blobs(0, 96), blobs(20, 96), spacing, prior, side)
     assert calls == ["farneback"]
+
+
+@pytest.mark.parametrize("pixels", [1, 3 * 64 * 96, 5 * 64 * 96])
+def test_frames_do_not_depend_on_how_many_are_drawn_together(
+    pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    network = IntermediateFlow().eval()
+    looks = []
+    look = network.look
+    network.look = lambda *given: looks.append(len(given[0])) or look(*given)
+    batch = random_batch(3, between=4, height=64, width=96)
+    spacing = torch.linspace(0.1, 0.9, 12).view(3, 4, 1, 1, 1).expand(-1, -1, -1, 64, 96)
+    given = network, batch["first"], batch["last"], spacing, "dis", 48
+    whole, flows = draw_spaced(*given), spaced_flows(*given)
+    assert looks == [3, 3]
+    monkeypatch.setattr("inbetween.modules.spaced_drawing.PIXELS_AT_ONCE", pixels)
+    for drawn, expected in zip((*draw_spaced(*given), spaced_flows(*given)), (*whole, flows), strict=True):
+        # a convolution rounds small pictures otherwise when they are alone
+        torch.testing.assert_close(drawn, expected, atol=1e-5, rtol=1e-5)
+    assert sum(looks[2:]) == 6  # each window once, however many parts its in-betweens are drawn in
