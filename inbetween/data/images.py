@@ -133,8 +133,8 @@ def image_size(path: Path) -> tuple[int, int]:
         frames = frames_of(image, path)
         if frames != [0]:
             raise UserError(
-                f"{path} holds {frames[-1] + 1} pictures where one is expected: save each as a file of its own, or"
-                " remove it."
+                f"{path} holds {frames[-1] + 1} pictures where one is expected: save each as a file of its"
+                " own, or remove it."
             )
         return upright_size(image)
 

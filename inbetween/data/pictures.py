@@ -22,8 +22,9 @@ from inbetween.errors import UserError
 
 # What artists and players make besides, and what of it Pillow knows not even by its beginning.
 _OTHER = frozenset(
-    ".psd .psb .xcf .kra .ora .clip .csp .sai .sai2 .mdp .procreate .afphoto .ai .svg .svgz .eps .exr .hdr .dpx"
-    " .heic .heif .jxl .mp4 .mov .mkv .webm .avi .m4v".split()
+    {".psd", ".psb", ".xcf", ".kra", ".ora", ".clip", ".csp", ".sai", ".sai2", ".mdp", ".procreate", ".ai"}
+    | {".afphoto", ".svg", ".svgz", ".eps", ".exr", ".hdr", ".dpx", ".heic", ".heif", ".jxl"}
+    | {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
 )
 
 
@@ -61,7 +62,7 @@ def find_pictures(entries: Sequence[str]) -> tuple[Picture, ...]:
 
 
 def left_out(entries: Sequence[str]) -> list[Path]:
-    """What lies in the folders among `entries` and looks like a picture, but is of a kind that is not read."""
+    """What lies in the folders among `entries` and looks like a picture, of a kind that is not read."""
     folders = [path for path in (Path(entry).expanduser() for entry in entries) if path.is_dir()]
     return [path for folder in folders for path in files_beside(folder, SUFFIXES) if _looks_like_one(path)]
 

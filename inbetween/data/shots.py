@@ -13,8 +13,8 @@ those where the same character goes on on the same white paper; most of the othe
 one side.
 
 Cuts between keyframes are judged pair by pair, since keyframes are few and far apart. In the benchmark of
-`tests/data/cut_sequences.py` 204 of 210 are found, and 9 of 560 other neighbours come out as cut, 7 of them by
-a thing that pops up over all that was there.
+`tests/data/cut_sequences.py` 204 of 210 are found, and 9 of 560 other neighbours come out as cut, 7 of them
+by a thing that pops up over all that was there.
 """
 
 from collections.abc import Iterable
@@ -41,9 +41,7 @@ _CONTEXT = 6  # drawings before and after a cut that show the scene's own motion
 _CUT_CHANGE = 0.03  # mean change, of 1, below which nothing is a cut
 _CUT_SHARE = 0.6  # of the picture must be gone: a large thing that pops up covers less
 
-_PAIR_CHANGE = (
-    0.015  # of two keyframes: half of it, since faint lines are made stronger before they are compared
-)
+_PAIR_CHANGE = 0.015  # the same for keyframes, whose faint lines are made stronger
 _STRONGEST = 4.0  # times that faint lines are made stronger
 _FADE_SHARE = 0.3  # of the picture must be gone whatever its brightness and contrast: a fade leaves less
 _BLANK = 2.0  # deviation, of 255, below which a picture shows nothing that may have been faded
@@ -153,7 +151,7 @@ def _layout_change(first: Pixels, second: Pixels) -> float:
 
 
 def _stretched(first: Pixels, second: Pixels) -> tuple[Pixels, Pixels]:
-    """Two squares with what stands out from their paper made stronger by one factor: a pencil's faint lines."""
+    """Two squares with what stands out from their paper made stronger by one factor, as faint lines need."""
     paper = _paper(first, second)
     strongest = np.percentile(np.abs(np.concatenate([first, second]) - paper), 98)
     gain = np.clip(127 / max(strongest, 1.0), 1, _STRONGEST)
@@ -163,7 +161,7 @@ def _stretched(first: Pixels, second: Pixels) -> tuple[Pixels, Pixels]:
 
 def _paper(first: Pixels, second: Pixels) -> NDArray[np.floating]:
     """The colour (3,) in the middle of all that two squares have."""
-    return np.median(np.concatenate([first, second]), axis=(0, 1))
+    return np.asarray(np.median(np.concatenate([first, second]), axis=(0, 1)))
 
 
 def _levelled(first: Pixels, second: Pixels) -> tuple[Pixels, Pixels]:

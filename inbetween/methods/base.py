@@ -75,7 +75,7 @@ class Method(L.LightningModule, ABC):
             generator: One torch.Generator per sample, from whose state every call draws anew.
 
         Returns:
-            Takes t (B, N) and gives the frames of `interpolate`, the same however they are dealt out to calls.
+            Takes t (B, N) and gives the frames of `interpolate`, the same however t is dealt out to calls.
         """
         return lambda t: self.interpolate(first, last, t, [stream.clone_state() for stream in generator])
 

@@ -288,7 +288,7 @@ def test_drawings_do_not_depend_on_how_many_are_drawn_together(
 def test_drawings_of_a_long_pair_are_written_while_it_is_drawn(
     draw: Draw, flat: Paint, artist: Callable[[type], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Interrupted in the middle of a pair, what is there is whole, and the same command ends as if it was not."""
+    """Interrupted in the middle of a pair, what is there is whole, and the same command ends as ever."""
     monkeypatch.setattr("inbetween.commands.drawing.PIXELS_AT_ONCE", 2 * 12 * 20)
     args = ["--keyframes", *flat(10, 20), "--method", artist(Judge), "--between", 7]
     whole = contents(draw(*args, output="whole"))
@@ -366,7 +366,8 @@ def test_a_picture_that_is_left_out_of_a_folder_is_named(
     assert greys(draw("--keyframes", folder, "--method", painter)) == [50, 128, 60, 128, 70]
     warned = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
     assert warned == [
-        f"warning: of a kind that is not read, and left out: {folder / 'key8c.psd'}; to use them, save them as PNG"
+        f"warning: of a kind that is not read, and left out: {folder / 'key8c.psd'}; to use them, save them"
+        " as PNG"
     ]
 
 

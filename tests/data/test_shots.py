@@ -95,7 +95,7 @@ def test_a_single_frame_is_one_drawing_without_cuts(tmp_path: Path) -> None:
 
 
 def test_keyframes_are_judged_pair_by_pair() -> None:
-    """Three unrelated pictures, two keyframes of each; in a scene only the strongest of such cuts is found."""
+    """Three unrelated pictures, two keyframes each; in a scene only the strongest of such cuts is found."""
     keyframes = [frame for seed in (1, 2, 3) for frame in shot(seed, 2)]
     assert find_cuts(keyframes) == [2, 4]
     assert len(cuts(keyframes)) < 2
