@@ -30,7 +30,8 @@ from inbetween.commands.scores import (
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
 from inbetween.functional.grid import picture_grid, stacked
-from inbetween.methods.base import Method, SpacedMethod
+from inbetween.methods.base import Method
+from inbetween.methods.spaced import SpacedMethod
 from inbetween.metrics import (
     EndPointError,
     PerceptualDistances,

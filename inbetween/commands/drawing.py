@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from inbetween.functional.opacity import contrasting_paper, lay_on, lift_off
 from inbetween.functional.seeds import generators
 from inbetween.methods import Method
-from inbetween.methods.base import SpacedMethod, even_spacing
+from inbetween.methods.spaced import SpacedMethod, even_spacing
 
 #: Takes `t` (1, N) or a spacing map (1, N, 1, H, W); gives what belongs to N in-betweens, and the expected
 #: absolute error of methods that know it, (..., N, 1, H, W).

@@ -21,7 +21,7 @@ from inbetween.data.pictures import Picture, PictureReader, find_pictures, left_
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
-from inbetween.methods.base import SpacedMethod
+from inbetween.methods.spaced import SpacedMethod
 from inbetween.modules.precision import REPLACED, Precision, fastest
 from inbetween.paths import find_checkpoint, find_config
 

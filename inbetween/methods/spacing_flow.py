@@ -14,8 +14,9 @@ from inbetween.errors import UserError
 from inbetween.functional.crops import crops_at
 from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import backward_warp
-from inbetween.methods.base import RUN_HYPERPARAMETERS, SpacedMethod, even_spacing
+from inbetween.methods.base import RUN_HYPERPARAMETERS
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
+from inbetween.methods.spaced import SpacedMethod, even_spacing
 from inbetween.modules.composition import DECISION, LEAN, Intermediate, compose, decided, end_flows
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.matching import matching_loss

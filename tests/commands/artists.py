@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from inbetween.methods import CrossFade
-from inbetween.methods.base import Generators, Method, SpacedMethod
+from inbetween.methods.base import Generators, Method
+from inbetween.methods.spaced import SpacedMethod
 
 
 class Painter(SpacedMethod):
