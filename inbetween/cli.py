@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_info
 
-from inbetween.callbacks import DataWait, Interruption, PredictionWriter
+from inbetween.callbacks import DataWait, Interruption, PredictionWriter, WholeCheckpoints
 from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
 from inbetween.commands.interpolate import interpolate
@@ -21,7 +23,8 @@ from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import load_weights, read_checkpoint, read_yaml
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError, user_error_behind
-from inbetween.messages import one_sentence, quiet
+from inbetween.files import full_disk
+from inbetween.messages import one_sentence, quiet, silent_about_full_disks
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
 from inbetween.modules.precision import fastest
@@ -67,6 +70,7 @@ class InbetweenCLI(LightningCLI):
 
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM; its text says how to go on.
+        UserError: A mistake in what the user gave, or something failed that a run can go on after.
     """
 
     def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
@@ -79,8 +83,24 @@ class InbetweenCLI(LightningCLI):
                 raise
             if not self.trainer.is_global_zero:
                 raise SystemExit(130) from None  # one process speaks for all
-            checkpoint = getattr(self.trainer.checkpoint_callback, "last_model_path", "")
+            checkpoint = self._written_checkpoint()
             raise KeyboardInterrupt(f"go on with --ckpt_path {checkpoint}" if checkpoint else "") from None
+        except Exception as error:
+            if getattr(self, "trainer", None) is None:
+                raise
+            # where a checkpoint of the failed run fails too, Lightning forgets the data module
+            self.datamodule.teardown("exception")
+            mistake, checkpoint = mistake_behind(error), self._written_checkpoint()
+            if mistake is None or not checkpoint:
+                raise
+            raise UserError(f"{mistake} The run goes on with --ckpt_path {checkpoint}.") from error
+
+    def _written_checkpoint(self) -> str:
+        """The newest checkpoint that this run has left, if any."""
+        callback = self.trainer.checkpoint_callback
+        paths = [getattr(callback, name, "") for name in ("last_model_path", "best_model_path")]
+        written = [path for path in paths if path and Path(path).is_file()]
+        return max(written, key=lambda path: Path(path).stat().st_mtime_ns, default="")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, then compare the checkpoint's method with the config's."""
@@ -108,7 +128,10 @@ class InbetweenCLI(LightningCLI):
         given = self.config_init[self.config.subcommand].trainer
         precision = fastest(given.precision, given.accelerator)
         self.replaced = precision != given.precision
-        return super().instantiate_trainer(precision=precision, **options)
+        trainer = super().instantiate_trainer(precision=precision, **options)
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # and not one that the user gave
+            trainer.strategy.checkpoint_io = WholeCheckpoints()
+        return trainer
 
     def before_fit(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `fit`."""
@@ -201,18 +224,29 @@ def run(command: str, args: list[str]) -> None:
     """
     quiet()
     args = resolve_configs(args)
+    threading.excepthook, before = silent_about_full_disks(threading.excepthook), threading.excepthook
     try:
         if command in TRAINER_COMMANDS:
             run_trainer(command, args)
         else:
             run_function(command, args)
     except Exception as error:
-        mistake = user_error_behind(error)
+        mistake = mistake_behind(error)
         if mistake is None and isinstance(error, ArgumentError):
             mistake = UserError(one_sentence(error))
         if mistake is None:
             raise
         raise mistake from None
+    finally:
+        threading.excepthook = before
+
+
+def mistake_behind(error: Exception) -> UserError | None:
+    """What an error has to tell the user: a mistake that was found, or that a disk is full."""
+    full = full_disk(error)
+    return user_error_behind(error) or (
+        UserError(f"{full}: make room, then give the same command again.") if full else None
+    )
 
 
 def run_trainer(command: str, args: list[str]) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import warnings
+from collections.abc import Callable
 
 from jsonargparse import ArgumentError
+
+from inbetween.files import full_disk
 
 # What jsonargparse says, and what is said instead.
 REWORDED = (
@@ -77,6 +81,17 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*`max_epochs` was not set")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
         logging.getLogger(name).addFilter(is_news)
+
+
+def silent_about_full_disks(
+    hook: Callable[[threading.ExceptHookArgs], object],
+) -> Callable[[threading.ExceptHookArgs], object]:
+    """`threading.excepthook` that leaves full disks to the main thread, which TensorBoard's tells of them."""
+
+    def silent(args: threading.ExceptHookArgs) -> object:
+        return None if args.exc_value and full_disk(args.exc_value) else hook(args)
+
+    return silent
 
 
 def is_news(record: logging.LogRecord) -> bool:

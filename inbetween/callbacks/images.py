@@ -2,13 +2,14 @@
 
 import hashlib
 import io
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
+
+from inbetween.files import write_whole as write_whole
 
 
 def encode_png(image: Tensor) -> bytes:
@@ -22,23 +23,6 @@ def encode_png(image: Tensor) -> bytes:
     encoded = io.BytesIO()
     Image.fromarray(pixels.squeeze(-1) if len(image) == 1 else pixels).save(encoded, "PNG")
     return encoded.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears at once or not at all, and leave nothing behind when interrupted.
-
-    Args:
-        path: The file; its folder is made.
-        content: All of it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def write_image(path: Path, image: Tensor) -> None:
