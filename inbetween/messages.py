@@ -104,5 +104,7 @@ def is_news(record: logging.LogRecord) -> bool:
         "💡 Tip",
         "\nDetected Keyboard",
         "An Keyboard",
+        "An UserError",  # which the command line says itself, as it does of full disks
+        "An OSError",
     )
     return not record.getMessage().startswith(known)

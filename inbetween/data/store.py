@@ -112,7 +112,8 @@ class FrameStore:
             index = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
             if index["frames"] != _state(scene):
                 return None
-            fit = Fit(tuple(index["source"]), self.spec.size, self.spec.fit, self.keep)
+            height, width = map(int, index["source"])
+            fit = Fit((height, width), self.spec.size, self.spec.fit, self.keep)
             # NumPy refuses to map a file that is shorter than its header says
             pictures = np.lib.format.open_memmap(file, mode="r")
             if pictures.shape != (len(scene.frames), *fit.store, 3) or pictures.dtype != np.uint8:
@@ -124,7 +125,7 @@ class FrameStore:
             # names of folder and file are digests of the fitting and of the scene's place
             ids = (_id(repr((self.folder.name, file.name, *state))) for state in index["frames"])
             return StoredScene(scene, file, fit, drawings, cuts, tuple(ids))
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, ArithmeticError):
             return None
 
     def _build(self, scenes: list[Scene]) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -48,17 +46,24 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
 
         try:
             # the ones LPIPS was made with; IMAGENET1K_FEATURES are other weights, for other pictures
-            state = VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
+            state = VGG16_Weights.IMAGENET1K_V1.get_state_dict(
+                progress=False, check_hash=True, weights_only=True
+            )
         except OSError as error:
             raise UserError(
                 "The perceptual loss needs VGG16, which cannot be downloaded: put torchvision's weights at"
                 f" {cached_vgg()}, name a file as perceptual_backbone, or set perceptual_weight to 0."
             ) from error
+        except Exception as error:  # of a damaged file: whatever its bytes make torch do
+            damaged = Path(
+                torch.hub.get_dir(), "checkpoints", VGG16_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+            )
+            raise UserError(f"{damaged} is not a readable weights file of VGG16; delete it.") from error
     else:
         try:
             safe = path.suffix == ".safetensors"
             state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, SafetensorError, UnpicklingError, RuntimeError, ValueError) as error:
+        except Exception as error:  # the same
             raise UserError(f"{path} is not a readable weights file of VGG16; give another one.") from error
     missing = [n for layer in LAYERS for i in layer if (n := f"features.{i}.weight") not in state]
     if missing:

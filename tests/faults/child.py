@@ -7,10 +7,10 @@ from pathlib import Path
 
 import diffusers  # noqa: F401 - imported for the processes forked later
 import torch
-import torch.utils.tensorboard  # noqa: F401 - the same
+import torch.utils.tensorboard
 import transformers  # noqa: F401 - the same
 
-import inbetween.cli  # noqa: F401 - the same
+import inbetween.cli
 import inbetween.metrics.backbone
 from inbetween.__main__ import main
 from inbetween.methods import TemporalEncodingDiffusion  # noqa: F401 - the same

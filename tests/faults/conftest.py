@@ -18,6 +18,7 @@ from tests.cli.conftest import (  # noqa: F401 - fixtures
     folder_data,
     no_network,
     other_folder,
+    run,
     tiny,
 )
 from tests.faults import child

@@ -16,7 +16,7 @@ from tests.faults.test_full_disk import one_sentence
 
 @pytest.fixture
 def training(tmp_path: Path, exp1: list[str], folder_data: list[str]) -> list[str]:
-    """`fit` of eight steps with a data worker; a checkpoint is written at the end, or when something fails."""
+    """`fit` of eight steps with a data worker; saved at the end, or when something fails."""
     checkpoints = {
         "class_path": "lightning.pytorch.callbacks.ModelCheckpoint",
         "init_args": {"save_last": True, "every_n_train_steps": 100, "save_on_exception": True},
@@ -30,7 +30,7 @@ def training(tmp_path: Path, exp1: list[str], folder_data: list[str]) -> list[st
 
 
 SAID = {
-    signal.SIGKILL: "A data worker was killed, as systems do when memory runs out: give fewer data.num_workers",
+    signal.SIGKILL: "A data worker was killed, as systems do when memory runs out: give fewer data.num",
     signal.SIGSEGV: r"A data worker died \(exit code -11\): give data.num_workers 0 to see why.",
     signal.SIGBUS: "The data workers have too little shared memory",
 }

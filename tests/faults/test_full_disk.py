@@ -77,7 +77,9 @@ def test_training_goes_on_when_there_is_room(start: Start, training: list[str], 
         code, said = start(*training, *to(disk, "full"), "--ckpt_path", checkpoint).end()
         assert code == 0, said
         (resumed,) = [
-            path for path in run.rglob("last*.ckpt") if torch.load(path, weights_only=True)["global_step"] == 12
+            path
+            for path in run.rglob("last*.ckpt")
+            if torch.load(path, weights_only=True)["global_step"] == 12
         ]
         state = torch.load(resumed, weights_only=True)["state_dict"]
         assert all(torch.equal(state[name], value) for name, value in weights(straight).items())
@@ -88,7 +90,10 @@ def test_training_goes_on_when_there_is_room(start: Start, training: list[str], 
 def test_weights_are_written_whole_or_not_at_all(start: Start, training: list[str], tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "64m") as disk:
         to = ["--trainer.logger.init_args.save_dir", str(disk), "--trainer.logger.init_args.version", "one"]
-        full = {"class_path": "tests.faults.faulty.FullAfter", "init_args": {"step": 12, "disk": str(disk), "size": ""}}
+        full = {
+            "class_path": "tests.faults.faulty.FullAfter",
+            "init_args": {"step": 12, "disk": str(disk), "size": ""},
+        }
         overlay = write_yaml(tmp_path / "full.yaml", {"trainer": {"callbacks+": [full]}})
         code, said = start(*training, *to, "--config", overlay).end()
         assert code == 2, said
@@ -101,10 +106,14 @@ def test_weights_are_written_whole_or_not_at_all(start: Start, training: list[st
 def test_tensorboard_is_no_reason_for_a_traceback(start: Start, training: list[str], tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "64m") as disk:
         to = ["--trainer.logger.init_args.save_dir", str(disk)]
-        full = {"class_path": "tests.faults.faulty.FullAfter", "init_args": {"step": 2, "disk": str(disk), "size": ""}}
+        full = {
+            "class_path": "tests.faults.faulty.FullAfter",
+            "init_args": {"step": 2, "disk": str(disk), "size": ""},
+        }
         talkative = {"class_path": "tests.faults.faulty.Talkative"}
         overlay = write_yaml(
-            tmp_path / "full.yaml", {"trainer": {"callbacks": [full, talkative], "enable_checkpointing": False}}
+            tmp_path / "full.yaml",
+            {"trainer": {"callbacks": [full, talkative], "enable_checkpointing": False}},
         )
         code, said = start(*training, *to, "--config", overlay).end()
         assert code == 2, said
@@ -140,9 +149,19 @@ def test_outputs_are_whole_and_go_on(
 
     def call(output: Path) -> list[str]:
         if command == "interpolate":
-            return [command, "--method", "cross_fade.yaml", "--keyframes", str(folder), "--output", str(output)]
+            return [
+                command,
+                "--method",
+                "cross_fade.yaml",
+                "--keyframes",
+                str(folder),
+                "--output",
+                str(output),
+            ]
         if command == "compare":
-            data = str(write_yaml(tmp_path / "data.yaml", {"data": {"source": source, "size": 32, "between": 1}}))
+            data = str(
+                write_yaml(tmp_path / "data.yaml", {"data": {"source": source, "size": 32, "between": 1}})
+            )
             return [command, "--config", data, "--output", str(output)]
         writer = {"class_path": "inbetween.callbacks.PredictionWriter"}
         writer["init_args"] = {"directory": str(output), "overwrite": True}  # type: ignore[assignment]
