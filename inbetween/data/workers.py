@@ -54,6 +54,8 @@ class WorkerWatch:
         except UserError as error:
             # torch lays the worker's traceback around the sentence
             if str(error).startswith("Caught UserError"):
+                # whose frames would keep the workers, so that ending them waits for nothing
+                error.with_traceback(None)
                 raise UserError(str(error).rstrip().splitlines()[-1].partition(": ")[2]) from None
             raise
         except RuntimeError as error:

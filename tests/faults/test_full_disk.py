@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from inbetween.__main__ import main
+from inbetween.data import LottieScenes, VideoScenes
+from inbetween.data.scenes import Scene
+from inbetween.data.unpacked import UnpackedScenes
+from inbetween.errors import UserError
 from tests.cli.conftest import write_yaml
+from tests.data import test_lottie, test_video
 from tests.faults.conftest import Start, leftovers, make_room, small_disk
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
@@ -134,6 +139,32 @@ def test_the_store_is_built_when_there_is_room(
         filler.unlink()
         assert main(call) == 0
         assert len(list(disk.rglob("*.npy"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["video", "lottie"])
+def test_files_are_unpacked_when_there_is_room(tmp_path: Path, kind: str) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    if kind == "lottie":
+        pytest.importorskip("rlottie_python", reason="Lottie files need the extra `lottie` (part of `dev`)")
+        test_lottie.write(clips / "walk.json")
+    else:
+        test_video.write(clips / "walk.mp4")
+    source = LottieScenes if kind == "lottie" else VideoScenes
+    straight = [path.read_bytes() for path in only(source(clips, cache_dir=tmp_path / "cache")).frames]
+    with small_disk(tmp_path / "disk", "20k") as disk:  # a page for each frame, of which there are nine
+        with pytest.raises(UserError, match="make room"):
+            only(source(clips, cache_dir=disk / "cache"))
+        assert [path.name for path in (disk / "cache").iterdir()] == ["lock"]
+        make_room(disk, "1m")
+        again = [path.read_bytes() for path in only(source(clips, cache_dir=disk / "cache")).frames]
+        assert again == straight
+
+
+def only(source: UnpackedScenes) -> Scene:
+    """The one scene of a source."""
+    (scene,) = source.scenes("train")
+    return scene
 
 
 @pytest.mark.parametrize("command", ["interpolate", "predict", "compare"])

@@ -23,10 +23,11 @@ def training(tmp_path: Path, exp1: list[str], folder_data: list[str]) -> list[st
         "class_path": "lightning.pytorch.callbacks.ModelCheckpoint",
         "init_args": {"save_last": True, "every_n_train_steps": 1},
     }
+    writer = {"class_path": "inbetween.callbacks.WeightsWriter"}
     overlay: dict[str, Any] = {
         "model": {"init_args": {"optimizer": {"init_args": {"lr": 0.01}}}},
         "data": {"stride": 1, "between": 1, "batch_size": 4, "augment": {"flip": 0.5}},
-        "trainer": {"max_steps": STEPS, "limit_val_batches": 0, "callbacks": [checkpoints]},
+        "trainer": {"max_steps": STEPS, "limit_val_batches": 0, "callbacks": [checkpoints, writer]},
     }
     return ["fit", *exp1, *folder_data, "--config", str(write_yaml(tmp_path / "training.yaml", overlay))]
 
@@ -67,3 +68,19 @@ def test_twenty_kills_change_nothing(start: Start, training: list[str]) -> None:
         assert resumed["global_step"] == STEPS
         for name, value in straight["state_dict"].items():
             assert torch.equal(resumed["state_dict"][name], value), name
+
+
+def test_a_kill_while_the_weights_are_written(start: Start, training: list[str], tmp_path: Path) -> None:
+    few = ["--trainer.max_steps", "3", "--trainer.logger.init_args.version"]
+    assert start(*training, *few, "straight").end()[0] == 0
+    kill = {"class_path": "tests.faults.faulty.KillWhileWriting"}
+    overlay = write_yaml(tmp_path / "kill.yaml", {"trainer": {"callbacks+": [kill]}})
+    assert start(*training, *few, "killed", "--config", overlay).end()[0] == -9
+    killed = Path("logs/exp1/killed")
+    assert leftovers(killed)
+    assert not (killed / "weights.safetensors").exists()
+    last = killed / "checkpoints" / "last.ckpt"
+    assert start(*training, *few, "resumed", "--ckpt_path", last).end()[0] == 0
+    written = [Path(f"logs/exp1/{version}/weights.safetensors") for version in ("straight", "resumed")]
+    assert written[0].read_bytes() == written[1].read_bytes()
+    assert leftovers(Path("logs")) == []
