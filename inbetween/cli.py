@@ -90,10 +90,12 @@ class InbetweenCLI(LightningCLI):
                 raise
             # where a checkpoint of the failed run fails too, Lightning forgets the data module
             self.datamodule.teardown("exception")
-            mistake, checkpoint = mistake_behind(error), self._written_checkpoint()
-            if mistake is None or not checkpoint:
+            folder = getattr(self.trainer.logger, "log_dir", None) or self.trainer.default_root_dir
+            mistake, checkpoint = mistake_behind(error, f"A file in {folder}"), self._written_checkpoint()
+            if mistake is None:
                 raise
-            raise UserError(f"{mistake} The run goes on with --ckpt_path {checkpoint}.") from error
+            on = f" Add --ckpt_path {checkpoint} to go on where it stopped." if checkpoint else ""
+            raise UserError(f"{mistake}{on}") from error
 
     def _written_checkpoint(self) -> str:
         """The newest checkpoint that this run has left, if any."""
@@ -241,9 +243,9 @@ def run(command: str, args: list[str]) -> None:
         threading.excepthook = before
 
 
-def mistake_behind(error: Exception) -> UserError | None:
-    """What an error has to tell the user: a mistake that was found, or that a disk is full."""
-    full = full_disk(error)
+def mistake_behind(error: Exception, unnamed: str = "A file") -> UserError | None:
+    """What an error has to tell the user: a mistake that was found, or a full disk; see `full_disk`."""
+    full = full_disk(error, unnamed)
     return user_error_behind(error) or (
         UserError(f"{full}: make room, then give the same command again.") if full else None
     )

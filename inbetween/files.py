@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from inbetween.errors import causes
+
 _HOST = re.sub(r"[^\w-]", "_", platform.node())
 _LEFTOVER = re.compile(rf"\.(.+)\.{_HOST}-(\d+)\.(partial|replaced)")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -119,16 +121,18 @@ def move_folder(folder: Path, path: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def full_disk(error: BaseException) -> str | None:
-    """What could not be written, and why, where a full disk is behind an error; else None."""
-    seen: list[BaseException] = []
-    while error not in seen:
-        seen.append(error)
-        if isinstance(error, OSError) and error.errno in _FULL:
-            return f"{error.filename or 'A file'} cannot be written ({error.strerror})"
-        if _SAYS_FULL.search(str(error)):
-            return "A file cannot be written (No space left on device)"
-        error = error.__cause__ or error.__context__ or error
+def full_disk(error: BaseException, unnamed: str = "A file") -> str | None:
+    """What could not be written, and why, where a full disk is behind an error; else None.
+
+    Args:
+        error: Any.
+        unnamed: What to call a file that the error does not name.
+    """
+    for cause in causes(error):
+        if isinstance(cause, OSError) and cause.errno in _FULL:
+            return f"{cause.filename or unnamed} cannot be written ({cause.strerror})"
+        if _SAYS_FULL.search(str(cause)):
+            return f"{unnamed} cannot be written (No space left on device)"
     return None
 
 

@@ -10,6 +10,7 @@ import pytest
 from filelock import FileLock
 from safetensors import SafetensorError
 
+from inbetween.errors import UserError, user_error_behind
 from inbetween.files import full_disk, partial_of, remove_leftovers, whole_folder, write_whole
 from tests.faults.conftest import small_disk
 
@@ -92,6 +93,17 @@ def test_a_full_disk_is_recognised_whoever_says_it() -> None:
     denied = OSError(errno.EACCES, "Permission denied", "a.png")
     for other in (denied, ValueError("os error 2"), KeyError(28)):
         assert full_disk(other) is None
+
+
+def test_an_error_that_stands_behind_itself_ends_no_search_in_a_loop() -> None:
+    """As TensorBoard's do, which raises the error of its thread again and again."""
+    one, other = OSError(errno.ENOSPC, "No space left on device"), RuntimeError("stopped")
+    one.__context__, other.__cause__ = other, one
+    assert user_error_behind(one) is None
+    assert full_disk(other) == "A file cannot be written (No space left on device)"
+    mistake = UserError("said")
+    other.__cause__, mistake.__context__ = mistake, one
+    assert user_error_behind(one) is mistake
 
 
 def test_a_file_that_is_too_large_is_a_full_disk(place: Path) -> None:
