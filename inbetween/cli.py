@@ -10,21 +10,39 @@ from typing import Any
 import torch
 from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelSummary, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_info
 
-from inbetween.callbacks import DataWait, Interruption, PredictionWriter, WholeCheckpoints
+from inbetween.callbacks import (
+    DataWait,
+    Interruption,
+    ParameterSummary,
+    PredictionWriter,
+    Resumption,
+    StepProgressBar,
+    WholeCheckpoints,
+    is_dry,
+    run_folder,
+)
 from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
 from inbetween.commands.interpolate import interpolate
 from inbetween.commands.lpips_weights import fetch_lpips
 from inbetween.commands.methods import load_weights, read_checkpoint, read_yaml
+from inbetween.commands.runs import (
+    check_batches,
+    check_steps,
+    check_time,
+    check_work,
+    last_checkpoint,
+    results,
+    spare_working_folder,
+)
 from inbetween.data import WindowDataModule
-from inbetween.errors import UserError, user_error_behind
-from inbetween.files import full_disk
-from inbetween.messages import one_sentence, quiet, silent_about_full_disks
+from inbetween.errors import UserError
+from inbetween.messages import mistake_behind, one_sentence, quiet, silent_about_full_disks
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
 from inbetween.modules.precision import fastest
@@ -53,12 +71,14 @@ LISTS: dict[str, dict[str, tuple[type, str]]] = {
 
 
 class RunConfig(SaveConfigCallback):
-    """Keeps the whole config in the run's folder; a run without a logger has none, and leaves nothing."""
+    """Keeps the whole config in the run's folder; a run that has none leaves nothing."""
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write the file; called before each stage."""
-        if trainer.loggers:
-            super().setup(trainer, pl_module, stage)
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the file, from the main process; called before each stage."""
+        folder = run_folder(trainer)
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.parser.save(self.config, folder / self.config_filename, skip_unset=False, overwrite=True)
 
 
 class InbetweenCLI(LightningCLI):
@@ -75,6 +95,10 @@ class InbetweenCLI(LightningCLI):
 
     def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
         self.weights: dict[str, Any] | None = None
+        # what `fit` goes on from: a checkpoint, Lightning's counts in it, and for how many seconds it trained
+        self.checkpoint: str | None = None
+        self.counts: dict[str, Any] = {}
+        self.trained = 0.0
         self.replaced = False  # whether this machine computes in another precision than was asked for
         try:
             super().__init__(Method, WindowDataModule, args=args, **options)
@@ -83,26 +107,20 @@ class InbetweenCLI(LightningCLI):
                 raise
             if not self.trainer.is_global_zero:
                 raise SystemExit(130) from None  # one process speaks for all
-            checkpoint = self._written_checkpoint()
+            # a run that was stopped before its first step goes on from where it came
+            checkpoint = last_checkpoint(self.trainer) or self.checkpoint
             raise KeyboardInterrupt(f"go on with --ckpt_path {checkpoint}" if checkpoint else "") from None
         except Exception as error:
             if getattr(self, "trainer", None) is None:
                 raise
             # where a checkpoint of the failed run fails too, Lightning forgets the data module
             self.datamodule.teardown("exception")
-            folder = getattr(self.trainer.logger, "log_dir", None) or self.trainer.default_root_dir
-            mistake, checkpoint = mistake_behind(error, f"A file in {folder}"), self._written_checkpoint()
+            folder = run_folder(self.trainer) or self.trainer.default_root_dir
+            mistake, checkpoint = mistake_behind(error, f"A file in {folder}"), last_checkpoint(self.trainer)
             if mistake is None:
                 raise
             on = f" Add --ckpt_path {checkpoint} to go on where it stopped." if checkpoint else ""
             raise UserError(f"{mistake}{on}") from error
-
-    def _written_checkpoint(self) -> str:
-        """The newest checkpoint that this run has left, if any."""
-        callback = self.trainer.checkpoint_callback
-        paths = [getattr(callback, name, "") for name in ("last_model_path", "best_model_path")]
-        written = [path for path in paths if path and Path(path).is_file()]
-        return max(written, key=lambda path: Path(path).stat().st_mtime_ns, default="")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, then compare the checkpoint's method with the config's."""
@@ -119,8 +137,12 @@ class InbetweenCLI(LightningCLI):
             if checkpoint.endswith(".safetensors"):
                 # weights alone: to be drawn with, or to begin another training from
                 self.weights, given.ckpt_path = saved["state_dict"], None
-            elif self.config.subcommand == "fit" and "optimizer_states" not in saved:
-                raise UserError(f"{checkpoint} holds weights alone, to draw with: go on from last.ckpt.")
+            elif self.config.subcommand == "fit":
+                if "optimizer_states" not in saved:
+                    raise UserError(f"{checkpoint} holds weights alone, to draw with: go on from last.ckpt.")
+                self.checkpoint, self.counts = checkpoint, saved["loops"]["fit_loop"]
+                timer = saved["callbacks"].get("Timer", {"time_elapsed": {"train": 0.0}})  # of max_time
+                self.trained = timer["time_elapsed"]["train"]
 
     def instantiate_trainer(self, **options: Any) -> Trainer:  # noqa: ANN401 - LightningCLI's
         """Build the trainer, in the precision that is fastest here: see `fastest`.
@@ -130,31 +152,49 @@ class InbetweenCLI(LightningCLI):
         given = self.config_init[self.config.subcommand].trainer
         precision = fastest(given.precision, given.accelerator)
         self.replaced = precision != given.precision
-        trainer = super().instantiate_trainer(precision=precision, **options)
+        callbacks = given.callbacks or []
+        callbacks = [*callbacks] if isinstance(callbacks, list) else [callbacks]
+        screen = {
+            ProgressBar: (given.enable_progress_bar, StepProgressBar),
+            ModelSummary: (given.enable_model_summary, ParameterSummary),
+        }
+        for kind, (enabled, ours) in screen.items():
+            if enabled is not False and not given.barebones and not _has(callbacks, kind):
+                callbacks.append(ours())
+        trainer = super().instantiate_trainer(precision=precision, callbacks=callbacks, **options)
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # and not one that the user gave
             trainer.strategy.checkpoint_io = WholeCheckpoints()
         return trainer
 
     def before_fit(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `fit`."""
+        check_work(self.trainer, "train")
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             raise nothing_to_train(self.model)
         assert isinstance(self.model, TrainableMethod)  # others have no parameters
         if self.model.schedule == "cosine" and self.trainer.max_steps < 0 and self.trainer.max_epochs == -1:
             raise no_end()
+        check_steps(self.trainer, self.checkpoint, self.counts)
+        check_time(self._callbacks, self.checkpoint, self.trained)
         self.model.prepare_fit()
         self._prepare("fit")
+        if self.counts:
+            check_batches(self.trainer, self.datamodule, self.counts)
+        spare_working_folder(self.trainer, self._callbacks)
 
     def before_validate(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `validate`."""
+        check_work(self.trainer, "val")
         self._prepare("validate")
 
     def before_test(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `test`."""
+        check_work(self.trainer, "test")
         self._prepare("test")
 
     def before_predict(self) -> None:
         """Find mistakes before a logger makes a folder, and see to a writer; Lightning calls this."""
+        check_work(self.trainer, "predict")
         self._prepare("predict")
         self.config_init["predict"]["return_predictions"] = False  # files are wanted, not tensors
         if not self._writers():
@@ -162,7 +202,7 @@ class InbetweenCLI(LightningCLI):
 
     def after_predict(self) -> None:
         """Say where the drawings are; Lightning calls this after `predict`."""
-        if self.trainer.is_global_zero:
+        if self.trainer.is_global_zero and not is_dry(self.trainer):
             for writer in self._writers():
                 print(f"drawings: {writer.folder}")
 
@@ -186,14 +226,12 @@ class InbetweenCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Say where the results are; Lightning calls this after `fit`."""
-        folder = self.trainer.log_dir  # asks the other processes, so all of them must
         if self.trainer.is_global_zero:
-            last = getattr(self.trainer.checkpoint_callback, "last_model_path", "")
-            print(f"checkpoint: {last or 'none written'}")
-            weights = Path(folder or ".") / "weights.safetensors"
-            if weights.is_file():
-                print(f"weights to draw with: {weights}")
-            print(f"TensorBoard: tensorboard --logdir {folder}")
+            print(*results(self.trainer), sep="\n")
+
+
+def _has(callbacks: list[Callback], kind: type[Callback]) -> bool:
+    return any(isinstance(callback, kind) for callback in callbacks)
 
 
 def resolve_configs(args: list[str]) -> list[str]:
@@ -243,14 +281,6 @@ def run(command: str, args: list[str]) -> None:
         threading.excepthook = before
 
 
-def mistake_behind(error: Exception, unnamed: str = "A file") -> UserError | None:
-    """What an error has to tell the user: a mistake that was found, or a full disk; see `full_disk`."""
-    full = full_disk(error, unnamed)
-    return user_error_behind(error) or (
-        UserError(f"{full}: make room, then give the same command again.") if full else None
-    )
-
-
 def run_trainer(command: str, args: list[str]) -> None:
     """Hand `command` to LightningCLI."""
     options: dict[str, Any] = {"exit_on_error": False}
@@ -260,8 +290,8 @@ def run_trainer(command: str, args: list[str]) -> None:
         seed_everything_default=0,
         auto_configure_optimizers=False,
         save_config_callback=RunConfig,
-        save_config_kwargs={"overwrite": True},
-        trainer_defaults={"callbacks": [Interruption(), DataWait()]},
+        save_config_kwargs={"save_to_log_dir": False},
+        trainer_defaults={"callbacks": [Interruption(), DataWait(), Resumption()]},
         parser_kwargs={"prog": "inbetween", **options, **dict.fromkeys(TRAINER_COMMANDS, options)},
     )
     # Lightning does so for GPUs alone; threads that gloo leaves behind may abort the interpreter's exit

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from jsonargparse import ArgumentError
 
+from inbetween.errors import UserError, user_error_behind
 from inbetween.files import full_disk
 
 # What jsonargparse says, and what is said instead.
@@ -57,8 +58,16 @@ def one_sentence(error: ArgumentError) -> str:
     return f"{text}; `--help` lists the keys."
 
 
+def plain_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning as one sentence: where in which library it was raised tells the reader of a run nothing."""
+    return f"warning: {message}\n"
+
+
 def quiet() -> None:
-    """Silence what Lightning says that its users can do nothing about."""
+    """Silence what Lightning says that its users can do nothing about, and say the rest plainly."""
+    warnings.formatwarning = plain_warning
     # bf16-mixed keeps its weights in float32, which is what the summary counts
     warnings.filterwarnings("ignore", message=".*Precision bf16-mixed is not supported by the model summary")
     # Lightning 2.6 with torch 2.14
@@ -83,6 +92,14 @@ def quiet() -> None:
         logging.getLogger(name).addFilter(is_news)
 
 
+def mistake_behind(error: Exception, unnamed: str = "A file") -> UserError | None:
+    """What an error has to tell the user: a mistake that was found, or a full disk; see `full_disk`."""
+    full = full_disk(error, unnamed)
+    return user_error_behind(error) or (
+        UserError(f"{full}: make room, then give the same command again.") if full else None
+    )
+
+
 def silent_about_full_disks(
     hook: Callable[[threading.ExceptHookArgs], object],
 ) -> Callable[[threading.ExceptHookArgs], object]:
@@ -99,6 +116,12 @@ def is_news(record: logging.LogRecord) -> bool:
     known = (
         "Seed set to",
         "GPU available: False",
+        # `ParameterSummary` is that callback
+        "Trainer already configured with model summary callbacks",
+        # sounds like a mishap, in the middle of the bar that shows it
+        "`Trainer.fit` stopped: `max_",
+        # said once, before it
+        "Restored all states from the checkpoint",
         "TPU available: False",
         "Using bfloat16 Automatic",
         "💡 Tip",

@@ -1,5 +1,6 @@
 """Small scenes drawn on disk, for all tests that need files."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,15 @@ def drawing(number: int, height: int = 48, width: int = 64, seed: int = 0) -> np
     image[12:28, left : left + 14] = ink
     image[16:20, left + 4 : left + 8] = 255 - ink
     return image
+
+
+@pytest.fixture(scope="session")
+def gpu() -> torch.device:
+    """The device of tests marked `gpu`; INBETWEEN_TEST_DEVICE=cpu tries the tests themselves without one."""
+    name = os.environ.get("INBETWEEN_TEST_DEVICE", "cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        pytest.skip("This machine has no CUDA GPU, which the tests marked gpu need.")
+    return torch.device(name)
 
 
 @pytest.fixture

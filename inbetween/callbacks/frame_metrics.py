@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import MetricCollection
 
@@ -20,8 +21,8 @@ class FrameMetrics(L.Callback):
 
     Args:
         lpips_backbone: File with AlexNet's weights for LPIPS: safetensors with torchvision's names, or
-            torchvision's .pth. None looks in the cache of inbetween and of torchvision, and then lets
-            torchvision download them.
+            torchvision's .pth. None looks in the caches of inbetween and torchvision. Nothing is downloaded:
+            `fetch-lpips` does that.
     """
 
     def __init__(self, lpips_backbone: Path | None = None) -> None:
@@ -29,23 +30,19 @@ class FrameMetrics(L.Callback):
         self.metrics: MetricCollection | None = None
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Build the metrics; where LPIPS is downloaded, by one process of each machine.
+        """Build the metrics.
 
         Raises:
             UserError: `lpips_backbone` cannot be used.
         """
         if self.metrics is not None or stage == "predict":
             return
-        if self.lpips_backbone is not None:
-            network = load_lpips(self.lpips_backbone)
-        else:
-            network = load_lpips() if trainer.local_rank == 0 else None
-            trainer.strategy.barrier("lpips")
-            if trainer.local_rank != 0:
-                network = load_lpips(download=False)
-            # Metrics gather from all processes: without the weights on one machine, none measures LPIPS.
-            if not trainer.strategy.reduce_boolean_decision(network is not None, all=True):
-                network = None
+        network = load_lpips(self.lpips_backbone)
+        # Metrics gather from all processes: without the weights on one machine, none measures LPIPS.
+        everywhere = trainer.strategy.reduce_boolean_decision(network is not None, all=True)
+        if network is not None and not everywhere:
+            rank_zero_warn("LPIPS is left out: another machine of this run has not got AlexNet's weights.")
+            network = None
         self.metrics = frame_metrics(network)
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

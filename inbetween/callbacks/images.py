@@ -6,10 +6,16 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from inbetween.files import write_whole as write_whole
+
+
+def to_bytes(image: Tensor) -> np.ndarray:
+    """A picture (C, H, W) in [0, 1] as (H, W, C) uint8, rounded to the nearest of 256 values."""
+    return (image.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
 def encode_png(image: Tensor) -> bytes:
@@ -19,7 +25,7 @@ def encode_png(image: Tensor) -> bytes:
         image: (C, H, W) in [0, 1], rounded to the nearest of 256 values: grey, grey and opacity, RGB, or
             RGB and opacity for C = 1, 2, 3, 4. Colours are not multiplied by opacity.
     """
-    pixels = (image.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    pixels = to_bytes(image)
     encoded = io.BytesIO()
     Image.fromarray(pixels.squeeze(-1) if len(image) == 1 else pixels).save(encoded, "PNG")
     return encoded.getvalue()

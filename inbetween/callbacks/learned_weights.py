@@ -6,6 +6,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from inbetween.callbacks.pictures import log_image
 from inbetween.errors import UserError
 from inbetween.functional.chart import line_chart
 from inbetween.functional.grid import stacked, text_strip, text_width
@@ -44,7 +45,7 @@ class LearnedWeights(L.Callback):
 
     A chart for each layer of the denoiser, with the weight of the last keyframe against t for each head.
     Learned weights begin at the grey diagonal, the linear rule; linear ones stay there. Shown by every logger
-    that takes pictures (`add_image`, such as TensorBoard's).
+    that takes pictures, and written as PNG files to the run's folder: see `log_image`.
     """
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -65,7 +66,4 @@ class LearnedWeights(L.Callback):
             return
         assert isinstance(pl_module, WeightsKeyframes)
         weights = pl_module.learned_weights(torch.linspace(0, 1, POINTS, device=pl_module.device))
-        for logger in trainer.loggers:
-            add_image = getattr(getattr(logger, "experiment", None), "add_image", None)
-            if add_image is not None:
-                add_image("weights/last", weight_sheet(weights), global_step=trainer.global_step)
+        log_image(trainer, "weights/last", weight_sheet(weights))

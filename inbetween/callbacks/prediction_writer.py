@@ -7,6 +7,7 @@ import lightning as L
 import torch
 
 from inbetween.callbacks.images import folder_for, write_frames
+from inbetween.callbacks.pictures import is_dry, run_folder
 from inbetween.errors import UserError
 from inbetween.types import WindowBatch
 
@@ -16,7 +17,7 @@ class PredictionWriter(L.Callback):
 
     `<directory>/<name of the window>/0000.png` is the first keyframe, `0001.png` ... the N drawings, the
     highest number the last keyframe; 8-bit PNGs without padding. With several processes each writes its
-    own windows.
+    own windows. A dry run (`fast_dev_run`) writes nothing.
 
     Args:
         directory: Where to write; None takes `predictions` in the run's own folder. It must not hold anything
@@ -36,8 +37,10 @@ class PredictionWriter(L.Callback):
         """
         if stage != "predict":
             return
-        run = Path(trainer.log_dir or trainer.default_root_dir)
+        run = trainer.strategy.broadcast(run_folder(trainer)) or Path()
         self.folder = self.directory.expanduser() if self.directory else run / "predictions"
+        if is_dry(trainer):
+            return
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder} is a file; give a folder to write predictions to.")
         if not self.overwrite and self.folder.is_dir() and any(self.folder.iterdir()):
@@ -58,13 +61,15 @@ class PredictionWriter(L.Callback):
         """Write the windows of a batch.
 
         Args:
-            trainer: Unused.
+            trainer: Says whether this is a dry run.
             pl_module: Unused.
             outputs: (B, N, 3, H, W) in [0, 1], from `predict_step`.
             batch: The windows they were drawn for.
             batch_idx: Unused.
             dataloader_idx: Unused.
         """
+        if is_dry(trainer):
+            return
         for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
             clip = torch.cat([batch["first"][row][None], outputs[row], batch["last"][row][None]])
             picture = clip[..., top : top + height, left : left + width]

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
+from inbetween.callbacks.pictures import is_dry
 from inbetween.errors import UserError
 from inbetween.files import move_folder, partial_of
 
@@ -22,7 +23,8 @@ class SavesPretrained(Protocol):
 class PretrainedWriter(Callback):
     """Writes what was trained with the method's `save_pretrained` when `fit` has come to its end.
 
-    A run that is interrupted writes nothing; its checkpoint lets it go on.
+    A run that is interrupted writes nothing; its checkpoint lets it go on. Nor does one that trains nothing,
+    or a dry run (`fast_dev_run`).
 
     Args:
         folder: Each part becomes a subfolder, replacing an earlier one whole.
@@ -45,7 +47,9 @@ class PretrainedWriter(Callback):
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write, from one process, and only after the last step."""
-        if trainer.interrupted or not trainer.is_global_zero:
+        if trainer.interrupted or is_dry(trainer) or trainer.global_step == 0:
+            return
+        if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, SavesPretrained)
         # all parts are written before the first takes its place

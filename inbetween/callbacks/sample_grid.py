@@ -1,4 +1,4 @@
-"""Pictures of drawn windows for TensorBoard."""
+"""Pictures of drawn windows for the loggers and the run's folder."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +7,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from inbetween.callbacks.pictures import log_image
 from inbetween.functional.grid import error_map, picture_grid, stacked
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import StepOutput, WindowBatch
@@ -51,8 +52,9 @@ class SampleGrid(L.Callback):
     """Shows a few windows, the same ones every epoch, as `samples/val` and in test `samples/test`.
 
     For each window: first, targets and last; the drawn frames below their targets; below those the
-    error, white where they agree, red to black where they differ. Shown by every logger that takes pictures
-    (`add_image`, such as TensorBoard's). With several processes the windows are the same as with one.
+    error, white where they agree, red to black where they differ. Shown by every logger that takes
+    pictures, and written as PNG files to the run's folder: see `log_image`. With several processes the
+    windows are the same as with one.
 
     Args:
         windows: How many of the drawn windows are shown, chosen all over the set by a hash of their
@@ -144,10 +146,7 @@ class SampleGrid(L.Callback):
             window_sheet(f"{sample.index}: {sample.name}", sample.t, sample.true / 255, sample.drawn / 255)
             for sample in shown
         ]
-        for logger in trainer.loggers:
-            add_image = getattr(getattr(logger, "experiment", None), "add_image", None)
-            if add_image is not None:
-                add_image(tag, stacked(sheets), global_step=trainer.global_step)
+        log_image(trainer, tag, stacked(sheets))
 
 
 def _to_bytes(frames: Tensor) -> Tensor:

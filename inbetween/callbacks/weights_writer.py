@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save
 
+from inbetween.callbacks.pictures import run_folder
 from inbetween.files import partial_of, write_whole
 
 
@@ -17,13 +18,14 @@ class WeightsWriter(Callback):
     It is a checkpoint to draw with, or to begin another training from: the model's trained weights (their
     average, where `WeightAverage` keeps one) in half precision, with the method's name and hyperparameters,
     without what an optimiser remembers. `fit` goes on from `last.ckpt`, which is at least six times as
-    large. A run that is interrupted writes nothing.
+    large. A run that is interrupted or trains nothing writes nothing, nor does one without a folder of its
+    own: see `run_folder`.
     """
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write; all processes take part."""
-        folder = Path(trainer.log_dir or trainer.default_root_dir)
-        if trainer.interrupted:
+        folder: Path | None = trainer.strategy.broadcast(run_folder(trainer))
+        if folder is None or trainer.interrupted or trainer.global_step == 0:
             return
         whole = trainer.strategy.broadcast(partial_of(folder / "weights.ckpt"))
         try:

@@ -12,6 +12,7 @@ from inbetween.data.loader import (
     PreparedWindows,
     ResumableLoader,
     WindowLoader,
+    check_same,
     default_workers,
     eval_batches,
     train_batch_size,
@@ -149,15 +150,17 @@ class WindowDataModule(L.LightningDataModule):
             epoch, done = 0, 0
             if trainer is not None:
                 count_epoch(trainer)
-                epoch, done = trainer.current_epoch, trainer.fit_loop.batch_idx + 1
+                # overfit_batches promises the same windows, changed the same way, again and again
+                again = trainer.overfit_batches  # type: ignore[attr-defined]  # set where mypy does not look
+                epoch = 0 if again else trainer.current_epoch
+                done = trainer.fit_loop.batch_idx + 1
             return train_batches(windows, self.batch_size, self.spec.seed, epoch, rank, world)[done:]
 
         size = train_batch_size(windows, self.batch_size, world)
         if size < self.batch_size:
             log.warning("The train split has %d windows: an epoch is one batch of %d.", windows, size)
-        identity = {"windows": windows, "batch_size": self.batch_size, "seed": self.spec.seed}
         loader = ResumableLoader(
-            self._prepared(dataset, training=True), windows // size, plan, self.num_workers, identity
+            self._prepared(dataset, training=True), windows // size, plan, self.num_workers, self._identity()
         )
         self.loaders.append(loader)
         return loader
@@ -182,6 +185,22 @@ class WindowDataModule(L.LightningDataModule):
     def on_exception(self, exception: BaseException) -> None:
         """End the worker processes."""
         self.teardown("exception")
+
+    def check_batches(self, saved: dict[str, int]) -> None:
+        """See, once it is set up, that `fit` goes on with the batches of a checkpoint.
+
+        Args:
+            saved: What the training loader left in the checkpoint.
+
+        Raises:
+            UserError: They are others.
+        """
+        check_same(saved, self._identity())
+
+    def _identity(self) -> dict[str, int]:
+        """What the order of training batches depends on."""
+        windows = len(self.datasets["train"])
+        return {"windows": windows, "batch_size": self.batch_size, "seed": self.spec.seed}
 
     def _prepared(self, dataset: WindowDataset, training: bool) -> WindowDataset:
         """The windows as the method's loss wants them."""

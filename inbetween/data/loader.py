@@ -213,17 +213,26 @@ class ResumableLoader(WindowLoader):
         return dict(self.identity)
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Compare with the checkpoint's.
+        """Compare with the checkpoint's; see `check_same`."""
+        check_same(state, self.identity)
 
-        Raises:
-            UserError: The checkpoint was written in the middle of an epoch of other batches.
-        """
-        for name, value in self.identity.items():
-            if state.get(name) != value:
-                raise UserError(
-                    f"The checkpoint was written in the middle of an epoch with {name} {state.get(name)}, "
-                    f"now it is {value}: resume with the same data, or from a checkpoint of an epoch's end."
-                )
+
+def check_same(saved: dict[str, int], now: dict[str, int]) -> None:
+    """See that the batches are those of the checkpoint.
+
+    Args:
+        saved: What their order depended on when the checkpoint was written.
+        now: What it depends on in this run.
+
+    Raises:
+        UserError: They are others.
+    """
+    for name, value in now.items():
+        if saved.get(name) != value:
+            raise UserError(
+                f"The checkpoint was written in an epoch with {name} {saved.get(name)}, now it is {value}: go"
+                " on with the same data, or begin another training from the weights.safetensors of that run."
+            )
 
 
 def _start_worker(_: int) -> None:

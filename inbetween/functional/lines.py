@@ -58,7 +58,9 @@ def distance_to_lines(mask: Tensor) -> Tensor:
         (H, W) float32 in pixels.
     """
     away = (~mask).cpu().numpy().astype(np.uint8)
-    return torch.from_numpy(cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+    found = torch.from_numpy(cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+    # squares are whole numbers: what OpenCV rounds otherwise in threads than alone is put right
+    return found.square().round().sqrt()
 
 
 def chamfer_distance(mask: Tensor, other: Tensor) -> float:

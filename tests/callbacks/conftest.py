@@ -28,7 +28,6 @@ def make_trainer(tmp_path: Path) -> Callable[..., L.Trainer]:
 
 @pytest.fixture
 def no_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without AlexNet's weights and without network."""
+    """A machine without AlexNet's weights."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("inbetween.metrics.backbone.download_backbone", lambda: None)

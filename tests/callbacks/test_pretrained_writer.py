@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import lightning as L
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from inbetween.callbacks import PretrainedWriter
 from inbetween.errors import UserError
 
-DONE = SimpleNamespace(interrupted=False, is_global_zero=True)
+DONE = SimpleNamespace(interrupted=False, is_global_zero=True, fast_dev_run=False, global_step=1)
 
 
 class Maker(L.LightningModule):
@@ -39,9 +40,11 @@ def test_what_is_written_may_be_read_as_any_other_file(tmp_path: Path) -> None:
     assert (tmp_path / "vae" / "v1.0").stat().st_mode & 0o100
 
 
-@pytest.mark.parametrize("changed", [{"interrupted": True}, {"is_global_zero": False}])
+@pytest.mark.parametrize(
+    "changed", [{"interrupted": True}, {"is_global_zero": False}, {"fast_dev_run": True}, {"global_step": 0}]
+)
 def test_nothing_is_written_before_the_end_or_by_other_processes(
-    tmp_path: Path, changed: dict[str, bool]
+    tmp_path: Path, changed: dict[str, Any]
 ) -> None:
     PretrainedWriter(tmp_path / "folder").on_fit_end(SimpleNamespace(**{**vars(DONE), **changed}), Maker())
     assert not (tmp_path / "folder").exists()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
@@ -79,13 +80,15 @@ def test_a_number_of_windows_is_the_same_choice_in_any_order(batches: list[list[
     assert len(kept) == 3
 
 
-def test_loggers_without_pictures_are_left_alone(
+def test_a_logger_without_pictures_has_them_as_files(
     make_trainer: Callable[..., L.Trainer], tmp_path: Path
 ) -> None:
-    for logger in (False, CSVLogger(tmp_path / "csv")):
-        trainer = make_trainer(SampleGrid(), logger=logger)
-        trainer.validate(Drawer(), loader(2), verbose=False)
-    assert list(tmp_path.rglob("events*")) == []
+    logger = CSVLogger(tmp_path)
+    make_trainer(SampleGrid(), logger=logger).validate(Drawer(), loader(2), verbose=False)
+    [path] = tmp_path.rglob("*.png")
+    assert path == Path(logger.log_dir, "images/samples/val/0.png")
+    with Image.open(path) as shown:
+        assert (shown.height, shown.width) == expected_sheet(0, 1).shape[1:]
 
 
 def test_a_method_without_frames_shows_nothing(

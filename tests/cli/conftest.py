@@ -21,10 +21,9 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No download, no LPIPS, and no cache but the test's own."""
+    """No LPIPS, and no cache but the test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("inbetween.metrics.backbone.download_backbone", lambda: None)
 
 
 @pytest.fixture(autouse=True)

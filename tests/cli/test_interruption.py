@@ -123,6 +123,19 @@ def test_sigint_ends_between_steps_and_the_run_goes_on(
     assert_same_run(weights("resumed"), straight)
 
 
+def test_a_run_stopped_before_its_first_step_goes_on_from_where_it_came(
+    run: Run, training: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(*training, *named("first"), "--trainer.max_steps", "1")
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patched:
+        patched.setattr(Interruption, "on_train_start", lambda *_: signal.raise_signal(signal.SIGINT))
+        assert main([*training, *named("stopped"), "--ckpt_path", str(last("first"))]) == 130
+    signal.signal(signal.SIGINT, handler)
+    assert f"inbetween: interrupted: go on with --ckpt_path {last('first')}" in capfd.readouterr().err
+    assert not list(last("stopped").parent.glob("*.ckpt"))
+
+
 @pytest.mark.parametrize("step", [4, 5])  # in an epoch, and at its end
 def test_a_checkpoint_of_a_whole_run_goes_on_to_the_same_weights(
     run: Run, training: list[str], straight: dict[str, Any], step: int
@@ -136,10 +149,8 @@ def test_a_checkpoint_of_a_whole_run_goes_on_to_the_same_weights(
 
 COMMAND = """
 import sys, time
-import inbetween.metrics.backbone
 from inbetween.__main__ import main
 from inbetween.methods import TemporalEncodingDiffusion as Method
-inbetween.metrics.backbone.download_backbone = lambda: None
 loss = Method.training_loss
 def slow(self, batch):
     time.sleep(0.3)

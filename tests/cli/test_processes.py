@@ -16,12 +16,10 @@ from PIL import Image
 from tests.cli.conftest import Run, write_yaml
 from tests.cli.test_runs import events, last_figures
 
-# `python -m inbetween`, with the network's door shut: Lightning starts the second process from this file.
+# `python -m inbetween`: Lightning starts the second process from this file.
 COMMAND = """
 import sys
-import inbetween.metrics.backbone
 from inbetween.__main__ import main
-inbetween.metrics.backbone.download_backbone = lambda: None
 if __name__ == "__main__":
     sys.exit(main())
 """

@@ -114,7 +114,7 @@ def test_the_archive_becomes_the_cached_backbone(tmp_path: Path, monkeypatch: py
     assert not cached_backbone().exists()
 
     monkeypatch.setattr(lpips_weights, "WEIGHTS_SHA256", digest(weights))
-    assert fetch_lpips() == cached_backbone() == find_backbone(download=False)
+    assert fetch_lpips() == cached_backbone() == find_backbone()
     assert all(torch.equal(value, weights[name]) for name, value in read_backbone(cached_backbone()).items())
     assert [path.name for path in cached_backbone().parent.iterdir()] == [cached_backbone().name]
 

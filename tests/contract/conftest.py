@@ -3,9 +3,16 @@
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import save_file
 
-from tests.contract.cases import model_of
+from inbetween.commands.methods import load_method
+from inbetween.methods import LatentInterpolation, TrainableMethod
+from inbetween.methods.perceptual import PerceptualMethod
+from inbetween.modules.perceptual import PerceptualLoss
+from tests.contract.cases import CASES, model_of
+from tests.modules.test_perceptual_loss import random_vgg
 from tests.tiny import write_tiny_backbone
 
 
@@ -36,3 +43,34 @@ def tiny_yaml(tmp_path_factory):
         return target
 
     return write
+
+
+@pytest.fixture(scope="module")
+def vgg(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("vgg") / "vgg.safetensors"
+    save_file(random_vgg(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def methods(tiny_yaml, vgg) -> dict[str, TrainableMethod]:
+    """Every method that trains, in the last part of its training, by its YAML's name."""
+    found = {}
+    for name, case in CASES.items():
+        torch.manual_seed(0)
+        method = load_method(tiny_yaml(*case))
+        if any(parameter.requires_grad for parameter in method.parameters()):
+            assert isinstance(method, TrainableMethod)
+            if isinstance(method, PerceptualMethod):
+                method.perceptual_weight, method._perceptual = 0.3, (PerceptualLoss(vgg),)
+            if isinstance(method, LatentInterpolation):
+                method.latent_weight = 10.0  # its latents' statistics are those of all processes
+            found[name] = method.train()
+    assert len(found) > 5
+    return found
+
+
+@pytest.fixture
+def at_the_end(monkeypatch):
+    """Methods find themselves in the last part of their training."""
+    monkeypatch.setattr(PerceptualMethod, "progress", 1.0)

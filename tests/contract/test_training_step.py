@@ -6,73 +6,16 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, distributed, multiprocessing
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 
-from inbetween.commands.methods import load_method
 from inbetween.data.loader import PreparedWindows
-from inbetween.methods import LatentInterpolation, TrainableMethod
-from inbetween.methods.perceptual import PerceptualMethod
-from inbetween.modules.perceptual import PerceptualLoss
+from inbetween.methods import TrainableMethod
 from inbetween.types import WindowBatch
-from tests.contract.cases import CASES
-from tests.modules.test_perceptual_loss import random_vgg
-from tests.tiny import random_batch
-
-SYNCS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::is_nonzero", "aten::equal", "aten::item")
+from tests.contract.cases import NoWaiting, windows
 
 
-class NoWaiting(TorchDispatchMode):
-    """Fails where a step would wait for its device: a number, or a shape, that depends on values."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        assert func.name().split(".")[0] not in SYNCS, func.name()
-        return func(*args, **(kwargs or {}))
-
-
-@pytest.fixture(scope="module")
-def vgg(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("vgg") / "vgg.safetensors"
-    save_file(random_vgg(), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def methods(tiny_yaml, vgg) -> dict[str, TrainableMethod]:
-    """Every method that trains, in the last part of its training, by its YAML's name."""
-    found = {}
-    for name, case in CASES.items():
-        torch.manual_seed(0)
-        method = load_method(tiny_yaml(*case))
-        if any(parameter.requires_grad for parameter in method.parameters()):
-            assert isinstance(method, TrainableMethod)
-            if isinstance(method, PerceptualMethod):
-                method.perceptual_weight, method._perceptual = 0.3, (PerceptualLoss(vgg),)
-            if isinstance(method, LatentInterpolation):
-                method.latent_weight = 10.0  # its latents' statistics are those of all processes
-            found[name] = method.train()
-    assert len(found) > 5
-    return found
-
-
-@pytest.fixture(autouse=True)
-def at_the_end(monkeypatch):
-    monkeypatch.setattr(PerceptualMethod, "progress", 1.0)
-
-
-def windows(size: int = 4) -> WindowBatch:
-    """Windows of which every other one knows its true motion: of two processes only the first has such."""
-    batch, known = random_batch(size, between=2, height=48, width=64), torch.arange(size) % 2 == 0
-    shape = (size, 2, 1, 48, 64)
-    truth = {"spacing": torch.full(shape, 0.5), "flow_t0": torch.ones(size, 2, 2, 48, 64)}
-    truth["flow_t1"] = -truth["flow_t0"]
-    for name, value in truth.items():
-        batch[name] = torch.where(known.view(-1, 1, 1, 1, 1), value, torch.nan)
-    return batch
-
-
+@pytest.mark.usefixtures("at_the_end")
 def test_a_step_neither_waits_for_its_device_nor_calls_opencv(methods, monkeypatch):
     """What OpenCV computes and what is drawn at random comes with the batch."""
     prepared = {
@@ -141,6 +84,7 @@ def share(rank: int, methods: dict[str, TrainableMethod], folder: Path) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.usefixtures("at_the_end")
 def test_two_processes_train_as_one_does(methods, tmp_path):
     multiprocessing.start_processes(share, (methods, tmp_path), nprocs=2, start_method="fork")
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]

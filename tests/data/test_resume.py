@@ -1,5 +1,6 @@
 """A run that was interrupted and resumed sees the batches an uninterrupted one sees."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 
+from inbetween.callbacks import Resumption
 from inbetween.data import Augment, FolderScenes, WindowDataModule
 from inbetween.errors import UserError
 from inbetween.types import WindowBatch
@@ -54,6 +56,7 @@ def run(
     ckpt_path: Path | None = None,
     interrupt: int | None = None,
     save: dict[str, Any] | None = None,
+    callbacks: Sequence[L.Callback] = (),
     **options: Any,
 ) -> tuple[Diary, Path]:
     data = WindowDataModule(
@@ -73,12 +76,17 @@ def run(
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[keep, *([Interrupted(interrupt)] if interrupt is not None else [])],
+        callbacks=[
+            keep,
+            Resumption(),
+            *([Interrupted(interrupt)] if interrupt is not None else []),
+            *callbacks,
+        ],
         **options,
     )
     with suppress(InterruptedError):
-        trainer.fit(module, data, ckpt_path=ckpt_path, weights_only=False)
-    return module, Path(keep.best_model_path)
+        trainer.fit(module, data, ckpt_path=ckpt_path)
+    return module, Path(keep.last_model_path or keep.best_model_path)
 
 
 EVERY_STEP = {"every_n_train_steps": 1, "save_top_k": 1}
@@ -149,6 +157,150 @@ def test_checkpoints_of_all_kinds_resume(
     assert 0 < done <= STEPS + 1
     assert before.seen == straight.seen[: STEPS + 1]
     assert after.seen == straight.seen[done:]
+
+
+ENDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    # how the run is saved, and what else it does
+    "only at the end": ({"every_n_train_steps": 100}, {}),
+    "between": ({"every_n_train_steps": 2}, {}),
+    "at epochs' ends": ({}, {}),
+    "at validations": ({}, {"limit_val_batches": 1.0, "val_check_interval": 2}),
+    "by validated steps": (
+        {"every_n_train_steps": 3},
+        {"limit_val_batches": 1.0, "val_check_interval": 3, "check_val_every_n_epoch": None},
+    ),
+    "accumulating": ({"every_n_train_steps": 2}, {"accumulate_grad_batches": 2}),
+}
+
+
+@pytest.mark.parametrize("end", [3, STEPS, STEPS + 2])
+@pytest.mark.parametrize("place", ENDS)
+def test_a_run_that_ended_goes_on_with_more_steps(
+    scenes_root: Path, tmp_path: Path, place: str, end: int
+) -> None:
+    save, options = ENDS[place]
+    save, options = {"save_last": True, **save}, {"max_epochs": -1, **options}
+    straight, whole = run(scenes_root, tmp_path, max_steps=STEPS + 5, save=save, **options)
+    before, checkpoint = run(scenes_root, tmp_path, max_steps=end, save=save, **options)
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == end
+    after, checkpoint = run(
+        scenes_root, tmp_path, max_steps=STEPS + 5, ckpt_path=checkpoint, save=save, **options
+    )
+    assert before.seen + after.seen == straight.seen
+    assert torch.equal(after.weight, straight.weight)
+    assert logged_steps(checkpoint) == logged_steps(whole)
+
+
+def logged_steps(checkpoint: Path) -> int:
+    """The step that a logger would be told next."""
+    counts = torch.load(checkpoint, weights_only=True)["loops"]["fit_loop"]
+    steps: int = counts["epoch_loop.state_dict"]["_batches_that_stepped"]
+    return steps
+
+
+class StopsAfter(L.Callback):
+    """Ends a run as `max_time` and EarlyStopping do, after so many batches."""
+
+    def __init__(self, batches: int) -> None:
+        self.batches = batches
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        self.batches -= 1
+        trainer.should_stop = trainer.should_stop or self.batches == 0
+
+
+@pytest.mark.parametrize("accumulated", [1, 2])
+@pytest.mark.parametrize("batches", [3, STEPS, STEPS + 1])
+def test_a_run_that_a_callback_ended_goes_on(
+    scenes_root: Path, tmp_path: Path, batches: int, accumulated: int
+) -> None:
+    options: dict[str, Any] = {"accumulate_grad_batches": accumulated, "save": {"save_last": True}}
+    straight, _ = run(scenes_root, tmp_path, **options)
+    before, checkpoint = run(scenes_root, tmp_path, callbacks=[StopsAfter(batches)], **options)
+    assert before.seen == straight.seen[:batches]
+    after, _ = run(scenes_root, tmp_path, ckpt_path=checkpoint, **options)
+    again = straight.seen.index(after.seen[0])  # batches whose gradient was not used yet are seen again
+    assert batches - accumulated < again <= batches
+    assert after.seen == straight.seen[again:]
+    assert torch.equal(after.weight, straight.weight)
+
+
+class FailsAfter(L.Callback):
+    """Stops like a fault, after so many batches."""
+
+    def __init__(self, batches: int) -> None:
+        self.batches = batches
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.batches -= 1
+        if self.batches < 0:
+            raise InterruptedError
+
+
+@pytest.mark.parametrize("fails", range(1, 2 * STEPS))
+@pytest.mark.parametrize("validation", [{}, {"limit_val_batches": 1.0, "val_check_interval": 3}])
+def test_a_stop_between_accumulated_batches_loses_no_gradient(
+    scenes_root: Path, tmp_path: Path, fails: int, validation: dict[str, Any]
+) -> None:
+    options: dict[str, Any] = {"accumulate_grad_batches": 2, "max_epochs": 2, **validation}
+    options["save"] = {"every_n_train_steps": 100, "save_last": True, "save_on_exception": True}
+    straight, whole = run(scenes_root, tmp_path, **options)
+    _, checkpoint = run(scenes_root, tmp_path, callbacks=[FailsAfter(fails)], **options)
+    if fails == 1:
+        assert checkpoint == Path()  # nothing learned, nothing saved
+        return
+    after, checkpoint = run(scenes_root, tmp_path, ckpt_path=checkpoint, **options)
+    assert after.seen == straight.seen[-len(after.seen) :]
+    assert torch.equal(after.weight, straight.weight)
+    assert logged_steps(checkpoint) == logged_steps(whole)
+
+
+def test_a_second_stop_between_accumulated_batches_loses_no_gradient(
+    scenes_root: Path, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"accumulate_grad_batches": 2, "max_epochs": 2}
+    options["save"] = {"every_n_train_steps": 1, "save_last": True}
+    straight, _ = run(scenes_root, tmp_path, **options)
+    _, checkpoint = run(scenes_root, tmp_path, callbacks=[FailsAfter(2)], **options)
+    # Lightning saves here after a batch that made no step
+    _, checkpoint = run(scenes_root, tmp_path, ckpt_path=checkpoint, callbacks=[FailsAfter(1)], **options)
+    after, _ = run(scenes_root, tmp_path, ckpt_path=checkpoint, **options)
+    assert after.seen == straight.seen[2:]
+    assert torch.equal(after.weight, straight.weight)
+
+
+class FailsInStep(L.Callback):
+    """Stops between the gradient and the step that it is for."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_before_optimizer_step(self, trainer: L.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            raise InterruptedError
+
+
+def test_a_stop_within_a_step_saves_nothing_that_would_not_go_on(scenes_root: Path, tmp_path: Path) -> None:
+    save = {"every_n_train_steps": 2, "save_last": True, "save_on_exception": True}
+    _, checkpoint = run(scenes_root, tmp_path, callbacks=[FailsInStep(3)], save=save)
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == 2
+
+
+def test_overfit_batches_are_the_same_in_every_epoch(scenes_root: Path, tmp_path: Path) -> None:
+    pictures: list[Tensor] = []
+
+    class Watch(L.Callback):
+        def on_train_batch_start(
+            self, trainer: L.Trainer, module: L.LightningModule, batch: Any, _: int
+        ) -> None:
+            pictures.append(batch["first"].clone())
+
+    module, _ = run(scenes_root, tmp_path, overfit_batches=2, callbacks=[Watch()])
+    epochs = [[entry[1:] for entry in module.seen if entry[0] == epoch] for epoch in range(3)]
+    assert [len(epoch) for epoch in epochs] == [2, 2, 2]
+    assert epochs[0] == epochs[1] == epochs[2]
+    for shown, again in zip(pictures[:2], pictures[2:4], strict=True):
+        assert torch.equal(shown, again)  # changed in the same way, too
 
 
 def test_epochs_have_different_orders_of_the_same_windows(scenes_root: Path, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import pickle
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 
 import lightning as L
 import numpy as np
@@ -19,6 +18,7 @@ from inbetween.commands import lpips_weights
 from inbetween.data import FolderScenes, LottieScenes, VideoScenes, WindowSpec
 from inbetween.files import remove_leftovers, write_whole
 from inbetween.modules.latent_cache import LatentCache
+from tests.callbacks.test_pretrained_writer import DONE
 from tests.commands.test_lpips_weights import archive, checkpoint
 from tests.conftest import drawing
 from tests.data import test_lottie, test_video
@@ -78,7 +78,7 @@ def test_parts_of_a_backbone(tmp_path: Path) -> None:
 
     def act(folder: Path) -> None:
         writer = PretrainedWriter(folder)
-        writer.on_fit_end(SimpleNamespace(interrupted=False, is_global_zero=True), Maker())  # type: ignore[arg-type]
+        writer.on_fit_end(DONE, Maker())  # type: ignore[arg-type]
 
     assert moments(tmp_path, act, old) > 8
 
@@ -89,7 +89,7 @@ def test_a_part_that_was_there_is_never_lost(tmp_path: Path) -> None:
 
     def act(folder: Path) -> None:
         writer = PretrainedWriter(folder)
-        writer.on_fit_end(SimpleNamespace(interrupted=False, is_global_zero=True), Maker())  # type: ignore[arg-type]
+        writer.on_fit_end(DONE, Maker())  # type: ignore[arg-type]
 
     for moment in count():
         folder = tmp_path / str(moment)
