@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelSummary, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_info
 
 from inbetween.callbacks import (
@@ -21,6 +23,7 @@ from inbetween.callbacks import (
     Resumption,
     SamePrecision,
     StepProgressBar,
+    WholeCheckpoints,
     is_dry,
     run_folder,
 )
@@ -39,8 +42,8 @@ from inbetween.commands.runs import (
     spare_working_folder,
 )
 from inbetween.data import WindowDataModule
-from inbetween.errors import UserError, user_error_behind
-from inbetween.messages import one_sentence, quiet
+from inbetween.errors import UserError
+from inbetween.messages import mistake_behind, one_sentence, quiet, silent_about_full_disks
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
 from inbetween.methods.diffusion import DiffusionMethod
@@ -90,6 +93,7 @@ class InbetweenCLI(LightningCLI):
 
     Raises:
         KeyboardInterrupt: SIGINT or SIGTERM; its text says how to go on.
+        UserError: A mistake in what the user gave, or something failed that a run can go on after.
     """
 
     def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
@@ -109,6 +113,17 @@ class InbetweenCLI(LightningCLI):
             # a run that was stopped before its first step goes on from where it came
             checkpoint = last_checkpoint(self.trainer) or self.checkpoint
             raise KeyboardInterrupt(f"go on with --ckpt_path {checkpoint}" if checkpoint else "") from None
+        except Exception as error:
+            if getattr(self, "trainer", None) is None:
+                raise
+            # where a checkpoint of the failed run fails too, Lightning forgets the data module
+            self.datamodule.teardown("exception")
+            folder = run_folder(self.trainer) or self.trainer.default_root_dir
+            mistake, checkpoint = mistake_behind(error, f"A file in {folder}"), last_checkpoint(self.trainer)
+            if mistake is None:
+                raise
+            on = f" Add --ckpt_path {checkpoint} to go on where it stopped." if checkpoint else ""
+            raise UserError(f"{mistake}{on}") from error
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, then compare the checkpoint's method with the config's."""
@@ -156,7 +171,10 @@ class InbetweenCLI(LightningCLI):
         for kind, (enabled, ours) in screen.items():
             if enabled is not False and not asked.barebones and not _has(callbacks, kind):
                 callbacks.append(ours())
-        return super().instantiate_trainer(precision=precision, callbacks=callbacks, **options)
+        trainer = super().instantiate_trainer(precision=precision, callbacks=callbacks, **options)
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # and not one that the user gave
+            trainer.strategy.checkpoint_io = WholeCheckpoints()
+        return trainer
 
     def before_fit(self) -> None:
         """Find mistakes before a logger makes a folder; Lightning calls this before `fit`."""
@@ -256,18 +274,21 @@ def run(command: str, args: list[str]) -> None:
     """
     quiet()
     args = resolve_configs(args)
+    threading.excepthook, before = silent_about_full_disks(threading.excepthook), threading.excepthook
     try:
         if command in TRAINER_COMMANDS:
             run_trainer(command, args)
         else:
             run_function(command, args)
     except Exception as error:
-        mistake = user_error_behind(error)
+        mistake = mistake_behind(error)
         if mistake is None and isinstance(error, ArgumentError):
             mistake = UserError(one_sentence(error))
         if mistake is None:
             raise
         raise mistake from None
+    finally:
+        threading.excepthook = before
 
 
 def run_trainer(command: str, args: list[str]) -> None:

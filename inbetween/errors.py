@@ -1,5 +1,7 @@
 """The one exception a user is meant to read."""
 
+from collections.abc import Iterator
+
 
 class UserError(Exception):
     """A mistake in what the user gave: one sentence that names the thing and the way out.
@@ -9,9 +11,16 @@ class UserError(Exception):
     """
 
 
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, what it was raised from, and so on: each once, as one raised anew may stand behind itself."""
+    seen: list[BaseException] = []
+    behind: BaseException | None = error
+    while behind is not None and behind not in seen:
+        yield behind
+        seen.append(behind)
+        behind = behind.__cause__ or behind.__context__
+
+
 def user_error_behind(error: BaseException) -> UserError | None:
     """The `UserError` that `error` is or was raised from; libraries wrap it in exceptions of their own."""
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, UserError):
-        seen = seen.__cause__ or seen.__context__
-    return seen
+    return next((cause for cause in causes(error) if isinstance(cause, UserError)), None)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import warnings
+from collections.abc import Callable
 
 from jsonargparse import ArgumentError
+
+from inbetween.errors import UserError, user_error_behind
+from inbetween.files import full_disk
 
 # What jsonargparse says, and what is said instead.
 REWORDED = (
@@ -87,6 +92,25 @@ def quiet() -> None:
         logging.getLogger(name).addFilter(is_news)
 
 
+def mistake_behind(error: Exception, unnamed: str = "A file") -> UserError | None:
+    """What an error has to tell the user: a mistake that was found, or a full disk; see `full_disk`."""
+    full = full_disk(error, unnamed)
+    return user_error_behind(error) or (
+        UserError(f"{full}: make room, then give the same command again.") if full else None
+    )
+
+
+def silent_about_full_disks(
+    hook: Callable[[threading.ExceptHookArgs], object],
+) -> Callable[[threading.ExceptHookArgs], object]:
+    """`threading.excepthook` that leaves full disks to the main thread, which TensorBoard's tells of them."""
+
+    def silent(args: threading.ExceptHookArgs) -> object:
+        return None if args.exc_value and full_disk(args.exc_value) else hook(args)
+
+    return silent
+
+
 def is_news(record: logging.LogRecord) -> bool:
     """Whether a line of Lightning's tells more than the config, what is not there, and what to buy."""
     known = (
@@ -103,5 +127,7 @@ def is_news(record: logging.LogRecord) -> bool:
         "💡 Tip",
         "\nDetected Keyboard",
         "An Keyboard",
+        "An UserError",  # which the command line says itself, as it does of full disks
+        "An OSError",
     )
     return not record.getMessage().startswith(known)

@@ -9,9 +9,27 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def cached(name: str) -> Path:
-    """A file of the user's cache, `~/.cache/inbetween` or as XDG_CACHE_HOME says; it may not exist."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """A file or folder of the user's cache; it may not exist.
+
+    The cache is `~/.cache/inbetween`, or `inbetween` in the folder that XDG_CACHE_HOME names.
+
+    Raises:
+        UserError: The user has no home folder, and XDG_CACHE_HOME names none.
+    """
+    root = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not root.is_absolute():  # the standard: a relative one does not count
+        try:
+            root = Path.home() / ".cache"
+        except RuntimeError:
+            raise UserError(
+                "This user has no home folder to keep a cache in: set XDG_CACHE_HOME to a folder."
+            ) from None
     return root / "inbetween" / name
+
+
+def cache_folder(given: Path | None, name: str) -> Path:
+    """The folder `given`, or `name` in the user's cache: see `cached`."""
+    return cached(name) if given is None else Path(given).expanduser()
 
 
 def shipped(*parts: str) -> Path:

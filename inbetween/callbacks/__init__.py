@@ -1,8 +1,9 @@
 """What happens around a method's steps: figures, pictures and files."""
 
+from inbetween.callbacks.checkpoints import WholeCheckpoints
 from inbetween.callbacks.data_wait import DataWait
 from inbetween.callbacks.frame_metrics import FrameMetrics
-from inbetween.callbacks.images import folder_for, write_frames, write_image, write_whole
+from inbetween.callbacks.images import folder_for, write_frames, write_image
 from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.learned_weights import LearnedWeights
 from inbetween.callbacks.pictures import is_dry, log_image, run_folder
@@ -29,11 +30,11 @@ __all__ = [
     "StepProgressBar",
     "WeightAverage",
     "WeightsWriter",
+    "WholeCheckpoints",
     "folder_for",
     "is_dry",
     "log_image",
     "run_folder",
     "write_frames",
     "write_image",
-    "write_whole",
 ]

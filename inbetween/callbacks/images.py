@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from torch import Tensor
+
+from inbetween.files import write_whole as write_whole
 
 
 def to_bytes(image: Tensor) -> np.ndarray:
@@ -28,23 +29,6 @@ def encode_png(image: Tensor) -> bytes:
     encoded = io.BytesIO()
     Image.fromarray(pixels.squeeze(-1) if len(image) == 1 else pixels).save(encoded, "PNG")
     return encoded.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears at once or not at all, and leave nothing behind when interrupted.
-
-    Args:
-        path: The file; its folder is made.
-        content: All of it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def write_image(path: Path, image: Tensor) -> None:

@@ -1,7 +1,6 @@
 """Training that makes a backbone leaves it in diffusers' folder format."""
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -10,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 
 from inbetween.callbacks.pictures import is_dry
 from inbetween.errors import UserError
+from inbetween.files import move_folder, partial_of
 
 
 @runtime_checkable
@@ -52,18 +52,20 @@ class PretrainedWriter(Callback):
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, SavesPretrained)
+        # all parts are written before the first takes its place
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".writing-") as temporary:
+        temporary = partial_of(self.folder / "parts")
+        temporary.mkdir()
+        try:
             made_as_usual = Path(temporary, ".mode")
             made_as_usual.touch()
             mode = made_as_usual.stat().st_mode
             made_as_usual.unlink()
-            pl_module.save_pretrained(Path(temporary))
-            for path in Path(temporary).rglob("*"):
+            pl_module.save_pretrained(temporary)
+            for path in temporary.rglob("*"):
                 if path.is_file():
                     path.chmod(mode)  # safetensors lets nobody else read what it writes
-            for part in sorted(Path(temporary).iterdir()):
-                target = self.folder / part.name
-                if target.exists():
-                    shutil.rmtree(target)
-                part.replace(target)
+            for part in sorted(temporary.iterdir()):
+                move_folder(part, self.folder / part.name)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -8,8 +8,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save
 
-from inbetween.callbacks.images import write_whole
 from inbetween.callbacks.pictures import run_folder
+from inbetween.files import partial_of, write_whole
 
 
 class WeightsWriter(Callback):
@@ -27,12 +27,15 @@ class WeightsWriter(Callback):
         folder: Path | None = trainer.strategy.broadcast(run_folder(trainer))
         if folder is None or trainer.interrupted or trainer.global_step == 0:
             return
-        whole = folder / ".weights.ckpt"
-        trainer.save_checkpoint(whole, weights_only=True)  # gathers what processes share out among them
-        if trainer.is_global_zero:
-            saved = torch.load(whole, weights_only=True, map_location="cpu")
-            weights = {name: value.contiguous() for name, value in saved["state_dict"].items()}
-            about = {"method": saved["method"], "hyper_parameters": json.dumps(saved["hyper_parameters"])}
-            # safetensors' own save_file leaves files that nobody else may read
-            write_whole(folder / "weights.safetensors", save(weights, metadata=about))
-            whole.unlink()
+        whole = trainer.strategy.broadcast(partial_of(folder / "weights.ckpt"))
+        try:
+            trainer.save_checkpoint(whole, weights_only=True)  # gathers what processes share out among them
+            if trainer.is_global_zero:
+                saved = torch.load(whole, weights_only=True, map_location="cpu")
+                weights = {name: value.contiguous() for name, value in saved["state_dict"].items()}
+                about = {"method": saved["method"], "hyper_parameters": json.dumps(saved["hyper_parameters"])}
+                # safetensors' own save_file leaves files that nobody else may read
+                write_whole(folder / "weights.safetensors", save(weights, metadata=about))
+        finally:
+            if trainer.is_global_zero:
+                whole.unlink(missing_ok=True)

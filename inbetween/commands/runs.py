@@ -112,10 +112,14 @@ def spare_working_folder(trainer: Trainer, callbacks: list[Callback]) -> None:
 
 
 def last_checkpoint(trainer: Trainer) -> str:
-    """The newest checkpoint that a run goes on from, else its best, else nothing; of any of its writers."""
+    """The newest checkpoint that a run goes on from, else its best, else nothing; of any of its writers.
+
+    One whose writing failed is none.
+    """
     writers = [writer for writer in trainer.checkpoint_callbacks if isinstance(writer, ModelCheckpoint)]
     paths = [writer.last_model_path for writer in writers] + [writer.best_model_path for writer in writers]
-    return next((path for path in paths if path), "")
+    written = (path for path in paths if path and ("://" in path or Path(path).is_file()))
+    return next(written, "")
 
 
 def results(trainer: Trainer) -> list[str]:

@@ -58,7 +58,8 @@ class WindowDataModule(L.LightningDataModule):
             0 does it in the training process. None takes half of the cores where a processor trains, and
             all but one where a GPU does, 16 at most.
         seed: Base of the order of windows, of their changes and of their noise.
-        cache_dir: Folder of the decoded-frame store.
+        cache_dir: Folder of the decoded-frame store; None takes `frames` in the user's cache, which is
+            `~/.cache/inbetween`, or as XDG_CACHE_HOME says.
 
     Raises:
         UserError: A value no window or batch can be made with.
@@ -81,7 +82,7 @@ class WindowDataModule(L.LightningDataModule):
         test_split: Split = "test",
         num_workers: int | None = None,
         seed: int = 0,
-        cache_dir: Path = Path("~/.cache/inbetween/frames"),
+        cache_dir: Path | None = None,
     ) -> None:
         super().__init__()
         self.source = source
@@ -94,7 +95,7 @@ class WindowDataModule(L.LightningDataModule):
             background=(background[0], background[1], background[2]),
             collapse_holds=collapse_holds,
             seed=seed,
-            cache_dir=Path(cache_dir),
+            cache_dir=cache_dir,
         )
         self.augment = augment
         self.batch_size = batch_size

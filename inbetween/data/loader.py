@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from inbetween.data.source import WindowDataset
+from inbetween.data.workers import WorkerWatch
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import Preparation, Window, WindowBatch
@@ -144,6 +145,7 @@ class WindowLoader:
         self.reader: DataLoader[Window] | None = None
         self.current: Iterator[WindowBatch] = iter(())
         self.waited = 0.0  # seconds that whoever asked has waited for batches, but for each pass's first
+        self.workers = WorkerWatch()
 
     def __len__(self) -> int:
         return self.batches
@@ -153,14 +155,15 @@ class WindowLoader:
         # where it stands. Lightning makes an iterator earlier than that, and sometimes one too many.
         self.order.batches = self.plan()
         self.reader = self.reader or self._start()
-        self.current = iter(self.reader)
-        # by way of the attribute, so that `close` drops the only reference
-        batch = next(self.current, None)
-        while batch is not None:
-            yield batch
-            begin = time.perf_counter()
+        with self.workers.explained():
+            self.current = self.workers.start(self.reader)
+            # by way of the attribute, so that `close` drops the only reference
             batch = next(self.current, None)
-            self.waited += time.perf_counter() - begin
+            while batch is not None:
+                yield batch
+                begin = time.perf_counter()
+                batch = next(self.current, None)
+                self.waited += time.perf_counter() - begin
 
     def close(self) -> None:
         """End the worker processes; a further pass starts new ones.

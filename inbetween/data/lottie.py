@@ -9,6 +9,7 @@ from inbetween.data import lottie_frames
 from inbetween.data.scenes import Scene
 from inbetween.data.unpacked import UnpackedScenes
 from inbetween.errors import UserError
+from inbetween.paths import cache_folder
 
 TIMEOUT = 300.0  # seconds for one file; some keep the renderer busy for ever
 
@@ -32,7 +33,8 @@ class LottieScenes(UnpackedScenes):
         exclude: Names of files to leave out, for example those that others measure on.
         side: Pixels of the longer side rendered at. Windows shrink frames, they never gain detail: give the
             window's longer side, divided by the share that a random crop keeps, or more.
-        cache_dir: Folder of the rendered frames; it may be deleted between runs.
+        cache_dir: Folder of the rendered frames, which may be deleted between runs; None takes `lottie` in
+            the user's cache, which is `~/.cache/inbetween`, or as XDG_CACHE_HOME says.
 
     Raises:
         UserError: A side out of range.
@@ -47,9 +49,9 @@ class LottieScenes(UnpackedScenes):
         root: Path,
         exclude: list[str] | None = None,
         side: int = 512,
-        cache_dir: Path = Path("~/.cache/inbetween/lottie"),
+        cache_dir: Path | None = None,
     ) -> None:
-        super().__init__(root, exclude, side, cache_dir)
+        super().__init__(root, exclude, side, cache_folder(cache_dir, "lottie"))
 
     def unpacker(self) -> str:
         """See `UnpackedScenes.unpacker`."""

@@ -59,7 +59,7 @@ class WindowSpec:
         background: RGB in [0, 255] under transparency and in padding.
         collapse_holds: Treat a drawing repeated over several frames as one drawing.
         seed: Base of every random choice.
-        cache_dir: Folder of the decoded-frame store.
+        cache_dir: Folder of the decoded-frame store; None takes `frames` in the user's cache.
         augment: Random changes; None for validation and test.
 
     Raises:
@@ -74,7 +74,7 @@ class WindowSpec:
     background: tuple[int, int, int] = (255, 255, 255)
     collapse_holds: bool = True
     seed: int = 0
-    cache_dir: Path = Path("~/.cache/inbetween/frames")
+    cache_dir: Path | None = None
     augment: Augment | None = None
 
     def __post_init__(self) -> None:

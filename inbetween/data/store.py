@@ -18,6 +18,8 @@ from inbetween.data.images import Fit, Pixels, image_size, read_image
 from inbetween.data.scenes import Scene
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
+from inbetween.files import whole_file, write_whole
+from inbetween.paths import cache_folder
 
 _VERSION = 1  # of the files written here
 
@@ -48,8 +50,17 @@ class StoredScene:
 
         The file is mapped anew each time, which costs a tenth of a millisecond: nothing is open that
         could not be sent to a worker process, and no number of scenes runs out of file handles.
+
+        Raises:
+            UserError: The file has been deleted or damaged since the store was opened.
         """
-        return cast(Pixels, np.load(self.file, mmap_mode="r")[list(numbers)])
+        try:
+            return cast(Pixels, np.lib.format.open_memmap(self.file, mode="r")[list(numbers)])
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"The frame store's {self.file} has been deleted or damaged meanwhile ({error}): run the same"
+                " command again, which decodes it anew."
+            ) from error
 
 
 class FrameStore:
@@ -58,8 +69,8 @@ class FrameStore:
     `<scene>.npy` holds the pictures, `<scene>.json` says which files they come from (name, bytes, time
     of change), what is held and where it is cut. A scene is decoded anew when a file changed, when
     something is missing, or when what is there cannot be read in full. Both files are moved into place
-    when complete, the index last; a lock keeps processes from doing the same work twice. The folder
-    may be deleted at any time between runs.
+    when complete, the index last; a lock, which a dead process does not hold, keeps processes from doing
+    the same work twice. The folder may be deleted at any time between runs.
 
     Args:
         spec: What windows are to look like.
@@ -69,7 +80,7 @@ class FrameStore:
         self.spec = spec
         self.keep = float(spec.augment.crop) if spec.augment else 1.0
         look = (_VERSION, shots.VERSION, *spec.size, spec.fit, *spec.background, self.keep)
-        self.folder = Path(spec.cache_dir).expanduser() / _digest(repr(look))
+        self.folder = cache_folder(spec.cache_dir, "frames") / _digest(repr(look))
 
     def open(self, scenes: list[Scene]) -> list[StoredScene]:
         """All scenes, in order, decoding those that are not there yet.
@@ -83,6 +94,8 @@ class FrameStore:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 with FileLock(self.folder / "lock"):
+                    for left in self.folder.glob("*.partial"):  # by a process that is dead: we hold the lock
+                        left.unlink()
                     self._build([scene for scene, there in zip(scenes, stored, strict=True) if there is None])
             except OSError as error:
                 raise UserError(
@@ -99,15 +112,20 @@ class FrameStore:
             index = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
             if index["frames"] != _state(scene):
                 return None
-            fit = Fit(tuple(index["source"]), self.spec.size, self.spec.fit, self.keep)
+            height, width = map(int, index["source"])
+            fit = Fit((height, width), self.spec.size, self.spec.fit, self.keep)
             # NumPy refuses to map a file that is shorter than its header says
-            pictures = np.load(file, mmap_mode="r")
+            pictures = np.lib.format.open_memmap(file, mode="r")
             if pictures.shape != (len(scene.frames), *fit.store, 3) or pictures.dtype != np.uint8:
+                return None
+            drawings, cuts = tuple(map(int, index["drawings"])), tuple(map(int, index["cuts"]))
+            places = range(len(scene.frames))
+            if len(drawings) != len(places) or not {*drawings, *cuts} <= {*places}:
                 return None
             # names of folder and file are digests of the fitting and of the scene's place
             ids = (_id(repr((self.folder.name, file.name, *state))) for state in index["frames"])
-            return StoredScene(scene, file, fit, tuple(index["drawings"]), tuple(index["cuts"]), tuple(ids))
-        except (OSError, EOFError, ValueError, KeyError, TypeError):
+            return StoredScene(scene, file, fit, drawings, cuts, tuple(ids))
+        except (OSError, EOFError, ValueError, KeyError, TypeError, ArithmeticError):
             return None
 
     def _build(self, scenes: list[Scene]) -> None:
@@ -133,23 +151,18 @@ class FrameStore:
             image = read_image(path, self.spec.background)
             return fit.picture(image), shots.thumbnail(image)
 
-        partial = file.with_suffix(f".{os.getpid()}.partial")
-        try:
-            pictures = np.lib.format.open_memmap(
-                partial, mode="w+", dtype=np.uint8, shape=(len(scene.frames), *fit.store, 3)
-            )
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(scene.frames), *fit.store, 3)}
+        # not mapped: where a disk is full a process that writes to mapped memory is killed
+        with whole_file(file) as pictures:
+            np.lib.format.write_array_header_1_0(pictures, header)
 
             def thumbnails() -> Iterator[Pixels]:
-                for number, (picture, thumbnail) in enumerate(pool.map(decode, scene.frames)):
-                    pictures[number] = picture
+                for picture, thumbnail in pool.map(decode, scene.frames):
+                    pictures.write(np.ascontiguousarray(picture).data)
                     count()
                     yield thumbnail
 
             drawings, cuts = shots.find_shots(thumbnails())
-            pictures.flush()
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
         index = {
             "folder": str(scene.frames[0].parent),
             "frames": state,
@@ -157,8 +170,7 @@ class FrameStore:
             "drawings": drawings,
             "cuts": cuts,
         }
-        partial.write_text(json.dumps(index), encoding="utf-8")
-        partial.replace(file.with_suffix(".json"))
+        write_whole(file.with_suffix(".json"), json.dumps(index).encode())
 
     def _file(self, scene: Scene) -> Path:
         return self.folder / f"{_digest(str(scene.frames[0].parent.resolve()))}.npy"

@@ -1,6 +1,7 @@
 """Scenes that are single files: each is unpacked once, into PNG files that are kept."""
 
 import hashlib
+import json
 import logging
 import os
 import shutil
@@ -25,17 +26,20 @@ from inbetween.data.scenes import (
 )
 from inbetween.data.source import LARGEST_SIDE
 from inbetween.errors import UserError
+from inbetween.files import whole_folder
 from inbetween.types import Split
 
 log = logging.getLogger(__name__)
 
 _FAILED = "failed.txt"  # says why a file has no frames
+_WHOLE = "whole.json"  # what else a folder holds, name by name with its bytes
 
 
 class UnpackedScenes(SceneSource):
     """Files in a folder, nested as you like, each unpacked once to PNG files that are kept in `cache_dir`.
 
-    Files that cannot be unpacked are left out with a warning, and remembered. Where `train`, `val` or
+    Files that cannot be unpacked are left out with a warning, and remembered; what was damaged or deleted in
+    the cache is unpacked anew. Where `train`, `val` or
     `test` lie right below the root, and no file beside them, they are the splits; else animations are
     dealt out by a hash of their name, about 80 : 10 : 10. Without a test split, `test` means val.
 
@@ -126,7 +130,7 @@ class UnpackedScenes(SceneSource):
 
     def _unpacked(self, files: list[Path]) -> dict[Path, tuple[Path, ...]]:
         """The frames of every file that can be unpacked."""
-        cache = self.cache_dir.expanduser()
+        cache = self.cache_dir
         look = f"{self.unpacker()} {self.side} ".encode()
         try:
             places = {file: cache / _digest(look + self.identity(file)) for file in files}
@@ -136,11 +140,13 @@ class UnpackedScenes(SceneSource):
                 " exclude."
             ) from None
         try:
-            if not all(place.is_dir() for place in places.values()):
+            if not all(_is_whole(place) for place in places.values()):
                 cache.mkdir(parents=True, exist_ok=True)
                 with FileLock(cache / "lock"), ThreadPoolExecutor(os.cpu_count()) as pool:
+                    for left in cache.glob("*.partial"):  # by a process that is dead: we hold the lock
+                        shutil.rmtree(left, ignore_errors=True)
                     # files of one identity share a place; another process may have filled it meanwhile
-                    waiting = {place: file for file, place in places.items() if not place.is_dir()}
+                    waiting = {place: file for file, place in places.items() if not _is_whole(place)}
                     jobs = pool.map(self._fill, waiting.values(), waiting)
                     for _ in tqdm(jobs, f"{self.verb[0]} {self.noun}s", len(waiting), unit="file", delay=1):
                         pass
@@ -164,18 +170,26 @@ class UnpackedScenes(SceneSource):
 
     def _fill(self, file: Path, place: Path) -> None:
         """Fill the folder `place` with the frames of a file, or with a note of why there are none."""
-        partial = place.with_suffix(f".{os.getpid()}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        try:
+        with whole_folder(place) as partial:
             failure = self.unpack(file, partial)
             if failure:
                 shutil.rmtree(partial)
                 partial.mkdir()
                 (partial / _FAILED).write_text(failure, "utf-8")
-            partial.replace(place)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            (partial / _WHOLE).write_text(json.dumps(_sizes(partial)), "utf-8")
+
+
+def _is_whole(place: Path) -> bool:
+    """Whether a folder holds all that was unpacked into it, as far as names and sizes tell."""
+    try:
+        known: object = json.loads((place / _WHOLE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return known == _sizes(place)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.name != _WHOLE}
 
 
 def _digest(content: bytes) -> str:

@@ -6,7 +6,7 @@ import cv2
 
 from inbetween.data.scenes import Scene
 from inbetween.data.unpacked import UnpackedScenes
-from inbetween.errors import UserError
+from inbetween.paths import cache_folder
 
 _VERSION = 1  # of the frames written here
 
@@ -28,7 +28,8 @@ class VideoScenes(UnpackedScenes):
         exclude: Names of files to leave out, for example those that others measure on.
         side: Pixels of the longer side that frames are kept at; smaller videos keep their size. Give the
             window's longer side, divided by the share that a random crop keeps, or more.
-        cache_dir: Folder of the decoded frames; it may be deleted between runs.
+        cache_dir: Folder of the decoded frames, which may be deleted between runs; None takes `video` in the
+            user's cache, which is `~/.cache/inbetween`, or as XDG_CACHE_HOME says.
 
     Raises:
         UserError: A side out of range.
@@ -43,9 +44,9 @@ class VideoScenes(UnpackedScenes):
         root: Path,
         exclude: list[str] | None = None,
         side: int = 512,
-        cache_dir: Path = Path("~/.cache/inbetween/video"),
+        cache_dir: Path | None = None,
     ) -> None:
-        super().__init__(root, exclude, side, cache_dir)
+        super().__init__(root, exclude, side, cache_folder(cache_dir, "video"))
 
     def unpacker(self) -> str:
         """See `UnpackedScenes.unpacker`."""
@@ -71,8 +72,8 @@ class VideoScenes(UnpackedScenes):
                 if scale < 1:
                     size = [max(round(side * scale), 1) for side in picture.shape[1::-1]]
                     picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-                if not cv2.imwrite(str(folder / f"{number:06d}.png"), picture):
-                    raise UserError(f"A frame of {file} cannot be written to {folder.parent}: make room.")
+                # cv2.imwrite may not notice that the disk is full
+                (folder / f"{number:06d}.png").write_bytes(cv2.imencode(".png", picture)[1].data)
         finally:
             video.release()
         return None if number else "no frames"

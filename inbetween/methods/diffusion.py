@@ -23,6 +23,7 @@ from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
 from inbetween.modules.noising import NoisedSample, Noising, TrainFrom
 from inbetween.modules.perceptual import decoded_crops
 from inbetween.modules.sampling import Sampling, denoise_from, frame_streams
+from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
 
 STARTS = ("slerp", "flow")  # of paths; `truth` has none
@@ -71,8 +72,9 @@ class DiffusionMethod(PerceptualMethod):
         perceptual_weight: Weight of LPIPS on VGG16 of a part of the clean picture that each prediction
             stands for, decoded, to the true one. Squares alone teach to fade what is uncertain.
         latent_cache: Folder that keeps, from epoch to epoch, what frozen parts of the backbone make of
-            training frames; None computes it anew each time. Of no use to frames that do not come back:
-            synthetic cels, and drawings that augmentation changes.
+            training frames; true takes `latents` in the user's cache, which is `~/.cache/inbetween`, or as
+            XDG_CACHE_HOME says; None computes it anew each time. Of no use to frames that do not come
+            back: synthetic cels, and drawings that augmentation changes.
         **options: See `PerceptualMethod`.
 
     Raises:
@@ -94,7 +96,7 @@ class DiffusionMethod(PerceptualMethod):
         structure_dropout: float = 0.1,
         sampling: Sampling = Sampling(),  # noqa: B008  frozen
         perceptual_weight: float = 0.0,
-        latent_cache: Path | None = None,
+        latent_cache: bool | Path | None = None,
         **options: Any,  # noqa: ANN401 - the base's, which jsonargparse and mypy find there
     ) -> None:
         super().__init__(perceptual_weight=perceptual_weight, **options)
@@ -143,7 +145,9 @@ class DiffusionMethod(PerceptualMethod):
         self.structure, self.structure_dropout = structure, structure_dropout
         self.sampling = sampling
         self._blend = load_blend(sampling.flow)
-        self.latent_cache = latent_cache
+        self.latent_cache: Path | None = None
+        if latent_cache:
+            self.latent_cache = cache_folder(None if latent_cache is True else latent_cache, "latents")
         self._caches: dict[str, LatentCache] = {}
 
     def prepare_fit(self) -> None:

@@ -1,11 +1,9 @@
 """AlexNet's weights for LPIPS: where they may lie on this machine, and the network made of them."""
 
-import pickle
 import warnings
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchmetrics.utilities import rank_zero_warn
@@ -61,7 +59,7 @@ def read_backbone(path: Path) -> dict[str, Tensor]:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # of a damaged file: whatever its bytes make torch do
         raise UserError(f"{path} is not a readable weights file; delete it or give another one.") from error
     wrong = [
         name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
+
+from inbetween.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class LatentCache:
     """
 
     def __init__(self, folder: Path, network: nn.Module, purpose: str) -> None:
-        self.root, self.purpose = Path(folder).expanduser(), purpose
+        self.root, self.purpose = Path(folder), purpose
         # not a submodule: it belongs to the backbone
         self._network = [network]
         self._fingerprint = ""
@@ -89,9 +90,7 @@ class LatentCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             if shutil.disk_usage(path.parent).free < RESERVE:
                 return
-            partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-            partial.write_bytes(save({"value": value}))
-            partial.replace(path)
+            write_whole(path, save({"value": value}))
         except (OSError, SafetensorError) as error:  # training does not need the cache
             log.warning("The latent cache %s cannot be written (%s).", path.parent, error)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from inbetween.errors import UserError
 from inbetween.paths import shipped
@@ -45,7 +45,7 @@ def load_autoencoder(vae: str) -> AutoencoderKL | AutoencoderTiny:
     folder = shipped("checkpoints", SMALL, "vae") if vae == SMALL else Path(vae)
     try:
         loaded: AutoencoderKL | AutoencoderTiny = AutoModel.from_pretrained(str(folder))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise UserError(
             f"The autoencoder cannot be loaded from {folder}: train one with"
             " `fit --config backbone/train_autoencoder.yaml`."
@@ -81,7 +81,7 @@ def load_part(
     disable_progress_bar()  # of reading files, which takes seconds; downloads have one of their own
     try:
         return from_pretrained(pretrained, subfolder=name, revision=revision, variant=variant, **overrides)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         if Path(pretrained).is_dir():
             files = f"weights of variant {variant}" if variant else "weights"
             raise UserError(

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from inbetween.callbacks.images import encode_png, write_image, write_whole
+from inbetween.callbacks.images import encode_png, write_image
+from inbetween.files import write_whole
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "LA"), (3, "RGB"), (4, "RGBA")])

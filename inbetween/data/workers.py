@@ -1,0 +1,73 @@
+"""Data workers that fail: said in one sentence, and between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from inbetween.errors import UserError
+
+_FEWER = "give fewer data.num_workers, or a smaller data.batch_size"
+_SHARED = (
+    "The data workers have too little shared memory (/dev/shm) to hand over batches: make more of it, such as"
+    f" with `docker run --shm-size`, or {_FEWER}."
+)
+
+
+class WorkerWatch:
+    """Starts the worker processes of a `DataLoader`, and knows what became of them."""
+
+    def __init__(self) -> None:
+        self._workers: list[BaseProcess] = []
+
+    def start(self, reader: DataLoader[Any]) -> Iterator[Any]:
+        """Begin a pass over a reader.
+
+        torch raises in the main thread at the moment a worker dies, which may be between two weights of an
+        optimiser step, and `save_on_exception` would keep that. Without its signal handler it finds out when
+        the next batch is due, five seconds later at most.
+        """
+        before = active_children()
+        iterator = iter(reader)
+        started = [child for child in active_children() if child not in before]
+        if started and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._workers += started
+        return iterator
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say in one sentence why there is no next batch.
+
+        Raises:
+            UserError: A worker died or found a mistake.
+        """
+        try:
+            yield
+        except UserError as error:
+            # torch lays the worker's traceback around the sentence
+            if str(error).startswith("Caught UserError"):
+                # whose frames would keep the workers, so that ending them waits for nothing
+                error.with_traceback(None)
+                raise UserError(str(error).rstrip().splitlines()[-1].partition(": ")[2]) from None
+            raise
+        except RuntimeError as error:
+            died = [worker.exitcode for worker in self._workers if worker.exitcode]
+            if -signal.SIGBUS in died or "shared memory" in str(error):
+                raise UserError(_SHARED) from error
+            if not died:
+                raise
+            if -signal.SIGKILL in died:
+                raise UserError(
+                    f"A data worker was killed, as systems do when memory runs out: {_FEWER}."
+                ) from error
+            raise UserError(
+                f"A data worker died (exit code {died[0]}): give data.num_workers 0 to see why."
+            ) from error

@@ -1,0 +1,146 @@
+"""Files that are there whole or not at all, and what a killed process leaves of them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from inbetween.errors import causes
+
+_HOST = re.sub(r"[^\w-]", "_", platform.node())
+_LEFTOVER = re.compile(rf"\.(.+)\.{_HOST}-(\d+)\.(partial|replaced)")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# what libraries that write by other means than Python's say
+_SAYS_FULL = re.compile(rf"os error ({'|'.join(map(str, sorted(_FULL)))})\b|No space left|quota exceeded")
+
+
+def partial_of(path: Path) -> Path:
+    """Where this process writes what is moved to `path` once it is complete: beside it, hidden.
+
+    What processes that are dead left beside it goes; looked for once in each folder.
+    """
+    remove_leftovers(path.parent, os.getpid())
+    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.partial")
+
+
+@cache
+def remove_leftovers(folder: Path, process: int) -> None:
+    """Remove the partial files and folders of dead processes of this machine, once.
+
+    Args:
+        folder: Where to look; not below it.
+        process: The one that asks.
+    """
+    if os.name != "posix" or not folder.is_dir():  # elsewhere signal 0 is not a mere question
+        return
+    for path in folder.iterdir():
+        found = _LEFTOVER.fullmatch(path.name)
+        if found and int(found[2]) != process and not _lives(int(found[2])):
+            if found[3] == "replaced" and not path.with_name(found[1]).exists():
+                path.replace(path.with_name(found[1]))  # it was not replaced after all
+            elif path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that takes the place of `path` at the end, or leaves nothing behind.
+
+    Its content is on disk before it does: a network's disk that is full may not say so earlier.
+
+    Args:
+        path: The file; its folder is made.
+
+    Raises:
+        OSError: It cannot be written; `filename` is set.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_of(path)
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            error.filename = str(path)  # which a failed write does not know
+        raise
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write a file that appears at once or not at all, and leave nothing behind when interrupted.
+
+    Args:
+        path: The file; its folder is made.
+        content: All of it.
+
+    Raises:
+        OSError: It cannot be written; `filename` is set.
+    """
+    with whole_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to fill, which takes the place of `path` at the end, or leaves nothing behind.
+
+    Args:
+        path: The folder; the one above it is made. What was there before goes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_of(path)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        move_folder(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def move_folder(folder: Path, path: Path) -> None:
+    """Let a folder take the place of another one, which goes."""
+    # aside first: a folder that is being deleted is neither whole nor gone
+    aside = partial_of(path).with_suffix(".replaced")
+    if path.exists():
+        path.replace(aside)
+    folder.replace(path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def full_disk(error: BaseException, unnamed: str = "A file") -> str | None:
+    """What could not be written, and why, where a full disk is behind an error; else None.
+
+    Args:
+        error: Any.
+        unnamed: What to call a file that the error does not name.
+    """
+    for cause in causes(error):
+        if isinstance(cause, OSError) and cause.errno in _FULL:
+            return f"{cause.filename or unnamed} cannot be written ({cause.strerror})"
+        if _SAYS_FULL.search(str(cause)):
+            return f"{unnamed} cannot be written (No space left on device)"
+    return None
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
