@@ -137,10 +137,11 @@ def test_the_checkpoint_that_is_named_is_that_of_any_writer(tmp_path: Path) -> N
     best, last = ModelCheckpoint(tmp_path, monitor="val/loss"), ModelCheckpoint(tmp_path, save_last=True)
     trainer = L.Trainer(logger=False, callbacks=[best, last], accelerator="cpu")
     assert results(trainer) == ["checkpoint: none written"]
-    best.best_model_path = "best.ckpt"
-    assert results(trainer) == ["checkpoint: best.ckpt"]
-    last.last_model_path = "last.ckpt"
-    assert results(trainer) == ["checkpoint: last.ckpt"]
+    for writer, kind in ((best, "best"), (last, "last")):
+        path = tmp_path / f"{kind}.ckpt"
+        path.touch()
+        setattr(writer, f"{kind}_model_path", str(path))
+        assert results(trainer) == [f"checkpoint: {path}"]
 
 
 def test_a_warning_is_a_sentence_without_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
