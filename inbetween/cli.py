@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import Namespace
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelSummary, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -17,20 +16,21 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from inbetween.callbacks import (
     DataWait,
+    FrameMetrics,
     Interruption,
+    LearnedWeights,
     ParameterSummary,
     PredictionWriter,
+    PretrainedWriter,
     Resumption,
     SamePrecision,
     StepProgressBar,
+    WeightAverage,
     WholeCheckpoints,
     is_dry,
     run_folder,
 )
-from inbetween.commands.benchmark import benchmark
-from inbetween.commands.compare import compare
-from inbetween.commands.interpolate import interpolate
-from inbetween.commands.lpips_weights import fetch_lpips
+from inbetween.checks import check_folders, check_numbers, check_optimizer, refused_keys
 from inbetween.commands.methods import load_weights, read_checkpoint, read_yaml
 from inbetween.commands.runs import (
     check_batches,
@@ -43,34 +43,20 @@ from inbetween.commands.runs import (
 )
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
-from inbetween.messages import mistake_behind, one_sentence, quiet, silent_about_full_disks
+from inbetween.files import write_whole
+from inbetween.functions import run_function
+from inbetween.messages import quiet, silent_about_full_disks
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
 from inbetween.methods.diffusion import DiffusionMethod
+from inbetween.mistakes import REFUSALS, mistake_behind, not_made
 from inbetween.modules.precision import REPLACED, fastest
 from inbetween.paths import find_config
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 FROZEN_DTYPE = "model.init_args.backbone.init_args.frozen_dtype"
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "interpolate": interpolate,
-    "compare": compare,
-    "benchmark": benchmark,
-    "fetch-lpips": fetch_lpips,
-}
-# What is a list in YAML and words one after the other on the command line.
-LISTS: dict[str, dict[str, tuple[type, str]]] = {
-    "compare": {"methods": (str, "YAML files, each as FILE or FILE=CHECKPOINT.")},
-    "benchmark": {
-        "methods": (str, "YAML files to measure, each as FILE or FILE=CHECKPOINT."),
-        "sizes": (str, "What is drawn: HEIGHTxWIDTH:N is one window with N in-betweens."),
-    },
-    "interpolate": {
-        "keyframes": (str, "Pictures in order, or a folder of them (in natural order)."),
-        "t": (float, "A chart of your own: where each drawing lies, rising numbers between 0 and 1."),
-        "spacing_map": (str, "Grey pictures, one per drawing, or a folder: how far each region has gone."),
-    },
-}
+# What finds mistakes when it is set up, and may be set up twice.
+LOOKS_FIRST = (LearnedWeights, PredictionWriter, PretrainedWriter, WeightAverage)
 
 
 class RunConfig(SaveConfigCallback):
@@ -80,8 +66,9 @@ class RunConfig(SaveConfigCallback):
         """Write the file, from the main process; called before each stage."""
         folder = run_folder(trainer)
         if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.parser.save(self.config, folder / self.config_filename, skip_unset=False, overwrite=True)
+            write_whole(
+                folder / self.config_filename, self.parser.dump(self.config, skip_unset=False).encode()
+            )
 
 
 class InbetweenCLI(LightningCLI):
@@ -97,7 +84,7 @@ class InbetweenCLI(LightningCLI):
     """
 
     def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
-        self.weights: dict[str, Any] | None = None
+        self.weights: tuple[str, dict[str, Any]] | None = None  # of a checkpoint, and its name
         # what `fit` goes on from: a checkpoint, Lightning's counts in it, and for how many seconds it trained
         self.checkpoint: str | None = None
         self.counts: dict[str, Any] = {}
@@ -119,33 +106,48 @@ class InbetweenCLI(LightningCLI):
             # where a checkpoint of the failed run fails too, Lightning forgets the data module
             self.datamodule.teardown("exception")
             folder = run_folder(self.trainer) or self.trainer.default_root_dir
-            mistake, checkpoint = mistake_behind(error, f"A file in {folder}"), last_checkpoint(self.trainer)
+            mistake = mistake_behind(error, self.config.subcommand, f"A file in {folder}")
+            checkpoint = last_checkpoint(self.trainer)
             if mistake is None:
                 raise
             on = f" Add --ckpt_path {checkpoint} to go on where it stopped." if checkpoint else ""
             raise UserError(f"{mistake}{on}") from error
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse, then compare the checkpoint's method with the config's."""
+        """Parse, then look at numbers, and compare the checkpoint's method with the config's."""
         super().parse_arguments(parser, args)
         given = self.config[self.config.subcommand]
+        if not isinstance(given.trainer, Namespace):
+            raise UserError(f"trainer is {given.trainer}: give its keys, such as trainer.max_steps.")
+        check_numbers(given.trainer.as_dict(), given.seed_everything)
         checkpoint = given.get("ckpt_path")
         if checkpoint in {"best", "last"}:
             raise UserError(
                 f"ckpt_path is {checkpoint}, which no other run knows: give a file, such as"
                 " logs/exp1/version_0/checkpoints/last.ckpt."
             )
-        if checkpoint and checkpoint not in {"hpc", "registry"}:
+        if checkpoint and checkpoint != "hpc":  # which is what a cluster's scheduler left
             saved = read_checkpoint(Path(checkpoint), given.model.class_path)
+            self.weights = checkpoint, saved["state_dict"]
             if checkpoint.endswith(".safetensors"):
-                # weights alone: to be drawn with, or to begin another training from
-                self.weights, given.ckpt_path = saved["state_dict"], None
+                given.ckpt_path = None  # weights alone: to be drawn with, or to begin another training from
             elif self.config.subcommand == "fit":
-                if "optimizer_states" not in saved:
+                if not {"optimizer_states", "loops", "callbacks"} <= saved.keys():
                     raise UserError(f"{checkpoint} holds weights alone, to draw with: go on from last.ckpt.")
                 self.checkpoint, self.counts = checkpoint, saved["loops"]["fit_loop"]
                 timer = saved["callbacks"].get("Timer", {"time_elapsed": {"train": 0.0}})  # of max_time
                 self.trained = timer["time_elapsed"]["train"]
+
+    def instantiate_classes(self) -> None:
+        """Build what the keys say.
+
+        Raises:
+            UserError: A library refuses them.
+        """
+        try:
+            super().instantiate_classes()
+        except REFUSALS as error:
+            raise mistake_behind(error, self.config.subcommand) or not_made(error, "This run") from error
 
     def instantiate_trainer(self, **options: Any) -> Trainer:  # noqa: ANN401 - LightningCLI's
         """Build the trainer, in the precision that is fastest here: see `fastest`.
@@ -171,7 +173,16 @@ class InbetweenCLI(LightningCLI):
         for kind, (enabled, ours) in screen.items():
             if enabled is not False and not asked.barebones and not _has(callbacks, kind):
                 callbacks.append(ours())
-        trainer = super().instantiate_trainer(precision=precision, callbacks=callbacks, **options)
+
+        def build(**others: Any) -> Trainer:  # noqa: ANN401 - Lightning's
+            # LightningCLI adds callbacks to the list that it gets
+            ours = {"precision": precision, "callbacks": [*callbacks]}
+            return super(InbetweenCLI, self).instantiate_trainer(**ours | options | others)
+
+        try:
+            trainer = build()
+        except REFUSALS as error:
+            raise refused_keys(build, asked.as_dict(), error) from error
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # and not one that the user gave
             trainer.strategy.checkpoint_io = WholeCheckpoints()
         return trainer
@@ -184,6 +195,7 @@ class InbetweenCLI(LightningCLI):
         assert isinstance(self.model, TrainableMethod)  # others have no parameters
         if self.model.schedule == "cosine" and self.trainer.max_steps < 0 and self.trainer.max_epochs == -1:
             raise no_end()
+        check_optimizer(self.model)
         check_steps(self.trainer, self.checkpoint, self.counts)
         check_time(self._callbacks, self.checkpoint, self.trained)
         self.model.prepare_fit()
@@ -226,9 +238,18 @@ class InbetweenCLI(LightningCLI):
         return callbacks
 
     def _prepare(self, stage: str) -> None:
-        """Read the windows, and the weights of a checkpoint that holds nothing else."""
+        """Load a checkpoint's weights, which Lightning does again, and read the windows."""
         if self.weights is not None:
-            load_weights(self.model, self.weights, "the checkpoint")
+            name, weights = self.weights
+            load_weights(self.model, weights, name)
+            self.weights = None
+        if self.trainer.is_global_zero:
+            check_folders(self.trainer)
+        for callback in self._callbacks:  # Lightning sets them up when loggers have made their folders
+            if isinstance(callback, LOOKS_FIRST) or (
+                self.trainer.world_size == 1 and isinstance(callback, FrameMetrics)
+            ):
+                callback.setup(self.trainer, self.model, stage)
         self.datamodule.trainer = self.trainer  # knows the number of processes
         self.datamodule.setup(stage)
         if self.replaced:
@@ -281,9 +302,7 @@ def run(command: str, args: list[str]) -> None:
         else:
             run_function(command, args)
     except Exception as error:
-        mistake = mistake_behind(error)
-        if mistake is None and isinstance(error, ArgumentError):
-            mistake = UserError(one_sentence(error))
+        mistake = mistake_behind(error, command)
         if mistake is None:
             raise
         raise mistake from None
@@ -292,9 +311,11 @@ def run(command: str, args: list[str]) -> None:
 
 
 def run_trainer(command: str, args: list[str]) -> None:
-    """Hand `command` to LightningCLI."""
+    """Hand `command` to LightningCLI, which takes three times as long to know all of them."""
+    known = InbetweenCLI.subcommands()[command]
+    only = type("InbetweenCLI", (InbetweenCLI,), {"subcommands": staticmethod(lambda: {command: known})})
     options: dict[str, Any] = {"exit_on_error": False}
-    InbetweenCLI(
+    only(
         [command, *args],
         subclass_mode_model=True,
         seed_everything_default=0,
@@ -302,28 +323,8 @@ def run_trainer(command: str, args: list[str]) -> None:
         save_config_callback=RunConfig,
         save_config_kwargs={"save_to_log_dir": False},
         trainer_defaults={"callbacks": [Interruption(), SamePrecision(), DataWait(), Resumption()]},
-        parser_kwargs={"prog": "inbetween", **options, **dict.fromkeys(TRAINER_COMMANDS, options)},
+        parser_kwargs={"prog": "inbetween", **options, command: options},
     )
     # Lightning does so for GPUs alone; threads that gloo leaves behind may abort the interpreter's exit
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-
-
-def run_function(command: str, args: list[str]) -> None:
-    """Call the function behind one of the project's own commands with what its keys say."""
-    function = FUNCTIONS[command]
-    parser = ArgumentParser(prog=f"inbetween {command}", exit_on_error=False)
-    if function is benchmark:  # measures what other commands run, from the same files
-        parser.add_argument(
-            "-c", "--config", action="append", default=[], help="YAML file of an experiment; several add up."
-        )
-    else:
-        parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
-    lists = LISTS.get(command, {})
-    for name, (kind, text) in lists.items():
-        parser.add_argument(f"--{name}", nargs="*", type=kind, default=[], help=text)
-    parser.add_function_arguments(function, skip={"config", *lists})
-    given = parser.instantiate(parser.parse_args(args))
-    if function is not benchmark:
-        given.pop("config")
-    function(**given.as_dict())

@@ -24,3 +24,18 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def user_error_behind(error: BaseException) -> UserError | None:
     """The `UserError` that `error` is or was raised from; libraries wrap it in exceptions of their own."""
     return next((cause for cause in causes(error) if isinstance(cause, UserError)), None)
+
+
+def look_at_least(least: float, **numbers: float | None) -> None:
+    """Look at arguments that a class takes.
+
+    Args:
+        least: What each of them is at least.
+        **numbers: By name; None is not looked at.
+
+    Raises:
+        UserError: One is smaller, or not a number.
+    """
+    for name, number in numbers.items():
+        if number is not None and not number >= least:
+            raise UserError(f"{name} is {number}: give {least} or more.")

@@ -7,13 +7,14 @@ import os
 import platform
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from inbetween.errors import causes
+from inbetween.errors import UserError, causes
 
 _HOST = re.sub(r"[^\w-]", "_", platform.node())
 _LEFTOVER = re.compile(rf"\.(.+)\.{_HOST}-(\d+)\.(partial|replaced)")
@@ -119,6 +120,27 @@ def move_folder(folder: Path, path: Path) -> None:
         path.replace(aside)
     folder.replace(path)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_folder(folder: Path, key: str) -> None:
+    """See whether a folder can be written, or made; nothing is left there.
+
+    Args:
+        folder: The folder.
+        key: What gives another one.
+
+    Raises:
+        UserError: It cannot.
+    """
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}): make it a folder that can, or give another one"
+            f" with {key}."
+        ) from error
 
 
 def full_disk(error: BaseException, unnamed: str = "A file") -> str | None:

@@ -1,61 +1,13 @@
-"""What the libraries below the command line say, and what is said instead."""
+"""What the libraries below the command line say that nobody needs to hear."""
 
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import warnings
 from collections.abc import Callable
 
-from jsonargparse import ArgumentError
-
-from inbetween.errors import UserError, user_error_behind
 from inbetween.files import full_disk
-
-# What jsonargparse says, and what is said instead.
-REWORDED = (
-    (r"[Uu]nrecognized arguments: (--\S+).*", r"There is no key \1"),
-    (r"[Uu]nrecognized arguments: (.*)", r"\1 is no key and belongs to none"),
-    (r"Subcommand '\w+' does not accept option '(.+?)'", r"There is no key \1"),
-    (r".*?Problem with given class_path '(.+?)': Option '(.+?)' is not accepted.*", r"\1 has no key \2"),
-    (
-        r".*?Problem with given class_path '(\S+)\.(\w+)': module '\1' has no attribute.*",
-        r"There is no class \2 in \1",
-    ),
-    (
-        r".*?Problem with given class_path '(.+?)': No module named '(.+?)'.*",
-        r"There is no class \1: no module \2",
-    ),
-    (r".*?Problem with given class_path '(.+?)': (.+?)( - .*|$)", r"\1 cannot be made: \2"),
-    (r".*?Import path (\S+) does not correspond to a subclass of (\w+).*", r"\1 is no \2"),
-    (
-        r"Parser key \"(.+?)\"(?: element \d+)?: Expected a (?:<class '(\w+)'>|typing\.(.+?)|(.+?))\."
-        r" Got value: (.*)",
-        r"\1 is \5, expected \2\3\4",
-    ),
-    (
-        r"Parser key \"(.+?)\": Does not validate against any of the Union subtypes"
-        r" Subtypes: \[(?:<class '(\w+)'>|typing\.(.+?)), <class 'NoneType'>\] .*Given value: (.*)",
-        r"\1 is \4, expected \2\3",
-    ),
-    (
-        r"the following arguments are required: (.+)",
-        r"Required keys are missing: \1; give an experiment such as --config exp1.yaml",
-    ),
-)
-
-
-def one_sentence(error: ArgumentError) -> str:
-    """The message of jsonargparse in one line of plain words, without the types it tried in vain."""
-    text = " ".join(str(error).split()).rstrip(".")
-    text = re.sub(r"\b(fit|validate|test|predict)\.(?=data|model)", "", text)
-    for pattern, words in REWORDED:
-        found = re.fullmatch(pattern, text)
-        if found:
-            text = found.expand(words)
-            break
-    return f"{text}; `--help` lists the keys."
 
 
 def plain_warning(
@@ -90,14 +42,6 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*`max_epochs` was not set")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
         logging.getLogger(name).addFilter(is_news)
-
-
-def mistake_behind(error: Exception, unnamed: str = "A file") -> UserError | None:
-    """What an error has to tell the user: a mistake that was found, or a full disk; see `full_disk`."""
-    full = full_disk(error, unnamed)
-    return user_error_behind(error) or (
-        UserError(f"{full}: make room, then give the same command again.") if full else None
-    )
 
 
 def silent_about_full_disks(

@@ -8,8 +8,11 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import MetricCollection
 
+from inbetween.errors import UserError
 from inbetween.metrics import frame_metrics, load_lpips, window_scores
 from inbetween.types import StepOutput, WindowBatch
+
+OF_LPIPS = ("lpips", "coherence", "coherence_gap")  # measured where LPIPS has its weights
 
 
 class FrameMetrics(L.Callback):
@@ -33,7 +36,7 @@ class FrameMetrics(L.Callback):
         """Build the metrics.
 
         Raises:
-            UserError: `lpips_backbone` cannot be used.
+            UserError: `lpips_backbone` cannot be used, or a callback's `monitor` is a metric without it.
         """
         if self.metrics is not None or stage == "predict":
             return
@@ -44,6 +47,16 @@ class FrameMetrics(L.Callback):
             rank_zero_warn("LPIPS is left out: another machine of this run has not got AlexNet's weights.")
             network = None
         self.metrics = frame_metrics(network)
+        if stage == "fit":
+            self._look_at_monitors(trainer)
+
+    def on_sanity_check_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Look whether all that is watched is measured, before training.
+
+        Raises:
+            UserError: A callback's `monitor` is a metric of validation that is not there.
+        """
+        self._look_at_monitors(trainer, [name for name in trainer.callback_metrics if name[:4] == "val/"])
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forget what an interrupted epoch left."""
@@ -91,6 +104,22 @@ class FrameMetrics(L.Callback):
         """Scores and window indices of the last epoch; see `window_scores`."""
         assert self.metrics is not None
         return window_scores(self.metrics)
+
+    def _look_at_monitors(self, trainer: L.Trainer, logged: list[str] | None = None) -> None:
+        """Look for what callbacks watch among the metrics and what a method has `logged`, once it has."""
+        assert self.metrics is not None
+        known = {f"val/{name}" for name in (*self.metrics, "windows")}.union(logged or [])
+        of_lpips = {f"val/{name}" for name in OF_LPIPS}
+        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # not declared there
+        for callback in callbacks:
+            name = str(getattr(callback, "monitor", None))
+            if not name.startswith("val/") or name in known or (logged is None and name not in of_lpips):
+                continue
+            way = "get LPIPS' weights with fetch-lpips, or " if name in of_lpips else ""
+            raise UserError(
+                f"{type(callback).__name__} watches {name}, which is not measured: {way}give a monitor among"
+                f" {', '.join(sorted(known))}{', or a loss' if logged is None else ''}."
+            )
 
     def _start(self, pl_module: L.LightningModule) -> None:
         assert self.metrics is not None

@@ -9,6 +9,7 @@ import torch
 from inbetween.callbacks.images import folder_for, write_frames
 from inbetween.callbacks.pictures import is_dry, run_folder
 from inbetween.errors import UserError
+from inbetween.files import check_folder
 from inbetween.types import WindowBatch
 
 
@@ -43,6 +44,8 @@ class PredictionWriter(L.Callback):
             return
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder} is a file; give a folder to write predictions to.")
+        if trainer.is_global_zero:
+            check_folder(self.folder, "PredictionWriter's directory")
         if not self.overwrite and self.folder.is_dir() and any(self.folder.iterdir()):
             raise UserError(
                 f"The folder {self.folder} is not empty; give another one or set overwrite to true."

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from inbetween.callbacks.pictures import log_image
+from inbetween.errors import look_at_least
 from inbetween.functional.grid import error_map, picture_grid, stacked
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import StepOutput, WindowBatch
@@ -63,6 +64,9 @@ class SampleGrid(L.Callback):
     """
 
     def __init__(self, windows: list[int] | int = 4, every_n_epochs: int = 1) -> None:
+        look_at_least(1, every_n_epochs=every_n_epochs)
+        if isinstance(windows, int):
+            look_at_least(0, windows=windows)
         self.windows = windows
         self.every_n_epochs = every_n_epochs
         self._samples: dict[int, _Sample] = {}

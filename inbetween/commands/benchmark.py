@@ -18,7 +18,9 @@ from inbetween.commands.measuring import Line, lines_of, measure_peaks, measure_
 from inbetween.commands.minterpolate import minterpolate_clock
 from inbetween.commands.reports import aligned, write_text
 from inbetween.commands.sd15 import write_sd15_sized_backbone
+from inbetween.data.source import LARGEST_SIDE, MOST_BETWEEN
 from inbetween.errors import UserError
+from inbetween.files import check_folder
 from inbetween.modules.precision import REPLACED, Precision, fastest
 
 DEFAULT_SIZES = ("256x256:3",)
@@ -73,6 +75,11 @@ def benchmark(
     drawn = [parse_size(text) for text in sizes or DEFAULT_SIZES]
     if repeats < 1:
         raise UserError(f"repeats is {repeats}: give at least 1.")
+    if batch_size is not None and batch_size < 1:
+        raise UserError(f"batch_size is {batch_size}: give 1 or more windows.")
+    check_folder(output, "--output")
+    if random_sd15:
+        check_folder(random_sd15, "--random_sd15")
     replaced = {"pretrained": str(write_sd15_sized_backbone(random_sd15))} if random_sd15 else None
     rows = experiments(config, methods, replaced)
     asked, precision = precision, fastest(precision, accelerator)
@@ -125,6 +132,8 @@ def parse_size(text: str) -> tuple[int, int, int]:
     if not found:
         raise UserError(f"sizes has {text}: give HEIGHTxWIDTH:N, such as 256x256:3.")
     height, width, between = map(int, found.groups())
+    if max(height, width) > LARGEST_SIDE or between > MOST_BETWEEN:
+        raise UserError(f"sizes has {text}: give at most {LARGEST_SIDE}x{LARGEST_SIDE}:{MOST_BETWEEN}.")
     return height, width, between
 
 

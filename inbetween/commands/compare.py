@@ -28,7 +28,9 @@ from inbetween.commands.scores import (
     windows_csv,
 )
 from inbetween.data import WindowDataModule
+from inbetween.data.source import MOST_BETWEEN
 from inbetween.errors import UserError
+from inbetween.files import check_folder
 from inbetween.functional.grid import picture_grid, stacked
 from inbetween.methods.base import Method
 from inbetween.methods.spaced import SpacedMethod
@@ -86,10 +88,14 @@ def compare(
     Raises:
         UserError: A file cannot be used, or `spacings` has nothing between the keyframes.
     """
-    if spacings != 0 and spacings < 3:
+    if spacings != 0 and not 3 <= spacings <= MOST_BETWEEN:
         raise UserError(
-            f"spacings is {spacings}: give 3 or more, keyframes included, or 0 to leave them out."
+            f"spacings is {spacings}: give 3 or more, keyframes included, up to {MOST_BETWEEN}, or 0 to leave"
+            " them out."
         )
+    if picture_windows < 0:
+        raise UserError(f"picture_windows is {picture_windows}: give 0 or more windows.")
+    check_folder(output.expanduser(), "--output")
     rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
     asked, precision = precision, fastest(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
@@ -118,7 +124,7 @@ def compare(
     if precision != asked:
         print(REPLACED)
     # All methods take a batch before the next one is read: what metrics know of the truth is kept.
-    for batch in tqdm(batches, desc="compare", unit="batch", leave=False):
+    for batch in tqdm(batches, desc="compare", unit="batch", leave=False, disable=None):
         batch = fabric.to_device(batch)
         indices = batch["index"].tolist()
         rows_shown = [number for number in range(len(indices)) if len(names) + number in shown]

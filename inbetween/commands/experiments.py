@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -15,7 +16,7 @@ from torch.utils.data import default_collate
 from inbetween.commands.methods import build_method, read_yaml
 from inbetween.commands.origin import OriginLoop
 from inbetween.commands.reports import name_for
-from inbetween.data import SyntheticCels, WindowSpec
+from inbetween.data import SyntheticCels, WindowDataModule, WindowSpec
 from inbetween.errors import UserError
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.perceptual import PerceptualMethod
@@ -227,11 +228,30 @@ def experiments(
         )
     rows: list[Experiment] = []
     for file, checkpoint, keys in found:
+        look_at_keys(file, keys)
         arguments: dict[str, Any] = keys.get("model", {}).get("init_args", {})
         if backbone and "pretrained" in arguments.get("backbone", {}).get("init_args", {}):
             keys = merged(keys, {"model": {"init_args": {"backbone": {"init_args": backbone}}}})
         rows.append(Experiment(name_for(file, [row.name for row in rows]), file, keys, checkpoint))
     return rows
+
+
+def look_at_keys(file: str, keys: dict[str, Any]) -> None:
+    """Refuse what `fit` would refuse, too.
+
+    Raises:
+        UserError: An unknown key, or a section that is none.
+    """
+    known: dict[str, set[str]] = {"": {"seed_everything", "ckpt_path", "trainer", "data", "model"}}
+    known["data"] = set(signature(WindowDataModule).parameters)
+    known["model"] = {"class_path", "init_args", "dict_kwargs"}
+    for section, names in known.items():
+        found = keys.get(section, {}) if section else keys
+        if not isinstance(found, dict):
+            raise UserError(f"{section} of {file} is {found}: give its keys.")
+        for name in found:
+            if name not in names:
+                raise UserError(f"There is no key {section}{'.' * bool(section)}{name}, which {file} has.")
 
 
 def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

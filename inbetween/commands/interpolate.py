@@ -18,6 +18,7 @@ from inbetween.commands.methods import load_method
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, one_size, read_keyframes, read_spacing_map
 from inbetween.data.pictures import Picture, PictureReader, find_pictures, left_out
+from inbetween.data.source import MOST_BETWEEN
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
@@ -79,9 +80,11 @@ def interpolate(
     Raises:
         UserError: A key makes no sense, or a file cannot be used.
     """
-    for name, value in (("hold", hold), ("candidates", candidates)):
+    for name, value in (("between", between or 1), ("hold", hold), ("candidates", candidates)):
         if value < 1:
             raise UserError(f"{name} is {value}: give 1 or more.")
+        if value > MOST_BETWEEN:
+            raise UserError(f"{name} is {value}: give {MOST_BETWEEN} at most.")
     maps = find_pictures(spacing_map or [])
     chart = () if maps else chosen_chart(between, spacing, t)
     if maps and (between is not None or spacing or t):

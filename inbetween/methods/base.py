@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import default_collate
 
-from inbetween.errors import UserError
+from inbetween.errors import UserError, look_at_least
 from inbetween.functional.schedules import cosine_after_warmup
 from inbetween.functional.seeds import generators
 from inbetween.modules.frozen import leave_frozen_out
@@ -45,6 +45,7 @@ class Method(L.LightningModule, ABC):
 
     def __init__(self, sampled_batches: int = 4) -> None:
         super().__init__()
+        look_at_least(0, sampled_batches=sampled_batches)
         self.sampled_batches = sampled_batches
 
     @abstractmethod
@@ -172,6 +173,7 @@ class TrainableMethod(Method):
         sampled_batches: int = 4,
     ) -> None:
         super().__init__(sampled_batches)
+        look_at_least(0, warmup_steps=warmup_steps)
         self.optimizer, self.schedule, self.warmup_steps = optimizer, schedule, warmup_steps
         if not self.saves_frozen:
             leave_frozen_out(self)

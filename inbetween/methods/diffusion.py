@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inbetween.errors import UserError
+from inbetween.errors import UserError, look_at_least
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
@@ -118,6 +118,8 @@ class DiffusionMethod(PerceptualMethod):
         }.items():
             if not 0 <= share <= 1:
                 raise UserError(f"{name} is {share}: give a share between 0 and 1.")
+        look_at_least(1, lora_rank=lora_rank)
+        look_at_least(0, min_snr_gamma=min_snr_gamma, perceptual_weight=perceptual_weight)
         if sampling.guidance_scale != 1 and condition_dropout == 0 and trained != "none":
             raise UserError(
                 f"guidance_scale is {sampling.guidance_scale} and condition_dropout 0: guidance needs a"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from inbetween.errors import look_at_least
 from inbetween.methods.base import TrainableMethod
 from inbetween.modules.perceptual import PerceptualLoss
 
@@ -30,6 +31,7 @@ class PerceptualMethod(TrainableMethod):
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
+        look_at_least(0, perceptual_weight=perceptual_weight, perceptual_from=perceptual_from)
         self.perceptual_weight, self.perceptual_from = perceptual_weight, perceptual_from
         self.perceptual_backbone = perceptual_backbone
         self._perceptual: tuple[PerceptualLoss, ...] = ()  # in a tuple, so that it is no part of the model

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inbetween.errors import UserError
+from inbetween.errors import UserError, look_at_least
 from inbetween.functional.crops import crops_at
 from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import backward_warp
@@ -111,6 +111,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         self.verdict_limits = verdict_limits
         if not 0 <= prior_dropout <= 1:
             raise UserError(f"prior_dropout is {prior_dropout}: give a share between 0 and 1.")
+        look_at_least(1, crop=crop, work_side=work_side)
+        look_at_least(0, flow_weight=flow_weight, line_weight=line_weight, matching_weight=matching_weight)
         self.prior, self.prior_dropout, self.crop, self.work_side = prior, prior_dropout, crop, work_side
         self.flow_weight, self.line_weight, self.matching_weight = flow_weight, line_weight, matching_weight
         self.network = IntermediateFlow()

@@ -191,7 +191,8 @@ def test_nothing_to_train(refused: Refused, hold: list[str]) -> None:
 
 def test_fit_from_weights_alone(refused: Refused, exp1: list[str], tmp_path: Path) -> None:
     path = tmp_path / "weights.ckpt"
-    torch.save({"method": "inbetween.methods.temporal_encoding.TemporalEncodingDiffusion"}, path)
+    method = "inbetween.methods.temporal_encoding.TemporalEncodingDiffusion"
+    torch.save({"method": method, "state_dict": {}, "hyper_parameters": {}}, path)
     assert refused("fit", *exp1, "--ckpt_path", path) == (
         f"{path} holds weights alone, to draw with: go on from last.ckpt."
     )

@@ -1,0 +1,207 @@
+"""Which of the errors that reach the command line are the user's, and the one sentence for each kind.
+
+Found mistakes are `UserError`s. What libraries raise is translated here, by where it comes from and not by
+what it says: memory and files that cannot be had, classes that cannot be made of the given keys, and what
+Lightning refuses before a run's first step or in its own callbacks. All else is a fault of the program, and
+keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+
+from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import LightningCLI
+
+from inbetween.errors import UserError, user_error_behind
+from inbetween.files import full_disk
+
+#: What libraries raise at choices that they refuse. Others (KeyError, AssertionError, ...) are faults.
+REFUSALS = (
+    MisconfigurationException,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    ImportError,
+    NotImplementedError,
+)
+SMALLER = {
+    "interpolate": "give smaller keyframes, or fewer drawings with --between",
+    "benchmark": "lower --sizes or --batch_size",
+}
+ELSEWHERE = {
+    "interpolate": "--output",
+    "compare": "--output",
+    "benchmark": "--output",
+    "fetch-lpips": "XDG_CACHE_HOME",
+}
+# torch says so of processors and GPUs, numpy by MemoryError, OpenCV by an error of its own
+NO_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|Unable to allocate|ALLOC_FAILED"
+    r"|Insufficient memory"
+)
+
+# What jsonargparse says beside the point, and what is left of it.
+BESIDE = (
+    (r" - Not a valid subclass of .*", ""),
+    (r"- Expected a path but .+? either not accessible or invalid - ", ""),
+    (r"<class '(?:[\w.]+\.)?(\w+)'>", r"\1"),
+    (r"\b(typing|collections\.abc)\.", ""),
+    (r", NoneType\]", "]"),
+    (r"\b(fit|validate|test|predict)\.(?=data|model)", ""),
+)
+# What it says, and what is said instead.
+REWORDED = (
+    (r"[Uu]nrecognized arguments: (--\S+).*", r"There is no key \1"),
+    (r"[Uu]nrecognized arguments: (.*)", r"\1 is no key and belongs to none"),
+    (r"Subcommand '\w+' does not accept option '(.+?)'", r"There is no key \1"),
+    (r"Option '(.+?)' is not accepted.*", r"There is no key \1"),
+    (r"Parser key \"(.+?)\": Unable to load config '(.+?)'.*", r"\1 is \2, which holds no keys"),
+    (
+        r".*?Problem with given class_path '(.+?)': (?:Parser key .*)?Option '(.+?)' is not accepted.*",
+        r"\1 has no key \2",
+    ),
+    (r".*module '(\S+)' has no attribute '(\w+)'.*", r"There is no class \2 in \1"),
+    (
+        r".*?Problem with given class_path '(.+?)': No module named '(.+?)'.*",
+        r"There is no class \1: no module \2",
+    ),
+    (r".*?Import path (\S+) does not correspond to a subclass of (\w+).*", r"\1 is no \2"),
+    (r".*Expected '(\S+)' to be a subclass of (\w+).*", r"\1 is no \2"),
+    (
+        r"Parser key \"([^\"]+)\"(?: element \d+)?: Expected an? (.+?)\. Got value: (.*)",
+        r"\1 is \3, expected \2",
+    ),
+    (
+        r"Parser key \"([^\"]+)\": Does not validate against any of the Union subtypes"
+        r" Subtypes: \[(.+?)\] Errors: .*?Given value: (.*)",
+        r"\1 is \3, expected \2",
+    ),
+    (r".*?Problem with given class_path '(.+?)': (?!Parser key)(.+?)( - .*|$)", r"\1 cannot be made: \2"),
+    (
+        r"the following arguments are required: (.+)",
+        r"Required keys are missing: \1; give an experiment such as --config exp1.yaml",
+    ),
+)
+OF_A_CLASS = (
+    r".*?Problem with given class_path '(.+?)': ((?:Parser key .*)?Parser key \"[^\"]+\": )"
+    r"(?:Does not validate against any of the Union subtypes Subtypes: \[(.+?)\] Errors: .*?Given value"
+    r"|Expected an? ([^.]+)\. Got value): (.+?)(?: - .*|\. Got value.*|$)"
+)
+
+
+def mistake_behind(error: Exception, command: str, unnamed: str = "A file") -> UserError | None:
+    """What an error has to tell the user of a command; None where it is no mistake of the user's.
+
+    Args:
+        error: Any.
+        command: What was run.
+        unnamed: See `full_disk`.
+    """
+    if found := user_error_behind(error):
+        return found
+    if isinstance(error, ArgumentError):
+        return UserError(one_sentence(error))
+    if short := shortage(error):
+        smaller = SMALLER.get(command, "lower data.batch_size, data.val_batch_size or data.size")
+        return UserError(f"There is not enough memory ({reason(short)}): {smaller}.")
+    if full := full_disk(error, unnamed):
+        return UserError(f"{full}: make room, then give the same command again.")
+    if isinstance(error, OSError) and error.filename is not None:
+        elsewhere = ELSEWHERE.get(command, "trainer.logger's save_dir or trainer.default_root_dir")
+        why = error.strerror or type(error).__name__
+        return UserError(
+            f"{error.filename} cannot be used ({why}): see to it or, where it is to be written, give another"
+            f" place with {elsewhere}."
+        )
+    if refused_by_lightning(error):
+        return UserError(f"This run cannot be done: {reason(error)}.")
+    return None
+
+
+def shortage(error: BaseException | None) -> BaseException | None:
+    """What says that memory, of the machine or of a GPU, could not be had: an error or its cause."""
+    if error is None or isinstance(error, MemoryError):
+        return error
+    tells = isinstance(error, RuntimeError | OSError) or type(error).__module__ == "cv2"
+    return error if tells and NO_MEMORY.search(str(error)) else shortage(error.__cause__)
+
+
+def refused_by_lightning(error: Exception) -> bool:
+    """Whether Lightning refuses what it was given, and no method's step is to blame.
+
+    The error is one of `REFUSALS` that Lightning raises itself, on a way through libraries alone, before the
+    first step of a loop, or in a callback, logger or profiler of Lightning's.
+    """
+    if not isinstance(error, (*REFUSALS, OSError)):
+        return False
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [str(frame.f_globals.get("__name__")) for frame in frames]
+    names = [frame.f_code.co_name for frame in frames]
+    # the command line is the door: all frames behind the last of its own count
+    behind = max((place for place, module in enumerate(modules) if module == "inbetween.cli"), default=-1) + 1
+    modules, names = modules[behind:], names[behind:]
+    if not modules or not modules[-1].startswith(("lightning.", "torch.optim.")):
+        return False
+    if not all(module.partition(".")[0] in {"lightning", "torch", "contextlib"} for module in modules):
+        return False  # code of a method, a callback or a source: ours, or the user's own
+    kept_by = ("lightning.pytorch.callbacks.", "lightning.pytorch.loggers.", "lightning.pytorch.profilers.")
+    steps = {"advance", "_evaluation_step", "_predict_step"}
+    return any(module.startswith(kept_by) for module in modules) or not steps.intersection(names)
+
+
+def not_made(error: Exception, what: str) -> UserError:
+    """What to say where a library refuses to make something of the keys it was given.
+
+    Args:
+        error: One of `REFUSALS`.
+        what: Which keys, unless the class that refuses them is known.
+    """
+    text = reason(error)
+    if text.startswith("There is no") or " cannot be made: " in text:
+        return UserError(f"{text}; choose another one, or install what it needs.")
+    return UserError(f"{_class_that_raised(error) or what} cannot be made: {text}; change its keys.")
+
+
+def _class_that_raised(error: BaseException) -> str | None:
+    """The class in whose making an error came up, if any."""
+    while error.__cause__:
+        error = error.__cause__
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        made = frame.f_locals.get("self")
+        if frame.f_code.co_name == "__init__" and not isinstance(made, LightningCLI):
+            return type(made).__name__
+    return None
+
+
+def reason(error: BaseException) -> str:
+    """Why, in a line of plain words: two sentences of a library's message at most, without a full stop."""
+    said = str(error).strip() or type(error).__name__
+    if said.startswith("Caught "):  # by a data worker, whose traceback torch lays around it
+        said = said.splitlines()[-1].partition(": ")[2]
+    text = " ".join(said.split()).replace("`", "")
+    text = re.sub(r"\[enforce fail at .*?\] .*?== \S+\. |\. Error code \d+ \(.*?\)", "", text)
+    text = re.sub(r"Does not validate .*?Errors: - (.+?)( - Expected .*| Given value.*)", r"\1", text)
+    found = re.split(r"(?<=[a-z0-9)'\]])[.;] (?=[A-Z])", reworded(text))
+    return "; ".join(found[:2])[:400].rstrip(". !")
+
+
+def reworded(text: str) -> str:
+    """The first of `REWORDED` that fits, or the text itself; keys of a class are told with the class."""
+    for pattern, words in BESIDE:
+        text = re.sub(pattern, words, text)
+    # a class whose keys have values of other types
+    if found := re.fullmatch(OF_A_CLASS, text):
+        keys = ".".join(re.findall(r'Parser key "(.+?)"', found[2]))
+        return f"{keys} of {found[1]} is {found[5]}, expected {found[3] or found[4]}"
+    for pattern, words in REWORDED:
+        if found := re.fullmatch(pattern, text):
+            return found.expand(words)
+    return text
+
+
+def one_sentence(error: ArgumentError) -> str:
+    """The message of jsonargparse in one line of plain words, without the types it tried in vain."""
+    return f"{reworded(' '.join(str(error).split()).rstrip('.'))}; `--help` lists the keys."
