@@ -159,6 +159,7 @@ def rows() -> list[Row]:
                 trainer={"logger": False, "default_root_dir": str(p.folder)} | callback("LearningRateMonitor")
             ),
             "LearningRateMonitor",
+            leaves=("config.yaml",),
         ),
         row(
             "device_stats_without_logger",
@@ -166,6 +167,7 @@ def rows() -> list[Row]:
                 trainer={"logger": False, "default_root_dir": str(p.folder)} | callback("DeviceStatsMonitor")
             ),
             "DeviceStatsMonitor",
+            leaves=("config.yaml",),
         ),
         row(
             "lr_monitor_interval",
