@@ -158,6 +158,7 @@ def training_entry(line: Line, rates: dict[str, list[float]], precision: Precisi
         "phase": line.phase.name,
         "share_of_training": line.phase.share,
         "batch_size": task.windows,
+        "preparation_seconds_per_sample": line.preparation,
         "samples_per_second": figure([task.windows / seconds for seconds in line.seconds]),
         "operations_per_sample": line.operations / task.windows,
         "operations_per_second": figure(reached),
@@ -215,13 +216,18 @@ def tables(report: dict[str, Any]) -> str:
         f"  {name:<24}{_shown(rate, 1e-12, 3)} TFLOP/s"
         for name, rate in report["operations_per_second"].items()
     ]
-    training = [["training", "size", "batch", "samples/s", "TFLOP/s", "share", "peak MB", "x origin"]]
+    training = [
+        ["training", "size", "batch", "samples/s", "prepared/s", "TFLOP/s", "share", "peak MB", "x origin"]
+    ]
     for entry in report["training"]:
         name = f"{entry['method']}, {entry['phase']}" if entry["phase"] else entry["method"]
         if entry["share_of_training"] < 1:
             name += f" ({entry['share_of_training']:.0%})"
         cells = [name, entry["size"].partition(":")[0], str(entry["batch_size"])]
-        cells += [_shown(entry["samples_per_second"]), _shown(entry["operations_per_second"], 1e-12)]
+        preparation = entry["preparation_seconds_per_sample"]
+        prepared = f"{1 / preparation:.0f}" if preparation > 1e-4 else "-"
+        cells += [_shown(entry["samples_per_second"]), prepared]
+        cells += [_shown(entry["operations_per_second"], 1e-12)]
         training.append([*cells, f"{entry['share']['median']:.0%}", *_last_cells(entry)])
     drawing = [["drawing", "size:N", "s/in-between", "peak MB", "x origin"]]
     for entry in report["drawing"]:

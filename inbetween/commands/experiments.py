@@ -96,6 +96,11 @@ class MethodSubject:
         """Whether there is anything to train."""
         return self.optimizer is not None
 
+    def prepared(self, batch: WindowBatch) -> WindowBatch:
+        """A batch with what data workers compute of it for training."""
+        sample = cast(TrainableMethod, self.method).train().sample_of(batch)
+        return batch if sample is None else {**batch, "sample": sample}
+
     def train(self, batch: WindowBatch, progress: float) -> None:
         """Loss, gradients and the optimiser's step, as `fit` does them when so much of it is done."""
         self.run.progress = progress

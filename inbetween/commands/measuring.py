@@ -39,6 +39,7 @@ class Line:
         origin_steps: Denoiser steps a frame, where the origin's loop draws.
         rival: The origin's line that this one is compared with.
         phase: Of the training, where the task is to train.
+        preparation: Seconds that a data worker takes to make a sample of a window that it has read.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Line:
     phase: Phase = ALL_OF_IT
     peak_bytes: int | None = None
     operations: float = 0
+    preparation: float = 0.0
     seconds: list[float] = field(default_factory=list)  # one task each, a value per round
 
 
@@ -116,6 +118,10 @@ def one_run(line: Line, fabric: L.Fabric, origins: dict[str, OriginLoop]) -> Cal
     training = line.task.kind == "train"
     if line.subject is not None:
         if training:
+            line.subject.prepared(batch)  # the first time takes longer
+            begin = time.perf_counter()
+            batch = line.subject.prepared(batch)
+            line.preparation = (time.perf_counter() - begin) / line.task.windows
             return partial(line.subject.train, batch, line.phase.progress)
         return partial(line.subject.draw, batch)
     key = json.dumps(line.experiment.backbone_keys)
