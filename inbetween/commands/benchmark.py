@@ -46,7 +46,9 @@ def benchmark(
     Rates of one machine change by the minute. So everything is measured in turn, `repeats` times over,
     after a round that does not count: tables show medians and, in brackets, the lowest and the highest
     round; ratios are taken within a round. A training that adds a perceptual loss on its way is measured
-    before and with it, and as a whole, each step in its share. Prints tables and writes `benchmark.json`.
+    before and with it, and as a whole, each step in its share. Steps are measured on samples that are ready;
+    `prepared/s` is how many of them a data worker makes in a second of windows that it has read. Prints
+    tables and writes `benchmark.json`.
 
     Args:
         config: YAML files that add up to an experiment such as `fit` takes. If they name no method they

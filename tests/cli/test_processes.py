@@ -29,7 +29,13 @@ if __name__ == "__main__":
 def options(tmp_path: Path, exp1: list[str], folder_data: list[str]) -> list[str]:
     """exp1 for three steps, on train and val of 21 and 7 windows, with predictions written."""
     overlay: dict[str, Any] = {
-        "model": {"init_args": {"optimizer": {"init_args": {"lr": 0.01}}, "sampled_batches": 9}},
+        # Adam's first steps are as long whatever the gradient: where that is all but nothing, rounding would decide
+        "model": {
+            "init_args": {
+                "optimizer": {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.5}},
+                "sampled_batches": 9,
+            }
+        },
         "data": {"stride": 1, "between": 1, "batch_size": 4, "val_batch_size": 2, "test_split": "val"},
         "trainer": {
             "max_steps": 3,
@@ -77,7 +83,7 @@ def test_two_processes_give_what_one_gives(run: Run, tmp_path: Path, options: li
     losses = [[event.value for event in board.Scalars("train/loss")] for board in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     saved = [torch.load(f"logs/exp1/{version}/checkpoints/last.ckpt") for version in ("one", "two")]
-    torch.testing.assert_close(saved[1]["state_dict"], saved[0]["state_dict"], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(saved[1]["state_dict"], saved[0]["state_dict"], rtol=1e-3, atol=1e-5)
 
     drawn = [
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.png")}
