@@ -21,7 +21,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
-        monkeypatch.setattr("inbetween.metrics.backbone.download_backbone", lambda: None)
         return make_shared(tmp_path_factory.mktemp("shared"), monkeypatch)
 
 

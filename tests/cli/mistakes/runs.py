@@ -159,6 +159,7 @@ def rows() -> list[Row]:
                 trainer={"logger": False, "default_root_dir": str(p.folder)} | callback("LearningRateMonitor")
             ),
             "LearningRateMonitor",
+            leaves=("config.yaml",),
         ),
         row(
             "device_stats_without_logger",
