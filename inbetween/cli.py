@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, ModelSummary, ProgressBar
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_info
 
@@ -30,8 +30,10 @@ from inbetween.callbacks import (
     is_dry,
     run_folder,
 )
+from inbetween.callbacks.run_config import RunConfig
 from inbetween.checks import check_folders, check_numbers, check_optimizer, refused_keys
-from inbetween.commands.methods import load_weights, read_checkpoint, read_yaml
+from inbetween.commands.configs import resolve_configs
+from inbetween.commands.methods import load_weights, read_checkpoint
 from inbetween.commands.runs import (
     check_batches,
     check_steps,
@@ -43,7 +45,6 @@ from inbetween.commands.runs import (
 )
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
-from inbetween.files import write_whole
 from inbetween.functions import run_function
 from inbetween.messages import quiet, silent_about_full_disks
 from inbetween.methods import Method, TrainableMethod
@@ -51,24 +52,11 @@ from inbetween.methods.base import no_end, nothing_to_train
 from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.mistakes import REFUSALS, mistake_behind, not_made
 from inbetween.modules.precision import REPLACED, fastest
-from inbetween.paths import find_config
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 FROZEN_DTYPE = "model.init_args.backbone.init_args.frozen_dtype"
 # What finds mistakes when it is set up, and may be set up twice.
 LOOKS_FIRST = (LearnedWeights, PredictionWriter, PretrainedWriter, WeightAverage)
-
-
-class RunConfig(SaveConfigCallback):
-    """Keeps the whole config in the run's folder; a run that has none leaves nothing."""
-
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write the file, from the main process; called before each stage."""
-        folder = run_folder(trainer)
-        if folder:
-            write_whole(
-                folder / self.config_filename, self.parser.dump(self.config, skip_unset=False).encode()
-            )
 
 
 class InbetweenCLI(LightningCLI):
@@ -263,28 +251,6 @@ class InbetweenCLI(LightningCLI):
 
 def _has(callbacks: list[Callback], kind: type[Callback]) -> bool:
     return any(isinstance(callback, kind) for callback in callbacks)
-
-
-def resolve_configs(args: list[str]) -> list[str]:
-    """Replace the names behind --config and -c by paths; see `find_config`."""
-    resolved, is_config = [], False
-    for arg in args:
-        option, equals, value = arg.partition("=")
-        if is_config:
-            resolved.append(str(readable_config(arg)))
-        elif equals and option in {"--config", "-c"}:
-            resolved.append(f"{option}={readable_config(value)}")
-        else:
-            resolved.append(arg)
-        is_config = arg in {"--config", "-c"}
-    return resolved
-
-
-def readable_config(name: str) -> Path:
-    """`find_config`, and a look whether it is YAML: jsonargparse's complaint does not name the file."""
-    path = find_config(name)
-    read_yaml(path)
-    return path
 
 
 def run(command: str, args: list[str]) -> None:

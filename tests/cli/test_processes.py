@@ -29,7 +29,7 @@ if __name__ == "__main__":
 def options(tmp_path: Path, exp1: list[str], folder_data: list[str]) -> list[str]:
     """exp1 for three steps, on train and val of 21 and 7 windows, with predictions written."""
     overlay: dict[str, Any] = {
-        # Adam's first steps are as long whatever the gradient: where that is all but nothing, rounding would decide
+        # Adam's first steps are as long for a gradient that is all but nothing: rounding would decide
         "model": {
             "init_args": {
                 "optimizer": {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.5}},

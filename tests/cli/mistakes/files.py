@@ -177,7 +177,7 @@ def rows() -> list[Row]:
             ),
         ]
     takes: dict[str, Any] = {
-        "fit": lambda p, path: p.fit("--ckpt_path", path, "--trainer.max_steps", 9),
+        "fit": lambda p, path: p.fit("--ckpt_path", path, "--trainer.max_steps", "4"),
         "interpolate": lambda p, path: p.interpolate("--method", f"{p.blend}={path}"),
         "validate": lambda p, path: p.trainer("validate", "--ckpt_path", path),
         "test": lambda p, path: p.trainer("test", "--ckpt_path", path),
