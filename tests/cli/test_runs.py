@@ -76,7 +76,7 @@ def test_training_from_nothing_goes_on(run: Run, tiny: list[str], config: str, t
     run(*options, "2", "--ckpt_path", "logs/run/version_0/checkpoints/last.ckpt")
     saved = torch.load("logs/run/version_1/checkpoints/last.ckpt", weights_only=True)
     assert saved["global_step"] == 2
-    assert saved["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["completed"] == 2
+    assert saved["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["processed"] == 2
 
 
 @pytest.mark.slow
