@@ -26,7 +26,7 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec")
     # a frozen backbone stays in evaluation mode on purpose
     warnings.filterwarnings("ignore", message=".*module.s. in eval mode at the start of training")
-    # cels are drawn, frames come from a memory map: workers are an option, not a need
+    # of validation, whose few windows are read in time
     warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
     # jsonargparse 4.5x on what LightningCLI 2.6 calls
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import cv2
 import lightning as L
 import torch
 from jsonargparse import ArgumentParser
@@ -96,10 +98,21 @@ class MethodSubject:
         """Whether there is anything to train."""
         return self.optimizer is not None
 
-    def prepared(self, batch: WindowBatch) -> WindowBatch:
-        """A batch with what data workers compute of it for training."""
-        sample = cast(TrainableMethod, self.method).train().sample_of(batch)
-        return batch if sample is None else {**batch, "sample": sample}
+    def prepared(self, batch: WindowBatch) -> tuple[WindowBatch, float]:
+        """A batch with what data workers compute of it for training, and the seconds that one takes for it."""
+        method, took = cast(TrainableMethod, self.method).train(), float("inf")
+        threads = torch.get_num_threads(), cv2.getNumThreads()
+        torch.set_num_threads(1)  # a worker has one
+        cv2.setNumThreads(1)
+        try:
+            for _ in range(3):
+                begin = time.perf_counter()
+                sample = method.sample_of(batch)
+                took = min(took, time.perf_counter() - begin)
+        finally:
+            torch.set_num_threads(threads[0])
+            cv2.setNumThreads(threads[1])
+        return (batch, 0.0) if sample is None else ({**batch, "sample": sample}, took)
 
     def train(self, batch: WindowBatch, progress: float) -> None:
         """Loss, gradients and the optimiser's step, as `fit` does them when so much of it is done."""

@@ -118,10 +118,8 @@ def one_run(line: Line, fabric: L.Fabric, origins: dict[str, OriginLoop]) -> Cal
     training = line.task.kind == "train"
     if line.subject is not None:
         if training:
-            line.subject.prepared(batch)  # the first time takes longer
-            begin = time.perf_counter()
-            batch = line.subject.prepared(batch)
-            line.preparation = (time.perf_counter() - begin) / line.task.windows
+            batch, seconds = line.subject.prepared(batch)
+            line.preparation = seconds / line.task.windows
             return partial(line.subject.train, batch, line.phase.progress)
         return partial(line.subject.draw, batch)
     key = json.dumps(line.experiment.backbone_keys)
