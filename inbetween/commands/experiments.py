@@ -99,7 +99,7 @@ class MethodSubject:
         return self.optimizer is not None
 
     def prepared(self, batch: WindowBatch) -> tuple[WindowBatch, float]:
-        """A batch with what data workers compute of it for training, and the seconds that one takes for it."""
+        """A batch with what data workers compute of it for training, and the seconds that takes one."""
         method, took = cast(TrainableMethod, self.method).train(), float("inf")
         threads = torch.get_num_threads(), cv2.getNumThreads()
         torch.set_num_threads(1)  # a worker has one
