@@ -1,6 +1,7 @@
 """Which windows form which batch on which process, the same for any number of processes."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -10,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from inbetween.data.source import WindowDataset
-from inbetween.data.workers import WorkerWatch
+from inbetween.data.workers import STOPPING, WorkerWatch
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import Preparation, Window, WindowBatch
@@ -236,5 +237,9 @@ def check_same(saved: dict[str, int], now: dict[str, int]) -> None:
 
 
 def _start_worker(_: int) -> None:
+    # A terminal and a cluster signal all processes of a run. Its main one decides when it ends, and workers
+    # with it: torch tells them to, and they look whether it still lives.
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     # OpenCV's threads do not survive the fork that makes a worker
     cv2.setNumThreads(0)
