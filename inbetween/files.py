@@ -84,13 +84,14 @@ def _remove_leftover(path: Path, found: re.Match[str], process: int) -> None:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` at the end, or leaves nothing behind.
 
     Its content is on disk before it does: a network's disk that is full may not say so earlier.
 
     Args:
         path: The file; its folder is made.
+        durable: False does not wait for the disk: for what is made anew where it is damaged.
 
     Raises:
         OSError: It cannot be written; `filename` is set.
@@ -100,8 +101,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with partial.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
     except BaseException as error:
         partial.unlink(missing_ok=True)
@@ -110,17 +112,18 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
+def write_whole(path: Path, content: bytes | memoryview, durable: bool = True) -> None:
     """Write a file that appears at once or not at all, and leave nothing behind when interrupted.
 
     Args:
         path: The file; its folder is made.
         content: All of it.
+        durable: As for `whole_file`.
 
     Raises:
         OSError: It cannot be written; `filename` is set.
     """
-    with whole_file(path) as file:
+    with whole_file(path, durable) as file:
         file.write(content)
 
 
