@@ -1,6 +1,5 @@
 """Which windows form which batch on which process, the same for any number of processes."""
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from inbetween.data.source import WindowDataset
-from inbetween.data.workers import STOPPING, WorkerWatch
+from inbetween.data.workers import STOPPING, WorkerWatch, cores
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import Preparation, Window, WindowBatch
@@ -53,8 +52,7 @@ def default_workers(processes: int, on_processor: bool) -> int:
         processes: Training processes on this machine.
         on_processor: Whether they compute on the processor.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = cores // processes
+    share = cores() // processes
     return max(0, min(share // 2 if on_processor else share - 1, MOST_WORKERS))
 
 
@@ -145,7 +143,8 @@ class WindowLoader:
         self.order = _Batches()
         self.reader: DataLoader[Window] | None = None
         self.current: Iterator[WindowBatch] = iter(())
-        self.waited = 0.0  # seconds that whoever asked has waited for batches, but for each pass's first
+        # seconds that whoever asked has waited for batches, but for the first while workers start
+        self.waited = 0.0
         self.workers = WorkerWatch()
 
     def __len__(self) -> int:
@@ -155,11 +154,15 @@ class WindowLoader:
         # A generator: nothing happens before the first batch is asked for, when a resumed trainer knows
         # where it stands. Lightning makes an iterator earlier than that, and sometimes one too many.
         self.order.batches = self.plan()
+        started = self.reader is not None
         self.reader = self.reader or self._start()
+        begin = time.perf_counter()
         with self.workers.explained():
             self.current = self.workers.start(self.reader)
             # by way of the attribute, so that `close` drops the only reference
             batch = next(self.current, None)
+            if started:
+                self.waited += time.perf_counter() - begin
             while batch is not None:
                 yield batch
                 begin = time.perf_counter()
