@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import lightning as L
 from lightning.pytorch.utilities import rank_zero_info
 
-from inbetween.data.workers import cores
+from inbetween.machine import cores
 
 MUCH = 0.2  # share of the time from which it is worth a word
 STEPS, SECONDS = 20, 30.0  # after which a share means something
@@ -51,7 +51,7 @@ class DataWait(L.Callback):
         """Log, and speak where a run of days would be helped by it."""
         self._steps += 1
         share, seconds = self._share(trainer)
-        every = trainer.log_every_n_steps
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set where mypy does not look
         if every and trainer.global_step % every == 0:
             pl_module.log("train/data_wait", share, batch_size=1)
         if self._steps >= STEPS and seconds >= SECONDS:

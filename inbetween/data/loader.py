@@ -10,9 +10,10 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from inbetween.data.source import WindowDataset
-from inbetween.data.workers import STOPPING, WorkerWatch, cores
+from inbetween.data.workers import STOPPING, WorkerWatch
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
+from inbetween.machine import cores
 from inbetween.types import Preparation, Window, WindowBatch
 
 Key = tuple[int, int]  # (epoch, index) of a window

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -27,11 +26,6 @@ _SHARED = (
 _SIGCHLD: int | None = getattr(signal, "SIGCHLD", None)
 _SIGBUS: int = getattr(signal, "SIGBUS", 0)
 _SIGKILL: int = getattr(signal, "SIGKILL", 0)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class WorkerWatch:
