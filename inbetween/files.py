@@ -6,18 +6,33 @@ import errno
 import os
 import platform
 import re
+import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from inbetween.errors import UserError, causes
 
-_HOST = re.sub(r"[^\w-]", "_", platform.node())
-_LEFTOVER = re.compile(rf"\.(.+)\.{_HOST}-(\d+)\.(partial|replaced)")
+DAY = 86400.0  # seconds
+
+
+def _place() -> str:
+    """Where this process's number means something: the host, and the container on it."""
+    try:
+        numbers = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:  # not Linux
+        numbers = 0
+    return re.sub(r"[^\w-]", "_", f"{platform.node()}-{numbers}")
+
+
+_PLACE = _place()
+_TOKEN = secrets.token_hex(4)  # numbers come back
+_LEFTOVER = re.compile(rf"\.(.+)\.{_PLACE}-(\d+)-([0-9a-f]{{8}})\.(partial|replaced)")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # what libraries that write by other means than Python's say
 _SAYS_FULL = re.compile(rf"os error ({'|'.join(map(str, sorted(_FULL)))})\b|No space left|quota exceeded")
@@ -29,38 +44,54 @@ def partial_of(path: Path) -> Path:
     What processes that are dead left beside it goes; looked for once in each folder.
     """
     remove_leftovers(path.parent, os.getpid())
-    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.partial")
+    return path.with_name(f".{path.name}.{_PLACE}-{os.getpid()}-{_TOKEN}.partial")
 
 
 @cache
 def remove_leftovers(folder: Path, process: int) -> None:
-    """Remove the partial files and folders of dead processes of this machine, once.
+    """Remove the partial files and folders of dead processes of this machine, once, where that is allowed.
 
     Args:
         folder: Where to look; not below it.
         process: The one that asks.
     """
-    if os.name != "posix" or not folder.is_dir():  # elsewhere signal 0 is not a mere question
+    if os.name != "posix":  # elsewhere signal 0 is not a mere question
         return
-    for path in folder.iterdir():
-        found = _LEFTOVER.fullmatch(path.name)
-        if found and int(found[2]) != process and not _lives(int(found[2])):
-            if found[3] == "replaced" and not path.with_name(found[1]).exists():
-                path.replace(path.with_name(found[1]))  # it was not replaced after all
-            elif path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+    # the folder may be somebody else's, and another process may do the same at the same time
+    with suppress(OSError):
+        for path in folder.iterdir():
+            found = _LEFTOVER.fullmatch(path.name)
+            if found:
+                with suppress(OSError):
+                    _remove_leftover(path, found, process)
+
+
+def _remove_leftover(path: Path, found: re.Match[str], process: int) -> None:
+    name, number, token, kind = found[1], int(found[2]), found[3], found[4]
+    if number == process:
+        # an earlier one had its number, unless they share neither machine nor container, only the names
+        dead = token != _TOKEN and path.stat().st_mtime < time.time() - DAY
+    else:
+        dead = not _lives(number)
+    if not dead:
+        return
+    if kind == "replaced" and not path.with_name(name).exists():
+        path.replace(path.with_name(name))  # it was not replaced after all
+    elif path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` at the end, or leaves nothing behind.
 
     Its content is on disk before it does: a network's disk that is full may not say so earlier.
 
     Args:
         path: The file; its folder is made.
+        durable: False does not wait for the disk: for what is made anew where it is damaged.
 
     Raises:
         OSError: It cannot be written; `filename` is set.
@@ -70,8 +101,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with partial.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
     except BaseException as error:
         partial.unlink(missing_ok=True)
@@ -80,17 +112,18 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
+def write_whole(path: Path, content: bytes | memoryview, durable: bool = True) -> None:
     """Write a file that appears at once or not at all, and leave nothing behind when interrupted.
 
     Args:
         path: The file; its folder is made.
         content: All of it.
+        durable: As for `whole_file`.
 
     Raises:
         OSError: It cannot be written; `filename` is set.
     """
-    with whole_file(path) as file:
+    with whole_file(path, durable) as file:
         file.write(content)
 
 

@@ -1,11 +1,12 @@
 """How much of a training its data keep waiting."""
 
-import os
 import time
 from typing import Protocol, runtime_checkable
 
 import lightning as L
 from lightning.pytorch.utilities import rank_zero_info
+
+from inbetween.machine import cores
 
 MUCH = 0.2  # share of the time from which it is worth a word
 STEPS, SECONDS = 20, 30.0  # after which a share means something
@@ -50,7 +51,9 @@ class DataWait(L.Callback):
         """Log, and speak where a run of days would be helped by it."""
         self._steps += 1
         share, seconds = self._share(trainer)
-        pl_module.log("train/data_wait", share, batch_size=1)
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set where mypy does not look
+        if every and trainer.global_step % every == 0:
+            pl_module.log("train/data_wait", share, batch_size=1)
         if self._steps >= STEPS and seconds >= SECONDS:
             self._speak(trainer, share)
 
@@ -71,7 +74,7 @@ class DataWait(L.Callback):
         self._said = True
         rank_zero_info(
             f"The data kept this run waiting for {share:.0%} of its time: raise data.num_workers"
-            f" ({loader.num_workers} now; this machine has {os.cpu_count()} cores), or lower data.size."
+            f" ({loader.num_workers} now; it may use {cores()} cores), or lower data.size."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from inbetween.files import write_whole as write_whole
+from inbetween.files import write_whole
 
 
 def to_bytes(image: Tensor) -> np.ndarray:

@@ -55,6 +55,7 @@ class PretrainedWriter(Callback):
         # all parts are written before the first takes its place
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = partial_of(self.folder / "parts")
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:
             made_as_usual = Path(temporary, ".mode")

@@ -56,7 +56,7 @@ class WindowDataModule(L.LightningDataModule):
         test_split: Split that `test` and `predict` use.
         num_workers: Processes that read windows and prepare them for training, for each training process;
             0 does it in the training process. None takes half of the cores where a processor trains, and
-            all but one where a GPU does, 16 at most.
+            all but one where a GPU does, 16 at most; `compare`, which measures time, takes 0.
         seed: Base of the order of windows, of their changes and of their noise.
         cache_dir: Folder of the decoded-frame store; None takes `frames` in the user's cache, which is
             `~/.cache/inbetween`, or as XDG_CACHE_HOME says.
@@ -117,8 +117,10 @@ class WindowDataModule(L.LightningDataModule):
         """Processes that read windows, for each training process."""
         if self._num_workers is not None:
             return self._num_workers
-        on_processor = self.trainer is None or self.trainer.strategy.root_device.type == "cpu"
-        return default_workers(1 if self.trainer is None else self.trainer.num_devices, on_processor)
+        if self.trainer is None:  # as in `compare`, whose clocks would count the cores that workers take
+            return 0
+        on_processor = self.trainer.strategy.root_device.type == "cpu"
+        return default_workers(self.trainer.num_devices, on_processor)
 
     def setup(self, stage: str) -> None:
         """Read the scenes a stage needs, and decode into the store what is not there yet.

@@ -1,6 +1,6 @@
 """Which windows form which batch on which process, the same for any number of processes."""
 
-import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -10,9 +10,10 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from inbetween.data.source import WindowDataset
-from inbetween.data.workers import WorkerWatch
+from inbetween.data.workers import STOPPING, WorkerWatch
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
+from inbetween.machine import cores
 from inbetween.types import Preparation, Window, WindowBatch
 
 Key = tuple[int, int]  # (epoch, index) of a window
@@ -52,8 +53,7 @@ def default_workers(processes: int, on_processor: bool) -> int:
         processes: Training processes on this machine.
         on_processor: Whether they compute on the processor.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = cores // processes
+    share = cores() // processes
     return max(0, min(share // 2 if on_processor else share - 1, MOST_WORKERS))
 
 
@@ -144,7 +144,8 @@ class WindowLoader:
         self.order = _Batches()
         self.reader: DataLoader[Window] | None = None
         self.current: Iterator[WindowBatch] = iter(())
-        self.waited = 0.0  # seconds that whoever asked has waited for batches, but for each pass's first
+        # seconds that whoever asked has waited for batches, but for the first while workers start
+        self.waited = 0.0
         self.workers = WorkerWatch()
 
     def __len__(self) -> int:
@@ -154,11 +155,15 @@ class WindowLoader:
         # A generator: nothing happens before the first batch is asked for, when a resumed trainer knows
         # where it stands. Lightning makes an iterator earlier than that, and sometimes one too many.
         self.order.batches = self.plan()
+        started = self.reader is not None
         self.reader = self.reader or self._start()
+        begin = time.perf_counter()
         with self.workers.explained():
             self.current = self.workers.start(self.reader)
             # by way of the attribute, so that `close` drops the only reference
             batch = next(self.current, None)
+            if started:
+                self.waited += time.perf_counter() - begin
             while batch is not None:
                 yield batch
                 begin = time.perf_counter()
@@ -236,5 +241,9 @@ def check_same(saved: dict[str, int], now: dict[str, int]) -> None:
 
 
 def _start_worker(_: int) -> None:
+    # A terminal and a cluster signal all processes of a run. Its main one decides when it ends, and workers
+    # with it: torch tells them to, and they look whether it still lives.
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     # OpenCV's threads do not survive the fork that makes a worker
     cv2.setNumThreads(0)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from inbetween.data.scenes import Scene
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
 from inbetween.files import whole_file, write_whole
+from inbetween.machine import cores
 from inbetween.paths import cache_folder
 
 _VERSION = 1  # of the files written here
@@ -132,7 +132,7 @@ class FrameStore:
         """Decode scenes; those that another process has stored in the meantime are left alone."""
         scenes = [scene for scene in scenes if self._load(scene) is None]
         frames = sum(len(scene.frames) for scene in scenes)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             with tqdm(total=frames, desc="Checking frames", unit="frame", delay=1, leave=False) as bar:
                 sizes = [_scene_size(scene, pool, bar.update) for scene in scenes]
             with tqdm(total=frames, desc="Decoding frames", unit="frame", delay=1) as bar:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
 from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from inbetween.data.scenes import (
 from inbetween.data.source import LARGEST_SIDE
 from inbetween.errors import UserError
 from inbetween.files import whole_folder
+from inbetween.machine import cores
 from inbetween.types import Split
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ class UnpackedScenes(SceneSource):
         try:
             if not all(_is_whole(place) for place in places.values()):
                 cache.mkdir(parents=True, exist_ok=True)
-                with FileLock(cache / "lock"), ThreadPoolExecutor(os.cpu_count()) as pool:
+                with FileLock(cache / "lock"), ThreadPoolExecutor(cores()) as pool:
                     for left in cache.glob("*.partial"):  # by a process that is dead: we hold the lock
                         shutil.rmtree(left, ignore_errors=True)
                     # files of one identity share a place; another process may have filled it meanwhile

@@ -14,11 +14,18 @@ from torch.utils.data import DataLoader
 
 from inbetween.errors import UserError
 
+STOPPING = {signal.SIGINT, signal.SIGTERM}  # what asks a run to end
 _FEWER = "give fewer data.num_workers, or a smaller data.batch_size"
 _SHARED = (
     "The data workers have too little shared memory (/dev/shm) to hand over batches: make more of it, such as"
     f" with `docker run --shm-size`, or {_FEWER}."
 )
+
+
+# Windows has none of these
+_SIGCHLD: int | None = getattr(signal, "SIGCHLD", None)
+_SIGBUS: int = getattr(signal, "SIGBUS", 0)
+_SIGKILL: int = getattr(signal, "SIGKILL", 0)
 
 
 class WorkerWatch:
@@ -35,10 +42,14 @@ class WorkerWatch:
         the next batch is due, five seconds later at most.
         """
         before = active_children()
-        iterator = iter(reader)
+        with _held_back():  # a worker ignores them, but not before it has started
+            iterator = iter(reader)
         started = [child for child in active_children() if child not in before]
-        if started and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for worker in started:
+            # torch's last resort, five seconds after it asked a worker to end
+            worker.terminate = worker.kill  # type: ignore[method-assign]
+        if started and _SIGCHLD is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(_SIGCHLD, signal.SIG_DFL)
         self._workers += started
         return iterator
 
@@ -60,14 +71,27 @@ class WorkerWatch:
             raise
         except RuntimeError as error:
             died = [worker.exitcode for worker in self._workers if worker.exitcode]
-            if -signal.SIGBUS in died or "shared memory" in str(error):
+            if -_SIGBUS in died or "shared memory" in str(error):
                 raise UserError(_SHARED) from error
             if not died:
                 raise
-            if -signal.SIGKILL in died:
+            if -_SIGKILL in died:
                 raise UserError(
                     f"A data worker was killed, as systems do when memory runs out: {_FEWER}."
                 ) from error
             raise UserError(
                 f"A data worker died (exit code {died[0]}): give data.num_workers 0 to see why."
             ) from error
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Let signals that ask to stop wait; processes that are started meanwhile never get them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,17 +1,21 @@
 """Downloads that say what they fetch, and that no two processes of a machine do twice."""
 
-import socket
+import hashlib
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 
-import torch
 from filelock import FileLock
+from tqdm import tqdm
 
-PATIENCE = 4.0  # seconds without an answer after which a download is given up
+from inbetween.files import whole_file
+
+PATIENCE = 4.0  # seconds without a first answer after which a download is given up
+STALL = 30.0  # seconds without a further byte
+BLOCK = 2**17  # bytes
 
 
 def download(url: str, path: Path, what: str) -> None:
@@ -35,32 +39,36 @@ def download(url: str, path: Path, what: str) -> None:
             raise OSError(f"{url} does not answer")
         print(f"Downloading {what} from {url} to {path}", file=sys.stderr, flush=True)
         try:
-            with _socket_timeout(PATIENCE):
-                torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2])
-        except RuntimeError as error:  # the hash differs
-            raise OSError(str(error)) from error
+            _fetch(url, path)
+        except HTTPException as error:
+            raise OSError(f"{url} does not come whole ({error})") from error
 
 
-@contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    """A limit for connections that are opened without one of their own."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+def _fetch(url: str, path: Path) -> None:
+    content = hashlib.sha256()
+    with urllib.request.urlopen(_request(url), timeout=STALL) as answer, whole_file(path) as file:
+        size = int(answer.headers.get("Content-Length") or 0)
+        with tqdm(total=size or None, unit="B", unit_scale=True, unit_divisor=1024) as progress:
+            while block := answer.read(BLOCK):
+                file.write(block)
+                content.update(block)
+                progress.update(len(block))
+        expected = path.stem.rpartition("-")[2]
+        if not content.hexdigest().startswith(expected):
+            raise OSError(f"{url} has an invalid hash ({content.hexdigest()}, not {expected}...)")
 
 
 def _answers(url: str) -> bool:
-    """Whether the host of `url` answers within `PATIENCE` seconds."""
+    """Whether the host of `url` answers within `PATIENCE` seconds, be it with a refusal."""
     reached = threading.Event()
 
     def ask() -> None:
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PATIENCE):
+            with urllib.request.urlopen(_request(url, "HEAD"), timeout=PATIENCE):
                 reached.set()
-        except OSError:
+        except HTTPError:  # not every mirror lets its files be asked for so
+            reached.set()
+        except (OSError, HTTPException):
             pass
 
     # in a thread, because looking up a host's name heeds no timeout
@@ -68,3 +76,7 @@ def _answers(url: str) -> bool:
     thread.start()
     thread.join(PATIENCE)
     return reached.is_set()
+
+
+def _request(url: str, method: str = "GET") -> urllib.request.Request:
+    return urllib.request.Request(url, method=method, headers={"User-Agent": "inbetween"})

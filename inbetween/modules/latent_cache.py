@@ -90,7 +90,7 @@ class LatentCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             if shutil.disk_usage(path.parent).free < RESERVE:
                 return
-            write_whole(path, save({"value": value}))
+            write_whole(path, save({"value": value}), durable=False)
         except (OSError, SafetensorError) as error:  # training does not need the cache
             log.warning("The latent cache %s cannot be written (%s).", path.parent, error)
 

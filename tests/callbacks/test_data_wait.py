@@ -41,10 +41,11 @@ class Sleeper(L.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def trained(data: float, step: float, steps: int = 22) -> L.Trainer:
+def trained(data: float, step: float, steps: int = 22, epochs: int = 1, every: int = 2) -> L.Trainer:
     trainer = L.Trainer(
         accelerator="cpu",
-        max_epochs=1,
+        max_epochs=epochs,
+        log_every_n_steps=every,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -65,7 +66,7 @@ def test_a_run_that_waits_for_its_data_says_so_once(data, step, waits, caplog):
     assert 0.5 < share < 1 if waits else 0 <= share < 0.2
     said = [record.getMessage() for record in caplog.records if "waiting" in record.getMessage()]
     assert len(said) == waits
-    assert all("raise data.num_workers (0 now; this machine has" in text for text in said)
+    assert all("raise data.num_workers (0 now; it may use" in text for text in said)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -73,6 +74,34 @@ def test_a_few_steps_are_no_ground_for_advice(caplog):
     with caplog.at_level(logging.INFO, "lightning.pytorch.utilities.rank_zero"):
         trained(0.01, 0.001, steps=5)
     assert "waiting" not in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_epochs_of_one_batch_wait_too(caplog, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    with caplog.at_level(logging.INFO, "lightning.pytorch.utilities.rank_zero"):
+        trained(0.02, 0.005, steps=1, epochs=22)
+    assert "(0 now; it may use 3 cores)" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_share_is_logged_when_lightning_logs(monkeypatch):
+    logged = []
+    log = Sleeper.log
+    monkeypatch.setattr(
+        Sleeper, "log", lambda self, *args, **kw: (logged.append(self.global_step), log(self, *args, **kw))
+    )
+    trained(0, 0, steps=7, every=3)
+    assert logged == [3, 6]
+
+
+def test_the_first_batch_of_the_first_pass_is_no_wait():
+    loader = WindowLoader(Slow(0.05), 1, lambda: [[(0, 0)]])
+    assert len(list(loader)) == 1
+    assert loader.waited < 0.05
+    assert len(list(loader)) == 1
+    assert loader.waited >= 0.05
 
 
 @pytest.mark.parametrize(

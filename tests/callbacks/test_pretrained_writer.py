@@ -9,6 +9,7 @@ import pytest
 
 from inbetween.callbacks import PretrainedWriter
 from inbetween.errors import UserError
+from inbetween.files import partial_of
 
 DONE = SimpleNamespace(interrupted=False, is_global_zero=True, fast_dev_run=False, global_step=1)
 
@@ -30,6 +31,12 @@ def test_a_part_takes_the_place_of_an_earlier_one_and_others_stay(tmp_path: Path
     PretrainedWriter(tmp_path).on_fit_end(DONE, Maker())
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
     assert found == {"unet", "unet/old", "vae", "vae/v1.0", "vae/weights.safetensors"}
+
+
+def test_parts_half_written_before_are_no_obstacle(tmp_path: Path) -> None:
+    (partial_of(tmp_path / "parts") / "text_encoder").mkdir(parents=True)
+    PretrainedWriter(tmp_path).on_fit_end(DONE, Maker())
+    assert [path.name for path in tmp_path.iterdir()] == ["vae"]
 
 
 def test_what_is_written_may_be_read_as_any_other_file(tmp_path: Path) -> None:

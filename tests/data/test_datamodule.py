@@ -58,6 +58,18 @@ def test_batches_are_as_the_types_say(scenes_root: Path, tmp_path: Path) -> None
     assert 0 <= batch["first"].min() < batch["first"].max() <= 1
 
 
+def test_workers_are_asked_for_by_a_trainer_alone(
+    scenes_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`compare` has none: they would take cores from what it measures."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    data = module(scenes_root, tmp_path, num_workers=None)
+    assert data.num_workers == 0
+    assert module(scenes_root, tmp_path, num_workers=3).num_workers == 3
+    data.trainer = L.Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
+    assert data.num_workers == 4
+
+
 def test_only_training_is_augmented(scenes_root: Path, tmp_path: Path) -> None:
     plain, changed = module(scenes_root, tmp_path), module(scenes_root, tmp_path, augment=Augment())
     for data in (plain, changed):

@@ -2,14 +2,18 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 from safetensors import SafetensorError
 
+from inbetween.callbacks import WholeCheckpoints
 from inbetween.errors import UserError, user_error_behind
 from inbetween.files import full_disk, partial_of, remove_leftovers, whole_folder, write_whole
 from tests.faults.conftest import small_disk
@@ -32,13 +36,66 @@ def dead() -> int:
 
 def left(path: Path, process: int, kind: str = "partial") -> Path:
     """The name that process has for what it writes to `path`."""
-    return Path(str(partial_of(path)).replace(f"-{os.getpid()}.partial", f"-{process}.{kind}"))
+    name = re.sub(rf"-{os.getpid()}-(\w+)\.partial$", rf"-{process}-\1.{kind}", partial_of(path).name)
+    return path.with_name(name)
+
+
+@pytest.mark.parametrize("call", ["iterdir", "unlink", "replace"])
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
+def test_what_cannot_be_removed_stays(
+    place: Path, dead: int, monkeypatch: pytest.MonkeyPatch, call: str, error: type[OSError]
+) -> None:
+    """In a folder of somebody else's, or where another process was faster."""
+    leftovers = [left(place / "a", dead), left(place / "b", dead, "replaced"), left(place / "c", dead)]
+    for path in leftovers:
+        path.touch()
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, call, fail)
+        remove_leftovers(place, -1)
+    stay = {"iterdir": leftovers, "unlink": [leftovers[0], leftovers[2]], "replace": [leftovers[1]]}[call]
+    assert all(path.exists() for path in stay)
+    assert not any(path.exists() for path in set(leftovers) - set(stay))
+
+
+def test_a_folder_that_may_not_even_be_looked_at_does_not_matter(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"a": 1}, place / "last.ckpt")
+    listed = Path.iterdir
+
+    def refuse(path: Path) -> Iterator[Path]:
+        if path in (place, place.parent):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert WholeCheckpoints().load_checkpoint(place / "last.ckpt") == {"a": 1}
+
+
+def test_a_number_that_came_back_is_no_identity(place: Path) -> None:
+    """As in a container that starts anew, where the process has the same number as before."""
+    own = partial_of(place / "a")
+    earlier = own.with_name(re.sub(r"-\w{8}\.partial$", "-00000000.partial", own.name))
+    recent = own.with_name(re.sub(r"-\w{8}\.partial$", "-11111111.partial", own.name))
+    elsewhere = own.with_name(own.name.replace(f"-{os.getpid()}-", f"9-{os.getpid()}-"))
+    for path in (own, earlier, recent, elsewhere):
+        path.touch()
+    for path in (own, earlier, elsewhere):
+        os.utime(path, (0, 0))
+    assert elsewhere != own != earlier
+    remove_leftovers.cache_clear()
+    remove_leftovers(place, os.getpid())
+    assert [path.exists() for path in (own, earlier, recent, elsewhere)] == [True, False, True, True]
 
 
 def test_only_what_dead_processes_of_this_machine_left_goes(place: Path, dead: int) -> None:
     others = [
         left(place / "a.png", os.getppid()),
-        place / left(place / "a.png", dead).name.replace(f"-{dead}", f"-elsewhere-{dead}"),
+        place / left(place / "a.png", dead).name.replace(f"-{dead}-", f"-elsewhere-{dead}-"),
         place / "a.png",
         place / "notes.partial",
     ]

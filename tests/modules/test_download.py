@@ -1,8 +1,11 @@
 """Downloads are announced, whole, and made once."""
 
 import hashlib
+import socket
 import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,57 @@ def test_a_host_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pyte
     assert time.monotonic() - started < 1.4
 
 
+class Mirror(BaseHTTPRequestHandler):
+    """Refuses HEAD, and stalls in the middle of a file for as long as its path says, in seconds."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT[:3])
+        self.wfile.flush()
+        time.sleep(float(self.path.split("/")[1]))
+        self.wfile.write(CONTENT[3:])
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror() -> Iterator[str]:
+    """Its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_stall_is_borne_and_a_refused_question_is_an_answer(
+    tmp_path: Path, mirror: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
+    limits: list[float | None] = []
+    read = module.hashlib.sha256
+    monkeypatch.setattr(
+        module.hashlib, "sha256", lambda *args: limits.append(socket.getdefaulttimeout()) or read(*args)
+    )
+    download(f"{mirror}/1/{NAME}", tmp_path / NAME, "a net")
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert limits == [None]  # other connections of this process have theirs
+
+
+def test_a_download_that_stalls_for_long_leaves_nothing(
+    tmp_path: Path, mirror: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STALL", 0.3)
+    with pytest.raises(OSError, match="timed out"):
+        download(f"{mirror}/1/{NAME}", tmp_path / NAME, "a net")
+    assert [found.name for found in tmp_path.iterdir() if not found.name.endswith(".lock")] == []
+
+
 def test_vgg16_is_announced_and_its_absence_is_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,11 +120,11 @@ def test_vgg16_is_announced_and_its_absence_is_a_sentence(
     monkeypatch.setattr(module, "_answers", lambda url: True)
     announced: list[str] = []
 
-    def fetch(url: str, path: str, hash_prefix: str) -> None:
+    def fetch(url: str, path: Path) -> None:
         announced.append(capsys.readouterr().err)
         torch.save({f"features.{n}.weight": torch.zeros(1) for n in (0, 2, 5, 7, 10, 12, 14)}, path)
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    monkeypatch.setattr(module, "_fetch", fetch)
     assert "features.0.weight" in read_vgg(None)
     read_vgg(None)  # from torchvision's cache
     [said] = announced

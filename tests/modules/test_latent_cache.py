@@ -45,6 +45,12 @@ def test_each_frame_is_computed_once(tmp_path):
     assert torch.equal(found, torch.stack([expected[3], layer(again.inputs[1]), expected[0], expected[1]]))
 
 
+def test_a_training_step_does_not_wait_for_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: pytest.fail("waits"))
+    LatentCache(tmp_path, network(), "latents").get(torch.tensor([1]), computed(network()))
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 1
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_values_come_back_bit_by_bit(tmp_path, dtype):
     values = torch.randn(2, 4, 5).to(dtype).transpose(1, 2)
