@@ -53,9 +53,10 @@ def build_method(model: Any, config: Path, checkpoint: Path | None = None) -> Me
     try:
         method: Method = parser.instantiate(parser.parse_object({"model": model})).model
     except REFUSALS as error:
-        if user_error_behind(error) or shortage(error):
+        mistake = not_made(error, f"The method of {config}")
+        if user_error_behind(error) or shortage(error) or mistake is None:
             raise
-        raise not_made(error, f"The method of {config}") from error
+        raise mistake from error
     if checkpoint is not None:
         load_weights(method, saved["state_dict"], f"{checkpoint} and {config}")
     return method.eval()
