@@ -49,7 +49,6 @@ from inbetween.functions import run_function
 from inbetween.messages import quiet, silent_about_full_disks
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
-from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.mistakes import REFUSALS, mistake_behind, not_made, refused_by_library
 from inbetween.modules.precision import REPLACED, fastest
 
@@ -150,10 +149,9 @@ class InbetweenCLI(LightningCLI):
         precision = fastest(given.trainer.precision, given.trainer.accelerator)
         self.replaced = precision != given.trainer.precision
         given.trainer.precision = precision
-        if isinstance(self.model, DiffusionMethod) and given.get(FROZEN_DTYPE) == "bfloat16":
-            stored = str(self.model.backbone.frozen_dtype).removeprefix("torch.")
-            self.replaced |= stored != "bfloat16"
-            given[FROZEN_DTYPE] = stored
+        slow = fastest("bf16-mixed", given.trainer.accelerator) != "bf16-mixed"
+        if slow and given.get(FROZEN_DTYPE) == "bfloat16":  # which `DiffusionMethod.setup` sees to
+            self.replaced, given[FROZEN_DTYPE] = True, "float32"
         asked = self.config_init[self.config.subcommand].trainer
         callbacks = asked.callbacks or []
         callbacks = [*callbacks] if isinstance(callbacks, list) else [callbacks]
