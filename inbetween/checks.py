@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from inbetween.errors import UserError
 from inbetween.files import check_folder
 from inbetween.methods import TrainableMethod
-from inbetween.mistakes import REFUSALS, reason
+from inbetween.mistakes import REFUSALS, reason, refused_by_library
 
 # The least of numbers that Lightning does not look at; None is any above 0.
 LEAST: dict[str, float | None] = {
@@ -107,4 +107,6 @@ def check_optimizer(method: TrainableMethod) -> None:
     try:
         method.optimizer([weight for weight in method.parameters() if weight.requires_grad])
     except REFUSALS as error:
+        if not refused_by_library(error):
+            raise
         raise UserError(f"model.optimizer cannot be made: {reason(error)}; change its keys.") from error

@@ -49,8 +49,7 @@ from inbetween.functions import run_function
 from inbetween.messages import quiet, silent_about_full_disks
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
-from inbetween.methods.diffusion import DiffusionMethod
-from inbetween.mistakes import REFUSALS, mistake_behind, not_made
+from inbetween.mistakes import REFUSALS, mistake_behind, not_made, refused_by_library
 from inbetween.modules.precision import REPLACED, fastest
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
@@ -135,7 +134,10 @@ class InbetweenCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except REFUSALS as error:
-            raise mistake_behind(error, self.config.subcommand) or not_made(error, "This run") from error
+            mistake = mistake_behind(error, self.config.subcommand) or not_made(error, "This run")
+            if mistake is None:
+                raise
+            raise mistake from error
 
     def instantiate_trainer(self, **options: Any) -> Trainer:  # noqa: ANN401 - LightningCLI's
         """Build the trainer, in the precision that is fastest here: see `fastest`.
@@ -147,10 +149,9 @@ class InbetweenCLI(LightningCLI):
         precision = fastest(given.trainer.precision, given.trainer.accelerator)
         self.replaced = precision != given.trainer.precision
         given.trainer.precision = precision
-        if isinstance(self.model, DiffusionMethod) and given.get(FROZEN_DTYPE) == "bfloat16":
-            stored = str(self.model.backbone.frozen_dtype).removeprefix("torch.")
-            self.replaced |= stored != "bfloat16"
-            given[FROZEN_DTYPE] = stored
+        slow = fastest("bf16-mixed", given.trainer.accelerator) != "bf16-mixed"
+        if slow and given.get(FROZEN_DTYPE) == "bfloat16":  # which `DiffusionMethod.setup` sees to
+            self.replaced, given[FROZEN_DTYPE] = True, "float32"
         asked = self.config_init[self.config.subcommand].trainer
         callbacks = asked.callbacks or []
         callbacks = [*callbacks] if isinstance(callbacks, list) else [callbacks]
@@ -170,6 +171,8 @@ class InbetweenCLI(LightningCLI):
         try:
             trainer = build()
         except REFUSALS as error:
+            if not refused_by_library(error):
+                raise
             raise refused_keys(build, asked.as_dict(), error) from error
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # and not one that the user gave
             trainer.strategy.checkpoint_io = WholeCheckpoints()

@@ -9,7 +9,9 @@ keeps its traceback.
 from __future__ import annotations
 
 import re
+import sysconfig
 import traceback
+from types import FrameType
 
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -18,6 +20,10 @@ from lightning.pytorch.cli import LightningCLI
 from inbetween.errors import UserError, user_error_behind
 from inbetween.files import full_disk
 
+# Where Python and libraries lie.
+INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+SITE_PACKAGES = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib")})
+READS_KEYS = ("argparse", "importlib")  # of Python's own
 #: What libraries raise at choices that they refuse. Others (KeyError, AssertionError, ...) are faults.
 REFUSALS = (
     MisconfigurationException,
@@ -102,14 +108,14 @@ def mistake_behind(error: Exception, command: str, unnamed: str = "A file") -> U
     """
     if found := user_error_behind(error):
         return found
-    if isinstance(error, ArgumentError):
+    if isinstance(error, ArgumentError) and refused_by_library(error):
         return UserError(one_sentence(error))
     if short := shortage(error):
         smaller = SMALLER.get(command, "lower data.batch_size, data.val_batch_size or data.size")
         return UserError(f"There is not enough memory ({reason(short)}): {smaller}.")
     if full := full_disk(error, unnamed):
         return UserError(f"{full}: make room, then give the same command again.")
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and error.filename is not None and not of_a_users_module(error):
         elsewhere = ELSEWHERE.get(command, "trainer.logger's save_dir or trainer.default_root_dir")
         why = error.strerror or type(error).__name__
         return UserError(
@@ -129,6 +135,49 @@ def shortage(error: BaseException | None) -> BaseException | None:
     return error if tells and NO_MEMORY.search(str(error)) else shortage(error.__cause__)
 
 
+def refused_by_library(error: BaseException) -> bool:
+    """Whether a library raised what is behind an error, and neither the program nor a class of the user's.
+
+    What a class of one's own raises while it is made is a fault of its own, whatever was given to it; but for
+    a key that it was given and only passes on to the class that it is made from, which does not know it.
+    """
+    while error.__cause__:
+        error = error.__cause__
+    frames = _frames(error)
+    if not frames or _is_installed(frames[-1], SITE_PACKAGES) or _module(frames[-1]) in READS_KEYS:
+        return True
+    if frames[-1].f_code.co_name == "__getattr__":  # of a module that does not have the class
+        return isinstance(error, AttributeError)
+    unknown = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
+    made = next((frame for frame in frames if frame.f_code.co_name == "__init__"), frames[-1])
+    given = [value for value in made.f_locals.values() if isinstance(value, dict)]
+    return unknown is not None and any(unknown[1] in options for options in given)
+
+
+def of_a_users_module(error: BaseException) -> bool:
+    """Whether a file was opened by a module of the user's own, by whatever means, and not for the program."""
+    for frame in reversed(_frames(error)):
+        if _module(frame) in {"inbetween", "lightning", "jsonargparse"}:
+            return False
+        if not _is_installed(frame, INSTALLED):
+            return True
+    return False
+
+
+def _frames(error: BaseException) -> list[FrameType]:
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _is_installed(frame: FrameType, places: tuple[str, ...]) -> bool:
+    """Whether a frame is of Python's or a library's; what this project installs beside them is not."""
+    file = frame.f_code.co_filename
+    return _module(frame) != "inbetween" and file.startswith((*places, "<frozen"))
+
+
 def refused_by_lightning(error: Exception) -> bool:
     """Whether Lightning refuses what it was given, and no method's step is to blame.
 
@@ -137,7 +186,7 @@ def refused_by_lightning(error: Exception) -> bool:
     """
     if not isinstance(error, (*REFUSALS, OSError)):
         return False
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    frames = _frames(error)
     modules = [str(frame.f_globals.get("__name__")) for frame in frames]
     names = [frame.f_code.co_name for frame in frames]
     # the command line is the door: all frames behind the last of its own count
@@ -152,13 +201,15 @@ def refused_by_lightning(error: Exception) -> bool:
     return any(module.startswith(kept_by) for module in modules) or not steps.intersection(names)
 
 
-def not_made(error: Exception, what: str) -> UserError:
-    """What to say where a library refuses to make something of the keys it was given.
+def not_made(error: Exception, what: str) -> UserError | None:
+    """What to say where a library refuses to make something of the keys it was given; None of a fault.
 
     Args:
         error: One of `REFUSALS`.
         what: Which keys, unless the class that refuses them is known.
     """
+    if not refused_by_library(error):
+        return None
     text = reason(error)
     if text.startswith("There is no") or " cannot be made: " in text:
         return UserError(f"{text}; choose another one, or install what it needs.")
@@ -169,7 +220,7 @@ def _class_that_raised(error: BaseException) -> str | None:
     """The class in whose making an error came up, if any."""
     while error.__cause__:
         error = error.__cause__
-    for frame, _ in traceback.walk_tb(error.__traceback__):
+    for frame in _frames(error):
         made = frame.f_locals.get("self")
         if frame.f_code.co_name == "__init__" and not isinstance(made, LightningCLI):
             return type(made).__name__

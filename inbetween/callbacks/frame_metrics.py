@@ -50,14 +50,6 @@ class FrameMetrics(L.Callback):
         if stage == "fit":
             self._look_at_monitors(trainer)
 
-    def on_sanity_check_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Look whether all that is watched is measured, before training.
-
-        Raises:
-            UserError: A callback's `monitor` is a metric of validation that is not there.
-        """
-        self._look_at_monitors(trainer, [name for name in trainer.callback_metrics if name[:4] == "val/"])
-
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forget what an interrupted epoch left."""
         self._start(pl_module)
@@ -105,21 +97,19 @@ class FrameMetrics(L.Callback):
         assert self.metrics is not None
         return window_scores(self.metrics)
 
-    def _look_at_monitors(self, trainer: L.Trainer, logged: list[str] | None = None) -> None:
-        """Look for what callbacks watch among the metrics and what a method has `logged`, once it has."""
+    def _look_at_monitors(self, trainer: L.Trainer) -> None:
+        """Look for what needs LPIPS among what callbacks watch; anything else may be logged by anyone."""
         assert self.metrics is not None
-        known = {f"val/{name}" for name in (*self.metrics, "windows")}.union(logged or [])
-        of_lpips = {f"val/{name}" for name in OF_LPIPS}
+        missing = {f"val/{name}" for name in OF_LPIPS if name not in self.metrics}
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # not declared there
         for callback in callbacks:
-            name = str(getattr(callback, "monitor", None))
-            if not name.startswith("val/") or name in known or (logged is None and name not in of_lpips):
-                continue
-            way = "get LPIPS' weights with fetch-lpips, or " if name in of_lpips else ""
-            raise UserError(
-                f"{type(callback).__name__} watches {name}, which is not measured: {way}give a monitor among"
-                f" {', '.join(sorted(known))}{', or a loss' if logged is None else ''}."
-            )
+            name = getattr(callback, "monitor", None)
+            if name in missing:
+                known = sorted(f"val/{metric}" for metric in (*self.metrics, "windows"))
+                raise UserError(
+                    f"{type(callback).__name__} watches {name}, which is not measured: get LPIPS' weights"
+                    f" with fetch-lpips, or give a monitor among {', '.join(known)}, or a loss."
+                )
 
     def _start(self, pl_module: L.LightningModule) -> None:
         assert self.metrics is not None

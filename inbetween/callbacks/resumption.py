@@ -1,6 +1,5 @@
 """Checkpoints from which a run goes on exactly, wherever they are written."""
 
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -29,11 +28,12 @@ class Resumption(L.Callback):
     def __init__(self) -> None:
         self._counts: dict[str, Any] = {}  # of Lightning's loops, at the end of the last optimiser step
         self._step = 0
+        self._saved = -1  # step of the last checkpoint that is whole
         self._whole = False  # whether a step has been taken, and none is under way
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Begin anew; in a dry run, let no checkpoint be written."""
-        self._counts, self._whole = {}, False
+        self._counts, self._saved, self._whole = {}, -1, False
         if is_dry(trainer):
             for writer in _writers(trainer):
                 writer.save_last = False  # Lightning 2.6 writes it even so
@@ -67,6 +67,7 @@ class Resumption(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Go back to the counts of the last optimiser step."""
+        self._saved = trainer.global_step
         if self._counts:
             checkpoint["loops"]["fit_loop"] = self._counts
             checkpoint["epoch"] = self._counts["epoch_progress"]["current"]["processed"]
@@ -81,19 +82,14 @@ class Resumption(L.Callback):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Bring `last.ckpt` up to the last step, which `every_n_train_steps` may have left out."""
-        for writer in _writers(trainer):
-            if writer.save_last is not True or not writer.last_model_path or not self._whole:
-                continue
-            old = trainer.is_global_zero and _step_of(Path(writer.last_model_path)) != trainer.global_step
-            if trainer.strategy.broadcast(old):
+        writers = _writers(trainer)
+        # of several, the last checkpoint may be another one's
+        if len(writers) == 1 and self._saved == trainer.global_step:
+            return
+        for writer in writers:
+            if writer.save_last is True and writer.last_model_path and self._whole:
                 trainer.save_checkpoint(writer.last_model_path, writer.save_weights_only)
 
 
 def _writers(trainer: L.Trainer) -> list[ModelCheckpoint]:
     return [writer for writer in trainer.checkpoint_callbacks if isinstance(writer, ModelCheckpoint)]
-
-
-def _step_of(checkpoint: Path) -> int:
-    """The step that a checkpoint was written at; its tensors are not read."""
-    step: int = torch.load(checkpoint, weights_only=True, mmap=True)["global_step"]
-    return step

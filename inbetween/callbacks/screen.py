@@ -1,6 +1,7 @@
 """What a run shows on the screen while it trains."""
 
 import sys
+import time
 from typing import Any
 
 import lightning as L
@@ -20,6 +21,7 @@ class StepProgressBar(TQDMProgressBar):
     def init_train_tqdm(self) -> Tqdm:
         """Lightning's bar, which writes seldom where nobody watches."""
         bar = super().init_train_tqdm()
+        bar.miniters, bar.dynamic_miniters = 1, False  # time alone says when it is due
         if not sys.stdout.isatty():
             bar.mininterval = SELDOM
         return bar
@@ -48,14 +50,17 @@ class StepProgressBar(TQDMProgressBar):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Show the step that has been taken."""
-        if trainer.max_steps < 0:
-            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-            return
+        """Show the step that has been taken, when the bar is due: figures wait for the device."""
         bar = self.train_progress_bar
-        if not bar.disable and trainer.global_step > bar.n:
+        done = trainer.global_step if trainer.max_steps > 0 else batch_idx + 1
+        if bar.disable or done <= bar.n:
+            return
+        due = done % self.refresh_rate == 0 and time.time() - bar.last_print_t >= bar.mininterval
+        if due or done == bar.total:
             bar.set_postfix(self.get_metrics(trainer, pl_module), refresh=False)
-            bar.update(trainer.global_step - bar.n)
+            bar.update(done - bar.n)
+        else:
+            bar.n = done  # shown next time, or when the run ends
 
     def get_metrics(
         self, trainer: L.Trainer, pl_module: L.LightningModule

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from inbetween.callbacks import write_image
 from inbetween.commands.machine import open_fabric, synchronize
-from inbetween.commands.methods import load_method
+from inbetween.commands.methods import load_method, placed
 from inbetween.commands.reports import name_for, write_text
 from inbetween.commands.scores import (
     Row,
@@ -106,7 +106,7 @@ def compare(
         checkpoint = Path(row.checkpoint) if row.checkpoint else None
         method = load_method(find_config(row.config), checkpoint)
         row.verdict_limits = method.verdict_limits if isinstance(method, SpacedMethod) else None
-        built.append(method.to(fabric.device))
+        built.append(placed(method, fabric.device))
     data.test_split = split
     data.setup("test")
     batches = data.test_dataloader()

@@ -15,7 +15,7 @@ import torch
 from jsonargparse import ArgumentParser
 from torch.utils.data import default_collate
 
-from inbetween.commands.methods import build_method, read_yaml
+from inbetween.commands.methods import build_method, placed, read_yaml
 from inbetween.commands.origin import OriginLoop
 from inbetween.commands.reports import name_for
 from inbetween.data import SyntheticCels, WindowDataModule, WindowSpec
@@ -197,7 +197,7 @@ class Experiment:
         fabric.seed_everything(0, verbose=False)
         checkpoint = Path(self.checkpoint) if self.checkpoint else None
         method = build_method(self.keys.get("model"), Path(self.config), checkpoint)
-        return MethodSubject(method.to(fabric.device), fabric)
+        return MethodSubject(placed(method, fabric.device), fabric)
 
     @property
     def backbone_keys(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from inbetween.commands.drawing import draws_by_chance, few_at_once, pair_drawer, versions_of
 from inbetween.commands.machine import open_fabric
-from inbetween.commands.methods import load_method
+from inbetween.commands.methods import load_method, placed
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, one_size, read_keyframes, read_spacing_map
 from inbetween.data.pictures import Picture, PictureReader, find_pictures, left_out
@@ -98,7 +98,7 @@ def interpolate(
     fabric = open_fabric(accelerator, precision)
     # Weights that no checkpoint brings start the same in every run.
     fabric.seed_everything(0, verbose=False)
-    artist = load_method(*model).to(fabric.device)
+    artist = placed(load_method(*model), fabric.device)
     if maps and not isinstance(artist, SpacedMethod):
         raise UserError(
             f"{type(artist).__name__} ({config}) takes no spacing map: leave out --method, or give --t"

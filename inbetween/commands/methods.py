@@ -9,8 +9,10 @@ from jsonargparse import ArgumentParser
 
 from inbetween.errors import UserError, user_error_behind
 from inbetween.methods import Method
+from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.mistakes import REFUSALS, not_made, shortage
 from inbetween.modules.loading import read_weights
+from inbetween.modules.precision import kept_on
 from inbetween.paths import find_checkpoint
 
 
@@ -53,12 +55,20 @@ def build_method(model: Any, config: Path, checkpoint: Path | None = None) -> Me
     try:
         method: Method = parser.instantiate(parser.parse_object({"model": model})).model
     except REFUSALS as error:
-        if user_error_behind(error) or shortage(error):
+        mistake = not_made(error, f"The method of {config}")
+        if user_error_behind(error) or shortage(error) or mistake is None:
             raise
-        raise not_made(error, f"The method of {config}") from error
+        raise mistake from error
     if checkpoint is not None:
         load_weights(method, saved["state_dict"], f"{checkpoint} and {config}")
     return method.eval()
+
+
+def placed(method: Method, device: torch.device) -> Method:
+    """A method on `device`, its frozen weights kept as that computes fast."""
+    if isinstance(method, DiffusionMethod):
+        method.backbone.store_frozen(kept_on(device, method.backbone.frozen_dtype))
+    return method.to(device)
 
 
 def load_weights(method: Method, weights: dict[str, Any], names: str) -> None:

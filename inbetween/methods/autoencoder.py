@@ -121,6 +121,7 @@ class LatentInterpolation(PerceptualMethod):
         self.register_buffer("latent_std", 1 / torch.tensor(self.vae.config.scaling_factor))
         self.latent_mean: Tensor
         self.latent_std: Tensor
+        self._seen: tuple[Tensor, Tensor]  # mean and mean square of the last batch's latents
 
     def preparation(self, training: bool) -> Crops:
         """In training random crops of every drawing, else all of each."""
@@ -136,10 +137,7 @@ class LatentInterpolation(PerceptualMethod):
         if self.training:
             mean, square = mean_of_processes(_moments(z.float()))
             spread = (mean**2 + ((square - mean**2).clamp(min=1e-12).sqrt() - 1) ** 2).mean()
-            if self.trained == "all":
-                level, power = mean.detach().mean(), square.detach().mean()
-                self.latent_mean.lerp_(level, 0.01)
-                self.latent_std.lerp_((power - level**2).clamp(min=0).sqrt(), 0.01)
+            self._seen = mean.detach().mean(), square.detach().mean()
             z = z + self.latent_noise * cut.noise.flatten(0, 1).to(z)
         y = self.vae.decode(z).sample.float() / 2 + 0.5
 
@@ -154,6 +152,16 @@ class LatentInterpolation(PerceptualMethod):
             logs["perceptual"] = perceptual(y, x)
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Let the latents' mean and deviation follow the last batch.
+
+        Once a step, as the weights change: a checkpoint never holds them of a batch that no step was made of.
+        """
+        if self.trained == "all":
+            level, power = self._seen
+            self.latent_mean.lerp_(level, 0.01)
+            self.latent_std.lerp_((power - level**2).clamp(min=0).sqrt(), 0.01)
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`."""

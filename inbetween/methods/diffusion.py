@@ -22,6 +22,7 @@ from inbetween.modules.latent_cache import LatentCache
 from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
 from inbetween.modules.noising import NoisedSample, Noising, TrainFrom
 from inbetween.modules.perceptual import decoded_crops
+from inbetween.modules.precision import kept_on
 from inbetween.modules.sampling import Sampling, denoise_from, frame_streams
 from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
@@ -166,8 +167,9 @@ class DiffusionMethod(PerceptualMethod):
         super().prepare_fit()
 
     def setup(self, stage: str) -> None:
-        """Store frozen weights as the first process does: the machines of a run may differ."""
-        dtype = self.trainer.strategy.broadcast(self.backbone.frozen_dtype)
+        """Store frozen weights as the first process's device wants it: the machines of a run may differ."""
+        strategy = self.trainer.strategy
+        dtype = strategy.broadcast(kept_on(strategy.root_device, self.backbone.frozen_dtype))
         if dtype != self.backbone.frozen_dtype:
             self.backbone.store_frozen(dtype)
 

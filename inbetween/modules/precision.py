@@ -33,6 +33,12 @@ def fastest(precision: Asked, accelerator: object = "auto") -> Asked | Literal["
     return "32-true" if mixed and not _has_bfloat16(accelerator) else precision
 
 
+def kept_on(device: torch.device, dtype: torch.dtype) -> torch.dtype:
+    """What to keep frozen weights in on a device: `dtype`, or float32 in place of a bfloat16 that is slow."""
+    slow = fastest("bf16-mixed", device.type) != "bf16-mixed"
+    return torch.float32 if slow else dtype
+
+
 def _has_bfloat16(accelerator: object) -> bool:
     if accelerator in ("auto", "gpu"):
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None

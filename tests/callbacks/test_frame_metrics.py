@@ -7,7 +7,7 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from safetensors.torch import save_file
 
 from inbetween.callbacks import FrameMetrics
@@ -86,3 +86,26 @@ def test_with_a_backbone_lpips_is_logged_and_stays_out_of_checkpoints(
 def test_a_backbone_that_does_not_exist_stops_the_run(make_trainer: Callable[..., L.Trainer]) -> None:
     with pytest.raises(UserError, match="no LPIPS backbone"):
         make_trainer(FrameMetrics(Path("nowhere.safetensors"))).validate(Drawer(), loader(2))
+
+
+def test_what_another_callback_logs_may_be_watched(
+    make_trainer: Callable[..., L.Trainer], tmp_path: Path
+) -> None:
+    class Beauty(L.Callback):
+        def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+            if not trainer.sanity_checking:
+                pl_module.log("val/beauty", 1.0)
+
+    best = ModelCheckpoint(tmp_path / "best", monitor="val/beauty")
+    trainer = make_trainer(
+        FrameMetrics(), Beauty(), best, max_epochs=1, num_sanity_val_steps=1, enable_checkpointing=True
+    )
+    trainer.fit(Drawer(), loader(2), loader(2))
+    assert float(best.best_model_score) == 1
+
+
+@pytest.mark.usefixtures("no_backbone")
+def test_lpips_cannot_be_watched_without_its_weights(make_trainer: Callable[..., L.Trainer]) -> None:
+    trainer = make_trainer(FrameMetrics(), EarlyStopping("val/lpips"), max_epochs=1)
+    with pytest.raises(UserError, match="EarlyStopping watches val/lpips, which is not measured"):
+        trainer.fit(Drawer(), loader(2), loader(2))

@@ -1,6 +1,7 @@
 """Every mistake of a table ends in one sentence that names it, with exit code 2, and nothing half-written."""
 
 import resource
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from inbetween.__main__ import main
 from inbetween.commands import machine
-from tests.cli.mistakes import files, folders, runs, values
+from inbetween.errors import UserError, causes
+from tests.cli.mistakes import broken, files, folders, runs, values
 from tests.cli.mistakes.place import Place, Shared, make_shared
 from tests.cli.mistakes.row import Row
 
@@ -99,6 +101,26 @@ def test_a_fault_of_the_program_keeps_its_traceback(
         main([str(arg) for arg in args])
     assert type(caught.value).__name__ == fault
     assert "training_loss" in [entry.name for entry in caught.traceback]
+
+
+@pytest.mark.parametrize("name", ["AddsToNothing", "Misspells", "LooksUpNothing", "Opens", "OpensWhenMade"])
+@pytest.mark.parametrize("command", ["validate", "benchmark"])
+def test_a_fault_of_a_users_own_method_keeps_its_traceback(
+    name: str, command: str, shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "CONVOLUTION", (1, 8, 8))
+    monkeypatch.setattr(machine, "PRODUCT", 64)
+    place = Place(shared, tmp_path)
+    model = {"model": {"class_path": f"tests.cli.mistakes.broken.{name}"}}
+    if command == "validate":
+        args = place.trainer(command, **model)
+    else:
+        args = [*place.benchmark(), "--config", place.overlay(model)]
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever it is
+        main([str(arg) for arg in args])
+    assert not isinstance(caught.value, UserError)
+    behind = [traceback.extract_tb(cause.__traceback__) for cause in causes(caught.value)]
+    assert any(frame.filename == broken.__file__ for frames in behind for frame in frames)
 
 
 def test_a_cache_that_cannot_be_written_is_found_before_a_download(

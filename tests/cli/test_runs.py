@@ -8,8 +8,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from inbetween.methods import Hold
-from inbetween.modules import precision
+from inbetween.commands.methods import placed
+from inbetween.methods import Hold, TemporalEncodingDiffusion
+from inbetween.modules import Backbone, precision
 from tests.cli.conftest import Run, write_yaml
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
@@ -142,6 +143,25 @@ def test_the_config_says_how_frozen_weights_were_kept(
     config = Path("logs/exp1/version_0/config.yaml").read_text()
     assert f"frozen_dtype: {'bfloat16' if pays else 'float32'}" in config
     assert ("computes in float32 (32-true)" in caplog.text) is not pays
+
+
+def test_frozen_weights_are_kept_for_the_runs_device_and_not_for_another_one(
+    run: Run, exp1: list[str], backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "bfloat16_pays", lambda: False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("xpu"))
+    kept: list[torch.dtype] = []
+    note = lambda self: kept.append(self.backbone.frozen_dtype)  # noqa: E731
+    monkeypatch.setattr(TemporalEncodingDiffusion, "on_validation_start", note)
+    frozen = ("--model.init_args.backbone.init_args.frozen_dtype", "bfloat16")
+    run("validate", *exp1, *frozen, "--trainer.accelerator", "cpu")
+    assert kept == [torch.float32]
+    method = TemporalEncodingDiffusion(Backbone(str(backbone), frozen_dtype="bfloat16"))
+    assert method.backbone.frozen_dtype == torch.bfloat16
+    assert placed(method, torch.device("cpu")) is method
+    assert method.backbone.frozen_dtype == method.backbone.vae.encoder.conv_in.weight.dtype == torch.float32
+    assert "frozen_dtype: float32" in Path("logs/exp1/version_0/config.yaml").read_text()
 
 
 @pytest.mark.parametrize("name", ["hold", "cross_fade", "optical_flow", "dis"])

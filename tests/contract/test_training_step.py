@@ -65,6 +65,7 @@ def step(method: TrainableMethod, batch: WindowBatch) -> dict[str, Tensor]:
     method.zero_grad()
     loss = method.training_loss(batch)["loss"]
     loss.backward()
+    method.on_before_optimizer_step(None)  # which changes buffers
     found = {name: p.grad.clone() for name, p in method.named_parameters() if p.grad is not None}
     found["loss"] = loss.detach()
     if distributed.is_initialized():

@@ -9,6 +9,7 @@ import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
 from inbetween.callbacks import Resumption
@@ -318,3 +319,30 @@ def test_resuming_in_mid_epoch_with_other_batches_is_refused(
     draw_scene(scenes_root / "train" / "owl" / "walk", seed=7)
     with pytest.raises(UserError, match="windows 15, now it is 20"):
         run(scenes_root, tmp_path, ckpt_path=checkpoint)
+
+
+class Elsewhere(TorchCheckpointIO):
+    """Keeps checkpoints where no file is, as remote storage does."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, int]] = []
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        self.steps.append((Path(path).name, checkpoint["global_step"]))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("writers", [1, 2])
+@pytest.mark.parametrize("every", [3, 2])
+def test_a_run_ends_without_reading_its_checkpoint(
+    scenes_root: Path, tmp_path: Path, every: int, writers: int
+) -> None:
+    store = Elsewhere()
+    others = [ModelCheckpoint(tmp_path / "others", every_n_train_steps=1) for _ in range(writers - 1)]
+    save = {"every_n_train_steps": every, "save_last": True}
+    run(scenes_root, tmp_path, max_steps=3, save=save, plugins=[store], callbacks=others)
+    last = [step for name, step in store.steps if name == "last.ckpt"]
+    assert last[-1] == 3
+    assert len(last) == (1 if every == 3 and writers == 1 else 2)

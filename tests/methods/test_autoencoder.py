@@ -1,8 +1,10 @@
 """The autoencoder's training and what it draws."""
 
+import lightning as L
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils.data import DataLoader
 
 from inbetween.errors import UserError
 from inbetween.functional.slerp import slerp
@@ -36,6 +38,7 @@ def trained(steps):
     optimizer = torch.optim.AdamW(method.parameters(), lr=3e-3)
     for _ in range(steps):
         method.training_loss(batch)["loss"].backward()
+        method.on_before_optimizer_step(optimizer)
         optimizer.step()
         optimizer.zero_grad()
     return method.eval(), before, float(method.training_loss(batch)["loss"].detach()), batch
@@ -114,6 +117,30 @@ def test_each_channel_is_drawn_to_mean_0_and_deviation_1():
     torch.testing.assert_close(method.training_loss(batch)["loss"], without + logs["spread"])
 
 
+def test_the_latents_mean_and_deviation_change_with_the_weights_alone():
+    """A checkpoint between two accumulated batches would hold those of a batch that is seen again."""
+    method, found = make(schedule="constant"), []
+
+    class Watch(L.Callback):
+        def on_train_batch_end(self, *_):
+            found.append((float(method.latent_mean), float(method.latent_std)))
+
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        accumulate_grad_batches=2,
+        callbacks=Watch(),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    before = float(method.latent_mean), float(method.latent_std)
+    trainer.fit(method, DataLoader([random_batch(2, seed=seed) for seed in range(4)], batch_size=None))
+    assert found[0] == before
+    assert found[0] != found[1] == found[2] != found[3]
+
+
 def test_in_betweens_are_slerped_latents():
     method, batch = make().eval(), random_batch(2)
     ends = [encoded(method.vae, batch[name]) for name in ("first", "last")]
@@ -156,6 +183,7 @@ def test_a_decoder_trained_alone_leaves_the_latents_as_they_are(tmp_path):
     optimizer = torch.optim.SGD(weights, 0.1)
     drawn = decoded(method.vae, before)
     method.training_loss(batch)["loss"].backward()
+    method.on_before_optimizer_step(optimizer)
     optimizer.step()
     assert (decoded(method.vae, before) - drawn).abs().mean() > 1e-4
     method.save_pretrained(tmp_path / "again")

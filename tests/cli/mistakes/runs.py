@@ -112,13 +112,13 @@ def rows() -> list[Row]:
             leaves=logs,
         ),
         row(
-            "best_of_nothing_before_training",
+            "best_of_nothing_after_a_sanity_check",
             lambda p: p.fit(
                 trainer={"num_sanity_val_steps": 1} | callback("ModelCheckpoint", monitor="val/beauty")
             ),
-            "ModelCheckpoint watches val/beauty",
+            "val/beauty",
             "val/ssim",
-            leaves=("logs", "logs/version_0", "logs/version_0/[ceh]*"),
+            leaves=logs,
         ),
         row(
             "best_of_nothing",
