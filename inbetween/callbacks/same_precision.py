@@ -11,8 +11,8 @@ class SamePrecision(L.Callback):
 
     Each chooses before it can ask the others, by the machine that it runs on (`modules.precision.fastest`),
     and the machines of a run may differ. Weights that some update from gradients in float32 and others from
-    those in bfloat16 would drift apart. Strategies that split the weights have plugins of their own and run on
-    GPUs alone, which agree. The command line adds this callback by itself.
+    those in bfloat16 would drift apart. Strategies that split the weights have plugins of their own, and run
+    on GPUs alone, which agree. The command line adds this callback by itself.
     """
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
