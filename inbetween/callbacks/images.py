@@ -13,9 +13,14 @@ from torch import Tensor
 from inbetween.files import write_whole
 
 
+def rounded(frames: Tensor) -> Tensor:
+    """Frames in [0, 1] of any shape as uint8 on the CPU, rounded to the nearest of 256 values."""
+    return (frames.detach().float().clamp(0, 1) * 255).round().byte().cpu()
+
+
 def to_bytes(image: Tensor) -> np.ndarray:
-    """A picture (C, H, W) in [0, 1] as (H, W, C) uint8, rounded to the nearest of 256 values."""
-    return (image.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    """A picture (C, H, W) in [0, 1] as (H, W, C) uint8, `rounded`."""
+    return rounded(image).permute(1, 2, 0).numpy()
 
 
 def encode_png(image: Tensor) -> bytes:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from inbetween.callbacks.pictures import log_image
+from inbetween.callbacks.whole_weights import need_whole_weights
 from inbetween.errors import UserError
 from inbetween.functional.chart import line_chart
 from inbetween.functional.grid import stacked, text_strip, text_width
@@ -52,13 +53,14 @@ class LearnedWeights(L.Callback):
         """Look whether there are weights.
 
         Raises:
-            UserError: The method has none.
+            UserError: The method has none, or they are split over processes.
         """
         if not isinstance(pl_module, WeightsKeyframes):
             raise UserError(
                 f"{type(pl_module).__name__} does not weight its keyframes: leave out the callback"
                 " LearnedWeights."
             )
+        need_whole_weights(trainer, self)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the charts."""

@@ -1,9 +1,12 @@
 """Where a run keeps its files, and pictures for its loggers and that folder."""
 
+import os
+from functools import cache
 from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.loggers import CometLogger, CSVLogger, MLFlowLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_warn
 from PIL import Image
 from torch import Tensor
 
@@ -20,18 +23,33 @@ def run_folder(trainer: L.Trainer) -> Path | None:
 
     It is that of the first logger, below which `ModelCheckpoint` writes as well; without a logger
     `default_root_dir`, if that was given. None for a run without either, and for a dry run
-    (`fast_dev_run`): they leave nothing.
+    (`fast_dev_run`): they leave nothing. None also for an address of remote storage, such as `s3://...`,
+    of which the user is warned once: loggers and `ModelCheckpoint` alone can write there.
     """
     if is_dry(trainer):
         return None
+    place = _place(trainer)
+    if "://" in place:
+        _warn_of_remote(place)
+        return None
+    return None if not trainer.loggers and Path(place) == Path.cwd() else Path(place)
+
+
+def _place(trainer: L.Trainer) -> str:
+    """The folder or address of a run's own."""
     if not trainer.loggers:
-        root = Path(trainer.default_root_dir)
-        return None if root == Path.cwd() else root
+        return str(trainer.default_root_dir)
     logger = trainer.loggers[0]
     if isinstance(logger, TensorBoardLogger | CSVLogger):
-        return Path(logger.log_dir)
+        return str(logger.log_dir)
     version = logger.version if isinstance(logger.version, str) else f"version_{logger.version}"
-    return Path(logger.save_dir or trainer.default_root_dir, str(logger.name), version)
+    # no Path, which would make one slash of two
+    return os.path.join(logger.save_dir or trainer.default_root_dir, str(logger.name), version)  # noqa: PTH118
+
+
+@cache
+def _warn_of_remote(place: str) -> None:
+    rank_zero_warn(f"{place} is no folder of this machine: pictures, config.yaml and weights are left out.")
 
 
 def log_image(trainer: L.Trainer, tag: str, image: Tensor) -> None:

@@ -8,6 +8,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from inbetween.callbacks.pictures import is_dry
+from inbetween.callbacks.whole_weights import need_whole_weights
 from inbetween.errors import UserError
 from inbetween.files import move_folder, partial_of
 
@@ -37,13 +38,14 @@ class PretrainedWriter(Callback):
         """Look whether there is something to write, before training and not after it.
 
         Raises:
-            UserError: The method makes no part of a backbone.
+            UserError: The method makes no part of a backbone, or its weights are split over processes.
         """
         if not isinstance(pl_module, SavesPretrained):
             raise UserError(
                 f"{type(pl_module).__name__} makes no part of a backbone: leave out the callback"
                 " PretrainedWriter."
             )
+        need_whole_weights(trainer, self)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write, from one process, and only after the last step."""

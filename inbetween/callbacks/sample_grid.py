@@ -7,6 +7,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from inbetween.callbacks.images import rounded
 from inbetween.callbacks.pictures import log_image
 from inbetween.errors import look_at_least
 from inbetween.functional.grid import error_map, picture_grid, stacked
@@ -132,8 +133,8 @@ class SampleGrid(L.Callback):
                 index,
                 batch["name"][row],
                 batch["t"][row].tolist(),
-                _to_bytes(torch.cat(true)[area]),
-                _to_bytes(outputs["frames"][row][area]),
+                rounded(torch.cat(true)[area]),
+                rounded(outputs["frames"][row][area]),
             )
         self._samples = self._chosen(self._samples)
 
@@ -151,8 +152,3 @@ class SampleGrid(L.Callback):
             for sample in shown
         ]
         log_image(trainer, tag, stacked(sheets))
-
-
-def _to_bytes(frames: Tensor) -> Tensor:
-    """Frames in [0, 1] as uint8 on the CPU."""
-    return (frames.float().clamp(0, 1) * 255).round().byte().cpu()

@@ -5,9 +5,9 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor
 
+from inbetween.callbacks.whole_weights import need_whole_weights
 from inbetween.errors import UserError
 
 
@@ -49,10 +49,7 @@ class WeightAverage(L.Callback):
         """
         if stage != "fit":
             return
-        if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
-            raise UserError(
-                "WeightAverage needs whole weights in every process: use the strategy ddp, or leave it out."
-            )
+        need_whole_weights(trainer, self)
         writers = [writer for writer in trainer.checkpoint_callbacks if isinstance(writer, ModelCheckpoint)]
         if any(writer.save_weights_only for writer in writers):
             raise UserError(

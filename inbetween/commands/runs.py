@@ -100,7 +100,7 @@ def spare_working_folder(trainer: Trainer, callbacks: list[Callback]) -> None:
         trainer: Of the run.
         callbacks: Its own list.
     """
-    if trainer.loggers or run_folder(trainer):
+    if trainer.loggers or run_folder(trainer) or "://" in str(trainer.default_root_dir):
         return
     for callback in [*callbacks]:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:

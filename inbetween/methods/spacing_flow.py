@@ -25,7 +25,6 @@ from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, look_spaced, spac
 from inbetween.modules.views import RandomView, View, WholeView
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
-FAR = 10.0  # pixels from a line beyond which a stray line is no worse
 ABOUT = 32  # pixels of a neighbourhood that keeps its ink
 SAME = 0.1  # of [0, 1]: largest difference of colour at which two pixels may show the same point
 FLOW_WEIGHTS = (0.5, 0.7, 1.0, 1.0)  # of the levels, coarse to fine

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 
 from inbetween.callbacks import LearnedWeights, WeightAverage
@@ -67,3 +70,9 @@ def test_a_method_without_weights_is_told(make_trainer: Callable[..., L.Trainer]
         UserError, match="Drawer does not weight its keyframes: leave out the callback Learned"
     ):
         trainer.validate(Drawer(), loader(2), verbose=False)
+
+
+def test_weights_that_are_split_over_processes_are_refused() -> None:
+    sharded: Any = SimpleNamespace(strategy=FSDPStrategy())  # Lightning's needs a GPU to be in a trainer
+    with pytest.raises(UserError, match="LearnedWeights needs whole weights in every process"):
+        LearnedWeights().setup(sharded, Weighter(), "fit")

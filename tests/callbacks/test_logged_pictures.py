@@ -1,5 +1,6 @@
 """Pictures reach every logger that takes some, and the run's folder."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +10,12 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CometLogger, CSVLogger, Logger, MLFlowLogger, TensorBoardLogger
 from PIL import Image
 
 from inbetween.callbacks import log_image, run_folder
+from inbetween.commands.runs import spare_working_folder
 from tests.callbacks.test_sample_grid import pictures
 
 IMAGE = torch.rand(3, 4, 6, generator=torch.Generator().manual_seed(0))
@@ -106,4 +109,28 @@ def test_runs_without_a_folder_leave_no_picture(
     trainer = make_trainer(**options)
     assert run_folder(trainer) is None
     log_image(trainer, "samples/val", IMAGE)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("of_the_logger", [False, True])
+def test_an_address_is_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_the_logger: bool
+) -> None:
+    """It would become a folder `s3:` where the run was started."""
+    monkeypatch.chdir(tmp_path)
+    address = f"s3://bucket/runs{of_the_logger}"
+
+    class There(Shows):
+        save_dir = address  # type: ignore[assignment]
+
+    trainer = L.Trainer(logger=There(tmp_path) if of_the_logger else False, accelerator="cpu")
+    monkeypatch.setattr(L.Trainer, "default_root_dir", address)
+    writers: list[L.Callback] = [ModelCheckpoint()]
+    with pytest.warns(UserWarning, match=f"{address}.* is no folder of this machine"):
+        assert run_folder(trainer) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # once is enough
+        log_image(trainer, "samples/val", IMAGE)
+        spare_working_folder(trainer, writers)
+    assert len(writers) == 1
     assert list(tmp_path.iterdir()) == []

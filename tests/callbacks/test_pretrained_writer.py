@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning as L
 import pytest
+from lightning.pytorch.strategies import FSDPStrategy
 
 from inbetween.callbacks import PretrainedWriter
 from inbetween.errors import UserError
@@ -60,3 +61,9 @@ def test_nothing_is_written_before_the_end_or_by_other_processes(
 def test_a_method_that_makes_no_part_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="LightningModule makes no part of a backbone"):
         PretrainedWriter(tmp_path).setup(DONE, L.LightningModule(), "fit")
+
+
+def test_weights_that_are_split_over_processes_are_refused(tmp_path: Path) -> None:
+    sharded: Any = SimpleNamespace(strategy=FSDPStrategy())  # Lightning's needs a GPU to be in a trainer
+    with pytest.raises(UserError, match="PretrainedWriter needs whole weights in every process"):
+        PretrainedWriter(tmp_path).setup(sharded, Maker(), "fit")

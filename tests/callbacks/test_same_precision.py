@@ -1,8 +1,12 @@
 """All processes compute in what the first one does."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.strategies import FSDPStrategy
 
 from inbetween.callbacks import SamePrecision
 
@@ -53,3 +57,11 @@ def test_the_first_process_decides(
     assert trainer.precision == first
     assert probe.dtypes == [dtype]
     assert probe.layer.weight.dtype == torch.float32
+
+
+def test_what_splits_the_weights_keeps_its_own_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    strategy = FSDPStrategy()
+    monkeypatch.setattr(strategy, "broadcast", lambda value, src=0: "bf16-mixed")
+    sharded: Any = SimpleNamespace(strategy=strategy, precision="32-true")
+    SamePrecision().setup(sharded, Probe(), "fit")
+    assert strategy.precision_plugin.precision == "32-true"
