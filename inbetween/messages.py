@@ -70,8 +70,7 @@ def is_news(record: logging.LogRecord) -> bool:
         "Using bfloat16 Automatic",
         "💡 Tip",
         "\nDetected Keyboard",
-        "An Keyboard",
-        "An UserError",  # which the command line says itself, as it does of full disks
-        "An OSError",
     )
-    return not record.getMessage().startswith(known)
+    message = record.getMessage()
+    # of a checkpoint saved because of an error: the command line says that error itself
+    return not message.startswith(known) and " was raised with message: " not in message

@@ -121,7 +121,7 @@ class LatentInterpolation(PerceptualMethod):
         self.register_buffer("latent_std", 1 / torch.tensor(self.vae.config.scaling_factor))
         self.latent_mean: Tensor
         self.latent_std: Tensor
-        self._seen: tuple[Tensor, Tensor]  # mean and mean square of the last batch's latents
+        self._seen: tuple[Tensor, Tensor] | None = None  # mean and mean square of the last batch's latents
 
     def preparation(self, training: bool) -> Crops:
         """In training random crops of every drawing, else all of each."""
@@ -158,7 +158,7 @@ class LatentInterpolation(PerceptualMethod):
 
         Once a step, as the weights change: a checkpoint never holds them of a batch that no step was made of.
         """
-        if self.trained == "all":
+        if self.trained == "all" and self._seen is not None:
             level, power = self._seen
             self.latent_mean.lerp_(level, 0.01)
             self.latent_std.lerp_((power - level**2).clamp(min=0).sqrt(), 0.01)

@@ -145,6 +145,7 @@ def fit(method: Method, folder: Path, steps: int, checkpoint: Path | None = None
             L.pytorch.callbacks.ModelCheckpoint(folder, save_last=True, every_n_train_steps=1, save_top_k=-1)
         ],
     )
+    method.train()  # `load_method` gives it for drawing
     trainer.fit(method, DataLoader(Repeated(), batch_size=4), ckpt_path=checkpoint)
     return trainer
 
