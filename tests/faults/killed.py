@@ -43,7 +43,7 @@ def killed_before(moment: int, act: Callable[[], object]) -> bool:
     while not ended:
         ended, status = os.waitpid(process, os.WNOHANG)
         if not ended and time.monotonic() > deadline:
-            # a lock that another thread of this process held when it was forked: one more moment to be killed at
+            # it waits for a lock that another thread held when it was forked: one more moment to be killed at
             os.kill(process, signal.SIGKILL)
         time.sleep(0.002)
     code = os.waitstatus_to_exitcode(status)
