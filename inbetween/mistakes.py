@@ -34,7 +34,7 @@ REFUSALS = (
     NotImplementedError,
 )
 SMALLER = {
-    "interpolate": "give smaller keyframes, or fewer drawings with --between",
+    "interpolate": "give smaller keyframes",
     "benchmark": "lower --sizes or --batch_size",
 }
 ELSEWHERE = {
