@@ -69,7 +69,7 @@ def read_keyframes(
     pictures, reader = find_pictures(entries), PictureReader()
     if len(pictures) < 2:
         raise UserError(
-            f"There are {len(pictures)} keyframes and two are needed: give --keyframes a.png b.png, or a"
+            f"{'There is 1 keyframe' if pictures else 'There are no keyframes'} and two are needed: give --keyframes a.png b.png, or a"
             " folder."
         )
     size = one_size(pictures, "Keyframes", reader)

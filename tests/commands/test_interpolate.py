@@ -601,8 +601,8 @@ def test_keys_that_make_no_sense(refused: Refused, flat: Paint, keys: list[str],
 
 def test_keyframes_that_cannot_be_used(refused: Refused, flat: Paint, tmp_path: Path) -> None:
     a, b, c = flat(10, 20, 30)
-    assert refused().startswith("There are 0 keyframes and two are needed: ")
-    assert refused("--keyframes", a).startswith("There are 1 keyframes and two are needed: ")
+    assert refused().startswith("There are no keyframes and two are needed: ")
+    assert refused("--keyframes", a).startswith("There is 1 keyframe and two are needed: ")
     assert refused("--keyframes", a, tmp_path / "no.png") == (
         f"There is no picture or folder {tmp_path / 'no.png'}: check the path."
     )
