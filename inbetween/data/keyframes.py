@@ -68,10 +68,8 @@ def read_keyframes(
     """
     pictures, reader = find_pictures(entries), PictureReader()
     if len(pictures) < 2:
-        raise UserError(
-            f"{'There is 1 keyframe' if pictures else 'There are no keyframes'} and two are needed: give --keyframes a.png b.png, or a"
-            " folder."
-        )
+        found = "is 1 keyframe" if pictures else "are no keyframes"
+        raise UserError(f"There {found} and two are needed: give --keyframes a.png b.png, or a folder.")
     size = one_size(pictures, "Keyframes", reader)
     grey, transparent = True, False
 
