@@ -206,9 +206,10 @@ def test_a_process_that_was_stopped_goes_on(
     else:
         assert process.returncode == -signal.SIGKILL
     assert 2 <= weights("stopped")["global_step"] < STEPS  # the second checkpoint, or the one before
-    assert list(Path("logs").rglob("*.partial")) == []
 
     run(*training, *named("resumed"), "--ckpt_path", last("stopped"))
+    # a kill may have come while a file was written
+    assert list(last("stopped").parent.glob("*.partial")) == []
     assert_same_run(weights("resumed"), straight)
 
 
