@@ -155,20 +155,6 @@ def look_spaced(
     return draw
 
 
-def draw_spaced(
-    network: IntermediateFlow,
-    first: Tensor,
-    last: Tensor,
-    spacing: Tensor,
-    prior: Prior = "dis",
-    work_side: int = WORK_SIDE,
-    lean: float = 0.0,
-    flows: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Look at keyframes and draw in-betweens (B, N); see `SpacedPair`."""
-    return look_spaced(network, first, last, prior, work_side, lean, flows)(spacing)
-
-
 def spaced_flows(
     network: IntermediateFlow,
     first: Tensor,
@@ -177,7 +163,7 @@ def spaced_flows(
     prior: Prior = "dis",
     work_side: int = WORK_SIDE,
 ) -> Tensor:
-    """What `draw_spaced` warps keyframes along; see `SpacedPair.flows`."""
+    """What `look_spaced` draws along; see `SpacedPair.flows`."""
     pairs = _pairs(network, first, last, prior, work_side, 0.0, None)
     return torch.cat([pair.flows(spacing[rows]) for rows, pair in pairs])
 

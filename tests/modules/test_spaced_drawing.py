@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from inbetween.modules.flow import IntermediateFlow
-from inbetween.modules.spaced_drawing import _shrunk, aligned, draw_spaced, spaced_flows
+from inbetween.modules.spaced_drawing import _shrunk, aligned, look_spaced, spaced_flows
 from tests.tiny import blobs, random_batch
 
 
@@ -46,7 +46,7 @@ def test_only_enlarged_motion_is_aligned_and_only_where_there_is_a_prior(
     network = IntermediateFlow().eval()
     spacing = torch.full((1, 1, 1, 96, 96), 0.5)
     for prior, side in (("dis", 128), ("none", 64), ("farneback", 64)):
-        draw_spaced(network, blobs(0, 96), blobs(20, 96), spacing, prior, side)
+        look_spaced(network, blobs(0, 96), blobs(20, 96), prior, side)(spacing)
     assert calls == ["farneback"]
 
 
@@ -61,11 +61,15 @@ def test_frames_do_not_depend_on_how_many_are_drawn_together(
     network.look = lambda *given: looks.append(len(given[0])) or look(*given)
     batch = random_batch(3, between=4, height=64, width=96)
     spacing = torch.linspace(0.1, 0.9, 12).view(3, 4, 1, 1, 1).expand(-1, -1, -1, 64, 96)
-    given = network, batch["first"], batch["last"], spacing, "dis", 48
-    whole, flows = draw_spaced(*given), spaced_flows(*given)
+    pair, options = (network, batch["first"], batch["last"]), ("dis", 48)
+
+    def drawn_along() -> tuple[torch.Tensor, ...]:
+        return *look_spaced(*pair, *options)(spacing), spaced_flows(*pair, spacing, *options)
+
+    together = drawn_along()
     assert looks == [3, 3]
     monkeypatch.setattr("inbetween.modules.spaced_drawing.PIXELS_AT_ONCE", pixels)
-    for drawn, expected in zip((*draw_spaced(*given), spaced_flows(*given)), (*whole, flows), strict=True):
+    for drawn, expected in zip(drawn_along(), together, strict=True):
         # a convolution rounds small pictures otherwise when they are alone
         torch.testing.assert_close(drawn, expected, atol=1e-5, rtol=1e-5)
     assert sum(looks[2:]) == 6  # each window once, however many parts its in-betweens are drawn in
