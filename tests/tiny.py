@@ -15,7 +15,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from inbetween.modules import Backbone
+from inbetween.methods.diffusion import Backbone
 from inbetween.types import WindowBatch
 
 

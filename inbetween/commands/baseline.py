@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.slerp import slerp
-from inbetween.modules import Backbone
-from inbetween.modules.latent_diffusion import LatentDiffusion, mode_of
+from inbetween.methods.diffusion import Backbone
+from inbetween.methods.diffusion.latent_diffusion import LatentDiffusion, mode_of
 from inbetween.types import WindowBatch
 
 

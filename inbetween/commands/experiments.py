@@ -21,8 +21,8 @@ from inbetween.commands.reports import name_for
 from inbetween.data import SyntheticAnimation, WindowDataModule, WindowSpec
 from inbetween.errors import UserError
 from inbetween.methods import Method, TrainableMethod
+from inbetween.methods.diffusion.latent_diffusion import LatentDiffusion
 from inbetween.methods.perceptual import PerceptualMethod
-from inbetween.modules.latent_diffusion import LatentDiffusion
 from inbetween.modules.perceptual import has_vgg
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch

@@ -77,7 +77,7 @@ def exp1(tmp_path: Path, tiny: list[str], backbone: Path) -> list[str]:
         "model": {
             "init_args": {
                 "backbone": {
-                    "class_path": "inbetween.modules.Backbone",
+                    "class_path": "inbetween.methods.diffusion.Backbone",
                     "init_args": {"pretrained": str(backbone)},
                 },
                 "sampling": {"num_inference_steps": 4, "strength": 0.5},

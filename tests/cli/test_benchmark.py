@@ -22,7 +22,7 @@ from inbetween.commands.machine import operations, peak_memory
 from inbetween.commands.measuring import Line, with_whole_trainings
 from inbetween.commands.sd15 import sd15_parts
 from inbetween.errors import UserError
-from inbetween.modules import Backbone
+from inbetween.methods.diffusion import Backbone
 from inbetween.modules.perceptual import LAYERS
 from tests.cli.conftest import Run, write_yaml
 from tests.tiny import random_batch
@@ -238,7 +238,7 @@ def test_files_add_up_like_those_of_fit(tmp_path: Path) -> None:
     overlay = write_yaml(tmp_path / "o.yaml", {"data": {"batch_size": 3}, "model": {"init_args": {"a": 1}}})
     (alone,) = experiments(["exp1.yaml", "backbone/sd15.yaml", str(overlay)], [], {"pretrained": "here"})
     arguments = alone.keys["model"]["init_args"]
-    assert arguments["backbone"]["class_path"] == "inbetween.modules.Backbone"
+    assert arguments["backbone"]["class_path"] == "inbetween.methods.diffusion.Backbone"
     assert arguments["backbone"]["init_args"]["pretrained"] == "here"
     assert "channels" not in arguments["backbone"]["init_args"]  # another class, other arguments
     assert arguments["a"] == 1

@@ -118,7 +118,7 @@ def test_same_figures_at_any_batch_size_and_in_any_company(
         "class_path": "inbetween.methods.TemporalEncodingDiffusion",
         "init_args": {
             "backbone": {
-                "class_path": "inbetween.modules.Backbone",
+                "class_path": "inbetween.methods.diffusion.Backbone",
                 "init_args": {"pretrained": str(backbone)},
             }
         },
@@ -154,7 +154,7 @@ def test_weights_of_a_checkpoint(
             "class_path": "inbetween.methods.TemporalEncodingDiffusion",
             "init_args": {
                 "backbone": {
-                    "class_path": "inbetween.modules.Backbone",
+                    "class_path": "inbetween.methods.diffusion.Backbone",
                     "init_args": {"pretrained": str(backbone)},
                 },
                 "trained": "all",

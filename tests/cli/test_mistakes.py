@@ -191,7 +191,7 @@ def test_nothing_to_train(refused: Refused, repeat: list[str]) -> None:
 
 def test_fit_from_weights_alone(refused: Refused, exp1: list[str], tmp_path: Path) -> None:
     path = tmp_path / "weights.ckpt"
-    method = "inbetween.methods.temporal_encoding.TemporalEncodingDiffusion"
+    method = "inbetween.methods.diffusion.temporal_encoding.TemporalEncodingDiffusion"
     torch.save({"method": method, "state_dict": {}, "hyper_parameters": {}}, path)
     assert refused("fit", *exp1, "--ckpt_path", path) == (
         f"{path} holds weights alone, to draw with: go on from last.ckpt."
@@ -216,7 +216,7 @@ def test_fit_of_a_method_whose_weights_are_all_frozen(refused: Refused, exp1: li
 
 def test_checkpoint_of_another_method(refused: Refused, repeat: list[str], tmp_path: Path) -> None:
     path = tmp_path / "other.ckpt"
-    torch.save({"method": "inbetween.methods.temporal_encoding.TemporalEncodingDiffusion"}, path)
+    torch.save({"method": "inbetween.methods.diffusion.temporal_encoding.TemporalEncodingDiffusion"}, path)
     text = refused("validate", *repeat, "--ckpt_path", path)
     assert text.startswith(f"{path} is a checkpoint of TemporalEncodingDiffusion, and the config names Hold;")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from inbetween.methods.diffusion import DiffusionMethod
-from inbetween.modules.backbone import Backbone
-from inbetween.modules.latent_diffusion import LatentDiffusion
+from inbetween.methods.diffusion.backbone import Backbone
+from inbetween.methods.diffusion.base import DiffusionMethod
+from inbetween.methods.diffusion.latent_diffusion import LatentDiffusion
 
 
 class LatentSlerp(DiffusionMethod):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from inbetween.modules.latent_cache import LatentCache
+from inbetween.methods.diffusion.latent_cache import LatentCache
 
 
 def network(seed=0):
@@ -105,7 +105,7 @@ def test_a_disk_that_is_nearly_full_is_left_alone(tmp_path, monkeypatch):
     layer, ids = network(), torch.tensor([1])
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(
-        "inbetween.modules.latent_cache.shutil.disk_usage", lambda _: usage._replace(free=2**30 - 1)
+        "inbetween.methods.diffusion.latent_cache.shutil.disk_usage", lambda _: usage._replace(free=2**30 - 1)
     )
     compute = computed(layer)
     assert torch.equal(LatentCache(tmp_path, layer, "latents").get(ids, compute), layer(compute.inputs[:1]))

@@ -11,9 +11,10 @@ from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
 from inbetween.commands.methods import read_yaml
 from inbetween.errors import UserError
-from inbetween.modules import Backbone, FreshBackbone, Sampling, TextBackbone, precision
-from inbetween.modules.residual_refiner import residual_of
-from inbetween.modules.sampling import denoise_from, frame_generators, noise_like
+from inbetween.methods.diffusion import Backbone, FreshBackbone, Sampling, TextBackbone
+from inbetween.methods.diffusion.residual_refiner import residual_of
+from inbetween.methods.diffusion.sampling import denoise_from, frame_generators, noise_like
+from inbetween.modules import precision
 from inbetween.paths import find_config
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 

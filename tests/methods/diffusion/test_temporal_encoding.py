@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from inbetween.methods import TemporalEncodingDiffusion
-from inbetween.modules import Backbone, Sampling
+from inbetween.methods.diffusion import Backbone, Sampling
 from tests.tiny import random_batch, write_tiny_backbone
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inbetween.methods import ImageVariation
-from inbetween.modules import Backbone, Sampling
+from inbetween.methods.diffusion import Backbone, Sampling
 from tests.tiny import random_batch, tiny_backbone
 
 pytestmark = pytest.mark.filterwarnings("ignore:Attribute 'backbone' is an instance")

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inbetween.methods.diffusion import DiffusionMethod
-from inbetween.modules.backbone import Backbone
-from inbetween.modules.conditioning import TimeToken
+from inbetween.methods.diffusion.backbone import Backbone
+from inbetween.methods.diffusion.base import DiffusionMethod
+from inbetween.methods.diffusion.conditioning import TimeToken
 
 
 class TemporalEncodingDiffusion(DiffusionMethod):

@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
-from inbetween.modules.weighted_attention import WeightedAttention
+from inbetween.methods.diffusion.weighted_attention import WeightedAttention
 
 HEADS = 2
 LAYERS = {"down_1_0_0": HEADS, "mid_0_0": HEADS, "up_0_0_0": HEADS, "up_0_1_0": HEADS}

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inbetween.methods.diffusion import DiffusionMethod
-from inbetween.modules.backbone import Backbone
-from inbetween.modules.noising import NoisedSample, Noising
+from inbetween.methods.diffusion.backbone import Backbone
+from inbetween.methods.diffusion.base import DiffusionMethod
+from inbetween.methods.diffusion.noising import NoisedSample, Noising
 
 
 class ImageVariation(DiffusionMethod):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from inbetween.modules.normalization import GroupNorm, use_fast_group_norm
+from inbetween.methods.diffusion.normalization import GroupNorm, use_fast_group_norm
 
 
 @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])

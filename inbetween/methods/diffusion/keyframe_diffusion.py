@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inbetween.methods.diffusion import DiffusionMethod
-from inbetween.modules.backbone import Backbone
+from inbetween.methods.diffusion.backbone import Backbone
+from inbetween.methods.diffusion.base import DiffusionMethod
 
 
 class KeyframeDiffusion(DiffusionMethod):

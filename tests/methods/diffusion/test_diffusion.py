@@ -16,10 +16,10 @@ from inbetween.methods import (
     TemporalEncodingDiffusion,
     WeightedCrossAttention,
 )
-from inbetween.modules import FreshBackbone, Sampling, TextBackbone
+from inbetween.methods.diffusion import FreshBackbone, Sampling, TextBackbone
+from inbetween.methods.diffusion.noising import timestep_of
+from inbetween.methods.diffusion.sampling import frame_generators, noise_like
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
-from inbetween.modules.noising import timestep_of
-from inbetween.modules.sampling import frame_generators, noise_like
 from tests.tiny import random_batch, tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
 METHODS = [LatentSlerp, KeyframeDiffusion, TemporalEncodingDiffusion, WeightedCrossAttention]

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from inbetween.errors import UserError
 from inbetween.functional.constants import constant
-from inbetween.modules.latent_diffusion import FrozenDtype, LatentDiffusion, TrainedPart
+from inbetween.methods.diffusion.latent_diffusion import FrozenDtype, LatentDiffusion, TrainedPart
 from inbetween.modules.loading import (
     SMALL,
     PredictionType,
