@@ -23,7 +23,7 @@ from inbetween.methods.diffusion.noising import NoisedSample, Noising, TrainFrom
 from inbetween.methods.diffusion.residual_refiner import compute_change_mask
 from inbetween.methods.diffusion.sampling import Sampling, denoise_from, frame_generators
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.blends import load_blend
+from inbetween.methods.spacing_flow.blend import load_blend
 from inbetween.modules.precision import frozen_dtype_on
 from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
