@@ -24,9 +24,6 @@ from inbetween.types import Preparation, StepOutput, WindowBatch
 
 Generators = Sequence[torch.Generator] | torch.Generator | None
 
-# Hyperparameters that belong to the run and not to the weights: a checkpoint does not bring them along.
-RUN_HYPERPARAMETERS = ["optimizer", "schedule", "warmup_steps", "sampling", "sampled_batches"]
-
 
 class Method(L.LightningModule, ABC):
     """A way to draw the frames between two keyframes.
@@ -101,14 +98,9 @@ class Method(L.LightningModule, ABC):
         return None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Name the method, so that a checkpoint is never loaded into another one.
-
-        Networks handed over in Python are weights or frozen, no hyperparameters to be pickled.
-        """
+        """Name the method, so that a checkpoint is never loaded into another one."""
         checkpoint["method"] = f"{type(self).__module__}.{type(self).__qualname__}"
-        hyperparameters = checkpoint.setdefault("hyper_parameters", {})
-        for name in [name for name, value in hyperparameters.items() if isinstance(value, torch.nn.Module)]:
-            del hyperparameters[name]
+        checkpoint.setdefault("hyper_parameters", {})  # Lightning leaves out an empty one
 
     def validation_step(self, batch: WindowBatch, batch_idx: int) -> StepOutput:
         """Loss of the batch, and the frames of all its windows if it is one of the first batches."""
@@ -153,6 +145,14 @@ def adamw(parameters: Iterable[Any]) -> torch.optim.Optimizer:
 class TrainableMethod(Method):
     """A method with weights. Subclasses pass its arguments on as `**options`.
 
+    Constructor arguments are of three kinds. Those of the *architecture* decide which weights there are and
+    what they mean: the class names them in `architecture`, checkpoints hold them, and loading a checkpoint
+    overrides the config's. *Inference* options (sampling, sizes) and *training* options (loss weights,
+    crops, optimiser) are in no checkpoint: they are always the config's or the command line's. All are
+    logged. A subclass with arguments of its own architecture extends the base's:
+
+        architecture = (*DiffusionMethod.architecture, "weighting")
+
     Args:
         optimizer: Called with the trainable parameters.
         schedule: Learning rate after the warm-up: `cosine` falls to zero at the end of training. A run that
@@ -162,6 +162,8 @@ class TrainableMethod(Method):
         sampled_batches: See `Method`.
     """
 
+    #: Names of the constructor arguments that belong to the weights, and are saved and loaded with them.
+    architecture: ClassVar[tuple[str, ...]] = ()
     #: Frozen weights are part of checkpoints, too: there is no backbone that they could come from.
     saves_frozen: ClassVar[bool] = False
 
@@ -173,6 +175,17 @@ class TrainableMethod(Method):
         sampled_batches: int = 4,
     ) -> None:
         super().__init__(sampled_batches)
+        # Lightning collects the arguments of all constructors, from the subclass's on, or the config's.
+        # Names with an underscore are LightningCLI's; modules given in Python are in the state dict.
+        self.save_hyperparameters()
+        self.remove_ignored_hparams(
+            [
+                name
+                for name, value in self.hparams.items()
+                if not name.startswith("_")
+                and (name not in self.architecture or isinstance(value, torch.nn.Module))
+            ]
+        )
         check_at_least(0, warmup_steps=warmup_steps)
         self.optimizer, self.schedule, self.warmup_steps = optimizer, schedule, warmup_steps
         if not self.saves_frozen:

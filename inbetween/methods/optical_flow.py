@@ -26,7 +26,6 @@ class OpticalFlow(Method):
 
     def __init__(self, algorithm: Algorithm = "farneback", sampled_batches: int = 4) -> None:
         super().__init__(sampled_batches)
-        self.save_hyperparameters(ignore=["sampled_batches"])
         self.algorithm = algorithm
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:

@@ -9,9 +9,6 @@ from inbetween.errors import check_at_least
 from inbetween.methods.base import TrainableMethod
 from inbetween.modules.perceptual import PerceptualLoss
 
-# as `RUN_HYPERPARAMETERS`
-PERCEPTUAL_HYPERPARAMETERS = ["perceptual_weight", "perceptual_from", "perceptual_network"]
-
 
 class PerceptualMethod(TrainableMethod):
     """A trainable method that adds LPIPS on VGG16 to its loss, once the rough things are learned.

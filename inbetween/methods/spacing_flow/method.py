@@ -14,8 +14,7 @@ from inbetween.errors import UserError, check_at_least
 from inbetween.functional.crops import crops_at
 from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import backward_warp
-from inbetween.methods.base import RUN_HYPERPARAMETERS
-from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
+from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.methods.spaced import SpacedMethod, even_spacing
 from inbetween.methods.spacing_flow.composition import (
     KEYFRAME_BIAS,
@@ -103,18 +102,6 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
-        of_the_run = (
-            "prior",
-            "trained",
-            "prior_dropout",
-            "crop",
-            "flow_weight",
-            "line_weight",
-            "matching_weight",
-            "flow_resolution",
-            "review_thresholds",
-        )
-        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *of_the_run])
         if review_thresholds and not review_thresholds[0] < review_thresholds[1]:
             raise UserError(
                 f"review_thresholds is {list(review_thresholds)}: give a smaller number, then a larger one."
