@@ -20,7 +20,7 @@ from tqdm import tqdm
 from inbetween.commands.baseline import BaselineLoop
 from inbetween.commands.experiments import Experiment, MethodSubject, Phase, Task, windows_for
 from inbetween.commands.machine import matrix_work, open_fabric, operations, peak_memory, synchronize
-from inbetween.methods.diffusion import DiffusionMethod
+from inbetween.methods.diffusion import Denoising, DiffusionMethod
 from inbetween.modules.precision import Precision
 
 ALL_OF_IT = Phase()
@@ -77,8 +77,8 @@ def lines_of(
         for task, phase in tasks:
             line = Line(row.name, task, row, subject, phase=phase)
             method = subject.method
-            # the origin's denoiser puts out noise, and could do nothing with one that looks at a start
-            if baseline and isinstance(method, DiffusionMethod) and not method.backbone.residual_refiner:
+            # the baseline loop is ordinary denoising, and has no use for a denoiser that refines an image
+            if baseline and isinstance(method, DiffusionMethod) and isinstance(method.objective, Denoising):
                 steps = method.sampling.steps if task.kind == "interpolate" else 0
                 key = json.dumps([row.backbone_keys, str(task), steps])
                 if key not in baselines:

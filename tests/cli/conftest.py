@@ -72,7 +72,7 @@ def tiny(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def exp1(tmp_path: Path, tiny: list[str], backbone: Path) -> list[str]:
-    """exp1 as it ships, on the tiny backbone and tiny cels, for four steps with validation after each two."""
+    """exp1 on a tiny ordinary backbone and tiny synthetic animation: four steps, validation each two."""
     overlay = {
         "model": {
             "init_args": {
@@ -80,6 +80,7 @@ def exp1(tmp_path: Path, tiny: list[str], backbone: Path) -> list[str]:
                     "class_path": "inbetween.methods.diffusion.Backbone",
                     "init_args": {"pretrained": str(backbone)},
                 },
+                "objective": {"class_path": "inbetween.methods.diffusion.Denoising"},
                 "sampling": {"num_inference_steps": 4, "strength": 0.5},
                 "warmup_steps": 0,
             }

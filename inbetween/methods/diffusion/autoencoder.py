@@ -15,7 +15,7 @@ from inbetween.errors import UserError
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import Generators
-from inbetween.methods.diffusion.cuts import Crops, Cut
+from inbetween.methods.diffusion.autoencoder_sample import Crops, Cut
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.modules.loading import drop_from_config, load_autoencoder
 from inbetween.modules.processes import mean_of_processes

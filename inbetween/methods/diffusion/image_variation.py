@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inbetween.methods.diffusion.backbone import Backbone
 from inbetween.methods.diffusion.base import DiffusionMethod
-from inbetween.methods.diffusion.noising import NoisedSample, Noising
+from inbetween.methods.diffusion.training_sample import PrepareSample, TrainingSample
 
 
 class ImageVariation(DiffusionMethod):
@@ -40,18 +40,18 @@ class ImageVariation(DiffusionMethod):
         weight = t[:, None, None].to(first)
         return (1 - weight) * first + weight * last
 
-    def preparation(self, training: bool) -> Noising:
+    def preparation(self, training: bool) -> PrepareSample:
         """Besides what `DiffusionMethod` does, choose the drawing that is shown."""
-        return replace(super().preparation(training), shows=True)
+        return replace(super().preparation(training), reference=True)
 
-    def training_tokens(self, sample: NoisedSample) -> Tensor:
+    def training_tokens(self, sample: TrainingSample) -> Tensor:
         """Tokens (B, 1 + P, D) of one drawing of each window.
 
         Where the pooled one is to be alone it stands in all places: attention to equal tokens is attention
         to one.
         """
         tokens = self.embed(sample.frames[:, 3])
-        return torch.where(sample.pooled[:, None, None], tokens[:, :1], tokens)
+        return torch.where(sample.pooled_only[:, None, None], tokens[:, :1], tokens)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write denoiser, image encoder and noise schedule to `folder`, as `Backbone` reads them."""

@@ -95,6 +95,47 @@ class LatentCache:
             log.warning("The latent cache %s cannot be written (%s).", path.parent, error)
 
 
+class FrozenOutputs:
+    """Outputs of frozen networks for training frames, from a `LatentCache` of each where there is a folder.
+
+    Args:
+        folder: Root of the caches; None computes everything anew.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._caches: dict[str, LatentCache] = {}
+
+    def get(
+        self,
+        network: nn.Module | None,
+        purpose: str,
+        frames: Tensor,
+        frame_ids: Tensor,
+        compute: Callable[[Tensor], Tensor],
+    ) -> Tensor:
+        """What `compute` makes of frames with a network.
+
+        Args:
+            network: Its weights name the cache; nothing is cached without one, or while it is trained.
+            purpose: See `LatentCache`.
+            frames: (B, K, 3, H, W).
+            frame_ids: (B, K) int64, equal only for equal frames; (B, 0) where they have none.
+            compute: Takes (M, 3, H, W) to (M, ...).
+
+        Returns:
+            (B, K, ...).
+        """
+        flat, cache = frames.flatten(0, 1), None
+        if self.folder is not None and network is not None and frame_ids.shape[1]:
+            cache = self._caches.setdefault(purpose, LatentCache(self.folder, network, purpose))
+        if cache is not None and cache.usable:
+            outputs = cache.get(frame_ids.flatten(), lambda rows: compute(flat[rows]))
+        else:
+            outputs = compute(flat)
+        return outputs.view(*frames.shape[:2], *outputs.shape[1:])
+
+
 def fingerprint(network: nn.Module) -> str:
     """Hash of a network's layers, weights and their types; a second for each gigabyte."""
     content = hashlib.blake2b(repr(network).encode(), digest_size=12)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from inbetween.errors import UserError
 from inbetween.methods.diffusion.normalization import use_fast_group_norm
-from inbetween.methods.diffusion.residual_refiner import residual_of
 from inbetween.modules.precision import resolve_precision
 
 if TYPE_CHECKING:
@@ -49,12 +48,10 @@ class LatentDiffusion(nn.Module):
                 f"The backbone's prediction_type is {scheduler.config.prediction_type}: give a backbone whose"
                 " denoiser predicts epsilon or v_prediction."
             )
-        own, width = (unet.config.in_channels, unet.config.out_channels), self.latent_channels
-        if own not in ((width, width), (4 * width, width)):
+        if unet.config.out_channels != self.latent_channels:
             raise UserError(
-                f"The backbone's denoiser takes {own[0]} channels and puts out {own[1]}, and its autoencoder"
-                f" makes {width}: give one that puts out {width} and takes as many, or four times as many"
-                " (a correcting one)."
+                f"The backbone's UNet has {unet.config.out_channels} output channels and its autoencoder's"
+                f" latents {self.latent_channels}: give a backbone where both are the same."
             )
         if gradient_checkpointing:
             unet.enable_gradient_checkpointing()
@@ -72,11 +69,6 @@ class LatentDiffusion(nn.Module):
     def latent_channels(self) -> int:
         """C, the channels of a latent."""
         return int(self.vae.config.latent_channels)
-
-    @property
-    def residual_refiner(self) -> bool:
-        """Whether the denoiser corrects a start (`FreshBackbone`); `_adopt` knows no third kind."""
-        return int(self.unet.config.in_channels) > self.latent_channels
 
     @property
     def multiple(self) -> int:
@@ -192,79 +184,6 @@ class LatentDiffusion(nn.Module):
                 cross_attention_kwargs=cross_attention_kwargs,
             ).sample
         return output.float()
-
-    def training_target(self, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
-        """What the denoiser should put out for latents (B, C, h, w) noised by `noise` at `timestep` (B,)."""
-        if self.scheduler.config.prediction_type == "v_prediction":
-            velocity: Tensor = self.scheduler.get_velocity(latents, noise, timestep)
-            return velocity
-        return noise
-
-    def _alpha(self, timestep: Tensor) -> Tensor:
-        """The schedule's `alphas_cumprod` (B, 1, 1, 1) at `timestep` (B,) int64."""
-        alpha: Tensor = self.scheduler.alphas_cumprod.to(timestep.device)[timestep].view(-1, 1, 1, 1)
-        return alpha
-
-    def prediction_of(
-        self, output: Tensor, init_latents: Tensor, change_mask: Tensor, x_t: Tensor, timestep: Tensor
-    ) -> Tensor:
-        """The denoiser's prediction (B, C, h, w), what `prediction_type` says.
-
-        A correcting denoiser puts out how the clean latent differs from the start (`residual_of`). So what
-        the start has right stays exactly as it is, whatever the noise.
-
-        Args:
-            output: The denoiser's.
-            init_latents: (B, C, h, w) latents where drawing starts.
-            change_mask: (B, 1, h, w) in [0, 1], how far a correction counts; see `compute_change_mask`.
-            x_t: (B, C, h, w) noised latents.
-            timestep: () or (B,) their diffusion steps.
-        """
-        if not self.residual_refiner:
-            return output
-        timestep = timestep.long().expand(len(x_t)).to(x_t.device)
-        alpha, clean = self._alpha(timestep), init_latents + residual_of(output, change_mask)
-        noise = (x_t - alpha.sqrt() * clean) / (1 - alpha).sqrt()
-        return self.training_target(clean, noise, timestep)
-
-    def pred_original_sample(self, prediction: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
-        """The clean latents (B, C, h, w) that a prediction says lie behind `x_t` at `timestep` (B,)."""
-        alpha = self._alpha(timestep)
-        if self.scheduler.config.prediction_type == "v_prediction":
-            return alpha.sqrt() * x_t - (1 - alpha).sqrt() * prediction
-        return (x_t - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
-
-    def init_noise(self, difference: Tensor, begin: Tensor) -> Tensor:
-        """What a start adds to the noise of a latent on drawing's path from that start to the truth.
-
-        Drawing begins at alpha x_init + sigma noise, alpha and sigma those of the timestep `begin`. Seen
-        from x_0 this is alpha x_0 + sigma (noise + alpha / sigma (x_init - x_0)). DDIM (arXiv 2010.02502)
-        with a perfect denoiser keeps that noise to the end, so that it is the noise of the whole path; the
-        start's share of the latent fades with sigma / alpha. Chains that shift from a start to the truth
-        are ResShift's idea (arXiv 2307.12348).
-
-        Args:
-            difference: (B, C, h, w), x_init - x_0.
-            begin: (B,) int64 timesteps.
-
-        Returns:
-            (B, C, h, w) to be added to the noise.
-        """
-        alpha = self._alpha(begin)
-        return difference * (alpha / (1 - alpha)).sqrt()
-
-    def min_snr_weight(self, timestep: Tensor, gamma: float) -> Tensor:
-        """Weights (B,) float32 of the losses at `timestep` (B,), min-SNR-gamma (arXiv 2303.09556).
-
-        With SNR = alpha / (1 - alpha), alpha the schedule's `alphas_cumprod`, the weight on the error of
-        the clean latent is min(SNR, gamma). The error of epsilon is SNR times that one, the error of v
-        (SNR + 1) times; so the weights are min(SNR, gamma) / SNR and min(SNR, gamma) / (SNR + 1).
-        """
-        alpha = self._alpha(timestep).flatten()
-        snr: Tensor = alpha / (1 - alpha)
-        if self.scheduler.config.prediction_type == "v_prediction":
-            return snr.clamp(max=gamma) / (snr + 1)
-        return (gamma / snr).clamp(max=1)
 
 
 def mode_of(encoded: Any) -> Tensor:  # noqa: ANN401 - AutoencoderKL's output or AutoencoderTiny's

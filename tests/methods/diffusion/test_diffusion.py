@@ -16,9 +16,10 @@ from inbetween.methods import (
     TemporalEncodingDiffusion,
     WeightedCrossAttention,
 )
-from inbetween.methods.diffusion import FreshBackbone, Sampling, TextBackbone
-from inbetween.methods.diffusion.noising import timestep_of
+from inbetween.methods.diffusion import Denoising, FreshBackbone, ImageRefinement, Sampling, TextBackbone
+from inbetween.methods.diffusion.noise_schedule import init_noise, min_snr_weight, training_target
 from inbetween.methods.diffusion.sampling import frame_generators, noise_like
+from inbetween.methods.diffusion.training_sample import sample_timestep
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
 from tests.tiny import random_batch, tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
@@ -92,7 +93,7 @@ class TestTraining:
         [
             {"condition_dropout": 0.5},
             {"line_condition": True, "line_condition_dropout": 0.5},
-            {"min_snr_gamma": 5.0},
+            {"objective": Denoising(min_snr_gamma=5.0)},
         ],
     )
     def test_loss_does_not_depend_on_how_the_batch_is_cut(self, options):
@@ -119,23 +120,27 @@ class TestTraining:
             output = implied_noise
         else:
             output = alpha**0.5 * implied_noise - (1 - alpha) ** 0.5 * predicted
-        target = backbone.training_target(x_0, noise, timestep)
+        target = training_target(backbone.scheduler, x_0, noise, timestep)
         snr = (alpha / (1 - alpha)).flatten()
         expected = snr.clamp(max=gamma) * error.square().flatten(1).mean(1)
-        found = backbone.min_snr_weight(timestep, gamma) * (output - target).square().flatten(1).mean(1)
+        found = min_snr_weight(backbone.scheduler, timestep, gamma) * (output - target).square().flatten(
+            1
+        ).mean(1)
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
 
     def test_min_snr_of_a_timestep_weighs_its_sample(self):
-        plain, weighted = make(), make(min_snr_gamma=5.0)
+        plain, weighted = make(), make(objective=Denoising(min_snr_gamma=5.0))
         batch = row(random_batch(1), 0)
         calls = spy(plain)
         loss, found = (method.training_loss(batch)["loss"] for method in (plain, weighted))
-        torch.testing.assert_close(found, loss * plain.backbone.min_snr_weight(calls[0][1], 5.0)[0])
+        torch.testing.assert_close(
+            found, loss * min_snr_weight(plain.backbone.scheduler, calls[0][1], 5.0)[0]
+        )
 
     def test_timesteps_are_drawn_where_drawing_sees_them(self):
         generators = [torch.Generator().manual_seed(seed) for seed in range(2000)]
         found, even = (
-            torch.stack([timestep_of(stream, 1000, mean) for stream in generators]) / 1000
+            torch.stack([sample_timestep(stream, 1000, mean) for stream in generators]) / 1000
             for mean in (-1.0, None)
         )
         # the median of a logit-normal is the sigmoid of its mean; 56 % lie below 0.3
@@ -143,14 +148,16 @@ class TestTraining:
         assert float((found < 0.3).float().mean()) == pytest.approx(0.561, abs=0.03)
         assert float(even.median()) == pytest.approx(0.5, abs=0.03)
         assert 0 <= found.min() <= found.max() < 1
-        assert timestep_of(generators[0], 1000, 100.0) == 999
+        assert sample_timestep(generators[0], 1000, 100.0) == 999
 
     @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
     @pytest.mark.parametrize("init", ["slerp", "flow"])
     def test_training_from_a_start_lies_on_the_path_that_drawing_takes(self, init, prediction_type):
         """A denoiser that knew the truth would be led from the start to it by these very latents."""
         method = make(
-            prediction_type=prediction_type, train_from=[init], sampling=Sampling(20, 0.3, init=init)
+            prediction_type=prediction_type,
+            objective=Denoising([init]),
+            sampling=Sampling(20, 0.3, init=init),
         )
         batch, path, targets = random_batch(1, between=1, height=64, width=64), {}, {}
         backbone = method.backbone
@@ -161,7 +168,7 @@ class TestTraining:
             alpha = alphas[timestep]
             noise = (sample - alpha.sqrt() * truth) / (1 - alpha).sqrt()
             path[int(timestep)] = sample
-            targets[int(timestep)] = backbone.training_target(truth, noise, timestep.view(1))
+            targets[int(timestep)] = training_target(backbone.scheduler, truth, noise, timestep.view(1))
             return targets[int(timestep)]
 
         backbone.denoise = oracle
@@ -181,16 +188,17 @@ class TestTraining:
             if init == "slerp"
             else backbone.encode(warped_blend(*pair, batch["t"], *two_way_flow(*pair, "dis"))[:, 0])
         )
-        seen = noise + backbone.init_noise(x_init - truth, torch.tensor([begin]))
+        seen = noise + init_noise(backbone.scheduler, x_init - truth, torch.tensor([begin]))
         for timestep in path:
             expected = backbone.scheduler.add_noise(truth, seen, torch.tensor([timestep]))
             torch.testing.assert_close(path[timestep], expected, atol=1e-4, rtol=1e-4)
-            found = backbone.training_target(truth, seen, torch.tensor([timestep]))
+            found = training_target(backbone.scheduler, truth, seen, torch.tensor([timestep]))
             torch.testing.assert_close(targets[timestep], found, atol=1e-3, rtol=1e-3)
 
     def test_samples_are_put_on_paths_each_in_its_own_way(self):
-        options = {"sampling": Sampling(4, 0.4), "timestep_logit_mean": 100.0}
-        method = make(train_from=["truth", "slerp", "flow"], **options)
+        sampling = Sampling(4, 0.4)
+        objective = Denoising(["target", "slerp", "flow"], timestep_logit_mean=100.0)
+        method = make(objective=objective, sampling=sampling)
         batch, calls = random_batch(24, height=64, width=64), spy(method)
         whole = method.training_loss(batch)["loss"]
         timestep = calls[0][1]
@@ -201,7 +209,7 @@ class TestTraining:
         parts = torch.stack([method.training_loss(row(batch, index))["loss"] for index in range(24)])
         torch.testing.assert_close(whole, parts.mean(), atol=1e-4, rtol=1e-4)
         # and is as it was for those of which only the truth is seen
-        plain = make(**options)
+        plain = make(objective=Denoising(timestep_logit_mean=100.0), sampling=sampling)
         seen = spy(plain)
         plain.training_loss(batch)
         torch.testing.assert_close(calls[0][0][~on_path], seen[0][0][~on_path])
@@ -209,9 +217,11 @@ class TestTraining:
 
     def test_no_path(self):
         with pytest.raises(UserError, match="train_from is empty"):
-            make(train_from=[])
-        method = make(train_from=["slerp"], sampling=Sampling(4, 0.0))
-        with pytest.raises(UserError, match=r"train_from is slerp and sampling\.strength 0, so no path"):
+            Denoising([])
+        method = make(objective=Denoising(["slerp"]), sampling=Sampling(4, 0.0))
+        with pytest.raises(
+            UserError, match=r"train_from is slerp and sampling\.strength 0, so no trajectory"
+        ):
             method.prepare_fit()
         # a method that was trained so may still show where it starts
         batch = random_batch(2)
@@ -247,7 +257,7 @@ class TestTraining:
         add_noise = backbone.scheduler.add_noise
 
         def noted(x_0, noise, timestep):
-            known["target"] = backbone.training_target(x_0, noise, timestep)
+            known["target"] = training_target(backbone.scheduler, x_0, noise, timestep)
             return add_noise(x_0, noise, timestep)
 
         backbone.scheduler.add_noise = noted
@@ -333,17 +343,18 @@ class TestCondition:
         torch.testing.assert_close(calls[0][0][:, 4:], ends)
         torch.testing.assert_close(calls[1][0][:, 4:], ends.repeat_interleave(3, 0))
 
-    def test_a_correcting_denoiser_sees_where_drawing_starts_and_changes_that(self, tmp_path):
+    def test_a_refining_denoiser_sees_the_initial_latents_and_changes_those(self, tmp_path):
         """The small backbone's own: latent slerp shows it no keyframes."""
         write_tiny_backbone(tmp_path)
 
         def fresh(cls, **options):
             torch.manual_seed(0)
             few = {"channels": (16, 32), "embedding_dim": 16, "encoder_layers": 1, "encoder_image_size": 16}
-            backbone = FreshBackbone(str(tmp_path / "vae"), **few, residual_refiner=True)
+            backbone = FreshBackbone(str(tmp_path / "vae"), **few, image_refinement=True)
             return cls(
                 backbone,
-                **{"trained": "all", "train_from": ["slerp"], "sampling": Sampling(4, 0.5)} | options,
+                **{"trained": "all", "objective": ImageRefinement(["slerp"]), "sampling": Sampling(4, 0.5)}
+                | options,
             )
 
         batch = random_batch(8)
@@ -375,9 +386,8 @@ class TestCondition:
 
         widened = fresh(KeyframeDiffusion, keyframe_latents=True, line_condition=True).backbone.unet.conv_in
         assert (widened.conv.in_channels, widened.extra.in_channels) == (16, 1)
-        for options in ({"train_from": ["truth", "slerp"]}, {"sampling": Sampling(4, 0.5, init="noise")}):
-            with pytest.raises(UserError, match="corrects a start"):
-                fresh(LatentSlerp, **options)
+        with pytest.raises(UserError, match=r"refines an initial image, and sampling\.init is noise"):
+            fresh(LatentSlerp, sampling=Sampling(4, 0.5, init="noise"))
 
     def test_structure_is_the_lines_of_the_warped_blend_and_sometimes_none(self):
         method = make(line_condition=True, line_condition_dropout=0.5)
@@ -453,7 +463,9 @@ class TestDrawing:
 
     def test_training_learns_from_the_same_flow(self, flow_weights):
         spacing_flow, weights = flow_weights
-        method = make(train_from=["flow"], sampling=Sampling(4, 0.5, init="flow", flow=str(weights)))
+        method = make(
+            objective=Denoising(["flow"]), sampling=Sampling(4, 0.5, init="flow", flow=str(weights))
+        )
         encoded = spy(method, "encode")
         batch = random_batch(2, between=1, height=64, width=64)
         method.training_loss(batch)

@@ -12,7 +12,8 @@ from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 from inbetween.commands.methods import read_yaml
 from inbetween.errors import UserError
 from inbetween.methods.diffusion import Backbone, FreshBackbone, Sampling, TextBackbone
-from inbetween.methods.diffusion.residual_refiner import residual_of
+from inbetween.methods.diffusion.noise_schedule import training_target
+from inbetween.methods.diffusion.objectives import ImageRefinement, masked_residual
 from inbetween.methods.diffusion.sampling import denoise_from, frame_generators, noise_like
 from inbetween.modules import precision
 from inbetween.paths import find_config
@@ -212,7 +213,7 @@ def test_prediction_type_is_the_backbones_unless_given(folder):
     assert Backbone(str(folder)).scheduler.config.prediction_type == "epsilon"
     given = Backbone(str(folder), prediction_type="v_prediction")
     x_0, noise, timestep = torch.zeros(1, 4, 2, 2), torch.ones(1, 4, 2, 2), torch.tensor([500])
-    assert not torch.equal(given.training_target(x_0, noise, timestep), noise)
+    assert not torch.equal(training_target(given.scheduler, x_0, noise, timestep), noise)
     assert Sampling().make_scheduler(given.scheduler).config.prediction_type == "v_prediction"
 
 
@@ -277,12 +278,11 @@ def test_the_two_coarsest_levels_of_a_fresh_denoiser_attend(folder):
         assert found == ["DownBlock2D"] * plain + ["CrossAttnDownBlock2D"] * attending
 
 
-def test_a_fresh_correcting_denoiser_leaves_the_start_alone_and_ends_without_noise(folder):
+def test_a_fresh_refining_denoiser_leaves_the_initial_latents_alone_and_ends_without_noise(folder):
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
     plain, refiner = (
-        FreshBackbone(str(folder / "vae"), **few, residual_refiner=value) for value in (False, True)
+        FreshBackbone(str(folder / "vae"), **few, image_refinement=value) for value in (False, True)
     )
-    assert (plain.residual_refiner, refiner.residual_refiner) == (False, True)
     assert (refiner.unet.config.in_channels, refiner.unet.config.out_channels) == (16, 4)
     given = torch.randn(1, 16, 8, 8), torch.tensor([10]), torch.randn(1, 1, 32)
     assert not refiner.denoise(*given).any()
@@ -292,21 +292,25 @@ def test_a_fresh_correcting_denoiser_leaves_the_start_alone_and_ends_without_noi
 
 @pytest.mark.parametrize("scheduler", [None, "diffusers.DPMSolverMultistepScheduler"])
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-def test_a_correction_is_what_drawing_adds_to_its_start(folder, scheduler, prediction_type):
+def test_the_residual_is_what_sampling_adds_to_its_initial_latents(folder, scheduler, prediction_type):
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
     backbone = FreshBackbone(
-        str(folder / "vae"), **few, residual_refiner=True, prediction_type=prediction_type
+        str(folder / "vae"), **few, image_refinement=True, prediction_type=prediction_type
     )
     start, change = torch.randn(2, 2, 4, 8, 8)
     change_mask = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1).expand(2, 1, 8, 8)
     generators = [torch.Generator().manual_seed(seed) for seed in range(2)]
     sampling = Sampling(20, 0.4, scheduler=scheduler)
 
+    # keyframes differ in the first row, so that all may change there, and agree in the second
+    keyframes = start + 9 * change_mask, start
+    predictor = ImageRefinement().predictor(backbone, start, keyframes)
+
     def predict(sample, timestep):
-        return backbone.prediction_of(change, start, change_mask, sample, timestep)
+        return predictor(change, sample, timestep)
 
     found = denoise_from(sampling.make_scheduler(backbone.scheduler), predict, start, generators, sampling)
-    torch.testing.assert_close(found, start + residual_of(change, change_mask), atol=2e-2, rtol=0)
+    torch.testing.assert_close(found, start + masked_residual(change, change_mask), atol=2e-2, rtol=0)
     torch.testing.assert_close(found[1], start[1], atol=2e-2, rtol=0)
     assert (found[0] - start[0]).std() > 0.5
 
@@ -314,14 +318,14 @@ def test_a_correction_is_what_drawing_adds_to_its_start(folder, scheduler, predi
 def test_a_denoiser_of_other_channels(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "odd")
     UNet2DConditionModel(
-        in_channels=9,
+        out_channels=8,
         block_out_channels=(8,),
         down_block_types=("DownBlock2D",),
         up_block_types=("UpBlock2D",),
         mid_block_type=None,
         norm_num_groups=4,
     ).save_pretrained(tmp_path / "odd" / "unet")
-    with pytest.raises(UserError, match="takes 9 channels and puts out 4, and its autoencoder makes 4: give"):
+    with pytest.raises(UserError, match="UNet has 8 output channels and its autoencoder's latents 4: give"):
         Backbone(str(tmp_path / "odd"))
 
 
@@ -473,7 +477,7 @@ def test_training_target_of_v_prediction(tmp_path):
     x_0, noise, timestep = torch.randn(2, 4, 4, 4), torch.randn(2, 4, 4, 4), torch.tensor([3, 700])
     alpha = backbone.scheduler.alphas_cumprod[timestep].view(-1, 1, 1, 1)
     expected = alpha**0.5 * noise - (1 - alpha) ** 0.5 * x_0
-    torch.testing.assert_close(backbone.training_target(x_0, noise, timestep), expected)
+    torch.testing.assert_close(training_target(backbone.scheduler, x_0, noise, timestep), expected)
 
 
 def test_noise_of_a_row_is_its_own_streams():
