@@ -1,4 +1,4 @@
-"""What an autoencoder trains on: single drawings of windows, or crops of them."""
+"""What data workers prepare for an autoencoder's training step: frames of windows, or crops of them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from inbetween.functional.seeds import generator_of
 from inbetween.types import Window
 
 
-class Cut(NamedTuple):
-    """Drawings of one window, or crops of them; collated, everything has a leading B."""
+class AutoencoderSample(NamedTuple):
+    """Frames of one window, or crops of them; collated, everything has a leading B."""
 
-    frames: Tensor  # (F, 3, H, W) in [0, 1], H and W multiples of what the autoencoder takes
-    noise: Tensor  # (F, C, h, w) standard normal, for their latents; of whole drawings C is 0
+    frames: Tensor  # (F, 3, H, W) in [0, 1], H and W multiples of `multiple`
+    noise: Tensor  # (F, C, h, w) standard normal, added to their latents; C is 0 for whole frames
 
 
 @dataclass(frozen=True)
-class Crops:
-    """Cuts every drawing of a window at random places; without `crop` it takes all of each, once.
+class PrepareCrops:
+    """Crops every frame of a window at random positions; without `crop` it takes whole frames, once.
 
     Args:
-        multiple: Pixels behind a latent's side.
-        crop: Side in pixels of the crops; all of smaller drawings.
-        crops: Number of crops of each drawing.
-        channels: Of the latents.
+        multiple: Pixels along a side of one latent pixel.
+        crop: Side in pixels of the crops; smaller frames are taken whole.
+        crops: Number of crops of each frame.
+        latent_channels: C, or 0 for no noise.
     """
 
     multiple: int
     crop: int | None = None
     crops: int = 1
-    channels: int = 0
+    latent_channels: int = 0
 
-    def __call__(self, window: Window) -> Cut:
+    def __call__(self, window: Window) -> AutoencoderSample:
         """See the class."""
         generator = generator_of(window)
         frames = torch.cat([window["first"][None], window["targets"], window["last"][None]])
@@ -45,8 +45,10 @@ class Crops:
                 [self._crop(frame, generator) for frame in frames.repeat(self.crops, 1, 1, 1)]
             )
         frames = pad_to_multiple(frames, self.multiple)
-        cells = (side // self.multiple for side in frames.shape[-2:])
-        return Cut(frames, torch.randn((len(frames), self.channels, *cells), generator=generator))
+        size = (side // self.multiple for side in frames.shape[-2:])
+        return AutoencoderSample(
+            frames, torch.randn((len(frames), self.latent_channels, *size), generator=generator)
+        )
 
     def _crop(self, frame: Tensor, generator: torch.Generator) -> Tensor:
         sides = [min(side, self.crop or side) for side in frame.shape[-2:]]

@@ -1,4 +1,4 @@
-"""Image-variation backbones: latent diffusion that is told about pictures by an image encoder."""
+"""Latent-diffusion backbones, with an image encoder or with a text prompt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from inbetween.modules.loading import (
 if TYPE_CHECKING:
     from transformers import CLIPVisionModelWithProjection
 
-# What CLIPImageProcessor does to a picture with values in [0, 1].
+# CLIPImageProcessor's normalisation of images in [0, 1]
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -36,14 +36,14 @@ class Backbone(LatentDiffusion):
     Args:
         pretrained: Folder with `vae`, `unet`, `image_encoder` and `scheduler` subfolders as
             `save_pretrained` writes them; a hub id such as `lambdalabs/sd-image-variations-diffusers`; or
-            `small` for the one that ships.
-        revision: Branch, tag or commit of a hub id, which all parts are taken from; None is the newest state
-            of its main branch, which its owner may change.
+            `small` for the shipped one.
+        revision: Branch, tag or commit of a hub id, for all parts; None is the newest commit of its main
+            branch, which its owner may change.
         variant: Suffix of the weight files, such as `fp16`.
-        prediction_type: What the denoiser puts out; None takes what its scheduler's config says.
-        gradient_checkpointing: Compute activations twice instead of keeping them: less memory, more time.
-        frozen_dtype: How weights that are not trained are kept; `bfloat16` halves their memory, and the
-            backbone then computes in it; where the machine has no fast instructions for it they stay float32.
+        prediction_type: What the denoiser predicts; None is as in its scheduler's config.
+        gradient_checkpointing: Recompute activations instead of storing them: less memory, more time.
+        frozen_dtype: How weights that are not trained are stored; `bfloat16` halves their memory, and the
+            backbone then computes in it. On machines without fast bfloat16 they stay float32.
 
     Raises:
         UserError: A part cannot be loaded.
@@ -67,7 +67,7 @@ class Backbone(LatentDiffusion):
         parts = load_shared_parts(*source, prediction_type)
         encoder = CLIPVisionModelWithProjection
         self.image_encoder = load_part(encoder.from_pretrained, "image_encoder", *source)
-        self._adopt(*parts, gradient_checkpointing, frozen_dtype)
+        self._set_parts(*parts, gradient_checkpointing, frozen_dtype)
 
     def embed(self, images: Tensor) -> Tensor:
         """CLIP's image embedding (B, D) float32 of images (B, 3, H, W) in [0, 1]."""
@@ -76,10 +76,10 @@ class Backbone(LatentDiffusion):
     def embed_tokens(self, images: Tensor) -> Tensor:
         """CLIP's tokens (B, 1 + P, D) float32 of images (B, 3, H, W) in [0, 1]: embedding, then P patches.
 
-        The encoder's own layer norm and projection, which make the image embedding of its first token, are
-        laid on all of them. So the patches, which have a place in the picture, are in the space that the
-        denoiser has learned to read. Pictures are preprocessed as CLIPImageProcessor does: shorter side
-        to the encoder's size (bicubic), centre crop, CLIP's mean and deviation.
+        The encoder's final layer norm and projection, which make the image embedding of the class token,
+        are applied to all tokens, so that the patches' are in the space that the denoiser was trained on.
+        Images are preprocessed as by CLIPImageProcessor: shorter side to the encoder's size (bicubic),
+        centre crop, CLIP's mean and standard deviation.
         """
         size = int(self.image_encoder.config.image_size)
         height, width = images.shape[-2:]
@@ -100,7 +100,7 @@ class Backbone(LatentDiffusion):
         return tokens.float()
 
     def save_pretrained(self, folder: Path) -> None:
-        """Write what `Backbone` reads but the autoencoder, float16, into subfolders of `folder`."""
+        """Write all parts but the autoencoder, in float16, as `Backbone` loads them."""
         for name in ("unet", "image_encoder"):
             copy.deepcopy(getattr(self, name)).half().save_pretrained(folder / name)
             drop_from_config(folder / name)
@@ -108,23 +108,22 @@ class Backbone(LatentDiffusion):
 
 
 class FreshBackbone(Backbone):
-    """A small backbone to be trained whole: a trained autoencoder, a new denoiser and image encoder.
+    """A backbone with a trained autoencoder and a randomly initialised UNet and image encoder.
 
-    Both are built from the diffusers and transformers classes with random weights, at the size given. No
-    checkpoint would bring back what is random and frozen, so a part of it cannot be trained alone.
+    Both are diffusers' and transformers' classes at the size given. Checkpoints hold no frozen weights, so
+    random ones must all be trained (`trained: all`).
 
     Args:
-        vae: Folder of a trained autoencoder, or `small` for the one that ships.
-        channels: Widths of the denoiser's levels; each but the first halves the latents' height and width.
-            The two coarsest attend, to themselves and to the condition, but never the first.
-        layers_per_block: Residual blocks in each level.
+        vae: Folder of a trained autoencoder, or `small` for the shipped one.
+        channels: `block_out_channels` of the UNet. The two lowest resolutions have self- and
+            cross-attention, but never the highest.
+        layers_per_block: Residual blocks per resolution.
         embedding_dim: D, the width of image embeddings and tokens.
         encoder_layers: Transformer layers of the image encoder.
-        encoder_image_size: Side in pixels of what the image encoder sees.
-        image_refinement: Show the denoiser, behind the noised latent, those of both keyframes and of where
-            sampling starts, and let it put out how the clean latent differs from that start: at first not
-            at all.
-        prediction_type: What the denoiser puts out.
+        encoder_image_size: Side in pixels of the image encoder's input.
+        image_refinement: Build the UNet for the objective `ImageRefinement`: with four times the latents'
+            input channels, and an output layer initialised to zero, so that at first nothing is refined.
+        prediction_type: What the scheduler is given.
         gradient_checkpointing: See `Backbone`.
         frozen_dtype: See `Backbone`.
 
@@ -161,7 +160,7 @@ class FreshBackbone(Backbone):
             down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * attending,
             up_block_types=("CrossAttnUpBlock2D",) * attending + ("UpBlock2D",) * plain,
             cross_attention_dim=embedding_dim,
-            # in this class, by an old mistake, the number of heads
+            # in this class of diffusers the number of heads, despite its name
             attention_head_dim=4,
             norm_num_groups=16,
         )
@@ -179,7 +178,7 @@ class FreshBackbone(Backbone):
                 projection_dim=embedding_dim,
             )
         )
-        self._adopt(
+        self._set_parts(
             vae=autoencoder,
             unet=unet,
             scheduler=DDIMScheduler(
@@ -187,7 +186,7 @@ class FreshBackbone(Backbone):
                 beta_start=0.00085,
                 beta_end=0.012,
                 clip_sample=False,
-                # the last step ends at the clean latent, and leaves no noise of the first timestep in it
+                # the last step ends at clean latents, without the noise of the first timestep
                 set_alpha_to_one=True,
                 steps_offset=1,
                 prediction_type=prediction_type,
@@ -197,28 +196,28 @@ class FreshBackbone(Backbone):
         )
 
     def train_part(self, part: TrainedPart, lora_rank: int = 8) -> None:
-        """Free all but the autoencoder.
+        """Unfreeze all but the autoencoder.
 
         Raises:
-            UserError: A smaller part is asked for.
+            UserError: `part` is another one.
         """
         if part != "all":
             raise UserError(
-                f"trained is {part}, and a FreshBackbone starts from nothing: set it to all, or give a"
+                f"trained is {part}, and a FreshBackbone has random weights: set it to all, or give a"
                 " pretrained Backbone."
             )
         super().train_part(part, lora_rank)
 
 
 class TextBackbone(LatentDiffusion):
-    """A text-conditioned latent-diffusion model such as SD 1.5, told the same sentence about every frame.
+    """A text-conditioned latent-diffusion model such as SD 1.5, with one prompt for all frames.
 
-    The text encoder runs once, on construction, and is not kept.
+    The text encoder runs once, on construction, and is deleted.
 
     Args:
         pretrained: Folder with `vae`, `unet`, `tokenizer`, `text_encoder` and `scheduler` subfolders as
             `save_pretrained` writes them, or a hub id such as `stable-diffusion-v1-5/stable-diffusion-v1-5`.
-        prompt: The sentence. The empty one is the null condition of guidance.
+        prompt: The prompt. The empty prompt is the null condition of guidance.
         revision: See `Backbone`.
         variant: See `Backbone`.
         prediction_type: See `Backbone`.
@@ -245,13 +244,14 @@ class TextBackbone(LatentDiffusion):
         source = (pretrained, revision, variant)
         tokenizer = load_part(CLIPTokenizer.from_pretrained, "tokenizer", *source)
         encoder = load_part(CLIPTextModel.from_pretrained, "text_encoder", *source).float().eval()
-        # Where files are missing transformers makes a tokenizer that knows no words, without complaint.
+        # where files are missing, transformers builds an empty tokenizer without an error
         if len(tokenizer) != encoder.config.vocab_size:
             raise UserError(
-                f"The backbone's tokenizer cannot be loaded from {pretrained}: it knows {len(tokenizer)}"
-                f" words and the text_encoder {encoder.config.vocab_size}, so bring the files of both."
+                f"The backbone's tokenizer cannot be loaded from {pretrained}: its vocabulary has"
+                f" {len(tokenizer)} tokens and the text_encoder's {encoder.config.vocab_size}; bring the"
+                " files of both."
             )
-        words = tokenizer(
+        tokens = tokenizer(
             [prompt, ""],
             padding="max_length",
             max_length=encoder.config.max_position_embeddings,
@@ -259,19 +259,19 @@ class TextBackbone(LatentDiffusion):
             return_tensors="pt",
         )
         with torch.no_grad():
-            prompt_tokens, null_tokens = encoder(words.input_ids).last_hidden_state.split(1)
+            prompt_tokens, null_tokens = encoder(tokens.input_ids).last_hidden_state.split(1)
         self.register_buffer("prompt_tokens", prompt_tokens, persistent=False)
         self.register_buffer("null_tokens", null_tokens, persistent=False)
         self.prompt_tokens: Tensor
         self.null_tokens: Tensor
-        self._adopt(*load_shared_parts(*source, prediction_type), gradient_checkpointing, frozen_dtype)
+        self._set_parts(*load_shared_parts(*source, prediction_type), gradient_checkpointing, frozen_dtype)
 
     @property
     def null_condition(self) -> Tensor:
-        """The empty sentence's tokens (1, L, D)."""
+        """The empty prompt's embeddings (1, L, D)."""
         return self.null_tokens
 
     @property
     def fixed_condition(self) -> Tensor:
-        """The prompt's tokens (1, L, D)."""
+        """The prompt's embeddings (1, L, D)."""
         return self.prompt_tokens

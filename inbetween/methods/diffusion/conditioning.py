@@ -1,4 +1,4 @@
-"""What the denoiser is told about the in-between it draws."""
+"""Conditions of the denoiser: a token for t, and the density of lines."""
 
 import torch
 from torch import Tensor, nn
@@ -28,14 +28,14 @@ class TimeToken(nn.Module):
         return token
 
 
-def line_density(images: Tensor, cell: int) -> Tensor:
-    """Share of line pixels in square cells: where the lines run, at the resolution of latents.
+def line_density(images: Tensor, multiple: int) -> Tensor:
+    """Share of line pixels in each latent pixel.
 
     Args:
-        images: (B, 3, H, W) in [0, 1], H and W multiples of `cell`.
-        cell: Side of a cell in pixels.
+        images: (B, 3, H, W) in [0, 1], H and W multiples of `multiple`.
+        multiple: Pixels along a side of one latent pixel.
 
     Returns:
-        (B, 1, H / cell, W / cell) float32 in [0, 1], on images' device.
+        (B, 1, H / multiple, W / multiple) float32 in [0, 1], on images' device.
     """
-    return F.avg_pool2d(line_masks(images).float(), cell)
+    return F.avg_pool2d(line_masks(images).float(), multiple)

@@ -1,4 +1,4 @@
-"""Image variation: a denoiser that is shown a drawing of the scene. Makes the backbone of other methods."""
+"""Image variation: a denoiser conditioned on one frame of the scene. Trains the backbone of other methods."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from inbetween.methods.diffusion.training_sample import PrepareSample, TrainingS
 
 
 class ImageVariation(DiffusionMethod):
-    """Diffusion of single drawings, told by the image encoder's tokens of one drawing of the same window.
+    """Diffusion of frames, conditioned on the image encoder's tokens of a reference frame of the same window.
 
-    Training needs no keyframes: the drawing shown is any one of the window, now and then the very one that
-    is noised. Half of the samples see all its tokens, the other half the pooled one alone, so that methods
-    of both kinds can go on from here. As a method, it sees (1 - t) tokens(first) + t tokens(last).
+    In training the reference is a random frame of the window, sometimes the noised one itself. Half of the
+    samples get all its tokens, the other half the pooled token alone, so that methods with either kind of
+    condition can be trained on this backbone. To interpolate it is conditioned on
+    (1 - t) tokens(first) + t tokens(last).
 
     Args:
         backbone: The latent-diffusion model and its image encoder.
@@ -32,23 +33,22 @@ class ImageVariation(DiffusionMethod):
         super().__init__(backbone, **options)
 
     def embed(self, images: Tensor) -> Tensor:
-        """The image encoder's pooled token and its patches (B, 1 + P, D)."""
+        """The image encoder's pooled token and its patch tokens (B, 1 + P, D)."""
         return self.backbone.embed_tokens(images)
 
     def condition(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """The mixed tokens (R, 1 + P, D)."""
+        """The interpolated tokens (R, 1 + P, D)."""
         weight = t[:, None, None].to(first)
         return (1 - weight) * first + weight * last
 
     def preparation(self, training: bool) -> PrepareSample:
-        """Besides what `DiffusionMethod` does, choose the drawing that is shown."""
+        """As `DiffusionMethod`, with the reference frame."""
         return replace(super().preparation(training), reference=True)
 
     def training_tokens(self, sample: TrainingSample) -> Tensor:
-        """Tokens (B, 1 + P, D) of one drawing of each window.
+        """Tokens (B, 1 + P, D) of each window's reference frame.
 
-        Where the pooled one is to be alone it stands in all places: attention to equal tokens is attention
-        to one.
+        The pooled token alone is repeated 1 + P times: attention to equal tokens is attention to one.
         """
         tokens = self.embed(sample.frames[:, 3])
         return torch.where(sample.pooled_only[:, None, None], tokens[:, :1], tokens)

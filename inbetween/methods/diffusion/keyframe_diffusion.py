@@ -1,4 +1,4 @@
-"""Keyframe diffusion: the denoiser is shown both keyframes, and not told where the in-between lies."""
+"""Keyframe diffusion: conditioned on both keyframes' image embeddings, and not on t."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inbetween.methods.diffusion.base import DiffusionMethod
 class KeyframeDiffusion(DiffusionMethod):
     """Image-variation diffusion with two condition tokens, CLIP(first) and CLIP(last).
 
-    t comes in by the start of sampling alone.
+    Frames at different t differ by their initial latents alone.
 
     Source: a student project (CMU, 2025) on Stable Diffusion image variations.
 

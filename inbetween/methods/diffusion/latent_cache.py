@@ -1,4 +1,4 @@
-"""What a frozen network makes of frames that come back every epoch, kept on disk."""
+"""Outputs of frozen networks for frames that recur every epoch, cached on disk."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ from inbetween.files import write_whole
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1  # of the files written here
-RESERVE = 2**30  # bytes of disk that are left to others
+_VERSION = 1  # of the file format
+RESERVE = 2**30  # bytes of disk that are left free
 
 
 class LatentCache:
-    """A file for each distinct frame, below a folder named by what the file's content depends on.
+    """A file for each distinct frame, in a folder named by a hash of what the outputs depend on.
 
-    These are the network's weights and shape, the type it computes in, and `purpose`. So another backbone,
-    or the same one in another precision, never reads what this one wrote. Files are moved into place when
-    complete: any number of processes may share the folder, which may be deleted at any time. A file that
-    cannot be read is written anew. Nothing is written when less than `RESERVE` bytes of disk are left.
+    That is the network's architecture and weights, its precision, and `purpose`: another backbone, or the
+    same in another precision, has its own folder. Files are moved into place when complete, so any number
+    of processes may share the cache, which may be deleted at any time. A file that cannot be read is
+    written anew. Nothing is written when less than `RESERVE` bytes of disk are left.
 
     Args:
         folder: Root of the cache.
-        network: Computes what is kept. While any of its weights is trained, nothing is.
-        purpose: What is made of the frames, such as `latents`.
+        network: Computes the outputs. While any of its weights is trained, nothing is cached.
+        purpose: Name of the outputs, such as `latents`.
     """
 
     def __init__(self, folder: Path, network: nn.Module, purpose: str) -> None:
         self.root, self.purpose = Path(folder), purpose
-        # not a submodule: it belongs to the backbone
+        # in a list, so that it is no submodule here: it belongs to the backbone
         self._network = [network]
         self._fingerprint = ""
 
     @property
     def usable(self) -> bool:
-        """Whether the network stays as it is."""
+        """Whether the network is frozen."""
         return not any(parameter.requires_grad for parameter in self._network[0].parameters())
 
     def get(self, ids: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
-        """What the network makes of frames, computed for those that are not there yet.
+        """Outputs for frames, computed for those that are not cached yet.
 
         Args:
             ids: (K,) int64, equal only for equal frames.
-            compute: Gives the rows (M, ...) of the frames at positions (M,) of `ids`, all of one shape.
+            compute: Gives the outputs (M, ...) of the frames at indices (M,) into `ids`, all of one shape.
 
         Returns:
             (K, ...), without gradient, on the device of `ids`.
@@ -114,10 +114,10 @@ class FrozenOutputs:
         frame_ids: Tensor,
         compute: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        """What `compute` makes of frames with a network.
+        """The outputs of `compute` for frames, cached where possible.
 
         Args:
-            network: Its weights name the cache; nothing is cached without one, or while it is trained.
+            network: What `compute` runs. Without one, or while it is trained, nothing is cached.
             purpose: See `LatentCache`.
             frames: (B, K, 3, H, W).
             frame_ids: (B, K) int64, equal only for equal frames; (B, 0) where they have none.
@@ -137,7 +137,7 @@ class FrozenOutputs:
 
 
 def fingerprint(network: nn.Module) -> str:
-    """Hash of a network's layers, weights and their types; a second for each gigabyte."""
+    """Hash of a network's layers, weights and dtypes; takes a second per gigabyte."""
     content = hashlib.blake2b(repr(network).encode(), digest_size=12)
     content.update(repr(getattr(network, "config", None)).encode())
     for name, value in network.state_dict().items():

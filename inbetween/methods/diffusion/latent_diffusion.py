@@ -20,18 +20,18 @@ FrozenDtype = Literal["float32", "bfloat16"]
 
 
 class LatentDiffusion(nn.Module):
-    """A pretrained latent-diffusion model; subclasses load its parts and say what its conditions are.
+    """A pretrained latent-diffusion model; subclasses load its parts and define its conditions.
 
-    All of it is frozen until a method frees a part with `train_part`, and always in evaluation mode.
+    All of it is frozen until a method unfreezes a part with `train_part`, and always in evaluation mode.
     Attention is torch's `scaled_dot_product_attention`, diffusers' default. diffusers and transformers
-    are imported on construction, so that the command line's help does not pay for them.
+    are imported on construction, to keep the command line's help fast.
     """
 
     vae: AutoencoderKL | AutoencoderTiny
     unet: UNet2DConditionModel
     scheduler: SchedulerMixin
 
-    def _adopt(
+    def _set_parts(
         self,
         vae: AutoencoderKL | AutoencoderTiny,
         unet: UNet2DConditionModel,
@@ -39,14 +39,14 @@ class LatentDiffusion(nn.Module):
         gradient_checkpointing: bool,
         frozen_dtype: FrozenDtype,
     ) -> None:
-        """Take the parts over: frozen, in evaluation mode, channels last, float32 for now."""
+        """Set the parts: frozen, in evaluation mode, channels last, float32 until `store_frozen`."""
         self.vae, self.unet, self.scheduler = vae, unet, scheduler
         half = frozen_dtype == "bfloat16" and resolve_precision("bf16-mixed") == "bf16-mixed"
         self.frozen_dtype = torch.bfloat16 if half else torch.float32
         if scheduler.config.prediction_type not in ("epsilon", "v_prediction"):
             raise UserError(
-                f"The backbone's prediction_type is {scheduler.config.prediction_type}: give a backbone whose"
-                " denoiser predicts epsilon or v_prediction."
+                f"The backbone's prediction_type is {scheduler.config.prediction_type}: give a backbone with"
+                " epsilon or v_prediction."
             )
         if unet.config.out_channels != self.latent_channels:
             raise UserError(
@@ -67,12 +67,12 @@ class LatentDiffusion(nn.Module):
 
     @property
     def latent_channels(self) -> int:
-        """C, the channels of a latent."""
+        """C, the channels of latents."""
         return int(self.vae.config.latent_channels)
 
     @property
     def multiple(self) -> int:
-        """Side in pixels behind one latent; pictures are padded to multiples. The UNet takes any size."""
+        """Pixels along a side of one latent pixel; images are padded to multiples of it."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @property
@@ -82,21 +82,21 @@ class LatentDiffusion(nn.Module):
 
     @property
     def null_condition(self) -> Tensor:
-        """The condition that says nothing, (1, 1 or L, D): zeros, as in the training of image variations."""
+        """The null condition (1, 1 or L, D) of guidance: zeros, as in the training of SD image variations."""
         return torch.zeros(1, 1, self.embedding_dim, device=self.unet.device)
 
     @property
     def fixed_condition(self) -> Tensor:
-        """The condition (1, L, D) of a method that looks at no picture: the null condition."""
+        """The condition (1, L, D) of a method without an image condition: the null condition."""
         return self.null_condition
 
     def train_part(self, part: TrainedPart, lora_rank: int = 8) -> None:
-        """Free weights for training, and store the rest as `frozen_dtype`; called once, by the method.
+        """Unfreeze weights, and store the rest as `frozen_dtype`; called once, by the method.
 
         Args:
-            part: `attn2`, the denoiser's cross-attention; `lora`, a low-rank addition to its four
-                projections (arXiv 2106.09685), which begins at zero; `all` but the autoencoder; `none`.
-            lora_rank: Rank of that addition.
+            part: `attn2`, the UNet's cross-attention; `lora`, low-rank adapters (arXiv 2106.09685) of its
+                four projections; `all` but the autoencoder; `none`.
+            lora_rank: Rank of the adapters.
         """
         if part == "attn2":
             for name, parameter in self.unet.named_parameters():
@@ -112,10 +112,9 @@ class LatentDiffusion(nn.Module):
         self.store_frozen(self.frozen_dtype)
 
     def store_frozen(self, dtype: torch.dtype) -> None:
-        """Keep the weights that are not trained as `dtype`, and compute in it; see `frozen_dtype`.
+        """Store the weights that are not trained as `dtype`, and compute in it; see `frozen_dtype`.
 
-        The norms' few weights stay float32: torch has no group norm of a float32 picture with bfloat16
-        weights.
+        The norms' few weights stay float32: torch has no group norm of float32 inputs with bfloat16 weights.
         """
         self.frozen_dtype = dtype
         for module in self.modules():
@@ -123,7 +122,7 @@ class LatentDiffusion(nn.Module):
                 module.to(dtype)
 
     def widen_input(self, extra: int) -> None:
-        """Let the denoiser take `extra` further channels behind the latent's; see `WidenedConv`."""
+        """Add `extra` input channels to the UNet, behind its own; see `WidenedConv`."""
         self.unet.conv_in = WidenedConv(self.unet.conv_in, extra)
 
     def train(self, mode: bool = True) -> LatentDiffusion:
@@ -131,7 +130,7 @@ class LatentDiffusion(nn.Module):
         return super().train(False) if mode else super().train(mode)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Compute in bfloat16 where frozen weights are kept in it; else what the caller computes in."""
+        """Compute in bfloat16 if frozen weights are stored in it; else in the caller's precision."""
         if self.frozen_dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.unet.device.type, self.frozen_dtype)
@@ -142,7 +141,7 @@ class LatentDiffusion(nn.Module):
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Normalised latents (B, C, h, w) float32 of images (B, 3, H, W) in [0, 1]: the mode, no noise."""
+        """Normalised latents (B, C, h, w) float32 of images (B, 3, H, W) in [0, 1]: the posterior's mode."""
         images = (images * 2 - 1).contiguous(memory_format=torch.channels_last)
         with self.autocast():
             latents = mode_of(self.vae.encode(images))
@@ -154,7 +153,7 @@ class LatentDiffusion(nn.Module):
         return self.decode_with_gradients(latents)
 
     def decode_with_gradients(self, latents: Tensor) -> Tensor:
-        """`decode`, (B, 3, H, W) float32 in [0, 1], for a loss on what latents (B, C, h, w) show."""
+        """`decode`, (B, 3, H, W) float32 in [0, 1], for a loss on decoded latents (B, C, h, w)."""
         latents = latents / float(self.vae.config.scaling_factor) + self._latent_shift
         with self.autocast():
             images: Tensor = self.vae.decode(latents.contiguous(memory_format=torch.channels_last)).sample
@@ -167,13 +166,13 @@ class LatentDiffusion(nn.Module):
         encoder_hidden_states: Tensor,
         cross_attention_kwargs: dict[str, Any] | None = None,
     ) -> Tensor:
-        """The denoiser's output, what `prediction_type` says, (B, C, h, w) float32.
+        """The UNet's output (B, C, h, w) float32.
 
         Args:
-            sample: (B, C, h, w) noised latents, with the further channels of `widen_input` behind them.
-            timestep: (B,) or () int64 diffusion steps.
+            sample: (B, C, h, w) noised latents, with any further input channels behind them.
+            timestep: (B,) or () int64.
             encoder_hidden_states: (B, L, D) condition tokens.
-            cross_attention_kwargs: What the attention processors take besides, as in diffusers.
+            cross_attention_kwargs: Passed to the attention processors, as in diffusers.
         """
         sample = sample.contiguous(memory_format=torch.channels_last)
         with self.autocast():
@@ -187,27 +186,27 @@ class LatentDiffusion(nn.Module):
 
 
 def mode_of(encoded: Any) -> Tensor:  # noqa: ANN401 - AutoencoderKL's output or AutoencoderTiny's
-    """The likeliest latents (B, C, h, w) of what an autoencoder's `encode` gave."""
+    """The latents (B, C, h, w) of an autoencoder's `encode`, without random noise."""
     latents: Tensor = encoded.latents if "latents" in encoded else encoded.latent_dist.mode()
     return latents
 
 
 class WidenedConv(nn.Module):
-    """A convolution that takes further input channels, whose weights begin at zero.
+    """A convolution with further input channels, whose weights are initialised to zero.
 
-    So the first step is exactly that of the convolution it widens. The further weights are trained
-    whatever the part of the backbone that is, and saved with it.
+    So before training its output is exactly that of the original. The further weights are always trained,
+    whichever part of the backbone is, and saved with it.
 
     Args:
-        conv: The convolution to widen, square and with stride 1; kept as it is.
-        extra: Number of further channels, behind its own.
+        conv: The original convolution, with a square kernel and stride 1.
+        extra: Number of further input channels, behind its own.
     """
 
     def __init__(self, conv: nn.Conv2d, extra: int) -> None:
         super().__init__()
         self.conv = conv
         side = conv.kernel_size[0]
-        # On meta, since weights drawn only to be overwritten would change what a seed gives to later ones.
+        # on meta, since random weights that are overwritten would change what a seed gives to later ones
         with torch.device("meta"):
             empty = nn.Conv2d(extra, conv.out_channels, side, padding=side // 2, bias=False)
         self.extra = empty.to_empty(device=conv.weight.device)

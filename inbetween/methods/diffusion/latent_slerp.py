@@ -1,4 +1,4 @@
-"""Latent slerp: the keyframes' latents, interpolated and cleaned by a denoiser that looks at no picture."""
+"""Latent slerp: the keyframes' interpolated latents, denoised without an image condition."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from inbetween.methods.diffusion.latent_diffusion import LatentDiffusion
 class LatentSlerp(DiffusionMethod):
     """Diffusion whose condition is the same for every frame: the backbone's prompt, or its null condition.
 
-    What the keyframes say comes in by the start of sampling alone. On a pretrained backbone nothing is
-    trained (`trained: none`); a fresh one learns here to denoise drawings.
+    The keyframes come in by the initial latents alone. A pretrained backbone needs no training
+    (`trained: none`); a randomly initialised one can be trained as an unconditional denoiser.
 
     Args:
-        backbone: The latent-diffusion model. An image encoder is let go, since no picture is shown to it.
+        backbone: The latent-diffusion model. Its image encoder, if it has one, is deleted to free memory.
         **options: See `DiffusionMethod`.
     """
 
@@ -28,9 +28,9 @@ class LatentSlerp(DiffusionMethod):
         super().__init__(backbone, **options)
 
     def embed(self, images: Tensor) -> Tensor:
-        """The backbone's fixed condition (B, L, D)."""
+        """The backbone's fixed condition (B, L, D), whatever the images."""
         return self.backbone.fixed_condition.expand(len(images), -1, -1)
 
     def condition(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """That condition (R, L, D), which both embeddings are."""
+        """That condition (R, L, D); both embeddings are equal."""
         return first

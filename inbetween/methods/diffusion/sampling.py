@@ -1,4 +1,4 @@
-"""Drawing with a diffusion backbone, from a picture that is already half right."""
+"""Image-to-image sampling: options, the denoising loop, and noise for each frame."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How diffusion draws. Belongs to the config, never to a checkpoint.
+    """Inference options of diffusion. They belong to the config, never to a checkpoint.
 
     Args:
-        num_inference_steps: Diffusion steps of a full run from noise.
-        strength: Share in [0, 1] of those steps that is run. The start is a latent with the noise of
-            that step; 0 decodes it untouched, 1 starts from almost nothing but noise.
-        init: That latent: `slerp`, the keyframes' latents slerped to t; `flow`, the latent of both
-            keyframes warped to t along `flow` and blended. `noise` starts from noise alone and runs
-            all steps, whatever `strength`.
-        flow: The flow of that start: `dis`, or the weights of a trained `SpacingFlow`, such as
-            spacing_flow/weights.safetensors, which ship.
-        autoencoder_residual: Add what the autoencoder loses of the keyframes, (1 - t) of first's and t of
-            last's, warped along with them where `init` is `flow`. What stands still then stays exactly as
-            it was.
-        guidance_scale: Classifier-free guidance (arXiv 2207.12598): how far to go from the prediction
-            without condition to the one with it, 1 being the latter. Others take twice the time.
+        num_inference_steps: Denoising steps of a full run from noise.
+        strength: Share in [0, 1] of those steps that is run, the last ones, as in diffusers' image-to-image
+            pipelines: the initial latents are noised accordingly. 0 decodes them as they are, 1 leaves
+            almost nothing of them.
+        init: The initial latents: `slerp`, both keyframes' latents interpolated to t; `flow`, those of
+            the keyframes warped to t along `flow` and blended. `noise` has none, and runs all steps
+            whatever `strength`.
+        flow: The optical flow of the warped blend: `dis`, or the weights of a trained `SpacingFlow`, such as
+            the shipped spacing_flow/weights.safetensors.
+        autoencoder_residual: Add the autoencoder's reconstruction error of the keyframes to the frames,
+            (1 - t) of first's and t of last's, warped along with them if `init` is `flow`. What does not
+            move is then reproduced exactly.
+        guidance_scale: Classifier-free guidance (arXiv 2207.12598): unconditional + scale (conditional -
+            unconditional). 1 is no guidance; other values take twice the time.
         scheduler: Import path of a diffusers scheduler, such as
-            `diffusers.DPMSolverMultistepScheduler`; None takes DDIM without further noise.
-        max_frames: In-betweens that are drawn together at most, to bound memory; None draws all at once.
+            `diffusers.DPMSolverMultistepScheduler`; None is DDIM with eta 0.
+        max_frames: Most in-betweens that are denoised and decoded at once, to bound memory; None takes all.
     """
 
     num_inference_steps: int = 20
@@ -62,13 +63,13 @@ class Sampling:
 
     @property
     def steps(self) -> int:
-        """How many of the steps are run, by diffusers' image-to-image rule."""
+        """How many of the steps are run, as in diffusers' image-to-image pipelines."""
         if self.init == "noise":
             return self.num_inference_steps
         return min(int(self.num_inference_steps * self.strength), self.num_inference_steps)
 
     def make_scheduler(self, trained: SchedulerMixin) -> SchedulerMixin:
-        """A scheduler for one run, on the noise schedule of the one the denoiser was trained with.
+        """A scheduler for one run, with the noise schedule that the denoiser was trained with.
 
         Raises:
             UserError: `scheduler` names no scheduler.
@@ -92,14 +93,14 @@ def denoise_from(
     generators: list[torch.Generator],
     sampling: Sampling,
 ) -> Tensor:
-    """Noise `init_latents` as far as `sampling.strength` says, and denoise it (SDEdit, arXiv 2108.01073).
+    """Noise `init_latents` as `sampling.strength` says, and denoise them (SDEdit, arXiv 2108.01073).
 
     Args:
         scheduler: From `sampling.make_scheduler`, for this run alone.
-        denoise: Gives the denoiser's output for noised latents (B, C, h, w) and a timestep ().
+        denoise: Predicts noise or velocity from noised latents (B, C, h, w) and a timestep ().
         init_latents: (B, C, h, w) latents.
         generators: One per row, for the noise.
-        sampling: How many steps of how many.
+        sampling: The number of steps and `strength`.
 
     Returns:
         (B, C, h, w) latents.
@@ -129,9 +130,9 @@ def denoise_from(
 def frame_generators(
     generator: Sequence[torch.Generator] | torch.Generator | None, windows: int, count: int
 ) -> list[torch.Generator]:
-    """One stream for each of `count` in-betweens of each window, the same within a window.
+    """A generator for each of `count` in-betweens of each window, with one seed within a window.
 
-    So all frames of a window get the same noise, and neither their number nor the other windows change it.
+    So all frames of a window get the same noise, whatever their number and the other windows.
 
     Args:
         generator: One per window, or one for all, or None for torch's own.
@@ -139,7 +140,7 @@ def frame_generators(
         count: Number of in-betweens of each, N.
 
     Returns:
-        B * N streams, those of a window side by side.
+        B * N generators, those of a window side by side.
     """
     sources: Sequence[torch.Generator | None]
     if generator is None or isinstance(generator, torch.Generator):
@@ -154,7 +155,7 @@ def frame_generators(
 
 
 def noise_like(latents: Tensor, generators: list[torch.Generator]) -> Tensor:
-    """Standard normal noise of latents' shape (B, C, h, w), row i from the i-th of B streams."""
+    """Standard normal noise of latents' shape (B, C, h, w), row i from the i-th of B generators."""
     from diffusers.utils.torch_utils import randn_tensor
 
     noise: Tensor = randn_tensor(

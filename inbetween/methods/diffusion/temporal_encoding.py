@@ -1,4 +1,4 @@
-"""Temporal encoding ("Experiment 1"): keyframe diffusion that is told where the in-between lies."""
+"""Temporal encoding ("Experiment 1"): keyframe diffusion that is conditioned on t as well."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inbetween.methods.diffusion.conditioning import TimeToken
 
 
 class TemporalEncodingDiffusion(DiffusionMethod):
-    """Image-variation diffusion with two condition tokens, what is drawn and when.
+    """Image-variation diffusion with two condition tokens, one for content and one for time.
 
     Token 1 is (1 - t) CLIP(first) + t CLIP(last); token 2 is `TimeToken(t)`, which is always trained.
 
@@ -35,7 +35,7 @@ class TemporalEncodingDiffusion(DiffusionMethod):
         return self.backbone.embed(images)[:, None]
 
     def condition(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """Tokens (R, 2, D): the mixed embedding, and the time token."""
+        """Tokens (R, 2, D): the interpolated embedding, and the time token."""
         weight = t[:, None, None].to(first)
         content = (1 - weight) * first + weight * last
         return torch.cat([content, self.time_token(t)[:, None].to(content)], dim=1)

@@ -1,4 +1,4 @@
-"""Cross-attention to two keyframes, weighted by where the in-between lies."""
+"""Cross-attention to two keyframes, weighted by the position t of the in-between."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ Weighting = Literal["linear", "learned"]
 
 
 class WeightedAttention(nn.Module):
-    """Makes a denoiser attend to each keyframe's tokens by themselves and add up the two by weight.
+    """Makes a denoiser attend to each keyframe's tokens separately and sum both, weighted.
 
     Every cross-attention (`attn2`) of the denoiser becomes
 
         w_first attn(h, tokens of first) + w_last attn(h, tokens of last),    w_first + w_last = 1,
 
-    each with a softmax over its own keyframe's tokens, so that a weight is the share of a keyframe, however
-    well its tokens fit. Weights by weighting, for each sample's own t:
+    each with a softmax over its own keyframe's tokens, so that the weights are the keyframes' shares of the
+    output. For each sample's own t they are, by `weighting`:
 
     - `linear`: (1 - t, t).
     - `learned`: softmax(log(1 - t), log(t) + MLP(phi(t))) for each layer and head, with the time code phi and
-      an MLP of each layer whose last layer starts at zero, which is `linear`. A head can learn to look at one
-      keyframe only; at t = 0 and t = 1 all look at the keyframe drawn.
+      an MLP per layer whose last linear layer is initialised to zero, which is `linear`. A head can learn to
+      attend to one keyframe only; at t = 0 and t = 1 all attend to the keyframe there.
 
-    The denoiser's attention processors are replaced on construction, through diffusers' own interface; the
-    projections stay the pretrained ones (or peft's around them). What a call needs comes with the call, so
-    gradient checkpointing, which calls twice, gets the right weights. Example, in a method:
+    The UNet's attention processors are replaced on construction, with `set_attn_processor`; the projections
+    stay the pretrained ones (or peft's adapters of them). The weights are passed with each call, so that
+    gradient checkpointing, which calls twice, gets the right ones. Example, in a method:
 
         self.attention = WeightedAttention(backbone.unet, "learned")  # owns the MLPs; saved with the method
         ...
@@ -43,9 +43,9 @@ class WeightedAttention(nn.Module):
         unet(sample, timestep, encoder_hidden_states=tokens, cross_attention_kwargs=weights)
 
     Args:
-        unet: A denoiser whose cross-attention is in BasicTransformerBlocks, such as Stable Diffusion's. It is
-            not held here, so that its weights are not this module's.
-        weighting: The rule of the weights.
+        unet: A UNet whose cross-attention is in BasicTransformerBlocks, such as Stable Diffusion's. No
+            reference to it is kept, so that its weights are not this module's.
+        weighting: `linear` or `learned`.
         hidden: Width of the MLPs.
     """
 
@@ -66,15 +66,15 @@ class WeightedAttention(nn.Module):
         self.layers = nn.ModuleDict({layer: _mlp(hidden, heads) for layer, heads in learned.items()})
 
     def at(self, t: Tensor) -> dict[str, Any]:
-        """What to call the denoiser with, as `cross_attention_kwargs`, to draw at t (B,) in [0, 1]."""
+        """The UNet's `cross_attention_kwargs` for in-betweens at t (B,) in [0, 1]."""
         return {"keyframe_weights": self._weights(t)}
 
     @torch.no_grad()
     def learned_weights(self, t: Tensor) -> dict[str, Tensor]:
-        """Each layer's weights of last (heads, T) float32 in [0, 1] at t (T,), to look at.
+        """Each layer's weights of last (heads, T) float32 in [0, 1] at t (T,), for plots.
 
-        Layers are named by part and place in the denoiser (`down_1_0_0`, `mid_0_0`, `up_1_2_0`), sorted by
-        name, which is the way through it. First has what is left to 1.
+        Layers are named by their position in the UNet (`down_1_0_0`, `mid_0_0`, `up_1_2_0`), and sorted by
+        name, which is their order of execution. The weight of first is 1 - that of last.
         """
         weights = sorted(self._weights(t).items())
         return {layer: pair[..., 1].T.expand(self.heads[layer], -1) for layer, pair in weights}
@@ -88,7 +88,7 @@ class WeightedAttention(nn.Module):
             if self.weighting == "linear":
                 return dict.fromkeys(self.heads, linear)
             code = time_code(t)
-            # one number suffices: softmax sees the difference alone
+            # one logit suffices: softmax depends on the difference alone
             shifts = {layer: F.pad(mlp(code)[..., None], (1, 0)) for layer, mlp in self.layers.items()}
             return {layer: (linear.log() + shift).softmax(-1) for layer, shift in shifts.items()}
 
@@ -107,7 +107,7 @@ def _layer_name(path: str) -> str:
 
 
 class _CrossAttention:
-    """diffusers' processor of one `attn2`. Holds a name alone, so copies of a denoiser need no care."""
+    """The attention processor of one `attn2`. It holds a name only, so a copied UNet needs no care."""
 
     def __init__(self, layer: str) -> None:
         self.layer = layer
@@ -120,14 +120,14 @@ class _CrossAttention:
         attention_mask: None,
         keyframe_weights: dict[str, Tensor],
     ) -> Tensor:
-        """Attend.
+        """Attend to both keyframes.
 
         Args:
             attn: The layer with its projections.
-            hidden_states: (B, S, C), S places of the latent.
+            hidden_states: (B, S, C), S latent pixels.
             encoder_hidden_states: (B, 2 L, D), the tokens of first and then of last.
             attention_mask: Always None; diffusers passes it.
-            keyframe_weights: Of each layer, (B, heads or 1, 2).
+            keyframe_weights: For each layer (B, heads or 1, 2).
 
         Returns:
             (B, S, C).
@@ -152,7 +152,7 @@ class _CrossAttention:
 
 
 class _SelfAttention:
-    """The processor that was there, told that `keyframe_weights` are none of its business."""
+    """The original processor of a self-attention, which ignores `keyframe_weights`."""
 
     def __init__(self, processor: Any) -> None:  # noqa: ANN401 - one of diffusers' many
         self.processor = processor
@@ -165,6 +165,6 @@ class _SelfAttention:
         attention_mask: Tensor | None,
         keyframe_weights: dict[str, Tensor],
     ) -> Tensor:
-        """What the processor does."""
+        """Call the original processor."""
         output: Tensor = self.processor(attn, hidden_states, encoder_hidden_states, attention_mask)
         return output

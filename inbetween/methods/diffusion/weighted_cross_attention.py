@@ -1,4 +1,4 @@
-"""Weighted cross-attention ("Experiment 2"): the denoiser looks at each keyframe as much as t says."""
+"""Weighted cross-attention ("Experiment 2"): attention to each keyframe, weighted by t."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ class WeightedCrossAttention(DiffusionMethod):
 
         w_first attn(h, tokens of first) + w_last attn(h, tokens of last),    w_first + w_last = 1
 
-    with many tokens of each keyframe, CLIP's image embedding and its patches, so that attention has
-    something to choose from; see `WeightedAttention`.
+    with many tokens of each keyframe: CLIP's image embedding and its patch tokens. See `WeightedAttention`.
 
     Source: "Experiment 2" of a student project (CMU, 2025) on Stable Diffusion image variations, with
     one token of each keyframe and linear weights.
 
     Args:
         backbone: The latent-diffusion model and its image encoder.
-        weighting: `linear`, (1 - t, t); or `learned`, by layer and head from t, beginning at linear.
+        weighting: `linear`, (1 - t, t); or `learned` from t for each layer and head, initialised as linear.
         **options: See `DiffusionMethod`.
     """
 
@@ -42,7 +41,7 @@ class WeightedCrossAttention(DiffusionMethod):
         self.attention = WeightedAttention(backbone.unet, weighting)
 
     def embed(self, images: Tensor) -> Tensor:
-        """CLIP's image embedding and its patches (B, 1 + P, D)."""
+        """CLIP's image embedding and patch tokens (B, 1 + P, D)."""
         return self.backbone.embed_tokens(images)
 
     def condition(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:

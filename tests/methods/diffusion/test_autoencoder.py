@@ -114,7 +114,7 @@ def test_each_channel_is_drawn_to_mean_0_and_deviation_1():
     method.latent_weight = 0.0
     without = method.training_loss(batch)["loss"]
     method.latent_weight = 1.0
-    torch.testing.assert_close(method.training_loss(batch)["loss"], without + logs["spread"])
+    torch.testing.assert_close(method.training_loss(batch)["loss"], without + logs["latent"])
 
 
 def test_the_latents_mean_and_deviation_change_with_the_weights_alone():
@@ -149,7 +149,7 @@ def test_in_betweens_are_slerped_latents():
 
 
 def test_the_floor_is_the_truth_repeated():
-    method, batch = make(output="truth").eval(), random_batch(2, height=33, width=47)
+    method, batch = make(output="reconstruction").eval(), random_batch(2, height=33, width=47)
     padded = torch.nn.functional.pad(batch["targets"][:, 1], (0, 1, 0, 1), mode="replicate")
     expected = decoded(method.vae, encoded(method.vae, padded))[..., :33, :47]
     torch.testing.assert_close(method.interpolate_batch(batch)[:, 1], expected, atol=1e-5, rtol=0)
@@ -193,7 +193,7 @@ def test_a_decoder_trained_alone_leaves_the_latents_as_they_are(tmp_path):
     torch.testing.assert_close(encoded(again, batch["first"]), before)
     for number in ("shift_factor", "scaling_factor"):
         assert again.config[number] == pytest.approx(load_autoencoder(str(tmp_path / "vae")).config[number])
-    with pytest.raises(UserError, match="name the vae to begin with"):
+    with pytest.raises(UserError, match="give the vae to start from"):
         make(trained="decoder")
 
 
@@ -210,7 +210,7 @@ def test_another_kind_of_autoencoder_is_refused(tmp_path):
     [
         ({"latent_channels": 2}, "latent_channels is 2: give at least 3"),
         ({"crops": 0}, "crops is 0: give at least 1"),
-        ({"decoder_blocks": (1, 1, 1)}, "encoder_blocks has 2 levels and decoder_blocks 3"),
+        ({"decoder_blocks": (1, 1, 1)}, "encoder_blocks has 2 entries and decoder_blocks 3"),
     ],
 )
 def test_numbers_out_of_range(options, message):
