@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError, look_at_least
@@ -76,6 +76,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     moves_opacity = True
     versions = 3
     saves_frozen = True
+    #: What estimates the motion: its `look` and `between` are those of `IntermediateFlow`.
+    network_class: ClassVar[type[nn.Module]] = IntermediateFlow
 
     def __init__(
         self,
@@ -114,10 +116,10 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         look_at_least(0, flow_weight=flow_weight, line_weight=line_weight, matching_weight=matching_weight)
         self.prior, self.prior_dropout, self.crop, self.work_side = prior, prior_dropout, crop, work_side
         self.flow_weight, self.line_weight, self.matching_weight = flow_weight, line_weight, matching_weight
-        self.network = IntermediateFlow()
+        self.network = self.network_class()
         if trained == "error_head":
             self.network.requires_grad_(False)
-            self.network.synthesis.doubt.requires_grad_(True)
+            self.network.error_head.requires_grad_(True)
 
     def preparation(self, training: bool) -> Preparation:
         """In training a random view of each window, else all of its middle in-between."""
@@ -138,9 +140,11 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         doubt = self._doubt(found, view)
         l1 = pixels.mean()
         edges = _near_edges(target)
-        matching = self._matching(found, view, edges)
-        loss = l1 + slopes / 2 + self.line_weight * lines + doubt / 50 + self.matching_weight * matching
-        logs = {"l1": l1, "slopes": slopes, "lines": lines, "doubt": doubt, "matching": matching}
+        loss = l1 + slopes / 2 + self.line_weight * lines + doubt / 50
+        logs = {"l1": l1, "slopes": slopes, "lines": lines, "doubt": doubt}
+        if self.matching_weight:
+            logs["matching"] = self._matching(found, view, edges)
+            loss = loss + self.matching_weight * logs["matching"]
         if view.flows.shape[1]:
             logs["epe"] = self._end_point_error(found, view, edges)
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * progress))

@@ -227,6 +227,11 @@ class IntermediateFlow(nn.Module):
         """
         return self.between(self.look(first, last, flow_01, flow_10), spacing)
 
+    @property
+    def error_head(self) -> nn.Module:
+        """What says how wrong a frame may be."""
+        return self.synthesis.doubt
+
     def look(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Pair:
         """Look at both keyframes; see `forward`."""
         encoded = self.encoder(torch.cat([first, last]))

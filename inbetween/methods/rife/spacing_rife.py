@@ -1,0 +1,46 @@
+"""RIFE made ours: spacing flow on RIFE's network, of which the difference to the published one is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from inbetween.methods.rife.flow import RifeFlow
+from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
+from inbetween.methods.spacing_flow import SpacingFlow
+from inbetween.modules.spaced_drawing import Prior
+from inbetween.types import Preparation
+from inbetween.modules.views import RandomView, WholeView
+
+
+class SpacingRife(SpacingFlow):
+    """`SpacingFlow` on the flows and the mask of RIFE 4.26, of which the difference to it is trained.
+
+    Begins at the published weights, which `python -m inbetween fetch-weights rife` gets and no checkpoint
+    holds. Checkpoints hold what is added to them, and the head that says how wrong a frame may be: they are
+    this project's own. RIFE is told how far each pixel has gone in the place of t.
+
+    Args:
+        prior: The classical flow that corrects the motion of images larger than `work_side`; `none` leaves
+            them as they are. Nothing is estimated from it, and training goes without.
+        matching_weight: RIFE matches nothing over the whole image: 0.
+        base: A file of RIFE's weights; None takes the fetched one.
+        base_sha256: What the base's bytes must have.
+        **options: See `SpacingFlow`.
+    """
+
+    network_class = RifeFlow
+
+    def __init__(
+        self,
+        prior: Prior = "dis",
+        base: Path | None = None,
+        base_sha256: str = RIFE_SHA256,
+        **options: Any,  # noqa: ANN401 - the base's
+    ) -> None:
+        super().__init__(prior=prior, prior_dropout=0.0, matching_weight=0.0, **options)
+        self.network.load_base(read_rife(base, base_sha256))
+
+    def preparation(self, training: bool) -> Preparation:
+        """See `SpacingFlow.preparation`: no classical flow is wanted."""
+        return RandomView(self.crop, "none", 0.0) if training else WholeView("none")
