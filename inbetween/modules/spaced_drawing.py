@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
 from inbetween.modules.classical_flow import Algorithm, two_way_flow
-from inbetween.modules.composition import DECISION, Intermediate, compose, decided, end_flows
+from inbetween.modules.composition import SHARP, Composition, Intermediate, compose, decided, end_flows
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 
 Prior = Literal["dis", "farneback", "none"]
@@ -51,6 +51,7 @@ class SpacedPair:
         prior: See `prior_flow`.
         work_side: The network sees no more pixels than a square of this side; larger pictures are shrunk, and
             what it finds is `aligned` unless there is no prior.
+        composition: How keyframes are put together.
         lean: Logit by which first counts more, where both keyframes disagree; below 0, last.
         flows: What `working_flow` gives of these keyframes, (B, 4, h, w), where it is known already.
     """
@@ -65,8 +66,9 @@ class SpacedPair:
         work_side: int = WORK_SIDE,
         lean: float = 0.0,
         flows: Tensor | None = None,
+        composition: Composition = SHARP,
     ) -> None:
-        self.network, self.lean = network, lean
+        self.network, self.lean, self.composition = network, lean, composition
         # of one layout in memory whatever the caller's: warping rounds by it, and frames must not
         self.first, self.last = (image.float().contiguous() for image in (first, last))
         self.shape = first.shape[-2], first.shape[-1]
@@ -98,7 +100,8 @@ class SpacedPair:
         for part, maps, found in self._estimated(spacing):
             errors[:, part] = found.error.exp().clamp(0, 1).view_as(errors[:, part])
             whole = [_repeat(image, part.stop - part.start) for image in (self.first, self.last)]
-            frames[:, part] = compose(whole[0], whole[1], maps, found, DECISION).view_as(frames[:, part])
+            drawn = compose(whole[0], whole[1], maps, found, *self.composition)
+            frames[:, part] = drawn.view_as(frames[:, part])
         return frames, errors
 
     @torch.no_grad()
@@ -125,8 +128,10 @@ class SpacedPair:
             small_maps = pad_to_multiple(_shrunk(maps, self.size), MULTIPLE)
             found = self.network.between(self.pair, small_maps.view(windows, count, *small_maps.shape[1:]))
             found = found._replace(mask=found.mask + self.lean)
-            a, b = (_repeat(image, count) for image in self.small)
-            found = _cut(decided(a, b, small_maps, found), self.size, self.shape)
+            if self.composition.mask_sharpness != 1:
+                a, b = (_repeat(image, count) for image in self.small)
+                found = decided(a, b, small_maps, found)
+            found = _cut(found, self.size, self.shape)
             if self.algorithm:
                 motion = aligned(*self.middling, maps, found.motion, self.algorithm)
                 found = found._replace(motion=motion)
@@ -141,9 +146,10 @@ def look_spaced(
     work_side: int = WORK_SIDE,
     lean: float = 0.0,
     flows: Tensor | None = None,
+    composition: Composition = SHARP,
 ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """`SpacedPair.draw` for any number of windows; for the arguments see there."""
-    pairs = _pairs(network, first, last, prior, work_side, lean, flows)
+    pairs = _pairs(network, first, last, prior, work_side, lean, flows, composition)
 
     def draw(spacing: Tensor) -> tuple[Tensor, Tensor]:
         drawn = [pair.draw(spacing[rows]) for rows, pair in pairs]
@@ -164,7 +170,7 @@ def spaced_flows(
     work_side: int = WORK_SIDE,
 ) -> Tensor:
     """What `look_spaced` draws along; see `SpacedPair.flows`."""
-    pairs = _pairs(network, first, last, prior, work_side, 0.0, None)
+    pairs = _pairs(network, first, last, prior, work_side, 0.0, None, SHARP)
     return torch.cat([pair.flows(spacing[rows]) for rows, pair in pairs])
 
 
@@ -176,6 +182,7 @@ def _pairs(
     work_side: int,
     lean: float,
     flows: Tensor | None,
+    composition: Composition,
 ) -> list[tuple[slice, SpacedPair]]:
     """Windows, as many together as are drawn at once, and their rows."""
     at_once = max(1, PIXELS_AT_ONCE // math.prod(first.shape[-2:]))
@@ -183,7 +190,8 @@ def _pairs(
     for begin in range(0, len(first), at_once):
         rows = slice(begin, begin + at_once)
         told = None if flows is None else flows[rows]
-        found.append((rows, SpacedPair(network, first[rows], last[rows], prior, work_side, lean, told)))
+        pair = SpacedPair(network, first[rows], last[rows], prior, work_side, lean, told, composition)
+        found.append((rows, pair))
     return found
 
 

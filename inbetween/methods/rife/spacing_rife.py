@@ -8,6 +8,8 @@ from typing import Any
 from inbetween.methods.rife.flow import RifeFlow
 from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
 from inbetween.methods.spacing_flow import SpacingFlow
+from inbetween.functional.warp import Reading
+from inbetween.modules.composition import Composition
 from inbetween.modules.spaced_drawing import Prior
 from inbetween.types import Preparation
 from inbetween.modules.views import RandomView, WholeView
@@ -24,6 +26,9 @@ class SpacingRife(SpacingFlow):
         prior: The classical flow that corrects the motion of images larger than `work_side`; `none` leaves
             them as they are. Nothing is estimated from it, and training goes without.
         matching_weight: RIFE matches nothing over the whole image: 0.
+        mask_sharpness: What the mask's logits are multiplied by where frames are put together: 1 blends by the
+            odds as RIFE does, 10 takes one keyframe whole, region by region.
+        reading: How keyframes are read between their pixels; RIFE's own way is `bilinear`.
         base: A file of RIFE's weights; None takes the fetched one.
         base_sha256: What the base's bytes must have.
         **options: See `SpacingFlow`.
@@ -34,11 +39,14 @@ class SpacingRife(SpacingFlow):
     def __init__(
         self,
         prior: Prior = "dis",
+        mask_sharpness: float = 10.0,
+        reading: Reading = "bicubic",
         base: Path | None = None,
         base_sha256: str = RIFE_SHA256,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(prior=prior, prior_dropout=0.0, matching_weight=0.0, **options)
+        self.composition = Composition(mask_sharpness, reading)
         self.network.load_base(read_rife(base, base_sha256))
 
     def preparation(self, training: bool) -> Preparation:
