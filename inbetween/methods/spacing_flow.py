@@ -67,6 +67,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         work_side: Motion is estimated at no more pixels than a square of this side has; larger pictures
             are shrunk for that, and warped at their own size, along motion that the classical flow, where
             there is one, corrects by what still parts both warped keyframes.
+        perceptual_crop: Share in (0, 1] of a view's side that the perceptual loss looks at, at a random place:
+            on a processor VGG16 would cost more on all of it than everything else.
         verdict_limits: Mean expected error of a drawing up to which it is easy, and up to which it is to be
             checked; `compare` says what half and four fifths of its windows stay below.
         **options: See `PerceptualMethod`.
@@ -76,6 +78,19 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     moves_opacity = True
     versions = 3
     saves_frozen = True
+    #: Besides those of the bases, hyperparameters that belong to the run and not to the weights.
+    of_the_run: ClassVar[tuple[str, ...]] = (
+        "prior",
+        "trained",
+        "prior_dropout",
+        "crop",
+        "flow_weight",
+        "line_weight",
+        "matching_weight",
+        "work_side",
+        "perceptual_crop",
+        "verdict_limits",
+    )
     #: What estimates the motion: its `look` and `between` are those of `IntermediateFlow`.
     network_class: ClassVar[type[nn.Module]] = IntermediateFlow
     #: How it interpolates; training blends.
@@ -91,22 +106,12 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         line_weight: float = 0.3,
         matching_weight: float = 0.02,
         work_side: int = WORK_SIDE,
+        perceptual_crop: float = 0.5,
         verdict_limits: tuple[float, float] | None = None,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
-        of_the_run = (
-            "prior",
-            "trained",
-            "prior_dropout",
-            "crop",
-            "flow_weight",
-            "line_weight",
-            "matching_weight",
-            "work_side",
-            "verdict_limits",
-        )
-        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *of_the_run])
+        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *self.of_the_run])
         if verdict_limits and not verdict_limits[0] < verdict_limits[1]:
             raise UserError(
                 f"verdict_limits is {list(verdict_limits)}: give a smaller number, then a larger one."
@@ -114,6 +119,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         self.verdict_limits = verdict_limits
         if not 0 <= prior_dropout <= 1:
             raise UserError(f"prior_dropout is {prior_dropout}: give a share between 0 and 1.")
+        if not 0 < perceptual_crop <= 1:
+            raise UserError(f"perceptual_crop is {perceptual_crop}: give a share above 0, up to 1.")
+        self.perceptual_crop = perceptual_crop
         look_at_least(1, crop=crop, work_side=work_side)
         look_at_least(0, flow_weight=flow_weight, line_weight=line_weight, matching_weight=matching_weight)
         self.prior, self.prior_dropout, self.crop, self.work_side = prior, prior_dropout, crop, work_side
@@ -125,7 +133,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     def preparation(self, training: bool) -> Preparation:
         """In training a random view of each window, else all of its middle in-between."""
-        return RandomView(self.crop, self.prior, self.prior_dropout) if training else WholeView(self.prior)
+        if not training:
+            return WholeView(self.prior)
+        return RandomView(self.crop, self.prior, self.prior_dropout, self.perceptual_crop)
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class."""
@@ -133,7 +143,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         found: Intermediate = self.network(
             view.first, view.last, view.spacing[:, None], view.prior[:, :2], view.prior[:, 2:]
         )
-        frame = compose(view.first, view.last, view.spacing, found)
+        reading = self.composition.reading
+        frame = compose(view.first, view.last, view.spacing, found, reading=reading)
         target, progress = view.target, self.progress if self.training else 0.0
         pixels = (frame - target).abs().mean(1, keepdim=True)
         slopes = F.l1_loss(frame.diff(dim=-1), target.diff(dim=-1))
@@ -152,9 +163,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * progress))
             loss = loss + weight * logs["epe"]
         if perceptual := self.perceptual:
-            # a random quarter: on whole views VGG16 would cost more than all the rest
-            cut = [crops_at(images, view.corner, frame.shape[-1] // 2) for images in (frame, target)]
-            logs["perceptual"] = perceptual(*cut)
+            side = round(self.perceptual_crop * frame.shape[-1])
+            logs["perceptual"] = perceptual(*(crops_at(x, view.corner, side) for x in (frame, target)))
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
 

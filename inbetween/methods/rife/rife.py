@@ -64,7 +64,7 @@ class Rife(SpacedMethod, PerceptualMethod):
 
     def preparation(self, training: bool) -> Preparation:
         """In training a random view of each window, else all of its middle in-between."""
-        return RandomView(self.crop, "none", 0.0) if training else WholeView("none")
+        return RandomView(self.crop, "none", 0.0, 0.5) if training else WholeView("none")
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class."""

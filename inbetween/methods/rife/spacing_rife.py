@@ -34,6 +34,7 @@ class SpacingRife(SpacingFlow):
         **options: See `SpacingFlow`.
     """
 
+    of_the_run = (*SpacingFlow.of_the_run, "mask_sharpness", "reading", "base")
     network_class = RifeFlow
 
     def __init__(
@@ -51,4 +52,6 @@ class SpacingRife(SpacingFlow):
 
     def preparation(self, training: bool) -> Preparation:
         """See `SpacingFlow.preparation`: no classical flow is wanted."""
-        return RandomView(self.crop, "none", 0.0) if training else WholeView("none")
+        if not training:
+            return WholeView("none")
+        return RandomView(self.crop, "none", 0.0, self.perceptual_crop)
