@@ -9,8 +9,8 @@ from jsonargparse import ArgumentParser
 
 from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
-from inbetween.commands.interpolate import interpolate
 from inbetween.commands.fetch_weights import NetworkName, fetch_weights
+from inbetween.commands.interpolate import interpolate
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "interpolate": interpolate,
@@ -46,7 +46,7 @@ def run_function(command: str, args: list[str]) -> None:
     lists = LISTS.get(command, {})
     if function is fetch_weights:
         words = "What to fetch: the weights of one network or of several."
-        parser.add_argument("networks", nargs="+", choices=get_args(NetworkName), help=words)
+        parser.add_argument("networks", nargs="*", choices=get_args(NetworkName), help=words)
     for name, (kind, text) in lists.items():
         parser.add_argument(f"--{name}", nargs="*", type=kind, default=[], help=text)
     parser.add_function_arguments(function, skip={"config", "networks", *lists})

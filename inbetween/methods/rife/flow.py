@@ -96,7 +96,9 @@ class RifeFlow(nn.Module):
         size = first.shape[-2], first.shape[-1]
         first, last = (pad_to_multiple(image.float(), MULTIPLE) for image in (first, last))
         of_encoder = {
-            name.removeprefix("encode."): value for name, value in weights.items() if name.startswith("encode.")
+            name.removeprefix("encode."): value
+            for name, value in weights.items()
+            if name.startswith("encode.")
         }
         encoded = functional_call(self.base.encode, of_encoder, (torch.cat([first, last]),))
         return RifePair(weights, size, first, last, encoded.chunk(2))

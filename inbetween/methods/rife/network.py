@@ -129,7 +129,9 @@ class RifeNetwork(nn.Module):
             features: Of both, (M, 4, H, W) each, what `features` gives.
             spacing: (M, 1, H, W) in [0, 1], how far each pixel has gone; published as a constant map of t.
         """
-        keyframes = [torch.cat([image, seen.float()], 1) for image, seen in zip((first, last), features, strict=True)]
+        keyframes = [
+            torch.cat([image, seen.float()], 1) for image, seen in zip((first, last), features, strict=True)
+        ]
         seen, told, flows, levels = keyframes, [], None, []
         for number, shrink in enumerate(SHRINKS):
             block = getattr(self, f"block{number}")

@@ -147,9 +147,7 @@ class KeyframePair:
         step = max(1, PIXELS_AT_ONCE // (len(spacing) * math.prod(self.size)))
         for some in spacing.float().split(step, dim=1):
             count = some.shape[1]
-            first, last, *features = (
-                x.repeat_interleave(count, 0) for x in (*self.images, *self.features)
-            )
+            first, last, *features = (x.repeat_interleave(count, 0) for x in (*self.images, *self.features))
             maps = pad_to_multiple(some.flatten(0, 1), MULTIPLE)
             found = self.network(first[:, :3], last[:, :3], (features[0], features[1]), maps)
             yield [first, last], found

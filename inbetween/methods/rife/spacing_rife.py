@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from inbetween.functional.warp import Reading
 from inbetween.methods.rife.flow import RifeFlow
 from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
 from inbetween.methods.spacing_flow import SpacingFlow
-from inbetween.functional.warp import Reading
 from inbetween.modules.composition import Composition
 from inbetween.modules.spaced_drawing import Prior
-from inbetween.types import Preparation
 from inbetween.modules.views import RandomView, WholeView
+from inbetween.types import Preparation
 
 
 class SpacingRife(SpacingFlow):

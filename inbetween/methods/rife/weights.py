@@ -40,7 +40,11 @@ def read_rife(path: Path | None = None, sha256: str = RIFE_SHA256) -> dict[str, 
         raise UserError("RIFE's weights are not here: `python -m inbetween fetch-weights rife` gets them.")
     content = source.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
-        again = "give the one that was trained on" if path else "`python -m inbetween fetch-weights rife` gets them anew"
+        again = (
+            "give the one that was trained on"
+            if path
+            else "`python -m inbetween fetch-weights rife` gets them anew"
+        )
         raise UserError(f"{source} does not hold the expected weights of RIFE (other SHA-256): {again}.")
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     return {name: value.float() for name, value in state.items() if not name.startswith(UNUSED)}
