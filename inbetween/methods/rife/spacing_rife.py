@@ -10,8 +10,8 @@ from inbetween.methods.rife.flow import RifeFlow
 from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
 from inbetween.methods.spacing_flow import SpacingFlow
 from inbetween.modules.composition import Composition
-from inbetween.modules.spaced_drawing import Prior
-from inbetween.modules.views import RandomView, WholeView
+from inbetween.modules.spaced_interpolation import Prior
+from inbetween.modules.random_crops import RandomCrop, FullFrame
 from inbetween.types import Preparation
 
 
@@ -23,7 +23,7 @@ class SpacingRife(SpacingFlow):
     this project's own. RIFE is told how far each pixel has gone in the place of t.
 
     Args:
-        prior: The classical flow that corrects the motion of images larger than `work_side`; `none` leaves
+        prior: The classical flow that corrects the motion of images larger than `flow_resolution`; `none` leaves
             them as they are. Nothing is estimated from it, and training goes without.
         matching_weight: RIFE matches nothing over the whole image: 0.
         mask_sharpness: What the mask's logits are multiplied by where frames are put together: 1 blends by the
@@ -53,5 +53,5 @@ class SpacingRife(SpacingFlow):
     def preparation(self, training: bool) -> Preparation:
         """See `SpacingFlow.preparation`: no classical flow is wanted."""
         if not training:
-            return WholeView("none")
-        return RandomView(self.crop, "none", 0.0, self.perceptual_crop)
+            return FullFrame("none")
+        return RandomCrop(self.crop, "none", 0.0, self.perceptual_crop)
