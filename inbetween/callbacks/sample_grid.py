@@ -148,7 +148,9 @@ class SampleGrid(L.Callback):
         if not shown or not trainer.is_global_zero:
             return
         sheets = [
-            window_sheet(f"{sample.index}: {sample.name}", sample.t, sample.true / 255, sample.predicted / 255)
+            window_sheet(
+                f"{sample.index}: {sample.name}", sample.t, sample.true / 255, sample.predicted / 255
+            )
             for sample in shown
         ]
         log_image(trainer, tag, stacked(sheets))

@@ -201,7 +201,9 @@ def minterpolate_entry(size: str, seconds: list[float]) -> dict[str, Any]:
 def _common(line: Line) -> dict[str, Any]:
     task, baseline = line.task, line.baseline
     ratios = (
-        [theirs / ours for theirs, ours in zip(baseline.seconds, line.seconds, strict=True)] if baseline else None
+        [theirs / ours for theirs, ours in zip(baseline.seconds, line.seconds, strict=True)]
+        if baseline
+        else None
     )
     return {
         "method": line.name,

@@ -114,7 +114,10 @@ def compare(
     distances = PerceptualDistances(network, cache) if network is not None and spacings else None
     measured = [frame_metrics(network, cache).to(fabric.device) for _ in rows]
     motions = [MetricCollection({"end_point_error": EndPointError()}).to(fabric.device) for _ in rows]
-    oracle_timing = [MetricCollection({"lpips_oracle_timing": OracleTimingLPIPS(distances)} if distances else {}) for _ in rows]
+    oracle_timing = [
+        MetricCollection({"lpips_oracle_timing": OracleTimingLPIPS(distances)} if distances else {})
+        for _ in rows
+    ]
     seconds = [0.0] * len(rows)
     names: dict[int, str] = {}
     animations: dict[int, str] = {}
@@ -203,7 +206,9 @@ def timed_frames(method: Method, batch: WindowBatch, fabric: L.Fabric) -> tuple[
     start = time.perf_counter()
     with fabric.autocast(), torch.no_grad():
         frames, errors = (
-            method.interpolate_with_uncertainty(batch) if isinstance(method, SpacedMethod) else (method.interpolate_batch(batch), None)
+            method.interpolate_with_uncertainty(batch)
+            if isinstance(method, SpacedMethod)
+            else (method.interpolate_batch(batch), None)
         )
     synchronize(fabric.device)
     return frames, errors, time.perf_counter() - start
@@ -218,7 +223,9 @@ def from_first_to_last(method: Method, batch: WindowBatch, count: int) -> Tensor
     """`count` drawings (B, count, 3, H, W) from the first keyframe to the last, both among them."""
     between = torch.linspace(0, 1, count)[1:-1].to(batch["t"]).expand(len(batch["t"]), -1)
     asked: WindowBatch = {**batch, "t": between}
-    return torch.cat([batch["first"][:, None], method.interpolate_batch(asked), batch["last"][:, None]], dim=1)
+    return torch.cat(
+        [batch["first"][:, None], method.interpolate_batch(asked), batch["last"][:, None]], dim=1
+    )
 
 
 def uncertainties(errors: Tensor, batch: WindowBatch) -> dict[int, float]:

@@ -137,7 +137,9 @@ def interpolate(
     for number in sorted(keys.cuts):
         before, after = keys.source_images[number - 1], keys.source_images[number]
         held = f"{before} is held until then; --cuts interpolate interpolates instead"
-        print(f"warning: {after} seems to begin another shot: {held if cuts == 'repeat' else 'drawing anyway'}")
+        print(
+            f"warning: {after} seems to begin another shot: {held if cuts == 'repeat' else 'drawing anyway'}"
+        )
     pairs, step = len(keys.source_images) - 1, places.count + 1
     work = [(pair, candidate) for pair in range(pairs) for candidate in range(candidates)]
     # a pair's frames are its first keyframe and what lies between; the last pair's, its last keyframe too
@@ -155,7 +157,9 @@ def interpolate(
             else:
                 chance = sample_seed(seed, candidate, pair)
                 with fabric.autocast(), torch.no_grad():
-                    interpolator = pair_interpolator(loaded, first, last, chance, keys.transparent, candidate % available)
+                    interpolator = pair_interpolator(
+                        loaded, first, last, chance, keys.transparent, candidate % available
+                    )
                 for part in few_at_once(places.count, keys.size):
                     with fabric.autocast(), torch.no_grad():
                         in_betweens, errors = interpolator(places.between(pair, part))

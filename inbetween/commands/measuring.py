@@ -82,7 +82,9 @@ def lines_of(
                 steps = method.sampling.steps if task.kind == "interpolate" else 0
                 key = json.dumps([row.backbone_keys, str(task), steps])
                 if key not in baselines:
-                    baselines[key] = Line(f"baseline loop ({row.name})", task, row, None, baseline_steps=steps)
+                    baselines[key] = Line(
+                        f"baseline loop ({row.name})", task, row, None, baseline_steps=steps
+                    )
                     lines.append(baselines[key])
                 line.baseline = baselines[key]
             lines.append(line)

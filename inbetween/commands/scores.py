@@ -75,7 +75,8 @@ def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
     key = "lpips" if "lpips" in metrics else "ssim"
     if row.uncertainties and metrics:
         got, expected = torch.tensor(
-            [(score, row.uncertainties[index]) for index, score in row.scores[key].items()], dtype=torch.float64
+            [(score, row.uncertainties[index]) for index, score in row.scores[key].items()],
+            dtype=torch.float64,
         ).unbind(1)
         risks = 1 - got if METRICS[key][1] else got  # 1 is the best SSIM
         half, most = expected.quantile(expected.new_tensor([0.5, COVERAGE])).tolist()

@@ -125,9 +125,7 @@ class SequenceFolder:
         """A line per candidate that was judged: how many are easy, and which are not."""
         for candidate, folder in enumerate(self.folders):
             if rows := self._read_verdicts(candidate):
-                names = {
-                    word: [row["frame"] for row in rows if row["verdict"] == word] for word in VERDICTS
-                }
+                names = {word: [row["frame"] for row in rows if row["verdict"] == word] for word in VERDICTS}
                 parts = [f"{len(names.pop('easy'))} easy"]
                 parts += [f"{word} {' '.join(found)}" for word, found in names.items() if found]
                 yield f"{folder / VERDICTS_FILE}: {'; '.join(parts)}"

@@ -95,7 +95,9 @@ def read_spacing_map(source_image: SourceImage, reader: SourceImageReader) -> Te
     """
     layers = reader.read(source_image)
     if layers.opacity is not None or np.ptp(layers.color, axis=2).any():
-        raise UserError(f"The spacing map {source_image} is not grey: save it without colour and transparency.")
+        raise UserError(
+            f"The spacing map {source_image} is not grey: save it without colour and transparency."
+        )
     return _in_unit_range(layers.color[..., 0].copy())[None]
 
 

@@ -290,10 +290,14 @@ class DiffusionMethod(PerceptualMethod):
     ) -> Callable[[Tensor], Tensor]:
         """See `Method.interpolator`: keyframes are encoded, and their flow is estimated, once."""
         interpolator = self._build_interpolator(first, last)
-        return lambda t: interpolator(t, frame_generators([each.clone_state() for each in generator], *t.shape))
+        return lambda t: interpolator(
+            t, frame_generators([each.clone_state() for each in generator], *t.shape)
+        )
 
     @torch.no_grad()
-    def _build_interpolator(self, first: Tensor, last: Tensor) -> Callable[[Tensor, list[torch.Generator]], Tensor]:
+    def _build_interpolator(
+        self, first: Tensor, last: Tensor
+    ) -> Callable[[Tensor, list[torch.Generator]], Tensor]:
         """What draws frames (B, N, 3, H, W) at t (B, N), each from the noise of one of B N streams."""
         sampling, (height, width) = self.sampling, first.shape[-2:]
         keyframes = pad_to_multiple(torch.cat([first, last]), self.backbone.multiple)
@@ -329,7 +333,10 @@ class DiffusionMethod(PerceptualMethod):
                 else:
                     init_latents = slerp(z_first[window], z_last[window], place)
                 z_ends = [z_first[window], z_last[window]]
-                further, change_mask = self._shown(z_ends, init_latents), compute_change_mask(*z_ends, init_latents)
+                further, change_mask = (
+                    self._shown(z_ends, init_latents),
+                    compute_change_mask(*z_ends, init_latents),
+                )
                 if self.line_condition:
                     further.append(self._lines(warped[rows]))
                 tokens = self.condition(e_first[window], e_last[window], place)

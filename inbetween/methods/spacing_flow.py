@@ -21,7 +21,12 @@ from inbetween.modules.composition import KEYFRAME_BIAS, SHARP, Intermediate, co
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.processes import mean_per_sample
-from inbetween.modules.spaced_interpolation import FLOW_RESOLUTION, Prior, build_spaced_interpolator, spaced_flows
+from inbetween.modules.spaced_interpolation import (
+    FLOW_RESOLUTION,
+    Prior,
+    build_spaced_interpolator,
+    spaced_flows,
+)
 from inbetween.modules.random_crops import RandomCrop, CroppedSample, FullFrame
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
@@ -126,7 +131,12 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         self.perceptual_crop = perceptual_crop
         check_at_least(1, crop=crop, flow_resolution=flow_resolution)
         check_at_least(0, flow_weight=flow_weight, line_weight=line_weight, matching_weight=matching_weight)
-        self.prior, self.prior_dropout, self.crop, self.flow_resolution = prior, prior_dropout, crop, flow_resolution
+        self.prior, self.prior_dropout, self.crop, self.flow_resolution = (
+            prior,
+            prior_dropout,
+            crop,
+            flow_resolution,
+        )
         self.flow_weight, self.line_weight, self.matching_weight = flow_weight, line_weight, matching_weight
         self.network = self.network_class()
         if trained == "error_head":
@@ -196,7 +206,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         near = F.max_pool2d(predicted_lines, 3, 1, 1)
         missing = lines[:, :1] * (1 - near)
         side = min(ABOUT, *frame.shape[-2:])
-        line_density, wanted = (F.avg_pool2d(found, side, side // 2) for found in (predicted_lines, soft_lines(target)))
+        line_density, wanted = (
+            F.avg_pool2d(found, side, side // 2) for found in (predicted_lines, soft_lines(target))
+        )
         return stray.mean() + missing.mean() + 2 * F.l1_loss(line_density, wanted)
 
     def _end_point_error(self, found: Intermediate, sample: CroppedSample, edges: Tensor) -> Tensor:
@@ -251,7 +263,13 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         """See `SpacedMethod.spaced_interpolator`."""
         keyframe_bias = (0.0, KEYFRAME_BIAS, -KEYFRAME_BIAS)[candidate]
         interpolator = build_spaced_interpolator(
-            self.network, first, last, self.prior, self.flow_resolution, keyframe_bias, composition=self.composition
+            self.network,
+            first,
+            last,
+            self.prior,
+            self.flow_resolution,
+            keyframe_bias,
+            composition=self.composition,
         )
 
         def clamped(spacing: Tensor) -> tuple[Tensor, Tensor]:

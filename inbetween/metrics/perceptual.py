@@ -101,7 +101,10 @@ class PerceptualDistances:
     def _features(self, images: Tensor) -> list[Tensor]:
         """AlexNet's features of images (K, 3, h, w) in [0, 1], each (K, C, h', w') of unit length in C."""
         images = images.contiguous(memory_format=torch.channels_last)
-        scaling, feature_network = self.network.get_submodule("scaling_layer"), self.network.get_submodule("net")
+        scaling, feature_network = (
+            self.network.get_submodule("scaling_layer"),
+            self.network.get_submodule("net"),
+        )
         return [lpips.normalize_tensor(features) for features in feature_network(scaling(images * 2 - 1))]
 
 

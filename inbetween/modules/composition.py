@@ -11,7 +11,9 @@ from torch.nn import functional as F
 from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import Reading, backward_warp
 
-MASK_SHARPNESS = 10.0  # how sharply drawing chooses between the keyframes; 1 would fade wherever it is not sure
+MASK_SHARPNESS = (
+    10.0  # how sharply drawing chooses between the keyframes; 1 would fade wherever it is not sure
+)
 KEYFRAME_BIAS = 2.5  # logit of a keyframe leant to: outweighs nearness at up to eight drawings between two
 LINE_LOGIT = 0.5  # logit of a keyframe that is taken to keep lines
 MIN_LINE_SHARE = 0.5  # share of the disputed lines of the emptier keyframe that a drawing has at least
@@ -118,7 +120,9 @@ def sharpen_mask(first: Tensor, last: Tensor, spacing: Tensor, found: Intermedia
     )
     disputed = difference > MIN_DIFFERENCE
     line_maps = soft_lines(from_first) * disputed, soft_lines(from_last) * disputed
-    return found._replace(mask=_preserve_lines(_preserve_lines(mask, line_maps, spacing, 1 / 4), line_maps, spacing, 2))
+    return found._replace(
+        mask=_preserve_lines(_preserve_lines(mask, line_maps, spacing, 1 / 4), line_maps, spacing, 2)
+    )
 
 
 def _preserve_lines(mask: Tensor, line_maps: tuple[Tensor, Tensor], spacing: Tensor, part: float) -> Tensor:

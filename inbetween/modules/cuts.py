@@ -41,7 +41,9 @@ class Crops:
         generator = generator_of(window)
         frames = torch.cat([window["first"][None], window["targets"], window["last"][None]])
         if self.crop is not None:
-            frames = torch.stack([self._crop(frame, generator) for frame in frames.repeat(self.crops, 1, 1, 1)])
+            frames = torch.stack(
+                [self._crop(frame, generator) for frame in frames.repeat(self.crops, 1, 1, 1)]
+            )
         frames = pad_to_multiple(frames, self.multiple)
         cells = (side // self.multiple for side in frames.shape[-2:])
         return Cut(frames, torch.randn((len(frames), self.channels, *cells), generator=generator))

@@ -13,7 +13,13 @@ from torch.nn import functional as F
 from inbetween.functional.correlation import correlation
 from inbetween.functional.warp import backward_warp
 from inbetween.modules.composition import Intermediate, end_flows
-from inbetween.modules.flow_candidates import FLOW_CANDIDATES, PIXELS, ConsistencyFeatures, FlowCandidates, prior_motion
+from inbetween.modules.flow_candidates import (
+    FLOW_CANDIDATES,
+    PIXELS,
+    ConsistencyFeatures,
+    FlowCandidates,
+    prior_motion,
+)
 from inbetween.modules.matching import Matcher, Matches, match
 
 WIDTHS = (32, 64, 96, 128)  # of the features at 1/2, 1/4, 1/8 and 1/16 of the picture
@@ -93,7 +99,9 @@ class Level(nn.Module):
         count, _, height, width = motion.shape
         flow_t0, flow_t1 = end_flows(motion, spacing)
         a, b = backward_warp(features[0], flow_t0), backward_warp(features[1], flow_t1)
-        displacements = torch.cat([motion[:, None, :2], torch.zeros_like(motion)[:, None, :2], flow_candidates.displacements], dim=1)
+        displacements = torch.cat(
+            [motion[:, None, :2], torch.zeros_like(motion)[:, None, :2], flow_candidates.displacements], dim=1
+        )
         with torch.no_grad():
             many = displacements.shape[1]
             flat, share = displacements.flatten(0, 1), _repeat(spacing, many)

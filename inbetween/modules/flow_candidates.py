@@ -25,8 +25,12 @@ class FlowCandidates(NamedTuple):
     def pooled(self) -> FlowCandidates:
         """At half the height and width, surer ones counting more."""
         weight = F.avg_pool2d(self.confidence + 1e-3, 2)
-        displacements = F.avg_pool2d((self.displacements * (self.confidence + 1e-3)[:, :, None]).flatten(1, 2), 2)
-        displacements = displacements.view(-1, FLOW_CANDIDATES, 2, *displacements.shape[-2:]) / weight[:, :, None] / 2
+        displacements = F.avg_pool2d(
+            (self.displacements * (self.confidence + 1e-3)[:, :, None]).flatten(1, 2), 2
+        )
+        displacements = (
+            displacements.view(-1, FLOW_CANDIDATES, 2, *displacements.shape[-2:]) / weight[:, :, None] / 2
+        )
         return FlowCandidates(displacements, F.avg_pool2d(self.confidence, 2))
 
 
@@ -85,12 +89,15 @@ def prior_motion(
     matched = _doubled(matched_motion(matches, F.avg_pool2d(spacing, 2)), 4)
     displacements = torch.cat([classical[:, :4], matched[:, :4]], dim=1)
     flow_candidates = FlowCandidates(
-        displacements.view(-1, FLOW_CANDIDATES, 2, *displacements.shape[-2:]), torch.cat([classical[:, 4:], matched[:, 4:]], dim=1)
+        displacements.view(-1, FLOW_CANDIDATES, 2, *displacements.shape[-2:]),
+        torch.cat([classical[:, 4:], matched[:, 4:]], dim=1),
     )
     onward = torch.cat([matches.flow_01, matches.confidence_01], dim=1)
     backward = torch.cat([-matches.flow_10, matches.confidence_10], dim=1)
     known = [_doubled(found, 2) for found in (onward, backward)]
-    return flow_candidates, ConsistencyFeatures(*(torch.cat(pair, dim=1) for pair in zip((flow_01, -flow_10), known, strict=True)))
+    return flow_candidates, ConsistencyFeatures(
+        *(torch.cat(pair, dim=1) for pair in zip((flow_01, -flow_10), known, strict=True))
+    )
 
 
 def _doubled(found: Tensor, displacements: int) -> Tensor:

@@ -109,7 +109,9 @@ def match(matcher: Matcher, first: Tensor, last: Tensor) -> Matches:
     found = []
     for likely, both in ((forth, dual), (back.transpose(1, 2), dual.transpose(1, 2))):
         confidence, best = both.max(2)
-        found.append((_offsets(likely, best, height, width) * side, confidence.sqrt().view(-1, 1, height, width)))
+        found.append(
+            (_offsets(likely, best, height, width) * side, confidence.sqrt().view(-1, 1, height, width))
+        )
     (flow_01, confidence_01), (flow_10, confidence_10) = found
     matches = Matches(flow_01, flow_10, confidence_01, confidence_10)
     if side == 1:

@@ -156,5 +156,7 @@ def noise_like(latents: Tensor, generators: list[torch.Generator]) -> Tensor:
     """Standard normal noise of latents' shape (B, C, h, w), row i from the i-th of B streams."""
     from diffusers.utils.torch_utils import randn_tensor
 
-    noise: Tensor = randn_tensor(latents.shape, generator=generators, device=latents.device, dtype=latents.dtype)
+    noise: Tensor = randn_tensor(
+        latents.shape, generator=generators, device=latents.device, dtype=latents.dtype
+    )
     return noise

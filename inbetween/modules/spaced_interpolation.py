@@ -74,7 +74,9 @@ class SpacedPair:
         self.shape = first.shape[-2], first.shape[-1]
         self.size = working_size(*self.shape, flow_resolution)
         self.small = [_working(image, self.size) for image in (self.first, self.last)]
-        prior_flows = prior_flow(self.small[0], self.small[1], prior) if flows is None else flows.chunk(2, dim=1)
+        prior_flows = (
+            prior_flow(self.small[0], self.small[1], prior) if flows is None else flows.chunk(2, dim=1)
+        )
         self.pair = network.encode_pair(self.small[0], self.small[1], prior_flows[0], prior_flows[1])
         self.algorithm = prior if self.size != self.shape and prior != "none" else None
         if self.algorithm:
@@ -190,7 +192,9 @@ def _pairs(
     for begin in range(0, len(first), at_once):
         rows = slice(begin, begin + at_once)
         prior_flows = None if flows is None else flows[rows]
-        pair = SpacedPair(network, first[rows], last[rows], prior, flow_resolution, keyframe_bias, prior_flows, composition)
+        pair = SpacedPair(
+            network, first[rows], last[rows], prior, flow_resolution, keyframe_bias, prior_flows, composition
+        )
         pairs.append((rows, pair))
     return pairs
 
@@ -201,7 +205,9 @@ def working_size(height: int, width: int, flow_resolution: int) -> tuple[int, in
     return round(height / shrink), round(width / shrink)
 
 
-def working_flow(first: Tensor, last: Tensor, prior: Prior = "dis", flow_resolution: int = FLOW_RESOLUTION) -> Tensor:
+def working_flow(
+    first: Tensor, last: Tensor, prior: Prior = "dis", flow_resolution: int = FLOW_RESOLUTION
+) -> Tensor:
     """The classical flow that `SpacedPair` starts from, for it to be told.
 
     Args:

@@ -157,9 +157,7 @@ def test_after_fit_the_model_is_the_average_and_a_later_checkpoint_is_whole(fit:
     for found in (later, saved):
         del found["callbacks"]["EMA"]["updates"]
     torch.testing.assert_close(dict(later["state_dict"]), dict(saved["state_dict"]), rtol=0, atol=0)
-    torch.testing.assert_close(
-        later["callbacks"]["EMA"], saved["callbacks"]["EMA"], rtol=0, atol=0
-    )
+    torch.testing.assert_close(later["callbacks"]["EMA"], saved["callbacks"]["EMA"], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("callbacks", [[], [EMA(0.4)]])
@@ -184,9 +182,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(fit: Any, step: int, place: s
     found, expected = (torch.load(path, weights_only=True) for path in (resumed, straight))
     for key in ("state_dict", "optimizer_states"):
         torch.testing.assert_close(found[key], expected[key], rtol=1e-6, atol=1e-7)
-    torch.testing.assert_close(
-        found["callbacks"]["EMA"], expected["callbacks"]["EMA"], rtol=1e-6, atol=1e-7
-    )
+    torch.testing.assert_close(found["callbacks"]["EMA"], expected["callbacks"]["EMA"], rtol=1e-6, atol=1e-7)
 
 
 def test_a_checkpoint_without_average_starts_one_and_one_with_it_serves_without(fit: Any) -> None:

@@ -189,7 +189,10 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     rows.sort(key=lambda row: float(row["expected_error"]))
     risks = [1 - float(row["ssim"]) for row in rows]
     uncertainties = [row["expected_error"] for row in rows]
-    equal = [[risk for risk, uncertainty in zip(risks, uncertainties, strict=True) if uncertainty == one] for one in uncertainties]
+    equal = [
+        [risk for risk, uncertainty in zip(risks, uncertainties, strict=True) if uncertainty == one]
+        for one in uncertainties
+    ]
     expected = [sum(group) / len(group) for group in equal]
     areas = [
         sum(sum(order[:k]) / k for k in range(1, len(order) + 1)) / len(order)
@@ -237,7 +240,8 @@ def test_differences_are_taken_window_by_window(compare: Compare) -> None:
         (found,) = (
             line
             for line in csv.DictReader(file)
-            if (line["method"], line["other"], line["metric"]) == ("dis", "cross_fade", "line_chamfer_distance")
+            if (line["method"], line["other"], line["metric"])
+            == ("dis", "cross_fade", "line_chamfer_distance")
         )
     assert int(found["n"]) == len(gaps) == 6
     assert float(found["mean"]) == pytest.approx(sum(gaps) / 6, rel=1e-5)
@@ -319,7 +323,9 @@ def test_sketch_and_colour_of_all_scenes_are_one_animation(
     found = line["metrics"]["psnr"]
     assert (found["low"], found["high"]) == pytest.approx(bootstrap_interval(scores, groups=groups))
     assert found["mean"] == pytest.approx(float(scores.mean()))
-    other = {row["index"]: float(row["psnr"]) for row in intervals("windows.csv") if row["method"] != "repeat"}
+    other = {
+        row["index"]: float(row["psnr"]) for row in intervals("windows.csv") if row["method"] != "repeat"
+    }
     gaps = torch.tensor([other[row["index"]] - float(row["psnr"]) for row in rows])
     (found,) = (row for row in intervals("differences.csv") if row["metric"] == "psnr")
     expected = bootstrap_interval(gaps, groups=groups)

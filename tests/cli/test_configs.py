@@ -62,7 +62,9 @@ def missing(wanted: object, found: object, key: str = "") -> list[str]:
 
 
 def test_all_kinds_of_config_are_there() -> None:
-    assert {"exp1.yaml", "repeat.yaml", "cross_fade.yaml", "optical_flow.yaml", "dis.yaml"} <= set(EXPERIMENTS)
+    assert {"exp1.yaml", "repeat.yaml", "cross_fade.yaml", "optical_flow.yaml", "dis.yaml"} <= set(
+        EXPERIMENTS
+    )
     assert {"exp2.yaml", "keyframe_diffusion.yaml", "latent_slerp.yaml"} <= set(EXPERIMENTS)
     assert {"data/anita.yaml", "data/folder.yaml", "data/lottie.yaml", "data/synthetic.yaml"} <= set(OVERLAYS)
     assert COMPARISONS == ["compare.yaml"]

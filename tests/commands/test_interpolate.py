@@ -167,7 +167,9 @@ def test_flow_moves_what_is_drawn_along_the_chart(interpolated: Interpolated, tm
     assert found == pytest.approx([start + place for place in expected], abs=0.4)
 
 
-def test_a_folder_of_keyframes_is_taken_in_natural_order(interpolated: Interpolated, flat: Paint, painter: str) -> None:
+def test_a_folder_of_keyframes_is_taken_in_natural_order(
+    interpolated: Interpolated, flat: Paint, painter: str
+) -> None:
     folder = flat(50, 60, 70)[0].parent  # key8, key9, key10
     (folder / "notes.txt").write_text("no picture")
     assert greys(interpolated("--keyframes", folder, "--method", painter)) == [50, 128, 60, 128, 70]
@@ -241,7 +243,9 @@ def test_methods_without_opacity_of_their_own_draw_it_beside(
     assert a[48, [54, 30], :3].tolist() == [[200, 30, 60]] * 2
 
 
-def test_identical_keyframes_are_held(interpolated: Interpolated, flat: Paint, method_file: Callable[[type], str]) -> None:
+def test_identical_keyframes_are_held(
+    interpolated: Interpolated, flat: Paint, method_file: Callable[[type], str]
+) -> None:
     out = interpolated("--keyframes", *flat(40, 40), "--method", method_file(Gambler), "--between", 2)
     assert greys(out) == [40] * 4
 
@@ -286,7 +290,11 @@ def test_drawings_do_not_depend_on_how_many_are_drawn_together(
 
 
 def test_drawings_of_a_long_pair_are_written_while_it_is_drawn(
-    interpolated: Interpolated, flat: Paint, method_file: Callable[[type], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    interpolated: Interpolated,
+    flat: Paint,
+    method_file: Callable[[type], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Interrupted in the middle of a pair, what is there is whole, and the same command ends as ever."""
     monkeypatch.setattr("inbetween.commands.pair_interpolation.PIXELS_AT_ONCE", 2 * 12 * 20)
@@ -388,7 +396,11 @@ def test_a_cut_is_held_or_drawn(
     expected = np.asarray(Image.open(paths[0])) if middle == "first" else np.full((64, 64, 3), 128)
     assert np.array_equal(np.asarray(Image.open(out / "0001.png")), expected)
     warned = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
-    told = f"{paths[0]} is held until then; --cuts interpolate interpolates instead" if cuts == "repeat" else "drawing anyway"
+    told = (
+        f"{paths[0]} is held until then; --cuts interpolate interpolates instead"
+        if cuts == "repeat"
+        else "drawing anyway"
+    )
     assert warned == [f"warning: {paths[1]} seems to begin another shot: {told}"]
 
 
@@ -489,7 +501,9 @@ def test_a_method_that_knows_how_sure_it_is_says_what_to_redraw(
     (out / "verdicts.csv").write_text(text)
     for path in out.glob("*.png"):
         path.unlink()
-    interpolated(*keyframes, "--t", 0.9, "--method", write_verdicts)  # another job, where somebody has taken the drawings away
+    interpolated(
+        *keyframes, "--t", 0.9, "--method", write_verdicts
+    )  # another job, where somebody has taken the drawings away
     assert (out / "verdicts.csv").read_text().splitlines()[1:] == [
         "0001.png,0.90000,redraw",
         "0005.png,0.90000,redraw",

@@ -167,7 +167,9 @@ def test_what_is_written_is_normalised_and_can_be_trained_further(tmp_path, capl
     assert abs(float(normal.mean())) < 0.2
     assert abs(float(normal.std()) - 1) < 0.2
     again = make(vae=str(tmp_path / "vae")).eval()
-    torch.testing.assert_close(again.interpolate_batch(batch), method.interpolate_batch(batch), atol=5e-3, rtol=0)
+    torch.testing.assert_close(
+        again.interpolate_batch(batch), method.interpolate_batch(batch), atol=5e-3, rtol=0
+    )
     torch.testing.assert_close(again.latent_std, method.latent_std, atol=1e-3, rtol=0)
     assert all(parameter.requires_grad for parameter in again.vae.parameters())
     again.save_pretrained(tmp_path / "again")  # without a word of where it began

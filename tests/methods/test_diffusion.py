@@ -89,11 +89,17 @@ class TestTraining:
 
     @pytest.mark.parametrize(
         "options",
-        [{"condition_dropout": 0.5}, {"line_condition": True, "line_condition_dropout": 0.5}, {"min_snr_gamma": 5.0}],
+        [
+            {"condition_dropout": 0.5},
+            {"line_condition": True, "line_condition_dropout": 0.5},
+            {"min_snr_gamma": 5.0},
+        ],
     )
     def test_loss_does_not_depend_on_how_the_batch_is_cut(self, options):
         method = make(prediction_type="v_prediction", **options)
-        torch.nn.init.normal_(method.backbone.unet.conv_in.extra.weight) if "line_condition" in options else None
+        torch.nn.init.normal_(
+            method.backbone.unet.conv_in.extra.weight
+        ) if "line_condition" in options else None
         batch = random_batch(6)
         whole = method.training_loss(batch)["loss"]
         parts = torch.stack([method.training_loss(row(batch, index))["loss"] for index in range(6)])
@@ -400,7 +406,9 @@ class TestDrawing:
         batch = random_batch(3)
         whole, parts = make(sampling=Sampling(4, 0.5)), make(sampling=Sampling(4, 0.5, max_frames=4))
         calls = spy(whole), spy(parts)
-        torch.testing.assert_close(whole.interpolate_batch(batch), parts.interpolate_batch(batch), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            whole.interpolate_batch(batch), parts.interpolate_batch(batch), atol=1e-5, rtol=0
+        )
         assert [len(sample) for sample, *_ in calls[0]] == [9, 9]
         assert [len(sample) for sample, *_ in calls[1]] == [3] * 6
 
@@ -425,7 +433,9 @@ class TestDrawing:
         still = batch["first"][:, None].expand(-1, 3, -1, -1, -1)
         method = make(sampling=Sampling(4, 0.0, init=init, autoencoder_residual=True))
         torch.testing.assert_close(method.interpolate_batch(batch), still, atol=2e-3, rtol=0)
-        assert (make(sampling=Sampling(4, 0.0, init=init)).interpolate_batch(batch) - still).abs().mean() > 0.1
+        assert (
+            make(sampling=Sampling(4, 0.0, init=init)).interpolate_batch(batch) - still
+        ).abs().mean() > 0.1
 
     def test_a_trained_flow_takes_the_place_of_the_classical_one(self, flow_weights):
         """With an autoencoder that changes nothing, the start of drawing is spacing flow's own drawing."""
@@ -433,7 +443,9 @@ class TestDrawing:
         sampling = Sampling(4, 0.0, init="flow", flow=str(weights))
         method, batch = make(sampling=sampling), random_batch(2, height=64, width=64)
         method.backbone.encode = method.backbone.decode = lambda pictures: pictures
-        torch.testing.assert_close(method.interpolate_batch(batch), spacing_flow.interpolate_batch(batch), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            method.interpolate_batch(batch), spacing_flow.interpolate_batch(batch), atol=1e-5, rtol=0
+        )
         other = make(sampling=Sampling(4, 0.0, init="flow"))
         other.backbone.encode = other.backbone.decode = lambda pictures: pictures
         assert (other.interpolate_batch(batch) - spacing_flow.interpolate_batch(batch)).abs().max() > 0.01
@@ -445,7 +457,9 @@ class TestDrawing:
         encoded = spy(method, "encode")
         batch = random_batch(2, between=1, height=64, width=64)
         method.training_loss(batch)
-        torch.testing.assert_close(encoded[-1][0], spacing_flow.interpolate_batch(batch)[:, 0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            encoded[-1][0], spacing_flow.interpolate_batch(batch)[:, 0], atol=1e-5, rtol=0
+        )
 
     @pytest.mark.parametrize("init", ["slerp", "flow"])
     def test_detail_is_blended_as_the_start_is(self, init):
@@ -515,7 +529,9 @@ class TestMethods:
             make(WeightedCrossAttention, weighting=weighting) for weighting in ("linear", "learned")
         )
         batch = random_batch(2)
-        torch.testing.assert_close(linear.interpolate_batch(batch), learned.interpolate_batch(batch), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            linear.interpolate_batch(batch), learned.interpolate_batch(batch), atol=1e-5, rtol=0
+        )
         learned.training_loss(batch)["loss"].backward()
         for name, parameter in learned.attention.named_parameters():
             if name.endswith("2.weight"):

@@ -26,7 +26,10 @@ def test_drawings_are_nearer_to_the_truth_than_a_cross_fade_and_leave_alone_what
 ) -> None:
     method = load_method(find_config(config), find_checkpoint("exp1/weights.safetensors"))
     fade = load_method(find_config("cross_fade.yaml")).interpolate_batch(batch)
-    near, faded = (ssim(frames[:, 0], batch["targets"][:, 0]).mean() for frames in (method.interpolate_batch(batch), fade))
+    near, faded = (
+        ssim(frames[:, 0], batch["targets"][:, 0]).mean()
+        for frames in (method.interpolate_batch(batch), fade)
+    )
     assert near > faded + 0.005
     still: WindowBatch = {**batch, "last": batch["first"]}
     assert (method.interpolate_batch(still)[:, 0] - batch["first"]).abs().mean() < 0.005

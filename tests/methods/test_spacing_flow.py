@@ -96,7 +96,9 @@ def test_the_same_weights_draw_with_any_prior_and_with_none():
         torch.manual_seed(0)
         method = SpacingFlow(prior=prior)
         encode_pair = method.network.encode_pair
-        method.network.encode_pair = lambda *given, encode_pair=encode_pair: told.append(given[2].abs().max()) or encode_pair(*given)
+        method.network.encode_pair = lambda *given, encode_pair=encode_pair: (
+            told.append(given[2].abs().max()) or encode_pair(*given)
+        )
         frames[prior] = method.interpolate_batch(batch)
     assert told[0] == 0
     assert min(told[1:]) > 0

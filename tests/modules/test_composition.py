@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from inbetween.modules.composition import MASK_SHARPNESS, Intermediate, smooth_mask, compose, sharpen_mask, end_flows
+from inbetween.modules.composition import (
+    MASK_SHARPNESS,
+    Intermediate,
+    smooth_mask,
+    compose,
+    sharpen_mask,
+    end_flows,
+)
 from tests.tiny import blobs
 
 

@@ -278,7 +278,9 @@ def test_the_two_coarsest_levels_of_a_fresh_denoiser_attend(folder):
 
 def test_a_fresh_correcting_denoiser_leaves_the_start_alone_and_ends_without_noise(folder):
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
-    plain, refiner = (FreshBackbone(str(folder / "vae"), **few, residual_refiner=value) for value in (False, True))
+    plain, refiner = (
+        FreshBackbone(str(folder / "vae"), **few, residual_refiner=value) for value in (False, True)
+    )
     assert (plain.residual_refiner, refiner.residual_refiner) == (False, True)
     assert (refiner.unet.config.in_channels, refiner.unet.config.out_channels) == (16, 4)
     given = torch.randn(1, 16, 8, 8), torch.tensor([10]), torch.randn(1, 1, 32)
@@ -291,7 +293,9 @@ def test_a_fresh_correcting_denoiser_leaves_the_start_alone_and_ends_without_noi
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
 def test_a_correction_is_what_drawing_adds_to_its_start(folder, scheduler, prediction_type):
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
-    backbone = FreshBackbone(str(folder / "vae"), **few, residual_refiner=True, prediction_type=prediction_type)
+    backbone = FreshBackbone(
+        str(folder / "vae"), **few, residual_refiner=True, prediction_type=prediction_type
+    )
     start, change = torch.randn(2, 2, 4, 8, 8)
     change_mask = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1).expand(2, 1, 8, 8)
     generators = [torch.Generator().manual_seed(seed) for seed in range(2)]

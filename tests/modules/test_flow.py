@@ -68,4 +68,6 @@ def test_pooling_halves_ways_and_lets_surer_guesses_count_more():
     )
     torch.testing.assert_close(small.confidence, torch.full((1, 4, 1, 1), 0.25))
     known = torch.ones(1, 5, 2, 2)
-    assert [x.flatten().tolist() for x in ConsistencyFeatures(known, known).pooled()] == [[0.5, 0.5, 0.5, 0.5, 1]] * 2
+    assert [x.flatten().tolist() for x in ConsistencyFeatures(known, known).pooled()] == [
+        [0.5, 0.5, 0.5, 0.5, 1]
+    ] * 2

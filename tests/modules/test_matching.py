@@ -56,7 +56,9 @@ def test_matches_are_sent_to_where_the_spacing_says_and_movers_lie_in_front():
     flow_10 = torch.zeros(1, 2, 8, 16)
     flow_10[:, 0, 3, 10] = -8
     for spacing, column in ((0.5, 6), (0.25, 4)):
-        found = matched_motion(Matches(flow_01, flow_10, confidence, confidence), torch.full((1, 1, 8, 16), spacing))
+        found = matched_motion(
+            Matches(flow_01, flow_10, confidence, confidence), torch.full((1, 1, 8, 16), spacing)
+        )
         displacements = found[0, [0, 2], 3]
         assert displacements[:, column].min() > 7
         assert displacements[:, column - 2].abs().max() < 0.1

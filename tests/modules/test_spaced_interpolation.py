@@ -3,7 +3,12 @@ import torch
 from torch.nn import functional as F
 
 from inbetween.modules.flow import IntermediateFlow
-from inbetween.modules.spaced_interpolation import _shrunk, refine_flow, build_spaced_interpolator, spaced_flows
+from inbetween.modules.spaced_interpolation import (
+    _shrunk,
+    refine_flow,
+    build_spaced_interpolator,
+    spaced_flows,
+)
 from tests.tiny import blobs, random_batch
 
 

@@ -216,7 +216,9 @@ def rows() -> list[Row]:
             lambda p: p.compare("--config", "interpolate.yaml"),
             "There is no",
         ),
-        row("config_of_fit_for_interpolate", lambda p: p.interpolate("--config", "repeat.yaml"), "There is no"),
+        row(
+            "config_of_fit_for_interpolate", lambda p: p.interpolate("--config", "repeat.yaml"), "There is no"
+        ),
         row("one_keyframe", lambda p: p.interpolate(keyframes=p.keys / "0.png"), "two are needed"),
         row("no_keyframes", lambda p: ["interpolate", "--method", p.blend], "two are needed"),
         row(
