@@ -15,6 +15,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_info
 
 from inbetween.callbacks import (
+    EMA,
     DataWait,
     FrameMetrics,
     Interruption,
@@ -25,7 +26,6 @@ from inbetween.callbacks import (
     Resumption,
     SamePrecision,
     StepProgressBar,
-    EMA,
     WholeCheckpoints,
     is_dry,
     run_folder,

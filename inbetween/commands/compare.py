@@ -21,9 +21,9 @@ from inbetween.commands.scores import (
     Row,
     differences_csv,
     markdown,
+    selective_text,
     summarise,
     summary_csv,
-    selective_text,
     table,
     windows_csv,
 )
@@ -36,8 +36,8 @@ from inbetween.methods.base import Method
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.metrics import (
     EndPointError,
-    PerceptualDistances,
     OracleTimingLPIPS,
+    PerceptualDistances,
     TruthCache,
     frame_metrics,
     load_lpips,
@@ -61,7 +61,7 @@ def compare(
     image_windows: int = 3,
     spacings: int = 0,
 ) -> list[Row]:
-    """Run methods on the same windows and measure them; hold and cross-fade are always among them.
+    """Run methods on the same windows and measure them; repeat and cross-fade are always among them.
 
     Prints a table with each figure's mean and its 95 % bootstrap interval over animations, and writes
     `summary.csv`, `summary.md`, `windows.csv` (a line per method and window), `differences.csv` (of each
@@ -78,12 +78,12 @@ def compare(
             has no fast instructions for it.
         accelerator: As Lightning's Trainer takes it.
         image_windows: Windows shown in the picture, evenly spaced; 0 makes none.
-        spacings: Also say what LPIPS each method has when it is told the spacing (`lpips_oracle_timing`): of this many
-            drawings from the first keyframe to the last, both among them and evenly spaced, the one that
-            is nearest to each true drawing counts. 0 leaves that out.
+        spacings: Also say what LPIPS each method has with oracle timing (`lpips_oracle_timing`): of this
+            many frames from the first keyframe to the last, both among them and evenly spaced, the one that
+            is nearest to each target counts. 0 leaves that out.
 
     Returns:
-        A row per method, in the order given, hold and cross-fade first.
+        A row per method, in the order given, repeat and cross-fade first.
 
     Raises:
         UserError: A file cannot be used, or `spacings` has nothing between the keyframes.

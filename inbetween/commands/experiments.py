@@ -15,8 +15,8 @@ import torch
 from jsonargparse import ArgumentParser
 from torch.utils.data import default_collate
 
-from inbetween.commands.methods import build_method, placed, read_yaml
 from inbetween.commands.baseline import BaselineLoop
+from inbetween.commands.methods import build_method, placed, read_yaml
 from inbetween.commands.reports import name_for
 from inbetween.data import SyntheticAnimation, WindowDataModule, WindowSpec
 from inbetween.errors import UserError

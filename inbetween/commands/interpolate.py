@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from inbetween.commands.pair_interpolation import is_stochastic, few_at_once, pair_interpolator, candidates_of
 from inbetween.commands.machine import open_fabric
 from inbetween.commands.methods import load_method, placed
+from inbetween.commands.pair_interpolation import candidates_of, few_at_once, is_stochastic, pair_interpolator
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, one_size, read_keyframes, read_spacing_map
-from inbetween.data.source_images import SourceImage, SourceImageReader, find_images, left_out
 from inbetween.data.source import MOST_BETWEEN
+from inbetween.data.source_images import SourceImage, SourceImageReader, find_images, left_out
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
@@ -67,7 +67,8 @@ def interpolate(
         spacing_map: Grey pictures instead, one per drawing, or a folder of them: how far each region has
             gone, black not at all, white all the way. For methods that can follow one.
         hold: Frames that each drawing is shown for: 2 is "on twos". Each is written that often.
-        cuts: Between keyframes of two different shots `repeat` repeats the first one, `interpolate` interpolates.
+        cuts: Between keyframes of two different shots `repeat` repeats the first one and
+            `interpolate` interpolates all the same.
         candidates: How many versions to draw, each in a folder of its own: `candidate_1`, `candidate_2`, ...
             For methods that draw by chance, and those that know more than one drawing: spacing flow's
             second takes more of the first keyframe where both disagree, its third more of the last.

@@ -17,9 +17,9 @@ import lightning as L
 import torch
 from tqdm import tqdm
 
+from inbetween.commands.baseline import BaselineLoop
 from inbetween.commands.experiments import Experiment, MethodSubject, Phase, Task, windows_for
 from inbetween.commands.machine import matrix_work, open_fabric, operations, peak_memory, synchronize
-from inbetween.commands.baseline import BaselineLoop
 from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.modules.precision import Precision
 
@@ -115,7 +115,7 @@ def with_whole_trainings(lines: Sequence[Line]) -> list[Line]:
 
 
 def one_run(line: Line, fabric: L.Fabric, baselines: dict[str, BaselineLoop]) -> Callable[[], object]:
-    """What does a line's task once; the origin's loop on a backbone is taken from `baselines` or put there."""
+    """What does a line's task once; a backbone's baseline loop is taken from `baselines` or put there."""
     batch = fabric.to_device(windows_for(line.task))
     training = line.task.kind == "train"
     if line.subject is not None:

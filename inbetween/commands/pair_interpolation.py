@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inbetween.functional.opacity import contrasting_background, composite, uncomposite
+from inbetween.functional.opacity import composite, contrasting_background, uncomposite
 from inbetween.functional.seeds import generators
 from inbetween.methods import Method
 from inbetween.methods.spaced import SpacedMethod, even_spacing
@@ -57,8 +57,8 @@ def pair_interpolator(
         candidate: See `SpacedMethod.interpolate_spaced`.
 
     Returns:
-        An `Interpolator` that gives (N, 4, H, W) in [0, 1] like the keyframes, the same however in-betweens are dealt
-        out to calls.
+        An `Interpolator` that gives (N, 4, H, W) in [0, 1] like the keyframes, the same
+        however in-betweens are dealt out to calls.
     """
     if not transparent:
         interpolator = _interpolator(method, first[None, :3], last[None, :3], seed, candidate)

@@ -106,8 +106,8 @@ def selective_text(line: dict[str, Any]) -> str:
     text = (
         f"{line['method']}: {key} {line['metrics'][key]['mean']:.3f}, and {selective['mean']:.3f} on the"
         f" {share:.0%} of windows it is surest of (AURC {selective['aurc']:.4f}, of which"
-        f" {selective['excess_aurc']:.4f} come of a wrong order); it expects errors below {half:.5f} of half of"
-        f" them and below {most:.5f} of {share:.0%} (review_thresholds)"
+        f" {selective['excess_aurc']:.4f} come of a wrong order); it expects errors below {half:.5f} of"
+        f" half of them and below {most:.5f} of {share:.0%} (review_thresholds)"
     )
     verdicts = selective.get("verdicts", {}).items()
     parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in verdicts]

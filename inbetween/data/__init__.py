@@ -8,13 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from inbetween.data.synthetic import SyntheticAnimation
     from inbetween.data.datamodule import WindowDataModule
     from inbetween.data.folders import AnitaScenes, FolderScenes
     from inbetween.data.lottie import LottieScenes
     from inbetween.data.mixed import MixedWindows
     from inbetween.data.scenes import Scene, SceneSource
     from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
+    from inbetween.data.synthetic import SyntheticAnimation
     from inbetween.data.video import VideoScenes
 
 __all__ = [

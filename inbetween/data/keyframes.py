@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from inbetween.data.images import Pixels, composited
-from inbetween.data.source_images import SourceImage, SourceImageReader, find_images
 from inbetween.data.shots import find_cuts, thumbnail
+from inbetween.data.source_images import SourceImage, SourceImageReader, find_images
 from inbetween.errors import UserError
 
 BACKGROUND = (255, 255, 255)  # what cuts are looked for on
@@ -46,9 +46,9 @@ class Keyframes:
         opacity = opaque if layers.opacity is None else layers.opacity
         return _in_unit_range(np.dstack([layers.color, opacity])).permute(2, 0, 1)
 
-    def as_stored(self, source_images: Tensor) -> Tensor:
+    def as_stored(self, images: Tensor) -> Tensor:
         """Pictures (..., 4, H, W) with the channels that the keyframes have: L, LA, RGB or RGBA."""
-        color, opacity = source_images[..., :3, :, :], source_images[..., 3:, :, :]
+        color, opacity = images[..., :3, :, :], images[..., 3:, :, :]
         if self.grey:
             color = color.mean(-3, keepdim=True)
         return torch.cat([color, opacity], -3) if self.transparent else color
@@ -116,8 +116,8 @@ def one_size(source_images: Sequence[SourceImage], what: str, reader: SourceImag
     for source_image, size in zip(source_images, sizes, strict=True):
         if size != sizes[0]:
             raise UserError(
-                f"{what} differ in size: {source_images[0]} has {sizes[0][1]}x{sizes[0][0]} pixels, {source_image} has "
-                f"{size[1]}x{size[0]}: make them the same size."
+                f"{what} differ in size: {source_images[0]} has {sizes[0][1]}x{sizes[0][0]} pixels,"
+                f" {source_image} has {size[1]}x{size[0]}: make them the same size."
             )
     return sizes[0]
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inbetween.functional.grid import GAP, FOREGROUND, BACKGROUND, TEXT_HEIGHT, text_strip, text_width
+from inbetween.functional.grid import BACKGROUND, FOREGROUND, GAP, TEXT_HEIGHT, text_strip, text_width
 
 TICKS = (0.0, 0.5, 1.0)
 GREY = 0.7  # brightness of the frame and of the reference

@@ -10,10 +10,7 @@ from torch import Tensor
 GAP = 6  # pixels between cells
 TEXT_HEIGHT = 22  # pixels of a label's strip
 SCALE = 0.45  # of OpenCV's font: letters of about 10 pixels
-BACKGROUND, FOREGROUND = (
-    0.94,
-    0.15,
-)  # brightness of the sheet and its text; the pictures' own white stays visible
+BACKGROUND, FOREGROUND = 0.94, 0.15  # brightness of the sheet and its text; images' own white stays visible
 
 
 def text_width(text: str) -> int:

@@ -61,7 +61,8 @@ class LatentInterpolation(PerceptualMethod):
         latent_noise: Deviation of the noise on the latents in training.
         latent_weight: Weight of the latents' distance from mean 0 and deviation 1.
         output: `slerp` draws in-betweens. `truth` draws the true in-betweens of measured windows, encoded
-            and decoded: the floor of all that comes out of its latents. `autoencoder_residual` may get below it.
+            and decoded: the floor of all that comes out of its latents. `autoencoder_residual` may get below
+            it.
         **options: See `PerceptualMethod`.
 
     Raises:

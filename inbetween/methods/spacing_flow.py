@@ -17,17 +17,24 @@ from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.methods.spaced import SpacedMethod, even_spacing
-from inbetween.modules.composition import KEYFRAME_BIAS, SHARP, Intermediate, compose, sharpen_mask, end_flows
+from inbetween.modules.composition import (
+    KEYFRAME_BIAS,
+    SHARP,
+    Intermediate,
+    compose,
+    end_flows,
+    sharpen_mask,
+)
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.processes import mean_per_sample
+from inbetween.modules.random_crops import CroppedSample, FullFrame, RandomCrop
 from inbetween.modules.spaced_interpolation import (
     FLOW_RESOLUTION,
     Prior,
     build_spaced_interpolator,
     spaced_flows,
 )
-from inbetween.modules.random_crops import RandomCrop, CroppedSample, FullFrame
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
 ABOUT = 32  # pixels of a neighbourhood that keeps its ink
@@ -74,7 +81,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             there is one, corrects by what still parts both warped keyframes.
         perceptual_crop: Share in (0, 1] of a view's side that the perceptual loss looks at, at a random place:
             on a processor VGG16 would cost more on all of it than everything else.
-        review_thresholds: Mean expected error of a drawing up to which it is easy, and up to which it is to be
+        review_thresholds: Mean expected error of a frame up to which it is easy, and up to which it is to be
             checked; `compare` says what half and four fifths of its windows stay below.
         **options: See `PerceptualMethod`.
     """

@@ -1,17 +1,17 @@
 """Figures of drawn frames: torchmetrics classes with one score per window."""
 
-from inbetween.metrics.feature_network import load_lpips
 from inbetween.metrics.bootstrap import bootstrap_interval
 from inbetween.metrics.collection import frame_metrics, window_scores
 from inbetween.metrics.end_point_error import EndPointError
+from inbetween.metrics.feature_network import load_lpips
 from inbetween.metrics.fidelity import PSNR, SSIM
 from inbetween.metrics.line_chamfer_distance import LineChamferDistance
 from inbetween.metrics.perceptual import (
     LPIPS,
-    TemporalCoherenceGap,
+    OracleTimingLPIPS,
     PerceptualDistances,
     TemporalCoherence,
-    OracleTimingLPIPS,
+    TemporalCoherenceGap,
 )
 from inbetween.metrics.risk import (
     VERDICTS,
@@ -28,12 +28,12 @@ __all__ = [
     "PSNR",
     "SSIM",
     "VERDICTS",
-    "TemporalCoherenceGap",
     "EndPointError",
     "LineChamferDistance",
+    "OracleTimingLPIPS",
     "PerceptualDistances",
     "TemporalCoherence",
-    "OracleTimingLPIPS",
+    "TemporalCoherenceGap",
     "TruthCache",
     "WarpingError",
     "WindowMetric",

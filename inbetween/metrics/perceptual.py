@@ -153,8 +153,8 @@ class TemporalCoherence(PerceptualMetric):
     """Mean LPIPS between neighbouring predictions: lower is smoother, which is not the same as better.
 
     The figure of this project's origin, under its name. It does not look at the targets: a frozen
-    clip scores a perfect 0 and a blurry one does well. `TemporalCoherenceGap` says how far it is from the true
-    sequence's own value. Undefined for N = 1, which has no neighbours.
+    clip scores a perfect 0 and a blurry one does well. `TemporalCoherenceGap` says how far it is from the
+    true sequence's own value. Undefined for N = 1, which has no neighbours.
     """
 
     def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:

@@ -120,8 +120,9 @@ class FreshBackbone(Backbone):
         embedding_dim: D, the width of image embeddings and tokens.
         encoder_layers: Transformer layers of the image encoder.
         encoder_image_size: Side in pixels of what the image encoder sees.
-        residual_refiner: Show the denoiser, behind the noised latent, those of both keyframes and of where drawing
-            starts, and let it put out how the clean latent differs from that start: at first not at all.
+        residual_refiner: Show the denoiser, behind the noised latent, those of both keyframes and of where
+            sampling starts, and let it put out how the clean latent differs from that start: at first not
+            at all.
         prediction_type: What the denoiser puts out.
         gradient_checkpointing: See `Backbone`.
         frozen_dtype: See `Backbone`.

@@ -11,9 +11,7 @@ from torch.nn import functional as F
 from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import Reading, backward_warp
 
-MASK_SHARPNESS = (
-    10.0  # how sharply drawing chooses between the keyframes; 1 would fade wherever it is not sure
-)
+MASK_SHARPNESS = 10.0  # of the choice between the keyframes; 1 would fade wherever it is not sure
 KEYFRAME_BIAS = 2.5  # logit of a keyframe leant to: outweighs nearness at up to eight drawings between two
 LINE_LOGIT = 0.5  # logit of a keyframe that is taken to keep lines
 MIN_LINE_SHARE = 0.5  # share of the disputed lines of the emptier keyframe that a drawing has at least

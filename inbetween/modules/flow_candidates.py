@@ -100,7 +100,7 @@ def prior_motion(
     )
 
 
-def _doubled(found: Tensor, displacements: int) -> Tensor:
-    """Twice the height and width, the first `displacements` channels in the smaller pixels."""
+def _doubled(found: Tensor, channels: int) -> Tensor:
+    """Twice the height and width, the first `channels` in the smaller pixels."""
     large = F.interpolate(found, scale_factor=2, mode="nearest")
-    return torch.cat([2 * large[:, :displacements], large[:, displacements:]], dim=1)
+    return torch.cat([2 * large[:, :channels], large[:, channels:]], dim=1)

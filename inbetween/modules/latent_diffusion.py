@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from inbetween.errors import UserError
-from inbetween.modules.residual_refiner import residual_of
 from inbetween.modules.normalization import use_fast_group_norm
 from inbetween.modules.precision import resolve_precision
+from inbetween.modules.residual_refiner import residual_of
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel

@@ -45,7 +45,8 @@ class Noising:
         furthest: The largest timestep at which drawing begins.
         channels: C of the latents.
         multiple: Pixels behind a latent's side.
-        prior_flows: What finds the flow that a blend of the keyframes starts from, `Blend.prior_flows`, if there is one.
+        prior_flows: What finds the flow that a blend of the keyframes starts from, `Blend.prior_flows`,
+            if there is one.
         shows: Whether any frame of the window is chosen to be shown.
     """
 

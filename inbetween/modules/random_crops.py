@@ -51,7 +51,7 @@ class FullFrame:
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """Makes a `CroppedSample` of any in-between: a cut shrunk, mirrored, transposed and reversed by the window's seed.
+    """Makes a `CroppedSample` of any in-between: a crop shrunk, flipped, transposed and reversed by its seed.
 
     Args:
         crop: Side in pixels of the views; smaller pictures give smaller ones.

@@ -30,8 +30,9 @@ class Sampling:
             all steps, whatever `strength`.
         flow: The flow of that start: `dis`, or the weights of a trained `SpacingFlow`, such as
             spacing_flow/weights.safetensors, which ship.
-        autoencoder_residual: Add what the autoencoder loses of the keyframes, (1 - t) of first's and t of last's,
-            warped along with them where `init` is `flow`. What stands still is then exactly as it was.
+        autoencoder_residual: Add what the autoencoder loses of the keyframes, (1 - t) of first's and t of
+            last's, warped along with them where `init` is `flow`. What stands still then stays exactly as
+            it was.
         guidance_scale: Classifier-free guidance (arXiv 2207.12598): how far to go from the prediction
             without condition to the one with it, 1 being the latter. Others take twice the time.
         scheduler: Import path of a diffusers scheduler, such as

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
 from inbetween.modules.classical_flow import Algorithm, two_way_flow
-from inbetween.modules.composition import SHARP, Composition, Intermediate, compose, sharpen_mask, end_flows
+from inbetween.modules.composition import SHARP, Composition, Intermediate, compose, end_flows, sharpen_mask
 from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 
 Prior = Literal["dis", "farneback", "none"]
@@ -49,8 +49,8 @@ class SpacedPair:
         first: (B, C, H, W), C at least 3: colour in [0, 1], and channels that move with it.
         last: (B, C, H, W).
         prior: See `prior_flow`.
-        flow_resolution: The network sees no more pixels than a square of this side; larger pictures are shrunk, and
-            what it finds is `refine_flow` unless there is no prior.
+        flow_resolution: The network sees no more pixels than a square of this side; larger images are shrunk,
+            and what it finds is refined (`refine_flow`) unless there is no prior.
         composition: How keyframes are put together.
         keyframe_bias: Logit by which first counts more, where both keyframes disagree; below 0, last.
         flows: What `working_flow` gives of these keyframes, (B, 4, h, w), where it is known already.

@@ -13,7 +13,7 @@ from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from inbetween.callbacks import PretrainedWriter, EMA
+from inbetween.callbacks import EMA, PretrainedWriter
 from inbetween.errors import UserError
 from inbetween.modules.frozen import leave_frozen_out
 

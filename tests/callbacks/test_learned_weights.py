@@ -11,11 +11,11 @@ import torch
 from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 
-from inbetween.callbacks import LearnedWeights, EMA
+from inbetween.callbacks import EMA, LearnedWeights
 from inbetween.callbacks.learned_weights import POINTS, weight_sheet
 from inbetween.errors import UserError
-from tests.callbacks.toy_model import ToyModel, loader
 from tests.callbacks.test_sample_grid import pictures
+from tests.callbacks.toy_model import ToyModel, loader
 
 
 class Weighter(ToyModel):
@@ -67,7 +67,7 @@ def test_sheet_has_four_charts_in_a_row() -> None:
 def test_a_method_without_weights_is_told(make_trainer: Callable[..., L.Trainer]) -> None:
     trainer = make_trainer(LearnedWeights())
     with pytest.raises(
-        UserError, match="ToyModel does not weight its keyframes: leave out the callback Learned"
+        UserError, match="Drawer does not weight its keyframes: leave out the callback Learned"
     ):
         trainer.validate(ToyModel(), loader(2), verbose=False)
 

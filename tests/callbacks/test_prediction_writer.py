@@ -10,7 +10,7 @@ import torch
 
 from inbetween.callbacks import PredictionWriter, folder_for, write_frames, write_image
 from inbetween.errors import UserError
-from tests.callbacks.toy_model import ToyModel, Windows, predicted, loader
+from tests.callbacks.toy_model import ToyModel, Windows, loader, predicted
 
 
 def read(path: Path) -> torch.Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from inbetween.callbacks import SampleGrid
 from inbetween.callbacks.sample_grid import window_sheet
 from inbetween.functional.grid import stacked
-from tests.callbacks.toy_model import ToyModel, Windows, predicted, loader
+from tests.callbacks.toy_model import ToyModel, Windows, loader, predicted
 
 
 def pictures(folder: Path, tag: str) -> list[tuple[int, Tensor]]:

@@ -7,8 +7,8 @@ import lightning as L
 import pytest
 
 from inbetween.callbacks import FrameMetrics, PredictionWriter, SampleGrid
-from tests.callbacks.toy_model import ToyModel, loader
 from tests.callbacks.test_sample_grid import pictures
+from tests.callbacks.toy_model import ToyModel, loader
 
 
 @pytest.mark.slow  # two new processes import torch

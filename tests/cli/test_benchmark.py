@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from inbetween.__main__ import main
 from inbetween.commands import machine, measuring
+from inbetween.commands.baseline import BaselineLoop
 from inbetween.commands.benchmark import inference_entry, parse_size, training_entry
 from inbetween.commands.experiments import Phase, Task, experiments, merged
 from inbetween.commands.machine import operations, peak_memory
 from inbetween.commands.measuring import Line, with_whole_trainings
-from inbetween.commands.baseline import BaselineLoop
 from inbetween.commands.sd15 import sd15_parts
 from inbetween.errors import UserError
 from inbetween.modules import Backbone

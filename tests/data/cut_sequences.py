@@ -10,8 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from inbetween.data.synthetic.scene import KINDS, SyntheticScene
 from inbetween.data.shots import find_cuts, find_shots
+from inbetween.data.synthetic.scene import KINDS, SyntheticScene
 
 SIZE = (144, 256)
 BLACK, WHITE = 0, 255

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from inbetween.data.synthetic import SyntheticScene, SyntheticAnimation
 from inbetween.data.source import Augment, WindowSpec
+from inbetween.data.synthetic import SyntheticAnimation, SyntheticScene
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import Window

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from inbetween.functional.grid import (
-    GAP,
     BACKGROUND,
+    GAP,
     TEXT_HEIGHT,
     error_map,
     image_grid,

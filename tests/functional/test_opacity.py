@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inbetween.functional.opacity import contrasting_background, composite, uncomposite
+from inbetween.functional.opacity import composite, contrasting_background, uncomposite
 from inbetween.functional.warp import backward_warp
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inbetween.methods import CrossFade, Repeat, Method, OpticalFlow
+from inbetween.methods import CrossFade, Method, OpticalFlow, Repeat
 from tests.tiny import random_batch
 
 

@@ -9,8 +9,8 @@ from torch.utils.data import default_collate
 
 from inbetween.commands.methods import load_method
 from inbetween.data import SyntheticAnimation
-from inbetween.data.synthetic import SyntheticScene
 from inbetween.data.source import WindowSpec
+from inbetween.data.synthetic import SyntheticScene
 from inbetween.methods import OpticalFlow, SpacingFlow
 from inbetween.metrics import EndPointError
 from inbetween.paths import find_checkpoint, find_config

@@ -11,10 +11,10 @@ from torch import nn
 
 from inbetween.metrics import (
     LPIPS,
-    TemporalCoherenceGap,
+    OracleTimingLPIPS,
     PerceptualDistances,
     TemporalCoherence,
-    OracleTimingLPIPS,
+    TemporalCoherenceGap,
     frame_metrics,
 )
 from inbetween.types import WindowBatch

@@ -4,10 +4,10 @@ import torch
 from inbetween.modules.composition import (
     MASK_SHARPNESS,
     Intermediate,
-    smooth_mask,
     compose,
-    sharpen_mask,
     end_flows,
+    sharpen_mask,
+    smooth_mask,
 )
 from tests.tiny import blobs
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from inbetween.modules.residual_refiner import residual_of, compute_change_mask
+from inbetween.modules.residual_refiner import compute_change_mask, residual_of
 
 
 def test_corrections_are_lines_and_no_tones():

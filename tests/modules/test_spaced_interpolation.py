@@ -5,8 +5,8 @@ from torch.nn import functional as F
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.spaced_interpolation import (
     _shrunk,
-    refine_flow,
     build_spaced_interpolator,
+    refine_flow,
     spaced_flows,
 )
 from tests.tiny import blobs, random_batch
@@ -45,7 +45,7 @@ def test_only_enlarged_motion_is_aligned_and_only_where_there_is_a_prior(
 ) -> None:
     calls = []
     monkeypatch.setattr(
-        "inbetween.modules.spaced_interpolation.refine_flow",
+        "inbetween.modules.spaced_interpolation.aligned",
         lambda first, last, spacing, motion, algorithm: calls.append(algorithm) or motion,
     )
     network = IntermediateFlow().eval()

@@ -3,4 +3,4 @@
 from inbetween.data.synthetic.scene import SyntheticScene
 from inbetween.data.synthetic.source import SyntheticAnimation
 
-__all__ = ["SyntheticScene", "SyntheticAnimation"]
+__all__ = ["SyntheticAnimation", "SyntheticScene"]

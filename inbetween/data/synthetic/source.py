@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from inbetween.data.augment import recolor
+from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.data.synthetic.pen import Kind
 from inbetween.data.synthetic.scene import KINDS, SyntheticScene
-from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import KEY_TRUTH, TARGET_TRUTH, Split, Window
