@@ -79,8 +79,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         flow_resolution: Motion is estimated at no more pixels than a square of this side has; larger pictures
             are shrunk for that, and warped at their own size, along motion that the classical flow, where
             there is one, corrects by what still parts both warped keyframes.
-        perceptual_crop: Share in (0, 1] of a view's side that the perceptual loss looks at, at a random place:
-            on a processor VGG16 would cost more on all of it than everything else.
+        perceptual_crop: Share in (0, 1] of a crop's side that the perceptual loss looks at, at a random
+            place: on a processor VGG16 would cost more on all of it than everything else.
         review_thresholds: Mean expected error of a frame up to which it is easy, and up to which it is to be
             checked; `compare` says what half and four fifths of its windows stay below.
         **options: See `PerceptualMethod`.

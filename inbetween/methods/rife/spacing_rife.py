@@ -10,8 +10,8 @@ from inbetween.methods.rife.flow import RifeFlow
 from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
 from inbetween.methods.spacing_flow import SpacingFlow
 from inbetween.modules.composition import Composition
+from inbetween.modules.random_crops import FullFrame, RandomCrop
 from inbetween.modules.spaced_interpolation import Prior
-from inbetween.modules.random_crops import RandomCrop, FullFrame
 from inbetween.types import Preparation
 
 
@@ -23,14 +23,14 @@ class SpacingRife(SpacingFlow):
     this project's own. RIFE is told how far each pixel has gone in the place of t.
 
     Args:
-        prior: The classical flow that corrects the motion of images larger than `flow_resolution`; `none` leaves
-            them as they are. Nothing is estimated from it, and training goes without.
-        matching_weight: RIFE matches nothing over the whole image: 0.
-        mask_sharpness: What the mask's logits are multiplied by where frames are put together: 1 blends by the
-            odds as RIFE does, 10 takes one keyframe whole, region by region.
+        prior: The classical flow that corrects the motion of images larger than `flow_resolution`; `none`
+            leaves them as they are. Motion does not start from it, and training goes without.
+        mask_sharpness: What the mask's logits are multiplied by in interpolation: 1 blends as RIFE does, 10
+            takes one keyframe whole, region by region, as spacing flow does.
         reading: How keyframes are read between their pixels; RIFE's own way is `bilinear`.
         base: A file of RIFE's weights; None takes the fetched one.
         base_sha256: What the base's bytes must have.
+        flow_resolution: See `SpacingFlow`.
         **options: See `SpacingFlow`.
     """
 
@@ -40,13 +40,16 @@ class SpacingRife(SpacingFlow):
     def __init__(
         self,
         prior: Prior = "dis",
-        mask_sharpness: float = 10.0,
+        mask_sharpness: float = 1.0,
         reading: Reading = "bicubic",
+        flow_resolution: int = 512,
         base: Path | None = None,
         base_sha256: str = RIFE_SHA256,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
-        super().__init__(prior=prior, prior_dropout=0.0, matching_weight=0.0, **options)
+        super().__init__(
+            prior=prior, prior_dropout=0.0, matching_weight=0.0, flow_resolution=flow_resolution, **options
+        )
         self.composition = Composition(mask_sharpness, reading)
         self.network.load_base(read_rife(base, base_sha256))
 
