@@ -63,8 +63,7 @@ class RifeFlow(nn.Module):
     curvature = -(f_t0 + s displacement) / (4 s (1 - s)). Its mask, which knows how near each keyframe is,
     becomes what it says beyond that.
 
-    The base is no part of `state_dict`; what is trained are the difference, 0 to begin with, and the head that
-    says how wrong a frame may be.
+    The base is no part of `state_dict`. Trained are the difference, 0 to begin with, and the error head.
     """
 
     def __init__(self) -> None:

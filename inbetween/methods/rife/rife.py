@@ -18,7 +18,7 @@ from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualM
 from inbetween.methods.rife.network import MULTIPLE, Estimate, RifeNetwork
 from inbetween.methods.rife.weights import read_rife
 from inbetween.methods.spaced import SpacedMethod, even_spacing
-from inbetween.modules.random_crops import FullFrame, RandomCrop, View
+from inbetween.modules.random_crops import FullFrame, RandomCrop, CroppedSample
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
 PIXELS_AT_ONCE = 2**20  # of in-betweens that are estimated together
@@ -63,20 +63,22 @@ class Rife(SpacedMethod, PerceptualMethod):
         checkpoint["hyper_parameters"]["weights"] = "none"
 
     def preparation(self, training: bool) -> Preparation:
-        """In training a random view of each window, else all of its middle in-between."""
+        """In training a random crop of each window, else all of its middle in-between."""
         return RandomCrop(self.crop, "none", 0.0, 0.5) if training else FullFrame("none")
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class."""
-        view: View = self.sample_of(batch)
-        size = view.first.shape[-2:]
-        first, last, spacing = (pad_to_multiple(x, MULTIPLE) for x in (view.first, view.last, view.spacing))
+        sample: CroppedSample = self.sample_of(batch)
+        size = sample.first.shape[-2:]
+        first, last, spacing = (
+            pad_to_multiple(x, MULTIPLE) for x in (sample.first, sample.last, sample.spacing)
+        )
         found = self.network(first, last, self.network.features(first, last), spacing)
         frame = blend(first, last, found)[0][..., : size[0], : size[1]]
-        l1 = (frame - view.target).abs().mean()
+        l1 = (frame - sample.target).abs().mean()
         loss, logs = l1, {"l1": l1}
         if perceptual := self.perceptual:
-            cut = [crops_at(images, view.corner, frame.shape[-1] // 2) for images in (frame, view.target)]
+            cut = [crops_at(images, sample.corner, frame.shape[-1] // 2) for images in (frame, sample.target)]
             logs["perceptual"] = perceptual(*cut)
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
