@@ -1,4 +1,4 @@
-"""RIFE 4.26's published graph, written down plainly: functions on a state dict, one in-between at one t map."""
+"""RIFE 4.26's published graph, written down plainly: functions on a state dict."""
 
 import torch
 from torch import Tensor
@@ -53,9 +53,7 @@ def rife(w: Weights, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
     for number, scale in ((1, 8), (2, 4), (3, 2), (4, 1)):
         to_first, to_last = flow[:, :2], flow[:, 2:]
         seen = [warp(first, to_first), warp(last, to_last), warp(f0, to_first), warp(f1, to_last)]
-        change, mask, hidden = block(
-            w, f"block{number}", torch.cat([*seen, t, mask, hidden], 1), flow, scale
-        )
+        change, mask, hidden = block(w, f"block{number}", torch.cat([*seen, t, mask, hidden], 1), flow, scale)
         flow = flow + change
     share = torch.sigmoid(mask)
     return share * warp(first, flow[:, :2]) + (1 - share) * warp(last, flow[:, 2:])

@@ -109,7 +109,8 @@ def test_large_batches_are_estimated_a_few_at_a_time(monkeypatch: pytest.MonkeyP
 
 def test_without_the_weights_one_sentence_names_the_command(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(UserError, match=r"^RIFE's weights are not here: `python -m inbetween fetch-weights rife`"):
+    sentence = r"^RIFE's weights are not here: `python -m inbetween fetch-weights rife` gets them\.$"
+    with pytest.raises(UserError, match=sentence):
         Rife()
 
 
