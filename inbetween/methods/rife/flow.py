@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.rife.network import HIDDEN, MULTIPLE, RifeNetwork
-from inbetween.modules.composition import Intermediate, odds_of
+from inbetween.methods.spacing_flow.composition import Intermediate, odds_of
 
 #: Spacing in (0, 0.5) up to which the flow to first shrinks in proportion, and the mask turns to first; and
 #: so for last. RIFE, which does not promise to reach the keyframes, is as it is between both.

@@ -18,7 +18,7 @@ from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualM
 from inbetween.methods.rife.network import MULTIPLE, Estimate, RifeNetwork
 from inbetween.methods.rife.weights import read_rife
 from inbetween.methods.spaced import SpacedMethod, even_spacing
-from inbetween.modules.random_crops import CroppedSample, FullFrame, RandomCrop
+from inbetween.methods.spacing_flow.crops import CroppedSample, FullFrame, RandomCrop
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
 PIXELS_AT_ONCE = 2**20  # of in-betweens that are estimated together

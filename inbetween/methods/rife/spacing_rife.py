@@ -9,9 +9,9 @@ from inbetween.functional.warp import Reading
 from inbetween.methods.rife.flow import RifeFlow
 from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
 from inbetween.methods.spacing_flow import SpacingFlow
-from inbetween.modules.composition import Composition
-from inbetween.modules.random_crops import FullFrame, RandomCrop
-from inbetween.modules.spaced_interpolation import Prior
+from inbetween.methods.spacing_flow.composition import Composition
+from inbetween.methods.spacing_flow.crops import FullFrame, RandomCrop
+from inbetween.methods.spacing_flow.interpolation import Prior
 from inbetween.types import Preparation
 
 

@@ -13,7 +13,7 @@ from inbetween.errors import UserError
 from inbetween.methods import Rife, SpacingRife
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.methods.rife.flow import NEAREST, RifeFlow
-from inbetween.modules.composition import end_flows
+from inbetween.methods.spacing_flow.composition import end_flows
 from tests.methods.rife.test_rife import random_rife
 from tests.tiny import random_batch
 
