@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.rife.network import HIDDEN, MULTIPLE, RifeNetwork
-from inbetween.methods.spacing_flow.composition import Intermediate, odds_of
+from inbetween.methods.spacing_flow.composition import Intermediate, proximity_logit
 
 #: Spacing in (0, 0.5) up to which the flow to first shrinks in proportion, and the mask turns to first; and
 #: so for last. RIFE, which does not promise to reach the keyframes, is as it is between both.
@@ -110,7 +110,7 @@ class RifeFlow(nn.Module):
         first, last, one, other = (_repeat(x, count) for x in (pair.first, pair.last, *pair.features))
         found = functional_call(self.base, pair.weights, (first, last, (one, other), maps))
         inner = maps.clamp(NEAREST, 1 - NEAREST)
-        mask = found.mask - odds_of(inner)
+        mask = found.mask - proximity_logit(inner)
         with torch.no_grad():  # the judge of the frame does not shape what it judges
             ends = backward_warp(first, found.flows[:, :2]), backward_warp(last, found.flows[:, 2:])
             apart = (ends[0] - ends[1]).abs().mean(1, keepdim=True)

@@ -11,7 +11,7 @@ from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
 from inbetween.methods.spacing_flow import SpacingFlow
 from inbetween.methods.spacing_flow.composition import Composition
 from inbetween.methods.spacing_flow.crops import FullFrame, RandomCrop
-from inbetween.methods.spacing_flow.interpolation import Prior
+from inbetween.methods.spacing_flow.prior import Prior
 from inbetween.types import Preparation
 
 

@@ -115,7 +115,7 @@ def test_a_step_on_known_motion_learns(base: dict[str, object], monkeypatch: pyt
     losses = []
     for _ in range(4):
         output = method.training_loss(batch)
-        assert set(output["logs"]) == {"l1", "slopes", "lines", "error_nll", "epe"}
+        assert set(output["logs"]) == {"l1", "gradient_l1", "lines", "error_nll", "epe"}
         optimizer.zero_grad()
         output["loss"].backward()
         optimizer.step()

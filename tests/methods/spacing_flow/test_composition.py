@@ -6,9 +6,8 @@ from inbetween.methods.spacing_flow.composition import (
     Intermediate,
     compose,
     end_flows,
-    sharpen_mask,
-    smooth_mask,
 )
+from inbetween.methods.spacing_flow.masks import sharpen_mask, smooth_mask
 from tests.tiny import blobs
 
 

@@ -2,7 +2,9 @@ import torch
 from torch.nn import functional as F
 
 from inbetween.methods.spacing_flow import matching
-from inbetween.methods.spacing_flow.matching import Matcher, Matches, match, matched_motion, matching_loss
+from inbetween.methods.spacing_flow.flow_candidates import splatted_matches
+from inbetween.methods.spacing_flow.matching import Matcher, Matches, match
+from inbetween.methods.spacing_flow.matching_loss import matching_loss
 
 
 def descriptors(height: int = 12, width: int = 14) -> torch.Tensor:
@@ -41,7 +43,7 @@ def test_what_looks_the_same_everywhere_stays():
 
 
 def test_large_pictures_are_matched_by_larger_cells(monkeypatch):
-    monkeypatch.setattr(matching, "MOST_CELLS", 60)
+    monkeypatch.setattr(matching, "MAX_CELLS", 60)
     coarse = descriptors(5, 7)
     first = F.interpolate(coarse, scale_factor=2, mode="nearest")[..., :9, :13]
     last = F.interpolate(coarse.roll(2, dims=3), scale_factor=2, mode="nearest")[..., :9, :13]
@@ -56,7 +58,7 @@ def test_matches_are_sent_to_where_the_spacing_says_and_movers_lie_in_front():
     flow_10 = torch.zeros(1, 2, 8, 16)
     flow_10[:, 0, 3, 10] = -8
     for spacing, column in ((0.5, 6), (0.25, 4)):
-        found = matched_motion(
+        found = splatted_matches(
             Matches(flow_01, flow_10, confidence, confidence), torch.full((1, 1, 8, 16), spacing)
         )
         displacements = found[0, [0, 2], 3]

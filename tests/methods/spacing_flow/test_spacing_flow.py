@@ -9,7 +9,8 @@ from inbetween.errors import UserError
 from inbetween.functional.lines import distance_to_lines, line_mask
 from inbetween.methods import SpacingFlow
 from inbetween.methods.spacing_flow.composition import end_flows
-from inbetween.methods.spacing_flow.crops import FAR
+from inbetween.methods.spacing_flow.crops import MAX_LINE_DISTANCE
+from inbetween.methods.spacing_flow.loss import error_nll, line_loss
 from tests.tiny import random_batch
 
 
@@ -35,23 +36,24 @@ def test_loss_names_what_it_is_made_of(synthetic):
     with torch.no_grad():
         known = method.training_loss(default_collate(synthetic))["logs"]
         unknown = method.training_loss(random_batch(2))["logs"]
-    assert set(known) == {"l1", "slopes", "lines", "error_nll", "epe", "matching"}
-    assert set(unknown) == {"l1", "slopes", "lines", "error_nll", "matching"}
+    assert set(known) == {"l1", "gradient_l1", "lines", "error_nll", "epe", "matching"}
+    assert set(unknown) == {"l1", "gradient_l1", "lines", "error_nll", "matching"}
 
 
 def test_stray_and_missing_lines_cost():
-    method = SpacingFlow()
     target = torch.ones(1, 3, 64, 64)
     target[..., 38, 8:56] = 0
     shifted, missing = target.roll(8, dims=2), torch.ones(1, 3, 64, 64)
     mask = line_mask(target[0])
-    lines = torch.stack([mask.float(), distance_to_lines(mask).clamp(max=FAR) / FAR])[None]
-    assert float(method._lines(target, target, lines)) < 1e-6
-    assert float(method._lines(missing, target, lines)) > 1e-3
-    near = float(method._lines(target.roll(5, dims=2), target, lines))
+    lines = torch.stack(
+        [mask.float(), distance_to_lines(mask).clamp(max=MAX_LINE_DISTANCE) / MAX_LINE_DISTANCE]
+    )[None]
+    assert float(line_loss(target, target, lines)) < 1e-6
+    assert float(line_loss(missing, target, lines)) > 1e-3
+    near = float(line_loss(target.roll(5, dims=2), target, lines))
     # a line that is nearly right costs less than none
-    assert float(method._lines(shifted, target, lines)) > near
-    assert float(method._lines(missing, target, lines)) > near > 1e-3
+    assert float(line_loss(shifted, target, lines)) > near
+    assert float(line_loss(missing, target, lines)) > near > 1e-3
 
 
 def test_large_pictures_are_estimated_small_and_warped_whole():
@@ -171,7 +173,7 @@ def test_the_error_head_judges_what_is_drawn_and_learns_alone(synthetic):
     off = (frames[:, 0] - sample.target).abs().mean(1, keepdim=True)
     found = method.network(sample.first, sample.last, spacing, sample.prior[:, :2], sample.prior[:, 2:])
     wanted = (off * torch.exp(-found.error) + found.error).mean()
-    torch.testing.assert_close(method._error_nll(found, sample), wanted, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(error_nll(found, sample, method.composition), wanted, rtol=1e-3, atol=1e-5)
 
     before = {name: value.clone() for name, value in method.state_dict().items()}
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1)
