@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -83,7 +83,7 @@ class DiffusionMethod(PerceptualMethod):
         UserError: Options that contradict each other.
     """
 
-    architecture = (
+    architecture: ClassVar[tuple[str, ...]] = (
         "backbone",
         "trained",
         "lora_rank",

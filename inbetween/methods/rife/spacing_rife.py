@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inbetween.functional.warp import Reading
+from inbetween.functional.warp import WarpMode
 from inbetween.methods.rife.flow import RifeFlow
 from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
 from inbetween.methods.spacing_flow import SpacingFlow
@@ -27,7 +27,7 @@ class SpacingRife(SpacingFlow):
             leaves them as they are. Motion does not start from it, and training goes without.
         mask_sharpness: What the mask's logits are multiplied by in interpolation: 1 blends as RIFE does, 10
             takes one keyframe whole, region by region, as spacing flow does.
-        reading: How keyframes are read between their pixels; RIFE's own way is `bilinear`.
+        warp_mode: How keyframes are interpolated between their pixels; RIFE itself uses `bilinear`.
         base: A file of RIFE's weights; None takes the fetched one.
         base_sha256: What the base's bytes must have.
         flow_resolution: See `SpacingFlow`.
@@ -41,7 +41,7 @@ class SpacingRife(SpacingFlow):
         self,
         prior: Prior = "dis",
         mask_sharpness: float = 1.0,
-        reading: Reading = "bicubic",
+        warp_mode: WarpMode = "bicubic",
         flow_resolution: int = 512,
         base: Path | None = None,
         base_sha256: str = RIFE_SHA256,
@@ -50,7 +50,7 @@ class SpacingRife(SpacingFlow):
         super().__init__(
             prior=prior, prior_dropout=0.0, matching_weight=0.0, flow_resolution=flow_resolution, **options
         )
-        self.composition = Composition(mask_sharpness, reading)
+        self.composition = Composition(mask_sharpness, warp_mode)
         self.network.load_base(read_rife(base, base_sha256))
 
     def preparation(self, training: bool) -> Preparation:

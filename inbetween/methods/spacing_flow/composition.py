@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inbetween.functional.warp import Reading, backward_warp
+from inbetween.functional.warp import WarpMode, backward_warp
 
 MASK_SHARPNESS = 10.0  # at inference; 1 is a cross-fade wherever the mask is undecided
 KEYFRAME_BIAS = 2.5  # logit that favours a keyframe: outweighs proximity at up to eight in-betweens
@@ -18,7 +18,7 @@ class Composition(NamedTuple):
     """How an in-between is blended from both warped keyframes."""
 
     mask_sharpness: float = MASK_SHARPNESS  # 1 is plain alpha blending, each pixel by itself
-    reading: Reading = "bicubic"  # how keyframes are sampled between their pixels
+    warp_mode: WarpMode = "bicubic"  # how keyframes are interpolated between pixels
 
 
 SHARP = Composition()
@@ -69,7 +69,7 @@ def compose(
     spacing: Tensor,
     prediction: Intermediate,
     sharpness: float = 1.0,
-    reading: Reading = "bicubic",
+    warp_mode: WarpMode = "bicubic",
 ) -> Tensor:
     """The frames: both keyframes warped along the motion, blended by mask and spacing, plus the residual.
 
@@ -82,14 +82,14 @@ def compose(
         spacing: (M, 1, H, W) in [0, 1].
         prediction: At the same height and width.
         sharpness: 1 blends by the mask as it was trained, 10 takes one keyframe nearly everywhere.
-        reading: How keyframes are sampled between their pixels.
+        warp_mode: How keyframes are interpolated between pixels.
 
     Returns:
         (M, C, H, W) float32, about [0, 1]: sharp edges overshoot. `first` where s = 0, `last` where s = 1.
     """
     flow_t0, flow_t1 = end_flows(prediction.motion, spacing)
     share = torch.sigmoid(sharpness * (prediction.mask + proximity_logit(spacing)))
-    from_first, from_last = backward_warp(first, flow_t0, reading), backward_warp(last, flow_t1, reading)
+    from_first, from_last = backward_warp(first, flow_t0, warp_mode), backward_warp(last, flow_t1, warp_mode)
     residual = 4 * spacing * (1 - spacing) * prediction.residual
     if first.shape[1] > 3:
         residual = F.pad(residual, (0, 0, 0, 0, 0, first.shape[1] - 3))

@@ -125,8 +125,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         prediction: Intermediate = self.network(
             sample.first, sample.last, sample.spacing[:, None], sample.prior[:, :2], sample.prior[:, 2:]
         )
-        reading = self.composition.reading
-        frame = compose(sample.first, sample.last, sample.spacing, prediction, reading=reading)
+        warp_mode = self.composition.warp_mode
+        frame = compose(sample.first, sample.last, sample.spacing, prediction, warp_mode=warp_mode)
         loss, logs = self.loss(
             frame,
             prediction,

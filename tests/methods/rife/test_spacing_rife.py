@@ -37,7 +37,7 @@ def build(base: dict[str, object], **options: object) -> SpacingRife:
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (50, 70)])
 def test_before_training_it_is_rife(rife: Rife, base: dict[str, object], height: int, width: int) -> None:
-    method = build(base, reading="bilinear")
+    method = build(base, warp_mode="bilinear")
     batch = random_batch(2, 3, height, width)
     ours = method.interpolate(batch["first"], batch["last"], batch["t"])
     theirs = rife.interpolate(batch["first"], batch["last"], batch["t"])
