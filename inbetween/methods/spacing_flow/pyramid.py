@@ -73,9 +73,9 @@ class Level(nn.Module):
         correlations = (2 * radius + 1) ** 2 if radius else 0
         # motion, spacing, photometric error of each displacement, candidates relative to the motion, their
         # confidence, consistency features
-        hints = 4 + 1 + (2 + FLOW_CANDIDATES) + 2 * FLOW_CANDIDATES + FLOW_CANDIDATES + 10
+        inputs = 4 + 1 + (2 + FLOW_CANDIDATES) + 2 * FLOW_CANDIDATES + FLOW_CANDIDATES + 10
         self.body = nn.Sequential(
-            _conv(2 * features + correlations + hints + HIDDEN, features),
+            _conv(2 * features + correlations + inputs + HIDDEN, features),
             *(_conv(features, features) for _ in range(layers)),
         )
         # weights of the displacements, correction of displacement and curvature, hidden state
