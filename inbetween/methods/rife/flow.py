@@ -110,7 +110,9 @@ class RifeFlow(nn.Module):
         first, last, one, other = (_repeat(x, count) for x in (pair.first, pair.last, *pair.features))
         found = functional_call(self.base, pair.weights, (first, last, (one, other), maps))
         inner = maps.clamp(NEAREST, 1 - NEAREST)
-        mask = found.mask - odds_of(inner)
+        # composition adds the odds of the spacing: with them its mask is RIFE's, but next to a keyframe,
+        # where the odds count twice
+        mask = found.mask - 2 * odds_of(inner) + odds_of(maps)
         with torch.no_grad():  # the judge of the frame does not shape what it judges
             ends = backward_warp(first, found.flows[:, :2]), backward_warp(last, found.flows[:, 2:])
             apart = (ends[0] - ends[1]).abs().mean(1, keepdim=True)
