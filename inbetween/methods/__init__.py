@@ -1,4 +1,4 @@
-"""Every way to draw in-betweens, a file or a package each."""
+"""Interpolation methods: a file for each small one, a package for each family."""
 
 from inbetween.methods.base import Method, TrainableMethod
 from inbetween.methods.cross_fade import CrossFade
@@ -13,6 +13,7 @@ from inbetween.methods.diffusion import (
 )
 from inbetween.methods.optical_flow import OpticalFlow
 from inbetween.methods.repeat import Repeat
+from inbetween.methods.rife import Rife, SpacingRife
 from inbetween.methods.spacing_flow import SpacingFlow
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "Method",
     "OpticalFlow",
     "Repeat",
+    "Rife",
     "SpacingFlow",
+    "SpacingRife",
     "TemporalEncodingDiffusion",
     "TrainableMethod",
     "WeightedCrossAttention",

@@ -11,7 +11,7 @@ from inbetween.types import WindowBatch
 
 
 class OpticalFlow(Method):
-    """Two-way classical flow; frame = (1 - t) warp(first, t flow_10) + t warp(last, (1 - t) flow_01).
+    """Bidirectional classical flow; frame = (1 - t) warp(first, t flow_10) + t warp(last, (1 - t) flow_01).
 
     Args:
         algorithm: `farneback` (Farnebäck, SCIA 2003) with pyramid scale 0.5, 3 levels, window 15,
