@@ -61,7 +61,7 @@ class DiffusionMethod(PerceptualMethod):
             denoiser does not rely on it too much.
         sampling: How in-betweens are sampled.
         perceptual_weight: Weight of LPIPS (VGG16) between a decoded crop of the predicted clean latents and
-            the same crop of the true frame. Squared error alone makes the uncertain fade.
+            the same crop of the true frame. Squared error alone blurs what is uncertain.
         latent_cache: Folder that keeps the outputs of frozen networks for training frames from epoch to
             epoch; true is `latents` in the user's cache (`~/.cache/inbetween`, or as XDG_CACHE_HOME says);
             None computes them anew each time. Of no use where frames do not recur: synthetic animation, and

@@ -13,7 +13,7 @@ def decoded_crops(
 ) -> tuple[Tensor, Tensor]:
     """The same square crops of decoded latents and of true frames, each at its own place.
 
-    A margin of one latent pixel is cut off, since the decoder does not see what lies around the crop.
+    A margin of one latent pixel is cut off, since the decoder lacks the context around the crop.
 
     Args:
         backbone: Decodes, with gradients.
@@ -22,7 +22,7 @@ def decoded_crops(
         corners: (B, 2) int64: top and left latent pixel of each crop.
 
     Returns:
-        Crops (B, 3, S, S) in [0, 1] of both, of `CROP` pixels or what the frames have.
+        Crops (B, 3, S, S) in [0, 1] of both, S being `CROP` or the frames' shorter side less the margin.
     """
     margin = backbone.multiple
     side = crop_side(margin, (latents.shape[-2], latents.shape[-1]))

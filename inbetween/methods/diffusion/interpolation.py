@@ -31,7 +31,7 @@ class DiffusionInterpolator:
         keyframes = pad_to_multiple(torch.cat([first, last]), backbone.multiple)
         self.latents = backbone.encode(keyframes).chunk(2)
         self.embeddings = method.embed(torch.cat([first, last])).chunk(2)
-        self.residuals: tuple[Tensor, ...] = ()  # what the autoencoder loses of each keyframe
+        self.residuals: tuple[Tensor, ...] = ()  # the autoencoder's reconstruction errors of the keyframes
         pair = [first, last]
         if sampling.autoencoder_residual:
             parts = torch.split(torch.cat(self.latents), sampling.max_frames or 2 * len(first))
@@ -69,9 +69,11 @@ class DiffusionInterpolator:
         return decoded if residual is None else (decoded + residual).clamp(0, 1)
 
     def _warped(self, t: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Both keyframes warped to t (B, N) and blended, padded (B N, 3, H', W'), and the residuals' share.
+        """Both keyframes, and their residuals, warped to t (B, N) and blended.
 
-        The latter is (B, N, 3, H, W) or None; the former is empty where nothing asks for it.
+        Returns:
+            Padded frames (B N, 3, H', W'), empty if they are not needed; and the residual (B, N, 3, H, W) to
+            be added to decoded frames, or None. Without `init: flow` the latter is blended but not warped.
         """
         warped: Tensor = t.new_zeros(0)
         residual: Tensor | None = None
@@ -96,7 +98,7 @@ class DiffusionInterpolator:
         t: Tensor,
         generators: list[torch.Generator],
     ) -> Tensor:
-        """Noise and denoise `init_latents` (R, C, h, w), with classifier-free guidance if it is asked for."""
+        """Noise and denoise `init_latents` (R, C, h, w), with classifier-free guidance."""
         method, sampling = self.method, self.method.sampling
         scale = sampling.guidance_scale
         null = method.backbone.null_condition.to(tokens).expand_as(tokens)

@@ -24,7 +24,7 @@ MEAN_WINDOW = 9  # latent pixels, odd: side of the window in which a residual ha
 
 
 class Objective(ABC):
-    """What the denoiser sees besides the noised latents, what its output means, and the loss on it.
+    """The denoiser's inputs besides the noised latents, the meaning of its output, and the loss.
 
     Args:
         train_from: What training samples are noised from; each takes one of these with equal probability.
@@ -44,7 +44,7 @@ class Objective(ABC):
         self.train_from, self.min_snr_gamma = tuple(train_from), min_snr_gamma
         self.timestep_logit_mean = timestep_logit_mean
 
-    #: Whether `predictor` looks at the keyframes' latents.
+    #: Whether `predictor` needs the keyframes' latents.
     needs_keyframes: bool
 
     @abstractmethod
@@ -57,14 +57,14 @@ class Objective(ABC):
 
     @abstractmethod
     def new_channels(self, backbone: LatentDiffusion) -> int:
-        """Input channels that the denoiser gets in addition to be shown the keyframes' latents."""
+        """Number of input channels to add to the UNet for the keyframes' latents."""
 
     @abstractmethod
     def extra_inputs(self, keyframes: Sequence[Tensor], init_latents: Tensor) -> list[Tensor]:
         """Latents concatenated to the noised ones along channels, each (B, C, h, w).
 
         Args:
-            keyframes: Those of both keyframes, or nothing where the method does not show them.
+            keyframes: Those of both keyframes, or nothing without `keyframe_latents`.
             init_latents: (B, C, h, w) the initial latents.
         """
 
@@ -124,7 +124,7 @@ class Denoising(Objective):
             None weights all alike.
         timestep_logit_mean: Sample the timesteps of `target` logit-normally with this mean and standard
             deviation 1 (arXiv 2403.03206); None samples them uniformly. -1 puts the median at 27 % of the
-            noise schedule, for sampling with a small `strength`, which never sees the rest.
+            noise schedule, for sampling with a small `strength`, which never reaches the rest.
 
     Raises:
         UserError: `train_from` is empty, or `min_snr_gamma` negative.
@@ -141,7 +141,7 @@ class Denoising(Objective):
         super().__init__(train_from, min_snr_gamma, timestep_logit_mean)
 
     def check(self, backbone: LatentDiffusion, sampling: Sampling) -> None:
-        """See `Objective.check`: the denoiser takes a latent's channels."""
+        """See `Objective.check`: the UNet has as many input channels as a latent."""
         self._check_channels(backbone, 1)
 
     def new_channels(self, backbone: LatentDiffusion) -> int:
@@ -149,7 +149,7 @@ class Denoising(Objective):
         return 2 * backbone.latent_channels
 
     def extra_inputs(self, keyframes: Sequence[Tensor], init_latents: Tensor) -> list[Tensor]:
-        """The keyframes' latents, if the method shows them."""
+        """The keyframes' latents, with `keyframe_latents`."""
         return list(keyframes)
 
     def predictor(
@@ -162,9 +162,9 @@ class Denoising(Objective):
 class ImageRefinement(Objective):
     """Predict the residual between the initial latents and the clean ones, where something changes.
 
-    Beside the noised latents the denoiser sees those of both keyframes and the initial latents; it needs
-    four times a latent's input channels. With its output r, the initial latents x_init and the change mask
-    m in [0, 1] (`compute_change_mask`), the predicted clean latents are
+    The UNet's input is the noised latents, both keyframes' and the initial ones, concatenated along
+    channels: four times a latent's channels. With its output r, the initial latents x_init and the change
+    mask m in [0, 1] (`compute_change_mask`), the predicted clean latents are
 
         x_0 = x_init + m (r - local mean of r)
 
@@ -190,7 +190,7 @@ class ImageRefinement(Objective):
         super().__init__(train_from, min_snr_gamma)
 
     def check(self, backbone: LatentDiffusion, sampling: Sampling) -> None:
-        """See `Objective.check`: channels of four latents, and initial latents to refine."""
+        """See `Objective.check`: four times as many input channels, and initial latents to refine."""
         self._check_channels(backbone, 4)
         if sampling.init == "noise":
             raise UserError(
@@ -199,11 +199,11 @@ class ImageRefinement(Objective):
             )
 
     def new_channels(self, backbone: LatentDiffusion) -> int:
-        """None: the denoiser has them."""
+        """None: the UNet has them."""
         return 0
 
     def extra_inputs(self, keyframes: Sequence[Tensor], init_latents: Tensor) -> list[Tensor]:
-        """The keyframes' latents, zeros if the method does not show them, and the initial latents."""
+        """The keyframes' latents, zeros without `keyframe_latents`, and the initial latents."""
         return [*(keyframes or [torch.zeros_like(init_latents)] * 2), init_latents]
 
     def predictor(
@@ -223,7 +223,7 @@ class ImageRefinement(Objective):
 def compute_change_mask(*latents: Tensor) -> Tensor:
     """Where keyframes and initial latents differ, or nearly so: where there may be something to refine.
 
-    Elsewhere nothing moves, and a denoiser could only do harm.
+    Elsewhere nothing moves, and any change would be an error.
 
     Args:
         *latents: (B, C, h, w) each: of both keyframes, and the initial ones.
@@ -239,8 +239,8 @@ def compute_change_mask(*latents: Tensor) -> Tensor:
 def masked_residual(output: Tensor, change_mask: Tensor) -> Tensor:
     """The denoiser's output without its local mean, where something changes.
 
-    The flat colours of initial latents are right, and a denoiser that is unsure of them leaves stains
-    around what moves. So the masked mean of the output around each place is taken out, and lines remain.
+    Flat colours are right in the initial latents, and an uncertain denoiser would stain them around what
+    moves. So the masked local mean of the output is subtracted, which leaves lines.
 
     Args:
         output: (B, C, h, w), the denoiser's.

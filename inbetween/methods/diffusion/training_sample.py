@@ -23,14 +23,14 @@ class TrainingSample(NamedTuple):
     )
     frame_ids: Tensor  # (3,) int64: identify the frames, where they recur each epoch; else (0,)
     t: Tensor  # () float32: position of the in-between
-    train_from: str  # what its noised latents start from, one of `TrainFrom`; collated, B of them
+    train_from: str  # what it is noised from, one of `TrainFrom`; collated, B of them
     timestep: Tensor  # () int64: of its noised latents
     init_timestep: Tensor  # () int64: the first timestep of the trajectory from its initial latents
     noise: Tensor  # (C, h, w) standard normal
     dropout_draws: Tensor  # (3,) uniform in [0, 1): for condition, keyframes' latents, line condition
     corner: Tensor  # (2,) int64: top and left latent pixel of the perceptual loss's crop
     flows: Tensor  # (4, h', w') the blend's classical flow, `Blend.prior_flows`; (0, 1, 1): not needed
-    pooled_only: Tensor  # () bool: whether ImageVariation sees its reference's pooled token alone
+    pooled_only: Tensor  # () bool: whether ImageVariation uses its reference's pooled token alone
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def test_it_begins_with_the_colours_of_a_shrunken_picture():
     assert (decoded(method.vae, latents) - whole).abs().mean() < 0.1
 
 
-def test_it_learns_to_repeat_drawings():
+def test_it_learns_to_reconstruct():
     method, before, after, batch = trained(120)
     assert after < 0.85 * before
     frames = batch["targets"].flatten(0, 1)
@@ -62,7 +62,7 @@ def test_it_learns_to_repeat_drawings():
     assert (repeated - frames).abs().mean() < (frames - frames.mean((2, 3), keepdim=True)).abs().mean()
 
 
-def test_loss_is_of_whole_drawings_in_validation_and_of_seeded_crops_in_training():
+def test_loss_is_of_whole_frames_in_validation_and_of_seeded_crops_in_training():
     method, batch, seen = make(crops=3, latent_noise=0.0), random_batch(2, between=1), []
     encode = method.vae.encode
     method.vae.encode = lambda x: (seen.append(x.detach()), encode(x))[1]
@@ -79,7 +79,7 @@ def test_loss_is_of_whole_drawings_in_validation_and_of_seeded_crops_in_training
 
 
 def test_latents_are_noised_in_training_alone():
-    """In drawing it would cost quality."""
+    """In inference it would cost quality."""
     plain, noisy = make(latent_noise=0.0), make(latent_noise=0.5)
     batch, latents = random_batch(2), {}
     for name, method in (("plain", plain), ("noisy", noisy)):

@@ -126,6 +126,6 @@ def test_the_second_epoch_of_fit_encodes_nothing(augment, kept, scenes_root, tmp
         callbacks=[watch],
     )
     trainer.fit(method, data)
-    # 3 scenes of 9 drawings, windows of 3 at every second one: 12 windows, each target one of its own
+    # 3 scenes of 9 frames, windows of 3 at every second one: 12 windows, each target one of its own
     assert watch.seen[0] == ([12, 15] if kept else [12, 24])
     assert watch.seen[2] == (watch.seen[0] if kept else [36, 72])

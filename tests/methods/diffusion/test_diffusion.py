@@ -62,7 +62,7 @@ def row(batch, index):
 class TestTraining:
     @pytest.mark.parametrize("cls", METHODS)
     def test_each_frame_is_encoded_once(self, cls):
-        """The origin encoded the target and both keyframes at every step, needed or not."""
+        """The original project encoded the target and both keyframes at every step, needed or not."""
         for keyframe_latents, frames in ((False, 4), (True, 12)):
             method = make(cls, keyframe_latents=keyframe_latents)
             calls = spy(method, "encode")
@@ -137,7 +137,7 @@ class TestTraining:
             found, loss * min_snr_weight(plain.backbone.scheduler, calls[0][1], 5.0)[0]
         )
 
-    def test_timesteps_are_drawn_where_drawing_sees_them(self):
+    def test_timesteps_can_be_those_of_sampling(self):
         generators = [torch.Generator().manual_seed(seed) for seed in range(2000)]
         found, even = (
             torch.stack([sample_timestep(stream, 1000, mean) for stream in generators]) / 1000
@@ -152,8 +152,8 @@ class TestTraining:
 
     @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
     @pytest.mark.parametrize("init", ["slerp", "flow"])
-    def test_training_from_a_start_lies_on_the_path_that_drawing_takes(self, init, prediction_type):
-        """A denoiser that knew the truth would be led from the start to it by these very latents."""
+    def test_training_from_initial_latents_lies_on_the_trajectory_of_sampling(self, init, prediction_type):
+        """A denoiser that knew the truth would be led to it through these very latents."""
         method = make(
             prediction_type=prediction_type,
             objective=Denoising([init]),
@@ -195,7 +195,7 @@ class TestTraining:
             found = training_target(backbone.scheduler, truth, seen, torch.tensor([timestep]))
             torch.testing.assert_close(targets[timestep], found, atol=1e-3, rtol=1e-3)
 
-    def test_samples_are_put_on_paths_each_in_its_own_way(self):
+    def test_each_sample_has_its_own_trajectory(self):
         sampling = Sampling(4, 0.4)
         objective = Denoising(["target", "slerp", "flow"], timestep_logit_mean=100.0)
         method = make(objective=objective, sampling=sampling)
@@ -215,7 +215,7 @@ class TestTraining:
         torch.testing.assert_close(calls[0][0][~on_path], seen[0][0][~on_path])
         assert not torch.isclose(calls[0][0][on_path], seen[0][0][on_path]).all(dim=(1, 2, 3)).any()
 
-    def test_no_path(self):
+    def test_no_trajectory(self):
         with pytest.raises(UserError, match="train_from is empty"):
             Denoising([])
         method = make(objective=Denoising(["slerp"]), sampling=Sampling(4, 0.0))
@@ -223,7 +223,7 @@ class TestTraining:
             UserError, match=r"train_from is slerp and sampling\.strength 0, so no trajectory"
         ):
             method.prepare_fit()
-        # a method that was trained so may still show where it starts
+        # a method that was trained so may still decode its initial latents
         batch = random_batch(2)
         assert torch.isfinite(method.training_loss(batch)["loss"])
         assert torch.isfinite(method.interpolate_batch(batch)).all()
@@ -280,7 +280,7 @@ class TestTraining:
 class TestCondition:
     @pytest.mark.parametrize("cls", METHODS[1:])
     def test_dropped_samples_see_zeros_and_each_its_own_way(self, cls):
-        """The origin guided a denoiser that had never been trained without its condition."""
+        """The original project guided a denoiser that had never been trained without its condition."""
         method = make(cls, condition_dropout=0.5)
         calls, batch = spy(method), random_batch(16)
         method.training_loss(batch)
@@ -389,7 +389,7 @@ class TestCondition:
         with pytest.raises(UserError, match=r"refines an initial image, and sampling\.init is noise"):
             fresh(LatentSlerp, sampling=Sampling(4, 0.5, init="noise"))
 
-    def test_structure_is_the_lines_of_the_warped_blend_and_sometimes_none(self):
+    def test_the_line_condition_is_the_lines_of_the_warped_blend_and_sometimes_none(self):
         method = make(line_condition=True, line_condition_dropout=0.5)
         calls, batch = spy(method), random_batch(12, between=1, height=64, width=64)
         for key in ("first", "last"):
@@ -411,7 +411,7 @@ class TestCondition:
             make(condition_dropout=1.5)
 
 
-class TestDrawing:
+class TestSampling:
     def test_frames_are_denoised_together_and_in_parts_of_max_frames(self):
         batch = random_batch(3)
         whole, parts = make(sampling=Sampling(4, 0.5)), make(sampling=Sampling(4, 0.5, max_frames=4))
@@ -423,7 +423,7 @@ class TestDrawing:
         assert [len(sample) for sample, *_ in calls[1]] == [3] * 6
 
     @pytest.mark.parametrize("init", ["slerp", "flow"])
-    def test_without_strength_it_decodes_the_start(self, init):
+    def test_without_strength_it_decodes_the_initial_latents(self, init):
         method, batch = make(sampling=Sampling(4, 0.0, init=init)), random_batch(2, height=30, width=45)
         backbone, (first, last, t) = method.backbone, (batch[key] for key in ("first", "last", "t"))
         padded = [torch.nn.functional.pad(x, (0, 1, 0, 0), mode="replicate") for x in (first, last)]
@@ -436,8 +436,8 @@ class TestDrawing:
         torch.testing.assert_close(method.interpolate_batch(batch)[:, 1], expected, atol=1e-5, rtol=0)
 
     @pytest.mark.parametrize("init", ["slerp", "flow"])
-    def test_what_stands_still_keeps_its_detail(self, init):
-        """The tiny autoencoder is untrained, so that all of the picture is detail."""
+    def test_what_does_not_move_is_reproduced(self, init):
+        """The tiny autoencoder is untrained, so that all of the frame is residual."""
         batch = random_batch(2)
         batch["last"] = batch["first"]
         still = batch["first"][:, None].expand(-1, 3, -1, -1, -1)
@@ -448,7 +448,7 @@ class TestDrawing:
         ).abs().mean() > 0.1
 
     def test_a_trained_flow_takes_the_place_of_the_classical_one(self, flow_weights):
-        """With an autoencoder that changes nothing, the start of drawing is spacing flow's own drawing."""
+        """With an autoencoder that changes nothing, the initial latents are spacing flow's frames."""
         spacing_flow, weights = flow_weights
         sampling = Sampling(4, 0.0, init="flow", flow=str(weights))
         method, batch = make(sampling=sampling), random_batch(2, height=64, width=64)
@@ -474,8 +474,8 @@ class TestDrawing:
         )
 
     @pytest.mark.parametrize("init", ["slerp", "flow"])
-    def test_detail_is_blended_as_the_start_is(self, init):
-        """With an autoencoder that loses everything, detail is all that is drawn."""
+    def test_the_residual_is_blended_as_the_initial_latents_are(self, init):
+        """With an autoencoder that loses everything, the residual is the frame."""
         method = make(sampling=Sampling(4, 0.0, init=init, autoencoder_residual=True))
         batch = random_batch(2, height=64, width=64)
         method.backbone.decode = lambda latents: torch.full((len(latents), 3, 64, 64), 0.5)
@@ -485,14 +485,14 @@ class TestDrawing:
         expected = warped_blend(first, last, t, *flows)
         torch.testing.assert_close(method.interpolate_batch(batch), expected, atol=1e-5, rtol=0)
 
-    def test_detail_too_is_decoded_in_parts_of_max_frames(self):
+    def test_the_residual_too_is_decoded_in_parts_of_max_frames(self):
         method = make(sampling=Sampling(4, 0.0, autoencoder_residual=True, max_frames=3))
         calls = spy(method, "decode")
         method.interpolate_batch(random_batch(2))
         assert [len(latents) for (latents,) in calls] == [3, 1, 3, 3]
 
-    def test_inverted_strength_would_lose_the_start(self):
-        """A quarter of the steps keeps the slerped latents; the origin ran three quarters of them for it."""
+    def test_inverted_strength_would_lose_the_initial_latents(self):
+        """A quarter of the steps keeps the slerped latents; the original project ran three quarters of them."""
         batch, errors = random_batch(2), []
         for strength in (0.25, 0.75):
             method = make(sampling=Sampling(20, strength))
@@ -502,7 +502,7 @@ class TestDrawing:
         assert errors[0] < errors[1]
 
     @pytest.mark.parametrize("cls", METHODS)
-    def test_only_some_are_told_t(self, cls):
+    def test_only_some_depend_on_t(self, cls):
         method = make(cls)
         embeddings = torch.randn(2, 4, 3, 16)
         early, late = (method.condition(*embeddings, torch.full((4,), t)) for t in (0.2, 0.8))
@@ -514,7 +514,7 @@ class TestDrawing:
 
 
 class TestMethods:
-    def test_keyframe_diffusion_shows_both_embeddings(self):
+    def test_keyframe_diffusion_conditions_on_both_embeddings(self):
         method, batch = make(), random_batch(2)
         tokens = method.condition(*method.embeddings_of(method.sample_of(batch)), batch["t"][:, 0])
         expected = [method.backbone.embed(batch[key]) for key in ("first", "last")]
@@ -549,7 +549,7 @@ class TestMethods:
             if name.endswith("2.weight"):
                 assert parameter.grad.abs().sum() > 0, name
 
-    def test_latent_slerp_looks_at_no_picture(self):
+    def test_latent_slerp_has_no_image_condition(self):
         method, batch = make(LatentSlerp), random_batch(2)
         assert not hasattr(method.backbone, "image_encoder")
         calls = spy(method)
@@ -579,16 +579,16 @@ class TestCheckpoints:
         resumable = {"state_dict": weights, "optimizer_states": [], "hyper_parameters": {}}
         method.on_save_checkpoint(resumable)
         torch.testing.assert_close(resumable["state_dict"], weights, rtol=0, atol=0)
-        for_drawing = {"state_dict": weights, "hyper_parameters": {}}
-        method.on_save_checkpoint(for_drawing)
-        assert {value.dtype for value in for_drawing["state_dict"].values()} == {torch.float16}
+        for_inference = {"state_dict": weights, "hyper_parameters": {}}
+        method.on_save_checkpoint(for_inference)
+        assert {value.dtype for value in for_inference["state_dict"].values()} == {torch.float16}
         loaded = make()
-        loaded.load_state_dict(for_drawing["state_dict"])
+        loaded.load_state_dict(for_inference["state_dict"])
         assert all(parameter.dtype == torch.float32 for parameter in loaded.parameters())
         torch.testing.assert_close(dict(loaded.state_dict()), weights, rtol=1e-3, atol=1e-6)
 
     def test_experiment_1_at_the_size_of_stable_diffusion_is_small(self):
-        """The origin wrote 5 GB. The cross-attention's weights are 176 MB, in half precision 88."""
+        """The original project wrote 5 GB. The cross-attention's weights are 176 MB, in half precision 88."""
         backbone = tiny_backbone()
         with torch.device("meta"):
             backbone.unet = UNet2DConditionModel(cross_attention_dim=768)

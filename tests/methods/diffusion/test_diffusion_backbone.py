@@ -367,7 +367,7 @@ def test_what_ships_is_found_by_its_name(folder, monkeypatch, name):
 
 
 def test_part_of_a_fresh_backbone_is_not_trained_alone(folder):
-    """What is random and frozen is in no checkpoint: drawing would start from other weights."""
+    """What is random and frozen is in no checkpoint: inference would start from other weights."""
     fresh = FreshBackbone(str(folder / "vae"), channels=(16, 16), embedding_dim=32, encoder_layers=1)
     for part in ("none", "attn2", "lora"):
         with pytest.raises(UserError, match=f"trained is {part}"):
@@ -399,7 +399,7 @@ def generators(count):
 
 
 def test_low_strength_starts_late_in_the_schedule(backbone):
-    """The origin started at t = 741 of 1000 for strength 0.25, and destroyed the latents."""
+    """The original project started at t = 741 of 1000 for strength 0.25, and destroyed the latents."""
     seen = []
     sampling = Sampling(20, 0.25)
     denoise_from(

@@ -15,7 +15,7 @@ def make(**options):
     return ImageVariation(tiny_backbone(), trained="all", sampling=Sampling(4, 0.5), **options)
 
 
-def test_it_is_shown_one_drawing_of_the_window_by_all_its_tokens_or_the_pooled_one():
+def test_it_is_conditioned_on_one_frame_of_the_window_by_all_its_tokens_or_the_pooled_one():
     method, batch = make(), random_batch(8, between=2)
     frames = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
     with torch.no_grad():
@@ -44,7 +44,7 @@ def test_the_pooled_token_in_all_places_is_the_pooled_token_alone():
     torch.testing.assert_close(repeated, alone, atol=1e-5, rtol=1e-4)
 
 
-def test_drawing_sees_the_mixed_tokens():
+def test_interpolation_uses_the_interpolated_tokens():
     method = make()
     first, last = torch.randn(2, 3, 5, 16)
     t = torch.tensor([0.0, 0.25, 1.0])

@@ -1,4 +1,4 @@
-"""The small backbone that ships and exp1's weights for it, on synthetic cels that no training has seen."""
+"""The shipped small backbone and exp1's weights for it, on synthetic animation that no training has seen."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def batch() -> WindowBatch:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", ["exp1.yaml", "exp1_slerp.yaml"])
-def test_drawings_are_nearer_to_the_truth_than_a_cross_fade_and_leave_alone_what_stands_still(
+def test_frames_are_nearer_to_the_truth_than_a_cross_fade_and_leave_alone_what_stands_still(
     batch: WindowBatch, config: str
 ) -> None:
     method = load_method(find_config(config), find_checkpoint("exp1/weights.safetensors"))

@@ -27,7 +27,7 @@ def test_tokens_are_the_lerped_embedding_and_the_time_token(method):
 
 
 def test_gradients_reach_the_time_token(method):
-    """The origin ran it under no_grad: it was never trained."""
+    """The original project ran it under no_grad: it was never trained."""
     method.training_loss(random_batch(4))["loss"].backward()
     for name, parameter in method.time_token.named_parameters():
         assert parameter.grad is not None, name
