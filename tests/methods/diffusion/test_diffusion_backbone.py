@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderTiny, UNet2DConditionModel
+from diffusers import AutoencoderTiny
 from huggingface_hub import constants
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
@@ -13,8 +13,6 @@ from inbetween.commands.methods import read_yaml
 from inbetween.errors import UserError
 from inbetween.methods.diffusion import Backbone, FreshBackbone, Sampling, TextBackbone
 from inbetween.methods.diffusion.noise_schedule import training_target
-from inbetween.methods.diffusion.objectives import ImageRefinement, masked_residual
-from inbetween.methods.diffusion.sampling import denoise_from, frame_generators, noise_like
 from inbetween.modules import precision
 from inbetween.paths import find_config
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
@@ -261,74 +259,6 @@ def test_a_prompt_is_read_once_and_its_reader_let_go(tmp_path):
         TextBackbone(str(folder), "a cel")
 
 
-def test_fresh_backbone_fits_its_autoencoder(folder):
-    fresh = FreshBackbone(str(folder / "vae"), channels=(16, 16), embedding_dim=32, encoder_layers=1)
-    latents = fresh.encode(torch.rand(1, 3, 32, 32))
-    tokens = fresh.embed(torch.rand(1, 3, 32, 32))[:, None]
-    assert tokens.shape == (1, 1, fresh.embedding_dim)
-    assert fresh.denoise(latents, torch.tensor([10]), tokens).shape == latents.shape
-
-
-def test_the_two_coarsest_levels_of_a_fresh_denoiser_attend(folder):
-    few = {"embedding_dim": 32, "encoder_layers": 1}
-    for channels, attending in (((16, 16), 1), ((16, 16, 16), 2), ((16, 16, 16, 16), 2)):
-        unet = FreshBackbone(str(folder / "vae"), channels=channels, **few).unet
-        found = [type(block).__name__ for block in unet.down_blocks]
-        plain = len(channels) - attending
-        assert found == ["DownBlock2D"] * plain + ["CrossAttnDownBlock2D"] * attending
-
-
-def test_a_fresh_refining_denoiser_leaves_the_initial_latents_alone_and_ends_without_noise(folder):
-    few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
-    plain, refiner = (
-        FreshBackbone(str(folder / "vae"), **few, image_refinement=value) for value in (False, True)
-    )
-    assert (refiner.unet.config.in_channels, refiner.unet.config.out_channels) == (16, 4)
-    given = torch.randn(1, 16, 8, 8), torch.tensor([10]), torch.randn(1, 1, 32)
-    assert not refiner.denoise(*given).any()
-    assert plain.denoise(given[0][:, :4], *given[1:]).std() > 0
-    assert refiner.scheduler.config.set_alpha_to_one
-
-
-@pytest.mark.parametrize("scheduler", [None, "diffusers.DPMSolverMultistepScheduler"])
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-def test_the_residual_is_what_sampling_adds_to_its_initial_latents(folder, scheduler, prediction_type):
-    few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
-    backbone = FreshBackbone(
-        str(folder / "vae"), **few, image_refinement=True, prediction_type=prediction_type
-    )
-    start, change = torch.randn(2, 2, 4, 8, 8)
-    change_mask = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1).expand(2, 1, 8, 8)
-    generators = [torch.Generator().manual_seed(seed) for seed in range(2)]
-    sampling = Sampling(20, 0.4, scheduler=scheduler)
-
-    # keyframes differ in the first row, so that all may change there, and agree in the second
-    keyframes = start + 9 * change_mask, start
-    predictor = ImageRefinement().predictor(backbone, start, keyframes)
-
-    def predict(sample, timestep):
-        return predictor(change, sample, timestep)
-
-    found = denoise_from(sampling.make_scheduler(backbone.scheduler), predict, start, generators, sampling)
-    torch.testing.assert_close(found, start + masked_residual(change, change_mask), atol=2e-2, rtol=0)
-    torch.testing.assert_close(found[1], start[1], atol=2e-2, rtol=0)
-    assert (found[0] - start[0]).std() > 0.5
-
-
-def test_a_denoiser_of_other_channels(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "odd")
-    UNet2DConditionModel(
-        out_channels=8,
-        block_out_channels=(8,),
-        down_block_types=("DownBlock2D",),
-        up_block_types=("UpBlock2D",),
-        mid_block_type=None,
-        norm_num_groups=4,
-    ).save_pretrained(tmp_path / "odd" / "unet")
-    with pytest.raises(UserError, match="UNet has 8 output channels and its autoencoder's latents 4: give"):
-        Backbone(str(tmp_path / "odd"))
-
-
 @pytest.fixture
 def published(folder, tmp_path, monkeypatch):
     """A hub id of which this machine has one revision, and no newest state, and no way to ask for more."""
@@ -364,130 +294,3 @@ def test_what_ships_is_found_by_its_name(folder, monkeypatch, name):
     few = {"channels": (16, 16), "embedding_dim": 16, "encoder_layers": 1}
     made = Backbone("small") if name == "backbone" else FreshBackbone("small", **few)
     assert (made.embedding_dim, made.latent_channels) == (16, 4)
-
-
-def test_part_of_a_fresh_backbone_is_not_trained_alone(folder):
-    """What is random and frozen is in no checkpoint: inference would start from other weights."""
-    fresh = FreshBackbone(str(folder / "vae"), channels=(16, 16), embedding_dim=32, encoder_layers=1)
-    for part in ("none", "attn2", "lora"):
-        with pytest.raises(UserError, match=f"trained is {part}"):
-            fresh.train_part(part)
-    fresh.train_part("all")
-    assert all(p.requires_grad for p in (*fresh.unet.parameters(), *fresh.image_encoder.parameters()))
-
-
-def test_fresh_backbone_without_autoencoder_says_how_to_get_one(tmp_path):
-    with pytest.raises(UserError, match="train_autoencoder"):
-        FreshBackbone(str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("steps", "strength", "run"), [(20, 0.3, 6), (20, 0.25, 5), (50, 1.0, 50), (10, 0.0, 0), (7, 0.5, 3)]
-)
-def test_strength_is_the_share_of_steps_that_is_run(steps, strength, run):
-    assert Sampling(steps, strength).steps == run
-
-
-@pytest.mark.parametrize(("steps", "strength"), [(0, 0.5), (10, 1.2), (10, -0.1)])
-def test_sampling_out_of_range(steps, strength):
-    with pytest.raises(UserError, match="give"):
-        Sampling(steps, strength)
-
-
-def generators(count):
-    return [torch.Generator().manual_seed(seed) for seed in range(count)]
-
-
-def test_low_strength_starts_late_in_the_schedule(backbone):
-    """The original project started at t = 741 of 1000 for strength 0.25, and destroyed the latents."""
-    seen = []
-    sampling = Sampling(20, 0.25)
-    denoise_from(
-        sampling.make_scheduler(backbone.scheduler),
-        lambda sample, timestep: (seen.append(int(timestep)), torch.zeros_like(sample))[1],
-        torch.randn(1, 4, 8, 8),
-        generators(1),
-        sampling,
-    )
-    assert seen == [201, 151, 101, 51, 1]
-
-
-def test_no_strength_leaves_the_latents_alone(backbone):
-    latents, sampling = torch.randn(1, 4, 8, 8), Sampling(20, 0.0)
-    scheduler = sampling.make_scheduler(backbone.scheduler)
-    assert torch.equal(denoise_from(scheduler, None, latents, generators(1), sampling), latents)
-
-
-SCHEDULERS = [
-    None,
-    "diffusers.EulerDiscreteScheduler",
-    "diffusers.DPMSolverMultistepScheduler",
-    "diffusers.HeunDiscreteScheduler",
-    "diffusers.UniPCMultistepScheduler",
-]
-
-
-@pytest.mark.parametrize("strength", [0.5, 1.0])
-@pytest.mark.parametrize("path", SCHEDULERS)
-def test_a_perfect_denoiser_restores_the_start(backbone, path, strength):
-    """With the true noise as prediction every solver follows the straight line back, from any step."""
-    start, sampling = torch.randn(2, 4, 8, 8), Sampling(20, strength, scheduler=path)
-    noise = noise_like(start, generators(2))
-    end = denoise_from(
-        sampling.make_scheduler(backbone.scheduler), lambda x, t: noise, start, generators(2), sampling
-    )
-    # DDIM's last step ends at the schedule's first level of noise, not at none; others end at none.
-    alpha = backbone.scheduler.alphas_cumprod[0]
-    ends_noisy = path is None
-    restored = (end - (1 - alpha) ** 0.5 * noise) / alpha**0.5 if ends_noisy else end
-    torch.testing.assert_close(restored, start, atol=2e-2 if path else 1e-4, rtol=1e-2)
-
-
-def test_noise_alone_forgets_the_start_and_runs_all_steps(backbone):
-    sampling = Sampling(5, 0.2, init="noise")
-    ends, seen = [], []
-    for start in (torch.zeros(1, 4, 8, 8), torch.ones(1, 4, 8, 8)):
-        scheduler = sampling.make_scheduler(backbone.scheduler)
-        ends.append(
-            denoise_from(scheduler, lambda x, t: (seen.append(t), x / 2)[1], start, generators(1), sampling)
-        )
-    assert torch.equal(*ends)
-    assert len(seen) == 10
-
-
-def test_a_stochastic_scheduler_draws_from_the_rows_own_streams(backbone):
-    sampling = Sampling(5, 0.8, scheduler="diffusers.EulerAncestralDiscreteScheduler")
-    start = torch.randn(2, 4, 8, 8)
-
-    def drawn(rows):
-        scheduler = sampling.make_scheduler(backbone.scheduler)
-        return denoise_from(scheduler, lambda x, t: x / 2, start[rows], generators(2)[rows], sampling)
-
-    torch.testing.assert_close(drawn(slice(0, 2))[1:], drawn(slice(1, 2)))
-
-
-def test_a_scheduler_that_does_not_exist_is_named(backbone):
-    for path in ("diffusers.Nothing", "Nothing", "nowhere.Nothing"):
-        with pytest.raises(UserError, match=f"There is no scheduler {path}:"):
-            Sampling(scheduler=path).make_scheduler(backbone.scheduler)
-
-
-def test_training_target_of_v_prediction(tmp_path):
-    backbone = Backbone(str(write_tiny_backbone(tmp_path, "v_prediction")))
-    x_0, noise, timestep = torch.randn(2, 4, 4, 4), torch.randn(2, 4, 4, 4), torch.tensor([3, 700])
-    alpha = backbone.scheduler.alphas_cumprod[timestep].view(-1, 1, 1, 1)
-    expected = alpha**0.5 * noise - (1 - alpha) ** 0.5 * x_0
-    torch.testing.assert_close(training_target(backbone.scheduler, x_0, noise, timestep), expected)
-
-
-def test_noise_of_a_row_is_its_own_streams():
-    latents = torch.zeros(2, 4, 3, 3)
-    assert torch.equal(noise_like(latents, generators(2))[1:], noise_like(latents[:1], generators(2)[1:]))
-
-
-def test_frames_of_a_window_share_their_noise_whatever_their_number():
-    latents = torch.zeros(6, 4, 3, 3)
-    three = noise_like(latents, frame_generators(generators(2), 2, 3)).unflatten(0, (2, 3))
-    assert torch.equal(three[:, 0], three[:, 2])
-    assert not torch.equal(three[0], three[1])
-    assert torch.equal(three[:, 0], noise_like(latents[:2], frame_generators(generators(2), 2, 1)))
