@@ -64,7 +64,11 @@ def pattern(size: Size, rng: np.random.Generator) -> Texture:
     angle, period = rng.uniform(0, np.pi), max(size) * rng.uniform(0.02, 0.12)
     along = (x * np.cos(angle) + y * np.sin(angle)) * np.float32(2 * np.pi / period)
     across = (y * np.cos(angle) - x * np.sin(angle)) * np.float32(2 * np.pi / period)
-    kinds = [lambda: np.sin(along), lambda: np.sin(along) * np.sin(across), lambda: np.sin(along) + np.sin(across) - 1]
+    kinds = [
+        lambda: np.sin(along),
+        lambda: np.sin(along) * np.sin(across),
+        lambda: np.sin(along) + np.sin(across) - 1,
+    ]
     wave = kinds[int(rng.integers(3))]()
     # as sharp as pixels allow
     way = np.clip(wave * np.float32(period / 6) + 0.5, 0, 1)
@@ -92,7 +96,9 @@ def heap(below: Texture, picks: Callable[[float], Texture], count: int, rng: np.
         part = texture[rows, columns]
         seen = picture[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]]
         left_over = cv2.merge([255 - np.ascontiguousarray(seen[..., 3])] * 4)
-        texture[rows, columns] = cv2.add(cv2.multiply(part, left_over, scale=1 / 255), np.ascontiguousarray(seen))
+        texture[rows, columns] = cv2.add(
+            cv2.multiply(part, left_over, scale=1 / 255), np.ascontiguousarray(seen)
+        )
     texture[..., 3] = 255
     return texture
 

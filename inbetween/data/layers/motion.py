@@ -12,7 +12,7 @@ Matrix = NDArray[np.float64]  # (3, 3) affine, homogeneous
 Points = NDArray[np.float64]  # (P, 2), x then y
 
 STEEPEST = 0.55  # how much neighbouring points may be pulled together: below 1 a bend can be undone
-_ROUNDS = 12  # of undoing a bend; each leaves at most STEEPEST of the error
+_ROUNDS = 10  # of undoing a bend; each leaves at most STEEPEST of the error
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ class Motion:
             a.stretch + (b.stretch - a.stretch) * u,
         )
 
+    def shifted(self, x: float, y: float) -> "Motion":
+        """The same motion beside it."""
+        start = replace(self.start, x=self.start.x + x, y=self.start.y + y)
+        return replace(self, start=start, end=replace(self.end, x=self.end.x + x, y=self.end.y + y))
+
     def matrix(self, s: float) -> Matrix:
         """From what moves, its origin in its middle, to the picture, its origin in its middle."""
         p = self.pose(s)
@@ -86,7 +91,9 @@ class Camera:
     motion: Motion
 
     def matrix(self, s: float, depth: float) -> Matrix:
-        """How a layer is shifted, turned and magnified; near ones (depth above 1) are shifted more."""
+        """How a layer is shifted, turned and magnified: near ones more than far ones, at depth 0 not at all."""
+        if depth == 0:
+            return np.eye(3)
         p = self.motion.pose(s)
         scale = math.exp(p.grow * math.sqrt(depth))
         c, d = math.cos(p.turn) * scale, math.sin(p.turn) * scale

@@ -32,7 +32,7 @@ class Layer:
         density: Pixels of the texture for a pixel at scale 1.
         motion: Its own.
         bend: How it is deformed.
-        depth: How much the camera shifts it; 1 is the background.
+        depth: How much the camera shifts it: 1 for a background, 0 for paper that stays.
         carrier: Further motion, applied after its own: it rides on another layer.
         endless: It goes on beyond its edge, mirrored: a background.
         solid: Its pixels are its own; the pixels of a shadow belong to what lies below.

@@ -114,7 +114,9 @@ class LayeredImages(WindowSource):
             )
         opaque = len(sprites.entries) - len(cast.sprites)
         if opaque:
-            log.warning("%s: %d opaque pictures of the %s split are used as backgrounds.", self.sprites, opaque, split)
+            log.warning(
+                "%s: %d opaque pictures of the %s split are used as backgrounds.", self.sprites, opaque, split
+            )
         return cast
 
 

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from inbetween.data.images import READABLE, Layers, read_layers
-from inbetween.data.scenes import Scene, choose_split, existing_folder, frames_in, split_by_name, split_folders, walk
+from inbetween.data.scenes import (
+    Scene,
+    choose_split,
+    existing_folder,
+    frames_in,
+    split_by_name,
+    split_folders,
+    walk,
+)
 from inbetween.errors import UserError
 from inbetween.files import whole_file, write_whole
 from inbetween.machine import cores
@@ -108,7 +116,9 @@ def find_pictures(root: Path, split: Split) -> list[Path]:
         raise UserError(f"{root} has no pictures: put images into it ({READABLE}).")
     pictures = [scene.frames[0] for scene in choose_split(dealt, split, root)]
     if not pictures:
-        raise UserError(f"{root} has no picture for the {split} split: add some, or make a folder named {split}.")
+        raise UserError(
+            f"{root} has no picture for the {split} split: add some, or make a folder named {split}."
+        )
     return pictures
 
 
@@ -126,7 +136,9 @@ def open_store(folder: Path, root: Path, paths: list[Path], side: int, *, whole:
         UserError: A picture cannot be read, or the store cannot be written.
     """
     states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    digest = hashlib.blake2b(repr((_VERSION, side, whole, states)).encode("utf-8", "surrogateescape"), digest_size=12)
+    digest = hashlib.blake2b(
+        repr((_VERSION, side, whole, states)).encode("utf-8", "surrogateescape"), digest_size=12
+    )
     file = folder / f"layers-{digest.hexdigest()}.rgba"
     entries = _load(file)
     if entries is None:
