@@ -1,4 +1,4 @@
-"""Backgrounds made of nothing, or of many pictures: paper, flat colour, gradients, clouds, patterns, heaps."""
+"""Backgrounds made of nothing, or of many pictures: paper, colours, gradients, clouds, patterns, heaps."""
 
 from collections.abc import Callable
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.data.cels.motion import Ease
+from inbetween.data.synthetic.motion import Ease
 
 Matrix = NDArray[np.float64]  # (3, 3) affine, homogeneous
 Points = NDArray[np.float64]  # (P, 2), x then y
@@ -91,7 +91,7 @@ class Camera:
     motion: Motion
 
     def matrix(self, s: float, depth: float) -> Matrix:
-        """How a layer is shifted, turned and magnified: near ones more than far ones, at depth 0 not at all."""
+        """How a layer is shifted, turned and magnified: near ones more, at depth 0 not at all."""
         if depth == 0:
             return np.eye(3)
         p = self.motion.pose(s)
@@ -124,7 +124,10 @@ class Hinge:
 class Bend:
     """A smooth deformation: waves that run through a layer, and a part that swings about a pivot.
 
-    A point q goes to q + sum_m a_m(u) v_m sin(k_m q + phase_m + rate_m s) + w(q) (R(angle(u)) - 1)(q - pivot),
+    A point q goes to
+
+        q + sum_m a_m(u) v_m sin(k_m q + phase_m + rate_m s) + w(q) (R(angle(u)) - 1) (q - pivot),
+
     where u is the share of the way done at s and w grows smoothly from 0 to 1 across the pivot. What would
     fold the layer is lowered.
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.data.cels.motion import Ease
 from inbetween.data.layers.motion import Bend, Hinge, Motion, Pose
+from inbetween.data.synthetic.motion import Ease
 
 _FAR = 0.34  # of the shorter side: the largest displacement
 _USUAL = 0.055  # half of the scenes move less

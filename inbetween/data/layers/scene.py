@@ -131,7 +131,7 @@ class LayerScene:
             below = cv2.multiply(canvas[area], cv2.merge([255 - opacity] * 4), scale=1 / 255)
             canvas[area] = cv2.add(below, seen)
             if layer.solid:
-                solid = cv2.compare(opacity, _SOLID, cv2.CMP_GT)
+                solid = cv2.threshold(opacity, _SOLID, 255, cv2.THRESH_BINARY)[1]
                 cv2.copyTo(np.full_like(opacity, k), solid, number[area])
                 if others:
                     moved = [self.places(layer, points, other) - grid.places for other in others]

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 LOOKS: tuple[Look, ...] = get_args(Look)
 
-# As for synthetic animation: evaluation does not depend on the user's seed, training shares no stream with it.
+# Evaluation does not depend on the user's seed, and training shares no stream with it.
 _STREAM: dict[Split, int] = {"train": 11, "val": 12, "test": 13}
 _EDGE = 0.02  # random positions stay this far from the keyframes
 _WINDOW_STREAM, _COLOR_STREAM, _FOOTAGE_STREAM = 7, 8, 9
@@ -109,8 +109,8 @@ class LayeredImages(WindowSource):
         cast = Casting.of(sprites, behind)
         if not cast.sprites:
             raise UserError(
-                f"{self.sprites} has no picture with transparency for the {split} split: layers are cut out, so "
-                "save them as PNG or WebP with an alpha channel; opaque ones belong into the backgrounds."
+                f"{self.sprites} has no picture with transparency for the {split} split: save what is to move"
+                " as PNG or WebP with an alpha channel; opaque pictures belong into the backgrounds."
             )
         opaque = len(sprites.entries) - len(cast.sprites)
         if opaque:
