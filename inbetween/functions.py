@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from jsonargparse import ArgumentParser
 
 from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
+from inbetween.commands.fetch_weights import NetworkName, fetch_weights
 from inbetween.commands.interpolate import interpolate
-from inbetween.commands.lpips_weights import fetch_lpips
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "interpolate": interpolate,
     "compare": compare,
     "benchmark": benchmark,
-    "fetch-lpips": fetch_lpips,
+    "fetch-weights": fetch_weights,
 }
 # What is a list in YAML and words one after the other on the command line.
 LISTS: dict[str, dict[str, tuple[type, str]]] = {
@@ -44,9 +44,12 @@ def run_function(command: str, args: list[str]) -> None:
     else:
         parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
     lists = LISTS.get(command, {})
+    if function is fetch_weights:
+        words = "What to fetch: the weights of one network or of several."
+        parser.add_argument("networks", nargs="*", choices=get_args(NetworkName), help=words)
     for name, (kind, text) in lists.items():
         parser.add_argument(f"--{name}", nargs="*", type=kind, default=[], help=text)
-    parser.add_function_arguments(function, skip={"config", *lists})
+    parser.add_function_arguments(function, skip={"config", "networks", *lists})
     given = parser.instantiate(parser.parse_args(args))
     if function is not benchmark:
         given.pop("config")

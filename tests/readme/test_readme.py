@@ -118,7 +118,7 @@ def test_every_command_of_the_readme_works(
     assert {"fit", "test", "predict", "compare"} <= {words[0] for words in commands}
     for words in commands:
         words = ["anita" if word == "PATH" else word for word in words]
-        if words[0] == "fetch-lpips" or "ddp" in words:
+        if words[0] == "fetch-weights" or "ddp" in words:
             parse(words)
             continue
         if words[0] == "benchmark":

@@ -29,7 +29,7 @@ class CroppedSample(NamedTuple):
     flows: Tensor  # (4, H, W) true flow_t0 and flow_t1 in pixels, or NaN; (0, H, W): no source knows them
     prior: Tensor  # (4, H, W) classical flow_01 and flow_10 in pixels, or zeros
     lines: Tensor  # (2, H, W) the target's lines, 0 or 1, and how far the nearest is, 1 from `FAR` pixels on
-    corner: Tensor  # (2,) int64: top and left of the quarter that the perceptual loss looks at
+    corner: Tensor  # (2,) int64: top and left of what the perceptual loss looks at
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,13 @@ class RandomCrop:
         crop: Side in pixels of the views; smaller pictures give smaller ones.
         prior: The classical flow's algorithm.
         prior_dropout: Share in [0, 1] of the views that go without it.
+        perceptual_crop: Share in (0, 1] of a view's side that the perceptual loss looks at.
     """
 
     crop: int
     prior: Prior
     prior_dropout: float
+    perceptual_crop: float
 
     def __call__(self, window: Window) -> CroppedSample:
         """See the class."""
@@ -83,7 +85,7 @@ class RandomCrop:
             exact = F.interpolate(exact[None], size=size, mode="nearest-exact")[0]
             exact[1:] *= side / cut
         parts = _flipped(torch.cat([images, exact]), generator)
-        corner = torch.randint(side - side // 2 + 1, (2,), generator=generator)
+        corner = torch.randint(side - round(self.perceptual_crop * side) + 1, (2,), generator=generator)
         return _cropped_sample(parts, "none" if dropped < self.prior_dropout else self.prior, corner)
 
 
