@@ -73,6 +73,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             with any prior and with none.
         crop: Side in pixels of what is cut from windows for training, after shrinking them by a random
             factor; windows no larger are taken whole.
+        crops_per_window: Crops taken of each window: where data are slower than training, more of them feed
+            a GPU. A training batch has `batch_size` times as many samples.
         flow_weight: Weight of the flows' end-point error in pixels.
         line_weight: Weight of the line term.
         matching_weight: Weight of the cross-entropy of the global matches.
@@ -96,6 +98,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         "trained",
         "prior_dropout",
         "crop",
+        "crops_per_window",
         "flow_weight",
         "line_weight",
         "matching_weight",
@@ -114,6 +117,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         trained: Literal["all", "error_head"] = "all",
         prior_dropout: float = 0.25,
         crop: int = 224,
+        crops_per_window: int = 1,
         flow_weight: float = 0.02,
         line_weight: float = 0.3,
         matching_weight: float = 0.02,
@@ -135,8 +139,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             raise UserError(f"prior_dropout is {prior_dropout}: give a share between 0 and 1.")
         if not 0 < perceptual_crop <= 1:
             raise UserError(f"perceptual_crop is {perceptual_crop}: give a share above 0, up to 1.")
-        self.perceptual_crop = perceptual_crop
-        check_at_least(1, crop=crop, flow_resolution=flow_resolution)
+        self.perceptual_crop, self.crops_per_window = perceptual_crop, crops_per_window
+        check_at_least(1, crop=crop, crops_per_window=crops_per_window, flow_resolution=flow_resolution)
         check_at_least(0, flow_weight=flow_weight, line_weight=line_weight, matching_weight=matching_weight)
         self.prior, self.prior_dropout, self.crop, self.flow_resolution = (
             prior,
@@ -154,11 +158,16 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         """In training a random view of each window, else all of its middle in-between."""
         if not training:
             return FullFrame(self.prior)
-        return RandomCrop(self.crop, self.prior, self.prior_dropout, self.perceptual_crop)
+        return RandomCrop(
+            self.crop, self.prior, self.prior_dropout, self.perceptual_crop, self.crops_per_window
+        )
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class."""
         sample: CroppedSample = self.sample_of(batch)
+        if sample.first.ndim == 5:
+            # several crops of each window
+            sample = CroppedSample(*(field.flatten(0, 1) for field in sample))
         found: Intermediate = self.network(
             sample.first, sample.last, sample.spacing[:, None], sample.prior[:, :2], sample.prior[:, 2:]
         )
