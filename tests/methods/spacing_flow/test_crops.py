@@ -42,7 +42,7 @@ def test_a_window_gives_several_crops(synthetic):
         assert many.shape == (3, *single.shape)
         torch.testing.assert_close(many[0], single, rtol=0, atol=0, equal_nan=True)
     assert not torch.equal(several.first[0], several.first[1])
-    method = SpacingFlow(prior="none", crop=64, crops_per_window=3, perceptual_weight=0)
+    method = SpacingFlow(prior="none", crop=64, crops_per_window=3, perceptual_weight=0).eval()
     sample = default_collate([several, several])
     alone = CroppedSample(*(field[:, 0] for field in sample))
     losses = [float(method.training_loss({"sample": made})["loss"]) for made in (sample, alone)]
