@@ -91,7 +91,10 @@ def heap(below: Texture, picks: Callable[[float], Texture], count: int, rng: np.
         if rng.random() < 0.5:
             picture = picture[:, ::-1]
         h, w = picture.shape[:2]
-        top, left = int(rng.integers(-h // 2, height - h // 2)), int(rng.integers(-w // 2, width - w // 2))
+        top, left = (
+            int(rng.integers(-(h // 2), height - h // 2)),
+            int(rng.integers(-(w // 2), width - w // 2)),
+        )
         rows, columns = slice(max(top, 0), top + h), slice(max(left, 0), left + w)
         part = texture[rows, columns]
         seen = picture[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]]

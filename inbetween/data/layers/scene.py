@@ -1,6 +1,7 @@
 """One scene of layers: drawn at any time, with the truth about its motion."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -209,11 +210,25 @@ class _Grid:
     def filled(self, values: NDArray[np.float64], smooth: bool) -> NDArray[np.float32]:
         """Values (P, C) at the points, for each pixel of the area, (h, w, C); exact where they are affine."""
         rows, columns = self.count
+        height, width = self.shape
         coarse = values.astype(np.float32).reshape(rows, columns, -1)
-        method = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
-        fine = cv2.resize(coarse, (columns * _CELL, rows * _CELL), interpolation=method)
+        if smooth:
+            # not OpenCV's cubic: it does not leave straight lines straight
+            down, across = _curves(rows)[:height], _curves(columns)[:width].T
+            return np.asarray(cv2.merge([down @ coarse[..., c] @ across for c in range(coarse.shape[2])]))
+        fine = cv2.resize(coarse, (columns * _CELL, rows * _CELL), interpolation=cv2.INTER_LINEAR)
         start = _MARGIN * _CELL
-        return np.asarray(fine[start : start + self.shape[0], start : start + self.shape[1]], np.float32)
+        return np.asarray(fine[start : start + height, start : start + width])
+
+
+@cache
+def _curves(count: int) -> NDArray[np.float32]:
+    """Weights (pixels, count) of the points on a line for each pixel between them: Catmull-Rom splines."""
+    pixel = np.arange((count - 2 * _MARGIN) * _CELL)[:, None]
+    place = (pixel + 0.5) / _CELL - 0.5 + _MARGIN
+    x = np.abs(place - np.arange(count)[None])
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0)).astype(np.float32)
 
 
 def _line(speed: NDArray[np.float64], length: float) -> NDArray[np.float32]:
