@@ -26,7 +26,7 @@ class Layer:
     """A picture that moves.
 
     A point q of the layer, in pixels from its middle at scale 1, is seen at
-    camera(s) carrier(s) motion(s) (q + bend(q, s)).
+    camera(s) ... carrier(s) motion(s) (q + bend(q, s)).
 
     Args:
         texture: What it shows.
@@ -34,7 +34,7 @@ class Layer:
         motion: Its own.
         bend: How it is deformed.
         depth: How much the camera shifts it: 1 for a background, 0 for paper that stays.
-        carrier: Further motion, applied after its own: it rides on another layer.
+        carriers: Further motions, applied after its own in this order: of what it hangs on.
         endless: It goes on beyond its edge, mirrored: a background.
         solid: Its pixels are its own; the pixels of a shadow belong to what lies below.
         shutter: Share of the time between two frames for which it is exposed: fast ones are streaked.
@@ -45,7 +45,7 @@ class Layer:
     motion: Motion
     bend: Bend | None = None
     depth: float = 1.0
-    carrier: Motion | None = None
+    carriers: tuple[Motion, ...] = ()
     endless: bool = False
     solid: bool = True
     shutter: float = 0.0
@@ -76,8 +76,8 @@ class LayerScene:
     def _matrix(self, layer: Layer, s: float) -> Matrix:
         """From the layer's points to pixels, (3, 3), but for its bend."""
         matrix = layer.motion.matrix(s)
-        if layer.carrier is not None:
-            matrix = layer.carrier.matrix(s) @ matrix
+        for carrier in layer.carriers:
+            matrix = carrier.matrix(s) @ matrix
         matrix = self.camera.matrix(s, layer.depth) @ matrix
         matrix[:2, 2] += self.middle
         return matrix
