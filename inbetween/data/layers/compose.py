@@ -132,7 +132,7 @@ class Composer:
             ink = looks.lines(texture, self.line, self.gain) * rng.uniform(0.3, 1.0)
             texture = looks.inked(looks.filled(texture, self.paper, self.tint), ink, self.ink)
         if rng.random() < 0.5:
-            texture = np.ascontiguousarray(texture[:, ::-1])
+            texture = looks.mirrored(texture)
         density = max(texture.shape[:2]) / shown
         room = [
             max(length / density - side, 0) / 2
@@ -207,7 +207,7 @@ class Composer:
         largest = side * float(np.exp(max(motion.start.grow, motion.end.grow)))
         texture = self._looks(self._picked(place, largest * _DENSER))
         if rng.random() < 0.5:
-            texture = np.ascontiguousarray(texture[:, ::-1])
+            texture = looks.mirrored(texture)
         return Layer(
             texture,
             max(texture.shape[:2]) / side,

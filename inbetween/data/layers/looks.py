@@ -23,6 +23,11 @@ def resized(texture: Texture, longer: float) -> Texture:
     return np.asarray(cv2.resize(texture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def mirrored(texture: Texture) -> Texture:
+    """A texture, left and right exchanged."""
+    return np.asarray(cv2.flip(texture, 1), np.uint8)
+
+
 def recolored(texture: Texture, rng: np.random.Generator, strength: float) -> Texture:
     """Hue, brightness and contrast changed at random, by a strength in [0, 1]; greys keep their hue."""
     hue, brightness, contrast = rng.uniform(-strength, strength, 3) * (np.pi, 0.4, 0.4)

@@ -12,7 +12,8 @@ Matrix = NDArray[np.float64]  # (3, 3) affine, homogeneous
 Points = NDArray[np.float64]  # (P, 2), x then y
 
 STEEPEST = 0.55  # how much neighbouring points may be pulled together: below 1 a bend can be undone
-_ROUNDS = 10  # of undoing a bend; each leaves at most STEEPEST of the error
+_NEAR = 0.01  # pixels: when undoing a bend comes to an end
+_ROUNDS = 12  # of undoing a bend; each leaves at most STEEPEST of the error
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,9 @@ class Bend:
 
     def undo(self, moved: Points, s: float) -> Points:
         """The points that are moved to `moved` at s, (P, 2)."""
-        q = moved - self.offsets(moved, s)
-        for _ in range(_ROUNDS - 1):
-            q = moved - self.offsets(q, s)
+        q = moved
+        for _ in range(_ROUNDS):
+            q, before = moved - self.offsets(q, s), q
+            if np.abs(q - before).max() < _NEAR:
+                break
         return q

@@ -128,7 +128,7 @@ class LayerScene:
             seen = self._show(layer, grid, points)
             if streak > 2:
                 seen = cv2.filter2D(seen, -1, _line(speed, streak), borderType=cv2.BORDER_REPLICATE)
-            opacity = np.ascontiguousarray(seen[..., 3])
+            opacity = cv2.extractChannel(seen, 3)
             below = cv2.multiply(canvas[area], cv2.merge([255 - opacity] * 4), scale=1 / 255)
             canvas[area] = cv2.add(below, seen)
             if layer.solid:
@@ -138,7 +138,7 @@ class LayerScene:
                     moved = [self.places(layer, points, other) - grid.places for other in others]
                     smooth = layer.bend is not None
                     cv2.copyTo(grid.filled(np.concatenate(moved, 1), smooth), solid, flows[area])
-        return Frame(np.ascontiguousarray(canvas[..., :3]), number, flows)
+        return Frame(np.asarray(cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB), np.uint8), number, flows)
 
     def _show(self, layer: Layer, grid: "_Grid", points: Points) -> Texture:
         """What a layer shows in an area, (h, w, 4)."""
