@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.data.layers.looks import Color
+from inbetween.data.layers.looks import Color, mirrored
 from inbetween.data.layers.store import Texture
 
 Size = tuple[int, int]
@@ -89,9 +89,12 @@ def heap(below: Texture, picks: Callable[[float], Texture], count: int, rng: np.
     for _ in range(count):
         picture = picks(float(max(height, width) * rng.uniform(0.08, 0.35)))
         if rng.random() < 0.5:
-            picture = picture[:, ::-1]
+            picture = mirrored(picture)
         h, w = picture.shape[:2]
-        top, left = int(rng.integers(-h // 2, height - h // 2)), int(rng.integers(-w // 2, width - w // 2))
+        top, left = (
+            int(rng.integers(-(h // 2), height - h // 2)),
+            int(rng.integers(-(w // 2), width - w // 2)),
+        )
         rows, columns = slice(max(top, 0), top + h), slice(max(left, 0), left + w)
         part = texture[rows, columns]
         seen = picture[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]]
@@ -105,6 +108,7 @@ def heap(below: Texture, picks: Callable[[float], Texture], count: int, rng: np.
 
 def _between(way: NDArray[np.float32], first: Color, last: Color) -> Texture:
     """Colours from one (0) to another (1)."""
-    texture = np.full((*way.shape, 4), 255, np.uint8)
-    texture[..., :3] = first.astype(np.float32) + way[..., None] * (last - first).astype(np.float32)
-    return texture
+    ramp = np.full((1, 256, 4), 255, np.uint8)
+    ramp[..., :3] = first + np.linspace(0, 1, 256)[:, None] * (last - first)
+    level = cv2.convertScaleAbs(way, alpha=255)
+    return np.asarray(cv2.LUT(cv2.merge([level] * 4), ramp), np.uint8)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from inbetween.data.layers import backdrops, looks
 from inbetween.data.layers.motion import Camera, Motion, Pose
 from inbetween.data.layers.moves import Mover
+from inbetween.data.layers.puppet import taken_apart
 from inbetween.data.layers.scene import Layer, LayerScene
 from inbetween.data.layers.store import PictureStore, Texture
 
@@ -52,13 +53,15 @@ class _Habits(NamedTuple):
     made: float  # of that, or of one made of colours and sprites
     more: float  # sprites beside the first one, on average
     swarm: float  # of many small ones
+    limbs: float  # of a sprite with limbs that swing
+    shadows: float  # of one with a shadow
     trembles: float  # of lines that tremble, as hands draw them anew for each frame
 
 
 _HABITS: dict[Look, _Habits] = {
-    "finished": _Habits(0.25, 0.72, 0.93, 2.2, 0.12, 0.0),
-    "flat": _Habits(0.55, 0.12, 0.4, 1.4, 0.08, 0.12),
-    "sketch": _Habits(0.65, 0.15, 0.2, 1.0, 0.05, 0.6),
+    "finished": _Habits(0.25, 0.72, 0.93, 2.0, 0.12, 0.25, 0.12, 0.0),
+    "flat": _Habits(0.55, 0.12, 0.4, 1.4, 0.08, 0.4, 0.0, 0.12),
+    "sketch": _Habits(0.65, 0.15, 0.2, 1.0, 0.05, 0.35, 0.0, 0.6),
 }
 
 
@@ -110,8 +113,8 @@ class Composer:
             rides = above if rng.random() < 0.2 else None
             if rides is None:
                 depth = min(depth * float(np.exp(rng.exponential(0.1))), _NEAREST)
-            shadow, layer = self._sprite(side, depth, rides)
-            layers += [layer] if shadow is None else [shadow, layer]
+            layer = self._sprite(side, depth, rides)
+            layers += self._parts(layer)
             above = layer if rides is None else None
         return LayerScene(layers, camera, self.size, self.step)
 
@@ -129,7 +132,7 @@ class Composer:
             ink = looks.lines(texture, self.line, self.gain) * rng.uniform(0.3, 1.0)
             texture = looks.inked(looks.filled(texture, self.paper, self.tint), ink, self.ink)
         if rng.random() < 0.5:
-            texture = np.ascontiguousarray(texture[:, ::-1])
+            texture = looks.mirrored(texture)
         density = max(texture.shape[:2]) / shown
         room = [
             max(length / density - side, 0) / 2
@@ -182,8 +185,21 @@ class Composer:
         sprites = self.casting.sprites
         return self._picked(sprites[int(self.rng.integers(len(sprites)))], longer)
 
-    def _sprite(self, side: float, depth: float, rides: Layer | None) -> tuple[Layer | None, Layer]:
-        """A layer whose longer side has about so many pixels at scale 1, and perhaps the shadow below it."""
+    def _parts(self, layer: Layer) -> list[Layer]:
+        """A sprite as it is, or with limbs, or with its shadow below it."""
+        rng, texture = self.rng, layer.texture
+        side, kind = max(texture.shape[:2]), rng.random()
+        if kind < self.habits.limbs and side / layer.density > 0.2 * min(self.size):
+            return taken_apart(layer, self.mover, rng)
+        if kind < 1 - self.habits.shadows:
+            return [layer]
+        dark = looks.shadow_of(texture, 1 + 0.03 * side, float(rng.uniform(0.2, 0.49)))
+        x, y = side / layer.density * rng.uniform((-0.06, 0.0), (0.06, 0.1))
+        below = layer.motion.shifted(float(x), float(y))
+        return [replace(layer, texture=dark, motion=below, solid=False, shutter=0.0), layer]
+
+    def _sprite(self, side: float, depth: float, rides: Layer | None) -> Layer:
+        """A layer whose longer side has about so many pixels at scale 1."""
         rng, sprites = self.rng, self.casting.sprites
         place = sprites[int(rng.integers(len(sprites)))]
         side = min(side, _LARGEST * place[0].longer(place[1]))
@@ -191,21 +207,16 @@ class Composer:
         largest = side * float(np.exp(max(motion.start.grow, motion.end.grow)))
         texture = self._looks(self._picked(place, largest * _DENSER))
         if rng.random() < 0.5:
-            texture = np.ascontiguousarray(texture[:, ::-1])
-        layer = Layer(
+            texture = looks.mirrored(texture)
+        return Layer(
             texture,
             max(texture.shape[:2]) / side,
             motion,
             self.mover.bend(side, motion.ease, self.trembles),
             rides.depth if rides else depth,
-            rides.motion if rides else None,
+            (rides.motion,) if rides else (),
             shutter=float(rng.uniform(0.3, 0.8)) if rng.random() < 0.03 else 0.0,
         )
-        if self.look != "finished" or rng.random() < 0.85:
-            return None, layer
-        dark = looks.shadow_of(texture, 1 + 0.03 * max(texture.shape[:2]), float(rng.uniform(0.2, 0.49)))
-        x, y = side * rng.uniform(-0.06, 0.06), side * rng.uniform(0.0, 0.1)
-        return replace(layer, texture=dark, motion=motion.shifted(x, y), solid=False, shutter=0.0), layer
 
     def _looks(self, texture: Texture) -> Texture:
         rng = self.rng

@@ -1,11 +1,14 @@
 """What a layer's texture may be made into: recoloured, outlined, reduced to lines, painted, a shadow."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inbetween.data.layers.store import Texture
 
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
 Color = NDArray[np.float64]  # (3,) RGB in [0, 255]
 
 _WIDER = 1.6  # of the two blurs whose difference finds lines
@@ -18,6 +21,11 @@ def resized(texture: Texture, longer: float) -> Texture:
         return texture
     height, width = (max(round(length * share), 1) for length in texture.shape[:2])
     return np.asarray(cv2.resize(texture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def mirrored(texture: Texture) -> Texture:
+    """A texture, left and right exchanged."""
+    return np.asarray(cv2.flip(texture, 1), np.uint8)
 
 
 def recolored(texture: Texture, rng: np.random.Generator, strength: float) -> Texture:
@@ -69,6 +77,11 @@ def filled(texture: Texture, color: Color, share: float) -> Texture:
     return result
 
 
+def faded(texture: Texture, share: NDArray[np.float32]) -> Texture:
+    """A texture of whose opacity a share (h, w) in [0, 1] is left."""
+    return np.asarray(cv2.multiply(texture, cv2.merge([share] * 4), dtype=cv2.CV_8U), np.uint8)
+
+
 def painted(texture: Texture, size: int) -> Texture:
     """A texture in flat strokes of about `size` pixels, odd, 3 or 5."""
     return np.asarray(cv2.medianBlur(texture, size), np.uint8)
@@ -96,8 +109,9 @@ def cut_out(picture: Texture, shape: Texture) -> Texture:
     return np.asarray(cv2.multiply(part, cv2.merge([opacity] * 4), scale=1 / 255), np.uint8)
 
 
-def framed(pictures: list[NDArray[np.uint8]], rng: np.random.Generator) -> list[NDArray[np.uint8]]:
-    """Pictures (H, W, 3) as footage has them: some shrunk and enlarged, some compressed, all alike."""
+def framed(given: list[Image], rng: np.random.Generator) -> list[Image]:
+    """Pictures as footage has them: some shrunk and enlarged, some compressed, all of a window alike."""
+    pictures: list[Any] = list(given)
     kind, share, quality, method = rng.random(4)
     height, width = pictures[0].shape[:2]
     if kind < 0.12:

@@ -12,7 +12,8 @@ Matrix = NDArray[np.float64]  # (3, 3) affine, homogeneous
 Points = NDArray[np.float64]  # (P, 2), x then y
 
 STEEPEST = 0.55  # how much neighbouring points may be pulled together: below 1 a bend can be undone
-_ROUNDS = 10  # of undoing a bend; each leaves at most STEEPEST of the error
+_NEAR = 0.01  # pixels: when undoing a bend comes to an end
+_ROUNDS = 12  # of undoing a bend; each leaves at most STEEPEST of the error
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Motion:
         arc: How far the path bulges halfway, as a share of its length; the sign says to which side.
         shake: Pixels of trembling beside the path.
         beat: Radians of trembling from 0 to 1.
+        pivot: Pixels, x and y, from the middle of what moves to the point it turns and grows about.
     """
 
     start: Pose
@@ -53,6 +55,7 @@ class Motion:
     arc: float = 0.0
     shake: float = 0.0
     beat: float = 0.0
+    pivot: tuple[float, float] = (0.0, 0.0)
 
     def pose(self, s: float) -> Pose:
         """The pose at s in [0, 1]."""
@@ -77,7 +80,10 @@ class Motion:
         p = self.pose(s)
         c, d = math.cos(p.turn), math.sin(p.turn)
         sx, sy = math.exp(p.grow - p.stretch / 2), math.exp(p.grow + p.stretch / 2)
-        return np.array([[c * sx, -d * sy, p.x], [d * sx, c * sy, p.y], [0.0, 0.0, 1.0]])
+        a, b, e, f = c * sx, -d * sy, d * sx, c * sy
+        px, py = self.pivot
+        x, y = p.x + px - a * px - b * py, p.y + py - e * px - f * py
+        return np.array([[a, b, x], [e, f, y], [0.0, 0.0, 1.0]])
 
 
 @dataclass(frozen=True)
@@ -175,7 +181,9 @@ class Bend:
 
     def undo(self, moved: Points, s: float) -> Points:
         """The points that are moved to `moved` at s, (P, 2)."""
-        q = moved - self.offsets(moved, s)
-        for _ in range(_ROUNDS - 1):
-            q = moved - self.offsets(q, s)
+        q = moved
+        for _ in range(_ROUNDS):
+            q, before = moved - self.offsets(q, s), q
+            if np.abs(q - before).max() < _NEAR:
+                break
         return q

@@ -7,7 +7,7 @@ from inbetween.data.layers.motion import Bend, Hinge, Motion, Pose
 from inbetween.data.synthetic.motion import Ease
 
 _FAR = 0.34  # of the shorter side: the largest displacement
-_USUAL = 0.055  # half of the scenes move less
+_USUAL = 0.07  # half of the scenes move less
 
 
 class Mover:
@@ -25,7 +25,7 @@ class Mover:
         self, size: tuple[int, int], motion: float | None, still: float, rng: np.random.Generator
     ) -> None:
         self.size, self.rng, self.unit = size, rng, float(min(size))
-        drawn = float(np.clip(np.exp(rng.normal(np.log(_USUAL), 1.0)), 0.004, _FAR))
+        drawn = float(np.clip(np.exp(rng.normal(np.log(_USUAL), 0.95)), 0.004, _FAR))
         #: Pixels that things move, about.
         self.amount = self.unit * (drawn if motion is None else motion * float(rng.uniform(0.1, 1.0)))
         self.pans = bool(rng.random() >= still)

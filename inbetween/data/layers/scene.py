@@ -1,6 +1,7 @@
 """One scene of layers: drawn at any time, with the truth about its motion."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -25,7 +26,7 @@ class Layer:
     """A picture that moves.
 
     A point q of the layer, in pixels from its middle at scale 1, is seen at
-    camera(s) carrier(s) motion(s) (q + bend(q, s)).
+    camera(s) ... carrier(s) motion(s) (q + bend(q, s)).
 
     Args:
         texture: What it shows.
@@ -33,7 +34,7 @@ class Layer:
         motion: Its own.
         bend: How it is deformed.
         depth: How much the camera shifts it: 1 for a background, 0 for paper that stays.
-        carrier: Further motion, applied after its own: it rides on another layer.
+        carriers: Further motions, applied after its own in this order: of what it hangs on.
         endless: It goes on beyond its edge, mirrored: a background.
         solid: Its pixels are its own; the pixels of a shadow belong to what lies below.
         shutter: Share of the time between two frames for which it is exposed: fast ones are streaked.
@@ -44,7 +45,7 @@ class Layer:
     motion: Motion
     bend: Bend | None = None
     depth: float = 1.0
-    carrier: Motion | None = None
+    carriers: tuple[Motion, ...] = ()
     endless: bool = False
     solid: bool = True
     shutter: float = 0.0
@@ -75,8 +76,8 @@ class LayerScene:
     def _matrix(self, layer: Layer, s: float) -> Matrix:
         """From the layer's points to pixels, (3, 3), but for its bend."""
         matrix = layer.motion.matrix(s)
-        if layer.carrier is not None:
-            matrix = layer.carrier.matrix(s) @ matrix
+        for carrier in layer.carriers:
+            matrix = carrier.matrix(s) @ matrix
         matrix = self.camera.matrix(s, layer.depth) @ matrix
         matrix[:2, 2] += self.middle
         return matrix
@@ -127,7 +128,7 @@ class LayerScene:
             seen = self._show(layer, grid, points)
             if streak > 2:
                 seen = cv2.filter2D(seen, -1, _line(speed, streak), borderType=cv2.BORDER_REPLICATE)
-            opacity = np.ascontiguousarray(seen[..., 3])
+            opacity = cv2.extractChannel(seen, 3)
             below = cv2.multiply(canvas[area], cv2.merge([255 - opacity] * 4), scale=1 / 255)
             canvas[area] = cv2.add(below, seen)
             if layer.solid:
@@ -137,7 +138,7 @@ class LayerScene:
                     moved = [self.places(layer, points, other) - grid.places for other in others]
                     smooth = layer.bend is not None
                     cv2.copyTo(grid.filled(np.concatenate(moved, 1), smooth), solid, flows[area])
-        return Frame(np.ascontiguousarray(canvas[..., :3]), number, flows)
+        return Frame(np.asarray(cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB), np.uint8), number, flows)
 
     def _show(self, layer: Layer, grid: "_Grid", points: Points) -> Texture:
         """What a layer shows in an area, (h, w, 4)."""
@@ -209,11 +210,25 @@ class _Grid:
     def filled(self, values: NDArray[np.float64], smooth: bool) -> NDArray[np.float32]:
         """Values (P, C) at the points, for each pixel of the area, (h, w, C); exact where they are affine."""
         rows, columns = self.count
+        height, width = self.shape
         coarse = values.astype(np.float32).reshape(rows, columns, -1)
-        method = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
-        fine = cv2.resize(coarse, (columns * _CELL, rows * _CELL), interpolation=method)
+        if smooth:
+            # not OpenCV's cubic: it does not leave straight lines straight
+            down, across = _curves(rows)[:height], _curves(columns)[:width].T
+            return np.asarray(cv2.merge([down @ coarse[..., c] @ across for c in range(coarse.shape[2])]))
+        fine = cv2.resize(coarse, (columns * _CELL, rows * _CELL), interpolation=cv2.INTER_LINEAR)
         start = _MARGIN * _CELL
-        return np.asarray(fine[start : start + self.shape[0], start : start + self.shape[1]], np.float32)
+        return np.asarray(fine[start : start + height, start : start + width])
+
+
+@cache
+def _curves(count: int) -> NDArray[np.float32]:
+    """Weights (pixels, count) of the points on a line for each pixel between them: Catmull-Rom splines."""
+    pixel = np.arange((count - 2 * _MARGIN) * _CELL)[:, None]
+    place = (pixel + 0.5) / _CELL - 0.5 + _MARGIN
+    x = np.abs(place - np.arange(count)[None])
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0)).astype(np.float32)
 
 
 def _line(speed: NDArray[np.float64], length: float) -> NDArray[np.float32]:
