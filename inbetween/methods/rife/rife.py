@@ -135,29 +135,30 @@ class KeyframePair:
     @torch.no_grad()
     def interpolate(self, spacing: Tensor) -> tuple[Tensor, Tensor]:
         """Frames (B, N, C, H, W) at a spacing (B, N, 1, H, W), and expected errors (B, N, 1, H, W)."""
-        drawn = [blend(*images, found) for images, found in self._estimates(spacing)]
-        frames, errors = zip(*drawn, strict=True)
+        blended = [blend(first, last, found) for first, last, found in self._estimates(spacing)]
+        frames, errors = zip(*blended, strict=True)
         return self._joined(frames), self._joined(errors)
 
     @torch.no_grad()
     def flows(self, spacing: Tensor) -> Tensor:
         """What `interpolate` warps keyframes along, (B, N, 4, H, W) in pixels."""
-        return self._joined([found.flows for _, found in self._estimates(spacing)])
+        return self._joined([found.flows for *_, found in self._estimates(spacing)])
 
-    def _estimates(self, spacing: Tensor) -> Iterator[tuple[list[Tensor], Estimate]]:
+    def _estimates(self, spacing: Tensor) -> Iterator[tuple[Tensor, Tensor, Estimate]]:
         """A few in-betweens at a time: their keyframes (B n, C, H, W), padded, and what is found there."""
         step = max(1, PIXELS_AT_ONCE // (len(spacing) * math.prod(self.size)))
-        for some in spacing.float().split(step, dim=1):
+        for some in torch.split(spacing.float(), step, dim=1):
             count = some.shape[1]
             first, last, *features = (x.repeat_interleave(count, 0) for x in (*self.images, *self.features))
             maps = pad_to_multiple(some.flatten(0, 1), MULTIPLE)
             found = self.network(first[:, :3], last[:, :3], (features[0], features[1]), maps)
-            yield [first, last], found
+            yield first, last, found
 
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
         """(B, N, C, H, W) without padding, from parts (B n, C, H', W')."""
         windows, (height, width) = len(self.images[0]), self.size
-        return torch.cat([part[..., :height, :width].unflatten(0, (windows, -1)) for part in parts], dim=1)
+        cut = [part[..., :height, :width] for part in parts]
+        return torch.cat([part.reshape(windows, -1, *part.shape[1:]) for part in cut], dim=1)
 
 
 def blend(first: Tensor, last: Tensor, found: Estimate) -> tuple[Tensor, Tensor]:

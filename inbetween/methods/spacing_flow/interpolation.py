@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from inbetween.methods.spacing_flow.composition import (
     end_flows,
     sharpen_mask,
 )
-from inbetween.methods.spacing_flow.network import MULTIPLE, IntermediateFlow
+from inbetween.methods.spacing_flow.network import MULTIPLE
 from inbetween.modules.classical_flow import Algorithm, two_way_flow
 
 Prior = Literal["dis", "farneback", "none"]
@@ -29,6 +29,16 @@ PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the pr
 FLOW_RESOLUTION = 256  # root of the pixels that motion is estimated at: about what training shows
 REFINE_RESOLUTION = 512  # root of the pixels at which what is left between the warped keyframes is looked at
 NEAR = 4.0  # of those pixels: so far apart it is one line drawn twice, from the double on it is two
+
+
+class FlowNetwork(Protocol):
+    """What finds the motion between two keyframes: `IntermediateFlow`, or a network in its place."""
+
+    def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Any:  # noqa: ANN401
+        """What `between` is to be told of both keyframes."""
+
+    def between(self, pair: Any, spacing: Tensor) -> Intermediate:  # noqa: ANN401 - what `encode_pair` gives
+        """What lies between keyframes that were looked at."""
 
 
 def prior_flow(first: Tensor, last: Tensor, prior: Prior) -> Tensor:
@@ -67,7 +77,7 @@ class SpacedPair:
     @torch.no_grad()
     def __init__(
         self,
-        network: IntermediateFlow,
+        network: FlowNetwork,
         first: Tensor,
         last: Tensor,
         prior: Prior = "dis",
@@ -149,7 +159,7 @@ class SpacedPair:
 
 
 def build_spaced_interpolator(
-    network: IntermediateFlow,
+    network: FlowNetwork,
     first: Tensor,
     last: Tensor,
     prior: Prior = "dis",
@@ -172,7 +182,7 @@ def build_spaced_interpolator(
 
 
 def spaced_flows(
-    network: IntermediateFlow,
+    network: FlowNetwork,
     first: Tensor,
     last: Tensor,
     spacing: Tensor,
@@ -185,7 +195,7 @@ def spaced_flows(
 
 
 def _pairs(
-    network: IntermediateFlow,
+    network: FlowNetwork,
     first: Tensor,
     last: Tensor,
     prior: Prior,

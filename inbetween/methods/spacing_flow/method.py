@@ -106,7 +106,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         "perceptual_crop",
         "review_thresholds",
     )
-    #: What estimates the motion: its `look` and `between` are those of `IntermediateFlow`.
+    #: What estimates the motion: its `encode_pair` and `between` are those of `IntermediateFlow`.
     network_class: ClassVar[type[nn.Module]] = IntermediateFlow
     #: How it interpolates; training blends.
     composition = SHARP
@@ -149,7 +149,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             flow_resolution,
         )
         self.flow_weight, self.line_weight, self.matching_weight = flow_weight, line_weight, matching_weight
-        self.network = self.network_class()
+        self.network: Any = self.network_class()
         if trained == "error_head":
             self.network.requires_grad_(False)
             self.network.error_head.requires_grad_(True)
