@@ -215,7 +215,7 @@ class Composer:
             self.mover.bend(side, motion.ease, self.trembles),
             rides.depth if rides else depth,
             (rides.motion,) if rides else (),
-            shutter=float(rng.uniform(0.3, 0.8)) if rng.random() < 0.03 else 0.0,
+            shutter=float(rng.uniform(0.3, 0.8)) if rng.random() < 0.02 else 0.0,
         )
 
     def _looks(self, texture: Texture) -> Texture:

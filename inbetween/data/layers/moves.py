@@ -16,7 +16,7 @@ class Mover:
     Args:
         size: Height and width of the picture in pixels.
         motion: Largest displacement as a share of the shorter side; None draws one: small ones are common,
-            and one in thirty reaches a third.
+            and one in twenty reaches a third.
         still: Probability that the camera does not move.
         rng: Decides everything.
     """

@@ -86,13 +86,12 @@ class LayerScene:
         """Where points of a layer are seen at s, (P, 2) in pixels."""
         if layer.bend is not None:
             points = points + layer.bend.offsets(points, s)
-        matrix = self._matrix(layer, s)
-        return points @ matrix[:2, :2].T + matrix[:2, 2]
+        return _moved(points, self._matrix(layer, s))
 
     def points(self, layer: Layer, places: Points, s: float) -> Points:
         """The points of a layer seen at places (P, 2) in pixels at s."""
-        inverse = np.linalg.inv(self._matrix(layer, s))
-        points = places @ inverse[:2, :2].T + inverse[:2, 2]
+        inverse = np.asarray(np.linalg.inv(self._matrix(layer, s)), np.float64)
+        points = _moved(places, inverse)
         return points if layer.bend is None else layer.bend.undo(points, s)
 
     def _area(self, layer: Layer, s: float, streak: float) -> Area | None:
@@ -104,8 +103,7 @@ class LayerScene:
         if layer.bend is not None:
             high, wide = high + layer.bend.reach, wide + layer.bend.reach
         corners = np.array([[-wide, -high], [wide, -high], [wide, high], [-wide, high]])
-        matrix = self._matrix(layer, s)
-        corners = corners @ matrix[:2, :2].T + matrix[:2, 2]
+        corners = _moved(corners, self._matrix(layer, s))
         left, top = np.floor(corners.min(0) - 1 - streak).clip(0).astype(int)
         right, bottom = np.ceil(corners.max(0) + 2 + streak).astype(int)
         right, bottom = min(right, width), min(bottom, height)
@@ -194,6 +192,12 @@ def spacing(to_first: NDArray[np.float32], to_last: NDArray[np.float32], t: floa
     return np.asarray(np.where(length < STILL**2, np.float32(t), share)[None], np.float32)
 
 
+def _moved(points: Points, matrix: Matrix) -> Points:
+    """Points (P, 2) under an affine map; without BLAS, whose last digits depend on the number of threads."""
+    x, y = points.T
+    return np.stack([row[0] * x + row[1] * y + row[2] for row in matrix[:2]], 1)
+
+
 class _Grid:
     """Points spread over an area of the picture, and what is known there filled in between."""
 
@@ -213,22 +217,31 @@ class _Grid:
         height, width = self.shape
         coarse = values.astype(np.float32).reshape(rows, columns, -1)
         if smooth:
-            # not OpenCV's cubic: it does not leave straight lines straight
-            down, across = _curves(rows)[:height], _curves(columns)[:width].T
-            return np.asarray(cv2.merge([down @ coarse[..., c] @ across for c in range(coarse.shape[2])]))
+            # not OpenCV's cubic, which does not leave straight lines straight
+            lines = _finer(coarse.transpose(1, 0, 2).reshape(columns, -1))[:width]
+            across = lines.reshape(width, rows, -1).transpose(1, 0, 2).reshape(rows, -1)
+            return _finer(across)[:height].reshape(height, width, -1)
         fine = cv2.resize(coarse, (columns * _CELL, rows * _CELL), interpolation=cv2.INTER_LINEAR)
         start = _MARGIN * _CELL
         return np.asarray(fine[start : start + height, start : start + width])
 
 
 @cache
-def _curves(count: int) -> NDArray[np.float32]:
-    """Weights (pixels, count) of the points on a line for each pixel between them: Catmull-Rom splines."""
-    pixel = np.arange((count - 2 * _MARGIN) * _CELL)[:, None]
-    place = (pixel + 0.5) / _CELL - 0.5 + _MARGIN
-    x = np.abs(place - np.arange(count)[None])
+def _weights() -> NDArray[np.float32]:
+    """(5, _CELL): of the points about a cell, for each pixel of it: Catmull-Rom splines."""
+    place = (np.arange(_CELL) + 0.5) / _CELL - 0.5
+    x = np.abs(place[None] - np.arange(-_MARGIN, _MARGIN + 1)[:, None])
     near, far = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
     return np.where(x < 1, near, np.where(x < 2, far, 0)).astype(np.float32)
+
+
+def _finer(coarse: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values (n + 4, R) at points on a line, for the _CELL pixels about each inner one, (n _CELL, R)."""
+    count = len(coarse) - 2 * _MARGIN
+    fine = np.zeros((count, _CELL, coarse.shape[1]), np.float32)
+    for k, weights in enumerate(_weights()):
+        fine += weights[:, None] * coarse[k : k + count, None]
+    return fine.reshape(count * _CELL, -1)
 
 
 def _line(speed: NDArray[np.float64], length: float) -> NDArray[np.float32]:

@@ -41,7 +41,7 @@ class LayeredImages(WindowSource):
     validation and test are fixed and show other pictures. Of the window's specification `between`, `size`,
     `seed`, `cache_dir` and `augment.color` count: a window spans one motion whatever its gaps.
 
-    Pictures are decoded once, into the cache of decoded frames: about 0.6 MB a sprite at a side of 384.
+    Pictures are decoded once, into the cache of decoded frames: about 0.4 MB a sprite at a side of 384.
 
     Args:
         sprites: Folder of pictures with transparency, at any depth. Folders train, val and test right below

@@ -5,6 +5,7 @@ import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,7 @@ Texture = NDArray[np.uint8]  # (h, w, 4) RGBA, colours multiplied by opacity
 
 _VERSION = 1  # of the files written here
 _SMALLEST = 8  # pixels of a level's shorter side, and of a sprite's longer one
+_AT_ONCE = 64  # pictures decoded before they are written
 _SEEN = 16  # opacity from which a pixel counts when a sprite is cut out of its file
 _OPAQUE = 0.995  # share of opaque pixels from which a picture is a background
 
@@ -182,7 +184,11 @@ def _build(file: Path, root: Path, paths: list[Path], side: int, whole: bool) ->
         ThreadPoolExecutor(cores()) as pool,
         tqdm(total=len(paths), desc="Reading pictures", unit="picture", delay=1) as bar,
     ):
-        for path, levels in zip(paths, pool.map(decode, paths), strict=True):
+        # a few at a time: no more than those wait to be written, or to be decoded once one has failed
+        parts = (paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE))
+        for path, levels in chain.from_iterable(
+            zip(part, pool.map(decode, part), strict=True) for part in parts
+        ):
             bar.update()
             if not levels:
                 log.warning("%s has next to nothing in it: left out.", path)
