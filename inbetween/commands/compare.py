@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from inbetween.callbacks import write_image
 from inbetween.commands.machine import open_fabric, synchronize
-from inbetween.commands.methods import load_method, placed
 from inbetween.commands.reports import name_for, write_text
 from inbetween.commands.scores import (
     Row,
@@ -33,6 +32,7 @@ from inbetween.errors import UserError
 from inbetween.files import check_folder
 from inbetween.functional.grid import picture_grid, stacked
 from inbetween.methods.base import Method
+from inbetween.methods.loading import load_method, placed
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.metrics import (
     EndPointError,

@@ -15,12 +15,12 @@ import torch
 from jsonargparse import ArgumentParser
 from torch.utils.data import default_collate
 
-from inbetween.commands.methods import build_method, placed, read_yaml
 from inbetween.commands.origin import OriginLoop
 from inbetween.commands.reports import name_for
 from inbetween.data import SyntheticCels, WindowDataModule, WindowSpec
 from inbetween.errors import UserError
 from inbetween.methods import Method, TrainableMethod
+from inbetween.methods.loading import build_method, placed, read_yaml
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.modules.latent_diffusion import LatentDiffusion
 from inbetween.modules.perceptual import has_vgg

@@ -1,45 +1,45 @@
-"""Your own keyframes in, drawings out: a whole sequence, numbered as it is shown."""
+"""Your own keyframes in, frames out: a whole sequence, numbered as it is shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from inbetween.commands.drawing import draws_by_chance, few_at_once, pair_drawer, versions_of
+from inbetween.commands.animation import FPS, Animation, check_animation
 from inbetween.commands.machine import open_fabric
-from inbetween.commands.methods import load_method, placed
+from inbetween.commands.places import Places, maps_per_pair
 from inbetween.commands.sequence_folder import SequenceFolder
-from inbetween.data.keyframes import Keyframes, one_size, read_keyframes, read_spacing_map
-from inbetween.data.pictures import Picture, PictureReader, find_pictures, left_out
+from inbetween.data.keyframes import Keyframes, read_keyframes
+from inbetween.data.pictures import Picture, find_pictures, left_out
 from inbetween.data.source import MOST_BETWEEN
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
-from inbetween.functional.spacing import Chart, spacing_chart
+from inbetween.functional.spacing import Chart
+from inbetween.interpolation.loading import ModelFiles, find_model, load
+from inbetween.interpolation.model import Cuts, Interpolator
+from inbetween.interpolation.timing import chosen_chart
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.modules.precision import REPLACED, Precision, fastest
-from inbetween.paths import find_checkpoint, find_config
-
-DEFAULT_METHOD = "spacing_flow.yaml=spacing_flow/weights.safetensors"
 
 
 def interpolate(
     keyframes: list[str] | None = None,
     output: Path = Path("logs/interpolate"),
-    method: str | None = None,
+    method: str = "spacing_flow",
     between: int | None = None,
     spacing: Chart | None = None,
     t: list[float] | None = None,
     spacing_map: list[str] | None = None,
     hold: int = 1,
-    cuts: Literal["hold", "draw"] = "hold",
+    cuts: Cuts = "hold",
     candidates: int = 1,
+    animation: Animation = "webp",
+    fps: float = FPS,
     seed: int = 0,
     precision: Precision = "bf16-mixed",
     accelerator: str = "auto",
@@ -51,15 +51,15 @@ def interpolate(
     is the first keyframe, `0001.png` to N the drawings, N + 1 the second keyframe, and so on. Grey
     keyframes give grey drawings, transparent ones transparent drawings. Between identical keyframes the
     drawing is repeated. A method that knows how sure it is writes `verdicts.csv`: which drawings are `easy`,
-    which to `check`, which to `redraw` by hand. Interrupted, the same command goes on where it stopped.
+    which to `check`, which to `redraw` by hand. `animation.webp` plays the sequence. Interrupted, the same
+    command goes on where it stopped.
 
     Args:
         keyframes: Pictures in order, or a folder of them (in natural order). Of an animated file (GIF, PNG,
             WebP, AVIF) or one of many pages (TIFF) every picture is a keyframe.
         output: Folder for the drawings. It must not hold others.
-        method: A YAML file such as `fit` takes, here or among the shipped configs; `exp1.yaml=PATH` runs
-            the method with the weights of the checkpoint PATH. Where nothing is said spacing flow draws, with
-            the weights that ship.
+        method: A method that ships, such as `spacing_flow`, `dis` or `exp1`; weights that `fit` wrote; a YAML
+            file such as `fit` takes, here or among the shipped configs; or both, as `exp1.yaml=PATH`.
         between: Drawings between two keyframes; 1 where nothing else says how many.
         spacing: How they lie: `even`, `ease_in` (starts slowly), `ease_out` (ends slowly), `ease_in_out`, or
             `halves` (each goes half of the way that is left: 1/2, 3/4, 7/8). Even where nothing else says.
@@ -71,6 +71,9 @@ def interpolate(
         candidates: How many versions to draw, each in a folder of its own: `candidate_1`, `candidate_2`, ...
             For methods that draw by chance, and those that know more than one drawing: spacing flow's
             second takes more of the first keyframe where both disagree, its third more of the last.
+        animation: What to write beside the frames to play them: `webp`, with all colours and transparency,
+            `gif`, or `none`.
+        fps: Frames a second in that file.
         seed: Decides what methods that draw by chance come up with.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
@@ -90,28 +93,12 @@ def interpolate(
     if maps and (between is not None or spacing or t):
         raise UserError("spacing_map says where each drawing lies: leave out --between, --spacing and --t.")
     keys = read_keyframes(keyframes or [], partial(tqdm, desc="looking", leave=False, disable=None))
+    check_animation(animation, fps, keys.size)
     places = Places(chart, maps_per_pair(maps, keys))
-    method = method or DEFAULT_METHOD
-    config, _, checkpoint = method.partition("=")
-    model = [find_config(config), *([find_checkpoint(checkpoint)] if checkpoint else [])]
+    files = find_model(method)
     asked, precision = precision, fastest(precision, accelerator)
-    fabric = open_fabric(accelerator, precision)
-    # Weights that no checkpoint brings start the same in every run.
-    fabric.seed_everything(0, verbose=False)
-    artist = placed(load_method(*model), fabric.device)
-    if maps and not isinstance(artist, SpacedMethod):
-        raise UserError(
-            f"{type(artist).__name__} ({config}) takes no spacing map: leave out --method, or give --t"
-            " instead."
-        )
-    versions = versions_of(artist)
-    if candidates > versions and not draws_by_chance(artist, fabric):
-        has = f"{type(artist).__name__} ({config}) has"
-        raise UserError(
-            f"{has} {versions} answers: give --candidates {versions} or less."
-            if versions > 1
-            else f"{has} one answer only: leave out --candidates."
-        )
+    model = load(method, device=open_fabric(accelerator, precision).device, precision=precision)
+    _check_method(model, method, candidates, spaced=bool(maps))
     folder = SequenceFolder(output.expanduser(), candidates, hold)
     job = {
         "keyframes": [state_of(picture) for picture in keys.pictures],
@@ -120,7 +107,7 @@ def interpolate(
         "hold": hold,
         "cuts": cuts,
         "candidates": candidates,
-        "method": [state_of(Picture(path)) for path in model],
+        "method": [state_of(Picture(path)) for path in files if path],
         "seed": seed,
         "precision": precision,
     }
@@ -129,49 +116,23 @@ def interpolate(
     if precision != asked:
         print(REPLACED)
     print(f"{keys}; between each two {places}, by {method}")
-    if not checkpoint and any(parameter.requires_grad for parameter in artist.parameters()):
-        print(f"warning: {config} is not trained: give the weights of a run with --method {config}=PATH")
-    if unread := left_out([*(keyframes or []), *(spacing_map or [])]):
-        named = ", ".join(map(str, unread))
-        print(f"warning: of a kind that is not read, and left out: {named}; to use them, save them as PNG")
-    for number in sorted(keys.cuts):
-        before, after = keys.pictures[number - 1], keys.pictures[number]
-        held = f"{before} is held until then; --cuts draw draws instead"
-        print(f"warning: {after} seems to begin another shot: {held if cuts == 'hold' else 'drawing anyway'}")
-    pairs, step = len(keys.pictures) - 1, places.count + 1
-    work = [(pair, candidate) for pair in range(pairs) for candidate in range(candidates)]
-    # a pair's frames are its first keyframe and what lies between; the last pair's, its last keyframe too
-    frames = [range(pair * step, (pair + 1) * step + (pair == pairs - 1)) for pair in range(pairs)]
+    _warn(keys, [*(keyframes or []), *(spacing_map or [])], model, files, cuts)
+    frames = numbered(len(keys.pictures) - 1, places.count)
+    work = [(pair, candidate) for pair in range(len(frames)) for candidate in range(candidates)]
     left = [(pair, candidate) for pair, candidate in work if not folder.has(candidate, frames[pair])]
     if len(left) < len(work):
         print(f"{len(work) - len(left)} of {len(work)} pairs of keyframes are done already")
     try:
         for pair, candidate in tqdm(left, desc="drawing", unit="pair", leave=False, disable=None):
-            first, last = keys.read(pair), keys.read(pair + 1)
-            numbers = iter(frames[pair][1:])
-            if torch.equal(first, last) or (cuts == "hold" and pair + 1 in keys.cuts):
-                for _ in range(places.count):
-                    folder.write(candidate, next(numbers), keys.as_stored(first))
-            else:
-                chance = sample_seed(seed, candidate, pair)
-                with fabric.autocast(), torch.no_grad():
-                    draw = pair_drawer(artist, first, last, chance, keys.transparent, candidate % versions)
-                for part in few_at_once(places.count, keys.size):
-                    with fabric.autocast(), torch.no_grad():
-                        drawings, errors = draw(places.between(pair, part))
-                    own = list(islice(numbers, len(part)))
-                    if isinstance(artist, SpacedMethod) and artist.verdict_limits and errors is not None:
-                        expected = errors.flatten(1).mean(1).tolist()
-                        folder.judge(candidate, own, expected, artist.verdict_limits)
-                    for number, drawing in zip(own, drawings, strict=True):
-                        folder.write(candidate, number, keys.as_stored(drawing))
-            for number, keyframe in zip([frames[pair][0], *numbers], (first, last), strict=False):
-                folder.write(candidate, number, keys.as_stored(keyframe))
+            held = cuts == "hold" and pair + 1 in keys.cuts
+            write_pair(model, keys, places, folder, pair, candidate, frames[pair], held=held, seed=seed)
+        if animation != "none":
+            folder.animate(frames[-1].stop, animation, fps)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on where it stopped") from None
     except torch.OutOfMemoryError as error:
         raise UserError(
-            f"The memory of {artist.device} is too small for {keys}: give smaller keyframes, or --accelerator"
+            f"The memory of {model.device} is too small for {keys}: give smaller keyframes, or --accelerator"
             " cpu."
         ) from error
     print(f"drawings: {folder}")
@@ -179,76 +140,60 @@ def interpolate(
         print(line)
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where the drawings between two neighbouring keyframes lie.
+def numbered(pairs: int, count: int) -> list[range]:
+    """Numbers of the frames of each pair, as they are shown.
+
+    A pair's are its first keyframe and `count` that lie between; the last pair's, its last keyframe too.
+    """
+    step = count + 1
+    return [range(pair * step, (pair + 1) * step + (pair == pairs - 1)) for pair in range(pairs)]
+
+
+def write_pair(
+    model: Interpolator,
+    keys: Keyframes,
+    places: Places,
+    folder: SequenceFolder,
+    pair: int,
+    candidate: int,
+    frames: range,
+    *,
+    held: bool,
+    seed: int,
+) -> None:
+    """Interpolate between two keyframes and write the frames as they come, then the keyframes.
 
     Args:
-        t: Rising numbers in (0, 1), the same between all keyframes; empty where maps have the say.
-        maps: Spacing maps of each pair of keyframes; empty where `t` has the say.
-        reader: Reads the maps.
+        model: Interpolates.
+        keys: All keyframes.
+        places: Where frames lie.
+        folder: Where to write.
+        pair: Number of the pair.
+        candidate: Number of the candidate.
+        frames: Numbers of the pair's frames; see `numbered`.
+        held: The first keyframe is repeated.
+        seed: Of the whole job.
     """
-
-    t: tuple[float, ...]
-    maps: tuple[tuple[Picture, ...], ...]
-    reader: PictureReader = field(default_factory=PictureReader)
-
-    @property
-    def count(self) -> int:
-        """Drawings between two keyframes."""
-        return len(self.t) or len(self.maps[0])
-
-    def between(self, pair: int, part: range) -> Tensor:
-        """`t` (1, n), or the spacing (1, n, 1, H, W), in [0, 1], of some drawings of a pair of keyframes."""
-        if self.t:
-            return torch.tensor([self.t[part.start : part.stop]])
-        maps = self.maps[pair][part.start : part.stop]
-        return torch.stack([read_spacing_map(picture, self.reader) for picture in maps])[None]
-
-    def __str__(self) -> str:
-        where = " ".join(f"{t:.3g}" for t in self.t)
-        count = f"{self.count} drawing{'s' if self.count > 1 else ''}"
-        return f"{count} at {where}" if where else f"{count} where the spacing maps say"
-
-
-def chosen_chart(between: int | None, spacing: Chart | None, t: list[float] | None) -> tuple[float, ...]:
-    """Where the drawings between two keyframes lie: the user's own chart, or one of ours.
-
-    Raises:
-        UserError: Both are given, or the numbers do not rise from 0 to 1.
-    """
-    if t and (between is not None or spacing):
-        raise UserError("t says how many drawings there are and where: leave out --between and --spacing.")
-    if between is not None and between < 1:
-        raise UserError(f"between is {between}: there must be at least 1 drawing between two keyframes.")
-    chart = t or spacing_chart(spacing or "even", between or 1)
-    # methods calculate in float32, where drawings may meet that are apart in float64
-    rounded = torch.tensor([0.0, *chart, 1.0])
-    if bool((rounded.diff() > 0).all()):
-        return tuple(chart)
-    if t:
-        given = " ".join(map(str, t))
-        raise UserError(f"t is {given}: give rising numbers between 0 and 1, such as --t 0.25 0.5 0.75.")
-    raise UserError(f"spacing {spacing} leaves no room for {between} drawings: ask for fewer.")
-
-
-def maps_per_pair(maps: tuple[Picture, ...], keys: Keyframes) -> tuple[tuple[Picture, ...], ...]:
-    """Deal spacing maps out to the pairs of keyframes, and look at each.
-
-    Raises:
-        UserError: They do not come out even, differ from the keyframes in size, or are not grey.
-    """
-    pairs, reader = len(keys.pictures) - 1, PictureReader()
-    if len(maps) % pairs:
-        raise UserError(
-            f"There are {len(maps)} spacing maps for {pairs} pairs of keyframes: give equally many for each."
-        )
-    if maps:
-        one_size([keys.pictures[0], *maps], "Keyframes and spacing maps", reader)
-    for picture in maps:
-        read_spacing_map(picture, reader)
-    count = len(maps) // pairs
-    return tuple(maps[pair * count : (pair + 1) * count] for pair in range(pairs if maps else 0))
+    first, last = keys.read(pair), keys.read(pair + 1)
+    numbers = iter(frames[1:])
+    parts = model.in_betweens(
+        first,
+        first if held else last,
+        places.count,
+        partial(places.between, pair),
+        transparent=keys.transparent,
+        candidate=candidate,
+        seed=sample_seed(seed, candidate, pair),
+    )
+    limits = model.method.verdict_limits if isinstance(model.method, SpacedMethod) else None
+    for images, errors in parts:
+        own = list(islice(numbers, len(images)))
+        if limits and errors is not None:
+            folder.judge(candidate, own, errors.flatten(1).mean(1).tolist(), limits)
+        for number, image in zip(own, images, strict=True):
+            folder.write(candidate, number, keys.as_stored(image))
+    for number, keyframe in zip([frames[0], *numbers], (first, last), strict=False):
+        folder.write(candidate, number, keys.as_stored(keyframe))
 
 
 def state_of(picture: Picture) -> list[Any]:
@@ -256,3 +201,30 @@ def state_of(picture: Picture) -> list[Any]:
     found = picture.path.stat()
     state = [str(picture.path.resolve()), found.st_size, found.st_mtime_ns]
     return state if picture.frame is None else [*state, picture.frame]
+
+
+def _check_method(model: Interpolator, name: str, candidates: int, spaced: bool) -> None:
+    """Make sure that a method can do what is asked of it: follow spacing maps, and give candidates."""
+    kind, own = type(model.method).__name__, model.candidates
+    if spaced and not isinstance(model.method, SpacedMethod):
+        raise UserError(f"{kind} ({name}) takes no spacing map: leave out --method, or give --t instead.")
+    if candidates > own and not model.stochastic:
+        raise UserError(
+            f"{kind} ({name}) has {own} answers: give --candidates {own} or less."
+            if own > 1
+            else f"{kind} ({name}) has one answer only: leave out --candidates."
+        )
+
+
+def _warn(keys: Keyframes, entries: list[str], model: Interpolator, files: ModelFiles, cuts: Cuts) -> None:
+    """Point out what may not be meant: an untrained method, files that are left out, cuts."""
+    config = files.config.name
+    if not files.weights and any(parameter.requires_grad for parameter in model.method.parameters()):
+        print(f"warning: {config} is not trained: give the weights of a run with --method {config}=PATH")
+    if unread := left_out(entries):
+        named = ", ".join(map(str, unread))
+        print(f"warning: of a kind that is not read, and left out: {named}; to use them, save them as PNG")
+    for number in sorted(keys.cuts):
+        before, after = keys.pictures[number - 1], keys.pictures[number]
+        held = f"{before} is held until then; --cuts draw draws instead"
+        print(f"warning: {after} seems to begin another shot: {held if cuts == 'hold' else 'drawing anyway'}")

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inbetween.data.images import Pixels, laid_on
+from inbetween.data.images import Layers, Pixels, laid_on
 from inbetween.data.pictures import Picture, PictureReader, find_pictures
 from inbetween.data.shots import find_cuts, thumbnail
 from inbetween.errors import UserError
 
-PAPER = (255, 255, 255)  # what cuts are looked for on
+BACKGROUND = (255, 255, 255)  # what cuts are looked for on
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,26 @@ class Keyframes:
 
     def read(self, number: int) -> Tensor:
         """A keyframe (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity."""
-        layers = self.reader.read(self.pictures[number])
-        opaque = np.full(self.size, 255, np.uint8)
-        opacity = opaque if layers.opacity is None else layers.opacity
-        return _in_unit_range(np.dstack([layers.color, opacity])).permute(2, 0, 1)
+        return with_opacity(self.reader.read(self.pictures[number]))
 
-    def as_stored(self, pictures: Tensor) -> Tensor:
-        """Pictures (..., 4, H, W) with the channels that the keyframes have: L, LA, RGB or RGBA."""
-        color, opacity = pictures[..., :3, :, :], pictures[..., 3:, :, :]
-        if self.grey:
-            color = color.mean(-3, keepdim=True)
-        return torch.cat([color, opacity], -3) if self.transparent else color
+    def as_stored(self, image: Tensor) -> Tensor:
+        """An image (..., 4, H, W) with the channels that the keyframes have."""
+        return as_stored(image, self.grey, self.transparent)
+
+
+def with_opacity(layers: Layers) -> Tensor:
+    """A decoded image (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity."""
+    opaque = np.full(layers.color.shape[:2], 255, np.uint8)
+    opacity = opaque if layers.opacity is None else layers.opacity
+    return in_unit_range(np.dstack([layers.color, opacity])).permute(2, 0, 1)
+
+
+def as_stored(image: Tensor, grey: bool, transparent: bool) -> Tensor:
+    """An image (..., 4, H, W) as L, LA, RGB or RGBA: (..., 1 to 4, H, W)."""
+    color, opacity = image[..., :3, :, :], image[..., 3:, :, :]
+    if grey:
+        color = color.mean(-3, keepdim=True)
+    return torch.cat([color, opacity], -3) if transparent else color
 
 
 def read_keyframes(
@@ -78,7 +87,7 @@ def read_keyframes(
         for picture in progress(pictures):
             layers = reader.read(picture)
             grey, transparent = grey and layers.grey, transparent or layers.opacity is not None
-            yield thumbnail(laid_on(layers, PAPER))
+            yield thumbnail(laid_on(layers, BACKGROUND))
 
     cuts = frozenset(find_cuts(thumbnails()))
     return Keyframes(pictures, size, grey, transparent, cuts, reader)
@@ -96,7 +105,7 @@ def read_spacing_map(picture: Picture, reader: PictureReader) -> Tensor:
     layers = reader.read(picture)
     if layers.opacity is not None or np.ptp(layers.color, axis=2).any():
         raise UserError(f"The spacing map {picture} is not grey: save it without colour and transparency.")
-    return _in_unit_range(layers.color[..., 0].copy())[None]
+    return in_unit_range(layers.color[..., 0].copy())[None]
 
 
 def one_size(pictures: Sequence[Picture], what: str, reader: PictureReader) -> tuple[int, int]:
@@ -120,5 +129,6 @@ def one_size(pictures: Sequence[Picture], what: str, reader: PictureReader) -> t
     return sizes[0]
 
 
-def _in_unit_range(pixels: Pixels) -> Tensor:
+def in_unit_range(pixels: Pixels) -> Tensor:
+    """Pixels from 0 to 255 as float32 in [0, 1]."""
     return torch.from_numpy(pixels).float() / 255

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from inbetween.commands.methods import load_method
 from inbetween.data import SyntheticCels
 from inbetween.data.cels import CelScene
 from inbetween.data.source import WindowSpec
 from inbetween.methods import OpticalFlow, SpacingFlow
+from inbetween.methods.loading import load_method
 from inbetween.metrics import EndPointError
 from inbetween.paths import find_checkpoint, find_config
 
