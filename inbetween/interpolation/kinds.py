@@ -59,9 +59,7 @@ def of_one_kind(images: Sequence[ImageOrArray] | Tensor, names: Sequence[str] = 
     """
     if isinstance(images, np.ndarray | Tensor) and images.ndim != 4:
         shape = tuple(images.shape)
-        raise UserError(
-            f"images has the shape {shape}: give (K, H, W, C) as an array, (K, C, H, W) as a tensor."
-        )
+        raise UserError(f"images has the shape {shape}: give an array (K, H, W, C) or a tensor (K, C, H, W).")
     if isinstance(images, str | Image.Image) or len(images) < 2:
         raise UserError("Two images are needed at least: give a list of keyframes in order.")
     names = names or [f"image {number}" for number in range(len(images))]

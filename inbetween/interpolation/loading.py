@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,8 +45,10 @@ def load(
         UserError: There is no such method, file or device, or files do not fit together.
     """
     place, files = chosen_device(device), find_model(name)
-    # Weights that no file brings start the same in every process.
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # networks handed over stay out of checkpoints: see `Method.on_save_checkpoint`
+        warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module` and is already saved")
+        # weights that no file brings start the same in every process
         torch.default_generator.manual_seed(0)
         method = load_method(*files)
     return Interpolator(method, place, precision)

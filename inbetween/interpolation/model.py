@@ -101,9 +101,7 @@ class Interpolator:
         self._check_candidate(candidate)
         if isinstance(first, Tensor) and isinstance(last, Tensor) and first.ndim == last.ndim == 4:
             if len(first) != len(last) or not len(first):
-                raise UserError(
-                    f"first has {len(first)} images and last {len(last)}: give equally many, 1 at least."
-                )
+                raise UserError(f"first has {len(first)} images and last {len(last)}: give equally many.")
             pairs = [of_one_kind([a, b], ("first", "last")) for a, b in zip(first, last, strict=True)]
             made = [
                 images.joined(self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, number)))
