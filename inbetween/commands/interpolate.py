@@ -15,8 +15,8 @@ from inbetween.commands.machine import open_fabric
 from inbetween.commands.places import Places, maps_per_pair
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, read_keyframes
-from inbetween.data.pictures import Picture, find_pictures, left_out
 from inbetween.data.source import MOST_BETWEEN
+from inbetween.data.source_images import SourceImage, find_images, left_out
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
@@ -24,7 +24,7 @@ from inbetween.interpolation.loading import ModelFiles, find_model, load
 from inbetween.interpolation.model import Cuts, Interpolator
 from inbetween.interpolation.timing import chosen_chart
 from inbetween.methods.spaced import SpacedMethod
-from inbetween.modules.precision import REPLACED, Precision, fastest
+from inbetween.modules.precision import REPLACED, Precision, resolve_precision
 
 
 def interpolate(
@@ -36,7 +36,7 @@ def interpolate(
     t: list[float] | None = None,
     spacing_map: list[str] | None = None,
     hold: int = 1,
-    cuts: Cuts = "hold",
+    cuts: Cuts = "repeat",
     candidates: int = 1,
     animation: Animation = "webp",
     fps: float = FPS,
@@ -45,40 +45,41 @@ def interpolate(
     accelerator: str = "auto",
     overwrite: bool = False,
 ) -> None:
-    """Draw the frames between your own keyframes, two or more of any one size.
+    """Interpolate between your own keyframes, two or more of any one size.
 
-    Writes the finished sequence as 8-bit PNG files, keyframes included: with N drawings between, `0000.png`
-    is the first keyframe, `0001.png` to N the drawings, N + 1 the second keyframe, and so on. Grey
-    keyframes give grey drawings, transparent ones transparent drawings. Between identical keyframes the
-    drawing is repeated. A method that knows how sure it is writes `verdicts.csv`: which drawings are `easy`,
-    which to `check`, which to `redraw` by hand. `animation.webp` plays the sequence. Interrupted, the same
-    command goes on where it stopped.
+    Writes the finished sequence as 8-bit PNG files, keyframes included: with N frames between, `0000.png` is
+    the first keyframe, `0001.png` to N lie between, N + 1 is the second keyframe, and so on, and
+    `animation.webp`, which plays it. Grey keyframes give grey frames, transparent ones transparent frames.
+    Between identical keyframes the keyframe is repeated. A method that estimates its errors writes
+    `verdicts.csv`: which frames are `easy`, which to `check`, which to `redraw` by hand. Interrupted, the
+    same command goes on where it stopped.
 
     Args:
-        keyframes: Pictures in order, or a folder of them (in natural order). Of an animated file (GIF, PNG,
-            WebP, AVIF) or one of many pages (TIFF) every picture is a keyframe.
-        output: Folder for the drawings. It must not hold others.
+        keyframes: Images in order, or a folder of them (in natural order). Of an animated file (GIF, PNG,
+            WebP, AVIF) or one of many pages (TIFF) every image is a keyframe.
+        output: Folder for the frames. It must not hold others.
         method: A method that ships, such as `spacing_flow`, `dis` or `exp1`; weights that `fit` wrote; a YAML
             file such as `fit` takes, here or among the shipped configs; or both, as `exp1.yaml=PATH`.
-        between: Drawings between two keyframes; 1 where nothing else says how many.
+        between: Frames between two keyframes; 1 where nothing else says how many.
         spacing: How they lie: `even`, `ease_in` (starts slowly), `ease_out` (ends slowly), `ease_in_out`, or
             `halves` (each goes half of the way that is left: 1/2, 3/4, 7/8). Even where nothing else says.
-        t: A chart of your own instead of both: where each drawing lies, rising numbers between 0 and 1.
-        spacing_map: Grey pictures instead, one per drawing, or a folder of them: how far each region has
+        t: A chart of your own instead of both: where each frame lies, rising numbers between 0 and 1.
+        spacing_map: Grey images instead, one per frame, or a folder of them: how far each region has
             gone, black not at all, white all the way. For methods that can follow one.
-        hold: Frames that each drawing is shown for: 2 is "on twos". Each is written that often.
-        cuts: Between keyframes of two different shots `hold` repeats the first one, `draw` draws.
-        candidates: How many versions to draw, each in a folder of its own: `candidate_1`, `candidate_2`, ...
-            For methods that draw by chance, and those that know more than one drawing: spacing flow's
-            second takes more of the first keyframe where both disagree, its third more of the last.
+        hold: How often each image is shown: 2 is "on twos". Each is written that often.
+        cuts: Between keyframes of two different shots `repeat` repeats the first one, and `interpolate`
+            interpolates all the same.
+        candidates: How many candidates to make, each in a folder of its own: `candidate_1` and so on.
+            For stochastic methods, and those that have more than one: spacing flow's second takes more of
+            the first keyframe where both disagree, its third more of the last.
         animation: What to write beside the frames to play them: `webp`, with all colours and transparency,
             `gif`, or `none`.
         fps: Frames a second in that file.
-        seed: Decides what methods that draw by chance come up with.
+        seed: Decides what stochastic methods come up with.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
         accelerator: As Lightning's Trainer takes it.
-        overwrite: Replace the numbered drawings that are in `output` already.
+        overwrite: Replace the numbered frames that are in `output` already.
 
     Raises:
         UserError: A key makes no sense, or a file cannot be used.
@@ -88,43 +89,43 @@ def interpolate(
             raise UserError(f"{name} is {value}: give 1 or more.")
         if value > MOST_BETWEEN:
             raise UserError(f"{name} is {value}: give {MOST_BETWEEN} at most.")
-    maps = find_pictures(spacing_map or [])
+    maps = find_images(spacing_map or [])
     chart = () if maps else chosen_chart(between, spacing, t)
     if maps and (between is not None or spacing or t):
-        raise UserError("spacing_map says where each drawing lies: leave out --between, --spacing and --t.")
+        raise UserError("spacing_map says where each frame lies: leave out --between, --spacing and --t.")
     keys = read_keyframes(keyframes or [], partial(tqdm, desc="looking", leave=False, disable=None))
     check_animation(animation, fps, keys.size)
     places = Places(chart, maps_per_pair(maps, keys))
     files = find_model(method)
-    asked, precision = precision, fastest(precision, accelerator)
+    asked, precision = precision, resolve_precision(precision, accelerator)
     model = load(method, device=open_fabric(accelerator, precision).device, precision=precision)
     _check_method(model, method, candidates, spaced=bool(maps))
     folder = SequenceFolder(output.expanduser(), candidates, hold)
     job = {
-        "keyframes": [state_of(picture) for picture in keys.pictures],
+        "keyframes": [state_of(source_image) for source_image in keys.source_images],
         "t": list(chart),
-        "spacing_map": [state_of(picture) for picture in maps],
+        "spacing_map": [state_of(source_image) for source_image in maps],
         "hold": hold,
         "cuts": cuts,
         "candidates": candidates,
-        "method": [state_of(Picture(path)) for path in files if path],
+        "method": [state_of(SourceImage(path)) for path in files if path],
         "seed": seed,
         "precision": precision,
     }
-    folder.prepare([picture.path for picture in (*keys.pictures, *maps)], job, overwrite)
+    folder.prepare([source_image.path for source_image in (*keys.source_images, *maps)], job, overwrite)
 
     if precision != asked:
         print(REPLACED)
     print(f"{keys}; between each two {places}, by {method}")
     _warn(keys, [*(keyframes or []), *(spacing_map or [])], model, files, cuts)
-    frames = numbered(len(keys.pictures) - 1, places.count)
+    frames = numbered(len(keys.source_images) - 1, places.count)
     work = [(pair, candidate) for pair in range(len(frames)) for candidate in range(candidates)]
     left = [(pair, candidate) for pair, candidate in work if not folder.has(candidate, frames[pair])]
     if len(left) < len(work):
         print(f"{len(work) - len(left)} of {len(work)} pairs of keyframes are done already")
     try:
-        for pair, candidate in tqdm(left, desc="drawing", unit="pair", leave=False, disable=None):
-            held = cuts == "hold" and pair + 1 in keys.cuts
+        for pair, candidate in tqdm(left, desc="interpolating", unit="pair", leave=False, disable=None):
+            held = cuts == "repeat" and pair + 1 in keys.cuts
             write_pair(model, keys, places, folder, pair, candidate, frames[pair], held=held, seed=seed)
         if animation != "none":
             folder.animate(frames[-1].stop, animation, fps)
@@ -185,22 +186,22 @@ def write_pair(
         candidate=candidate,
         seed=sample_seed(seed, candidate, pair),
     )
-    limits = model.method.verdict_limits if isinstance(model.method, SpacedMethod) else None
+    limits = model.method.review_thresholds if isinstance(model.method, SpacedMethod) else None
     for images, errors in parts:
         own = list(islice(numbers, len(images)))
         if limits and errors is not None:
-            folder.judge(candidate, own, errors.flatten(1).mean(1).tolist(), limits)
+            folder.write_verdicts(candidate, own, errors.flatten(1).mean(1).tolist(), limits)
         for number, image in zip(own, images, strict=True):
             folder.write(candidate, number, keys.as_stored(image))
     for number, keyframe in zip([frames[0], *numbers], (first, last), strict=False):
         folder.write(candidate, number, keys.as_stored(keyframe))
 
 
-def state_of(picture: Picture) -> list[Any]:
+def state_of(source_image: SourceImage) -> list[Any]:
     """What tells that a file is still the same, and which of its pictures is meant."""
-    found = picture.path.stat()
-    state = [str(picture.path.resolve()), found.st_size, found.st_mtime_ns]
-    return state if picture.frame is None else [*state, picture.frame]
+    found = source_image.path.stat()
+    state = [str(source_image.path.resolve()), found.st_size, found.st_mtime_ns]
+    return state if source_image.frame is None else [*state, source_image.frame]
 
 
 def _check_method(model: Interpolator, name: str, candidates: int, spaced: bool) -> None:
@@ -225,6 +226,8 @@ def _warn(keys: Keyframes, entries: list[str], model: Interpolator, files: Model
         named = ", ".join(map(str, unread))
         print(f"warning: of a kind that is not read, and left out: {named}; to use them, save them as PNG")
     for number in sorted(keys.cuts):
-        before, after = keys.pictures[number - 1], keys.pictures[number]
-        held = f"{before} is held until then; --cuts draw draws instead"
-        print(f"warning: {after} seems to begin another shot: {held if cuts == 'hold' else 'drawing anyway'}")
+        before, after = keys.source_images[number - 1], keys.source_images[number]
+        held = f"{before} is held until then; --cuts interpolate interpolates instead"
+        print(
+            f"warning: {after} seems to begin another shot: {held if cuts == 'repeat' else 'drawing anyway'}"
+        )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from inbetween.data.keyframes import Keyframes, one_size, read_spacing_map
-from inbetween.data.pictures import Picture, PictureReader
+from inbetween.data.source_images import SourceImage, SourceImageReader
 from inbetween.errors import UserError
 
 
@@ -21,8 +21,8 @@ class Places:
     """
 
     t: tuple[float, ...]
-    maps: tuple[tuple[Picture, ...], ...]
-    reader: PictureReader = field(default_factory=PictureReader)
+    maps: tuple[tuple[SourceImage, ...], ...]
+    reader: SourceImageReader = field(default_factory=SourceImageReader)
 
     @property
     def count(self) -> int:
@@ -42,19 +42,19 @@ class Places:
         return f"{count} at {where}" if where else f"{count} where the spacing maps say"
 
 
-def maps_per_pair(maps: tuple[Picture, ...], keys: Keyframes) -> tuple[tuple[Picture, ...], ...]:
+def maps_per_pair(maps: tuple[SourceImage, ...], keys: Keyframes) -> tuple[tuple[SourceImage, ...], ...]:
     """Deal spacing maps out to the pairs of keyframes, and look at each.
 
     Raises:
         UserError: They do not come out even, differ from the keyframes in size, or are not grey.
     """
-    pairs, reader = len(keys.pictures) - 1, PictureReader()
+    pairs, reader = len(keys.source_images) - 1, SourceImageReader()
     if len(maps) % pairs:
         raise UserError(
             f"There are {len(maps)} spacing maps for {pairs} pairs of keyframes: give equally many for each."
         )
     if maps:
-        one_size([keys.pictures[0], *maps], "Keyframes and spacing maps", reader)
+        one_size([keys.source_images[0], *maps], "Keyframes and spacing maps", reader)
     for picture in maps:
         read_spacing_map(picture, reader)
     count = len(maps) // pairs

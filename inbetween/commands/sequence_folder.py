@@ -25,7 +25,7 @@ VERDICTS_FILE = "verdicts.csv"  # how sure the method is of each
 ANIMATION = "animation"  # the file that plays them, without its suffix
 # what a job leaves in a folder, but for its record
 OURS = re.compile(rf"\d{{4,}}\.png|{ANIMATION}\.(webp|gif)|{re.escape(VERDICTS_FILE)}")
-COLUMNS = ("drawing", "expected_error", "verdict")  # of that file
+COLUMNS = ("frame", "expected_error", "verdict")  # of that file
 
 
 class SequenceFolder:
@@ -62,7 +62,7 @@ class SequenceFolder:
             UserError: The folder holds drawings of another job, an input lies in it, or it cannot be
                 written.
         """
-        used = {folder.resolve() for folder in [*self.folders, *self._folders_with_drawings()]}
+        used = {folder.resolve() for folder in [*self.folders, *self._folders_with_images()]}
         for path in inputs:
             if path.resolve().parent in used:
                 raise UserError(
@@ -72,22 +72,22 @@ class SequenceFolder:
             same_job = json.loads((self.folder / RECORD).read_text(encoding="utf-8")) == job
         except (OSError, ValueError):  # none, or not ours
             same_job = False
-        if not overwrite and not same_job and self._folders_with_drawings():
+        if not overwrite and not same_job and self._folders_with_images():
             raise UserError(
                 f"{self.folder} already holds other drawings: give another folder with --output, or replace "
                 "them with --overwrite true."
             )
         with self._writing():
             if overwrite:
-                self._remove_drawings()
+                self._remove_frames()
             if not same_job:
                 for folder in self.folders:
                     (folder / VERDICTS_FILE).unlink(missing_ok=True)
             write_whole(self.folder / RECORD, json.dumps(job, indent=2).encode())
 
-    def has(self, candidate: int, drawings: range) -> bool:
+    def has(self, candidate: int, numbers: range) -> bool:
         """Whether all files of these drawings of a candidate, counted from 0, are there."""
-        return all(path.exists() for number in drawings for path in self._files(candidate, number))
+        return all(path.exists() for number in numbers for path in self._files(candidate, number))
 
     def write(self, candidate: int, number: int, image: Tensor) -> None:
         """Write a drawing (C, H, W) in [0, 1] as often as it is held; see `encode_png`.
@@ -112,22 +112,22 @@ class SequenceFolder:
             with self._writing():
                 write_whole(folder / f"{ANIMATION}.{animation}", content)
 
-    def judge(
-        self, candidate: int, drawings: Sequence[int], errors: Sequence[float], limits: tuple[float, float]
+    def write_verdicts(
+        self, candidate: int, numbers: Sequence[int], errors: Sequence[float], limits: tuple[float, float]
     ) -> None:
         """Note what is to be done about drawings, in `verdicts.csv` beside them.
 
         Args:
             candidate: Of which they are.
-            drawings: Their numbers, counted from 0.
+            numbers: Their numbers, counted from 0.
             errors: The mean absolute error in [0, 1] to expect of each.
             limits: See `verdict`.
 
         Raises:
             UserError: The folder cannot be written.
         """
-        rows = {row["drawing"]: row for row in self._judged(candidate)}
-        for number, error in zip(drawings, errors, strict=True):
+        rows = {row["frame"]: row for row in self._read_verdicts(candidate)}
+        for number, error in zip(numbers, errors, strict=True):
             name = self._files(candidate, number)[0].name
             rows[name] = dict(zip(COLUMNS, (name, f"{error:.5f}", verdict(error, limits)), strict=True))
         text = io.StringIO()
@@ -140,15 +140,13 @@ class SequenceFolder:
     def verdicts(self) -> Iterator[str]:
         """A line per candidate that was judged: how many are easy, and which are not."""
         for candidate, folder in enumerate(self.folders):
-            if rows := self._judged(candidate):
-                names = {
-                    word: [row["drawing"] for row in rows if row["verdict"] == word] for word in VERDICTS
-                }
+            if rows := self._read_verdicts(candidate):
+                names = {word: [row["frame"] for row in rows if row["verdict"] == word] for word in VERDICTS}
                 parts = [f"{len(names.pop('easy'))} easy"]
                 parts += [f"{word} {' '.join(found)}" for word, found in names.items() if found]
                 yield f"{folder / VERDICTS_FILE}: {'; '.join(parts)}"
 
-    def _judged(self, candidate: int) -> list[dict[str, str]]:
+    def _read_verdicts(self, candidate: int) -> list[dict[str, str]]:
         path = self.folders[candidate] / VERDICTS_FILE
         return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
@@ -166,13 +164,13 @@ class SequenceFolder:
                 "folder with --output."
             ) from error
 
-    def _folders_with_drawings(self) -> list[Path]:
+    def _folders_with_images(self) -> list[Path]:
         candidates = [path for path in self.folder.glob("candidate_*") if path.is_dir()]
         places = [self.folder, *candidates] if self.folder.is_dir() else []
         return [place for place in places if any(map(_is_drawing, place.iterdir()))]
 
-    def _remove_drawings(self) -> None:
-        for folder in self._folders_with_drawings():
+    def _remove_frames(self) -> None:
+        for folder in self._folders_with_images():
             for path in folder.iterdir():
                 if OURS.fullmatch(path.name):
                     path.unlink()

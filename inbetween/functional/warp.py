@@ -49,8 +49,8 @@ def backward_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubi
     return warped.to(image.dtype)
 
 
-def _bands(pictures: int, height: int, width: int) -> int:
+def _bands(images: int, height: int, width: int) -> int:
     """In how many bands of rows a processor is to read a picture: it shares out pictures, not their rows."""
-    if pictures > 1 or height * width < LARGE:
+    if images > 1 or height * width < LARGE:
         return 1
     return next(count for count in range(min(torch.get_num_threads(), height), 0, -1) if height % count == 0)

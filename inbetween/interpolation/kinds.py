@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from inbetween.callbacks.images import to_bytes, to_image
-from inbetween.data.images import Layers, Pixels, check_image, decoded_layers, laid_on
+from inbetween.data.images import Layers, Pixels, check_image, composited, decoded_layers
 from inbetween.data.keyframes import BACKGROUND, as_stored, in_unit_range, with_opacity
 from inbetween.data.shots import find_cuts, thumbnail
 from inbetween.errors import UserError
@@ -44,7 +44,7 @@ class Images:
         """Numbers of the images that begin another shot."""
         shown = (to_bytes(layers) for layers in self.layers)
         seen = (Layers(pixels[..., :3], pixels[..., 3], grey=False) for pixels in shown)
-        return frozenset(find_cuts(thumbnail(laid_on(layers, BACKGROUND)) for layers in seen))
+        return frozenset(find_cuts(thumbnail(composited(layers, BACKGROUND)) for layers in seen))
 
 
 def of_one_kind(images: Sequence[ImageOrArray] | Tensor, names: Sequence[str] = ()) -> Images:

@@ -19,9 +19,9 @@ from inbetween.interpolation.timing import chosen_chart, positions
 from inbetween.methods import Method
 from inbetween.methods.loading import placed
 from inbetween.methods.spaced import SpacedMethod
-from inbetween.modules.precision import Precision, fastest
+from inbetween.modules.precision import Precision, resolve_precision
 
-Cuts = Literal["hold", "draw"]
+Cuts = Literal["repeat", "interpolate"]
 
 
 class Interpolator:
@@ -43,7 +43,7 @@ class Interpolator:
         self, method: Method, device: torch.device | str = "cpu", precision: Precision = "bf16-mixed"
     ) -> None:
         self.device = torch.device(device)
-        self.precision: Precision = fastest(precision, self.device.type)
+        self.precision: Precision = resolve_precision(precision, self.device.type)
         self.method = placed(method.eval(), self.device)
 
     def __repr__(self) -> str:
@@ -52,7 +52,7 @@ class Interpolator:
     @property
     def candidates(self) -> int:
         """How many candidates the method has for one frame without chance: 3 for spacing flow, else 1."""
-        return self.method.versions if isinstance(self.method, SpacedMethod) else 1
+        return self.method.candidates if isinstance(self.method, SpacedMethod) else 1
 
     @cached_property
     def stochastic(self) -> bool:
@@ -118,7 +118,7 @@ class Interpolator:
         spacing: Chart | None = None,
         t: Sequence[float] | None = None,
         *,
-        cuts: Cuts = "hold",
+        cuts: Cuts = "repeat",
         candidate: int = 0,
         seed: int = 0,
     ) -> Any:  # noqa: ANN401 - the kind that was given
@@ -126,7 +126,7 @@ class Interpolator:
         keyframes = of_one_kind(images)
         chart = chosen_chart(between, spacing, t)
         self._check_candidate(candidate)
-        held = keyframes.cuts() if cuts == "hold" else frozenset[int]()
+        held = keyframes.cuts() if cuts == "repeat" else frozenset[int]()
         sequence = []
         for pair in range(len(keyframes.layers) - 1):
             sequence.append(keyframes.originals[pair])

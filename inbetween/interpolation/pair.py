@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inbetween.functional.opacity import contrasting_paper, lay_on, lift_off
+from inbetween.functional.opacity import composite, contrasting_background, uncomposite
 from inbetween.functional.seeds import generators
 from inbetween.methods import Method
 from inbetween.methods.spaced import SpacedMethod, even_spacing
@@ -54,9 +54,9 @@ def frames_between(
         return opaque
     keyframes = torch.stack([first, last])
     colors, opacity = keyframes[:, :3], keyframes[:, 3:]
-    paper = contrasting_paper(colors, opacity)
-    images = lay_on(colors, opacity, paper)
-    if method.moves_opacity:
+    paper = contrasting_background(colors, opacity)
+    images = composite(colors, opacity, paper)
+    if method.supports_alpha:
         layered = torch.cat([images, opacity], dim=1)
         a, b = layered[:1], layered[1:]
     else:
@@ -65,11 +65,11 @@ def frames_between(
 
     def see_through(place: Tensor) -> tuple[Tensor, Tensor | None]:
         layers, errors = frames_at(place)
-        if method.moves_opacity:
+        if method.supports_alpha:
             image, opacity = layers[0, :, :3], layers[0, :, 3:]
         else:
             image, opacity = layers[0], layers[1].mean(dim=1, keepdim=True)
-        frames = torch.cat([lift_off(image, opacity, paper), opacity], dim=1)
+        frames = torch.cat([uncomposite(image, opacity, paper), opacity], dim=1)
         return frames, None if errors is None else errors[0]
 
     return see_through

@@ -24,7 +24,7 @@ def interpolate(
     *,
     method: str | Path | Interpolator = "spacing_flow",
     device: torch.device | str | None = None,
-    cuts: Cuts = "hold",
+    cuts: Cuts = "repeat",
     candidate: int = 0,
     seed: int = 0,
 ) -> Any:  # noqa: ANN401 - the kind that was given
@@ -42,7 +42,8 @@ def interpolate(
         t: A chart of your own in place of both: where each frame lies, rising numbers between 0 and 1.
         method: See `load`; or what it returned, so that it is loaded once for many sequences.
         device: See `load`.
-        cuts: Between keyframes of two different shots, `hold` repeats the first one, `draw` interpolates.
+        cuts: Between keyframes of two different shots, `repeat` repeats the first one, `interpolate`
+            interpolates.
         candidate: See `Interpolator.interpolate`.
         seed: Decides what a stochastic method comes up with. The same seed always gives the same frames.
 

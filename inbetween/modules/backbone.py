@@ -120,8 +120,9 @@ class FreshBackbone(Backbone):
         embedding_dim: D, the width of image embeddings and tokens.
         encoder_layers: Transformer layers of the image encoder.
         encoder_image_size: Side in pixels of what the image encoder sees.
-        corrects: Show the denoiser, behind the noised latent, those of both keyframes and of where drawing
-            starts, and let it put out how the clean latent differs from that start: at first not at all.
+        residual_refiner: Show the denoiser, behind the noised latent, those of both keyframes and of where
+            sampling starts, and let it put out how the clean latent differs from that start: at first not
+            at all.
         prediction_type: What the denoiser puts out.
         gradient_checkpointing: See `Backbone`.
         frozen_dtype: See `Backbone`.
@@ -138,7 +139,7 @@ class FreshBackbone(Backbone):
         embedding_dim: int = 128,
         encoder_layers: int = 4,
         encoder_image_size: int = 64,
-        corrects: bool = False,
+        residual_refiner: bool = False,
         prediction_type: PredictionType = "v_prediction",
         gradient_checkpointing: bool = False,
         frozen_dtype: FrozenDtype = "float32",
@@ -152,7 +153,7 @@ class FreshBackbone(Backbone):
         plain = len(channels) - attending
         latent_channels = autoencoder.config.latent_channels
         unet = UNet2DConditionModel(
-            in_channels=latent_channels * (4 if corrects else 1),
+            in_channels=latent_channels * (4 if residual_refiner else 1),
             out_channels=latent_channels,
             block_out_channels=tuple(channels),
             layers_per_block=layers_per_block,
@@ -163,7 +164,7 @@ class FreshBackbone(Backbone):
             attention_head_dim=4,
             norm_num_groups=16,
         )
-        if corrects:
+        if residual_refiner:
             nn.init.zeros_(unet.conv_out.weight)
             nn.init.zeros_(unet.conv_out.bias)
         self.image_encoder = CLIPVisionModelWithProjection(

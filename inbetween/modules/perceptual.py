@@ -75,7 +75,7 @@ def _downloaded_vgg() -> Path:
     except OSError as error:
         raise UserError(
             "The perceptual loss needs VGG16, which cannot be downloaded: put torchvision's weights at"
-            f" {cached_vgg()}, name a file as perceptual_backbone, or set perceptual_weight to 0."
+            f" {cached_vgg()}, name a file as perceptual_network, or set perceptual_weight to 0."
         ) from error
     return path
 
@@ -120,10 +120,10 @@ class PerceptualLoss(nn.Module):
         with torch.no_grad():
             true = self._features((targets * 2 - 1 - mean) / std)
         total = images.new_zeros(())
-        for drawn, target, head in zip(
+        for predicted, target, head in zip(
             self._features((images * 2 - 1 - mean) / std), true, self.heads, strict=True
         ):
-            difference = (F.normalize(drawn.float(), dim=1) - F.normalize(target.float(), dim=1)) ** 2
+            difference = (F.normalize(predicted.float(), dim=1) - F.normalize(target.float(), dim=1)) ** 2
             total = total + (difference * head.to(difference)).sum(1).mean()
         return total
 

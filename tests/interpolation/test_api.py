@@ -18,7 +18,7 @@ from inbetween.functional.spacing import spacing_chart
 from inbetween.interpolation.loading import find_model, shipped_names
 from inbetween.methods import CrossFade, OpticalFlow, SpacingFlow, TemporalEncodingDiffusion
 from inbetween.paths import shipped
-from tests.commands.artists import Gambler, OpaqueCrossFade
+from tests.commands.known_methods import Gambler, OpaqueCrossFade
 
 PARTS = [0.25, 0.5, 0.75]
 
@@ -83,7 +83,7 @@ def test_a_sequence_holds_its_keyframes_bit_exact(
         "one array": np.stack(arrays),
         "one tensor": torch.stack([as_tensor(array) for array in arrays]),
     }[kind]
-    frames = inbetween.interpolate(keys, between=2, spacing="ease_out", method=model, cuts="draw")
+    frames = inbetween.interpolate(keys, between=2, spacing="ease_out", method=model, cuts="interpolate")
     assert len(frames) == 7
     assert type(frames) is (list if kind == "pil" else torch.Tensor if "tensor" in kind else np.ndarray)
     for number, key in enumerate(keys):
@@ -99,7 +99,7 @@ def test_a_sequence_holds_its_keyframes_bit_exact(
 )
 def test_pil_images_of_several_modes(model: inbetween.Interpolator, modes: list[str], expected: str) -> None:
     keys = [Image.new("L", (9, 7), level).convert(mode) for level, mode in zip((255, 0), modes, strict=True)]
-    frames = inbetween.interpolate(keys, t=[0.2], method=model, cuts="draw")
+    frames = inbetween.interpolate(keys, t=[0.2], method=model, cuts="interpolate")
     assert [frame.mode for frame in frames] == [expected] * 3
     assert [frame.convert("L").getpixel((3, 3)) for frame in frames] == [255, 204, 0]
 
@@ -114,14 +114,14 @@ def test_a_cut_is_held_unless_it_is_to_be_drawn(model: inbetween.Interpolator) -
     keys = [np.repeat(np.repeat(noise(3, k, (8, 8)), 8, 0), 8, 1) for k in (0, 1)]
     held = inbetween.interpolate(keys, between=2, method=model)
     assert all(np.array_equal(frame, keys[0]) for frame in held[:3])
-    assert not np.array_equal(inbetween.interpolate(keys, method=model, cuts="draw")[1], keys[0])
+    assert not np.array_equal(inbetween.interpolate(keys, method=model, cuts="interpolate")[1], keys[0])
 
 
 def test_a_seed_decides_about_chance() -> None:
     gambler = inbetween.Interpolator(Gambler())
     keys = [as_tensor(noise(3, k)) for k in range(3)]
     once, again, other, next_one = (
-        inbetween.interpolate(keys, 2, method=gambler, cuts="draw", **asked)
+        inbetween.interpolate(keys, 2, method=gambler, cuts="interpolate", **asked)
         for asked in ({}, {}, {"seed": 1}, {"candidate": 1})
     )
     assert torch.equal(once, again)
