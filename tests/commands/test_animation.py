@@ -29,7 +29,7 @@ def run(*args: object) -> int:
         "--method",
         "cross_fade",
         "--cuts",
-        "draw",
+        "interpolate",
         *map(str, args),
     ]
     return main([*given, *map(str, args)])

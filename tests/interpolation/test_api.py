@@ -135,7 +135,7 @@ def test_a_seed_decides_about_chance() -> None:
 
 def test_what_ships_is_found_by_name_and_by_its_weights(tmp_path: Path) -> None:
     names = shipped_names()
-    assert {"spacing_flow", "dis", "optical_flow", "cross_fade", "exp1", "exp2", "hold"} <= set(names)
+    assert {"spacing_flow", "dis", "optical_flow", "cross_fade", "exp1", "exp2", "repeat"} <= set(names)
     own = shipped("checkpoints", "exp1", "weights.safetensors")
     assert (
         find_model("exp1")
