@@ -29,30 +29,39 @@ class Example(NamedTuple):
 
 
 EXAMPLES = {
-    "sketch": Example(38, "sketch", 0.5, (0.0, 0.55)),
+    "sketch": Example(38, "sketch", 0.5, (0.0, 0.4)),
     "flat_colour": Example(97, "color", 0.57, (0.0, 0.5, 1.0)),
     "finished_scene": Example(210, "composition", 0.5, (0.0, 0.33, 0.67)),
     "transparent": Example(3, "color", 0.45, (0.0, 1.0), (432, 384), transparent=True),
 }
 
 
-def keyframe(scene: SyntheticScene, t: float, example: Example) -> Image.Image:
-    """The scene at t: RGB, or RGBA without its paper."""
-    if not example.transparent:
-        return Image.fromarray(scene.draw(t, example.size))
-    on = []
-    for paper in ((255, 255, 255), (0, 0, 0)):
+def scene_of(example: Example, paper: tuple[int, int, int] | None = None) -> SyntheticScene:
+    """The example's scene, on its own paper or on another one."""
+    scene = SyntheticScene(SEED, example.number, example.kind, example.amount)
+    if paper is not None:
         scene.scenery.paper = paper
-        on.append(scene.draw(t, example.size).astype(np.float64))
-    return Image.fromarray(without_paper(*on))
+    return scene
 
 
-def without_paper(on_white: NDArray[np.float64], on_black: NDArray[np.float64]) -> NDArray[np.uint8]:
+def keyframes(example: Example) -> list[Image.Image]:
+    """All keyframes of an example: RGB, or RGBA without paper."""
+    if not example.transparent:
+        scene = scene_of(example)
+        return [Image.fromarray(scene.draw(t, example.size)) for t in example.times]
+    on_white, on_black = (scene_of(example, (level,) * 3) for level in (255, 0))
+    return [
+        Image.fromarray(without_paper(on_white.draw(t, example.size), on_black.draw(t, example.size)))
+        for t in example.times
+    ]
+
+
+def without_paper(on_white: NDArray[np.uint8], on_black: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """RGBA (H, W, 4) of what looks like this on white and on black (H, W, 3), from 0 to 255.
 
     On white it is `opacity color + (1 - opacity) 255`, on black `opacity color`.
     """
-    opacity = 1 - (on_white - on_black).mean(axis=2, keepdims=True) / 255
+    opacity = 1 - (on_white.astype(float) - on_black).mean(axis=2, keepdims=True) / 255
     color = on_black / np.maximum(opacity, 1e-6)
     return np.concatenate([color, 255 * opacity], axis=2).round().clip(0, 255).astype(np.uint8)
 
@@ -62,9 +71,8 @@ def main() -> None:
     for name, example in EXAMPLES.items():
         folder = FOLDER / name
         folder.mkdir(parents=True, exist_ok=True)
-        scene = SyntheticScene(SEED, example.number, example.kind, example.amount)
-        for number, t in enumerate(example.times):
-            keyframe(scene, t, example).save(folder / f"{number:02d}.png", optimize=True)
+        for number, image in enumerate(keyframes(example)):
+            image.save(folder / f"{number:02d}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -26,4 +26,5 @@ class EndPointError(ImageMetric):
 
     def scores(self, preds: Tensor, target: Tensor) -> Tensor:
         """End-point error of each flow."""
-        return (preds - target).norm(dim=1).mean(dim=(1, 2))
+        distance: Tensor = (preds - target).norm(dim=1)
+        return distance.mean(dim=(1, 2))
