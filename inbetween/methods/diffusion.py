@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from inbetween.errors import UserError, check_at_least
+from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.blends import load_blend
+from inbetween.methods.spacing_flow.blend import load_blend
 from inbetween.modules.conditioning import line_density
 from inbetween.modules.latent_cache import LatentCache
 from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
@@ -246,17 +247,17 @@ class DiffusionMethod(PerceptualMethod):
         if self.train_from != ("truth",):
             init_latents = x_0.clone()
             # where each starts is known to the processor: nothing waits for the device
-            slerped, warped = ([k for k, kind in enumerate(sample.init) if kind == one] for one in INITS)
-            if slerped:
+            slerped, warped = (_rows_of(sample.init, one, init_latents.device) for one in INITS)
+            if len(slerped):
                 init_latents[slerped] = slerp(keyframes[0][slerped], keyframes[1][slerped], sample.t[slerped])
-            if warped:
+            if len(warped):
                 init_latents[warped] = self.backbone.encode(self._warped(sample, warped))
             noise = noise + self.backbone.init_noise(init_latents - x_0, sample.begin)
         x_t = self.backbone.scheduler.add_noise(x_0, noise, timestep)
         tokens = self.training_tokens(sample)
         # of the condition, of the keyframes' latents, of their lines
-        unseen = sample.chances < sample.chances.new_tensor(
-            [self.condition_dropout, self.keyframe_dropout, self.line_condition_dropout]
+        unseen = sample.chances < constant(
+            sample.chances, self.condition_dropout, self.keyframe_dropout, self.line_condition_dropout
         )
         tokens = torch.where(unseen[:, 0, None, None], self.backbone.null_condition.to(tokens), tokens)
 
@@ -381,7 +382,7 @@ class DiffusionMethod(PerceptualMethod):
             return [*(shown or [torch.zeros_like(init_latents)] * 2), init_latents]
         return shown
 
-    def _warped(self, sample: NoisedSample, rows: list[int] | slice) -> Tensor:
+    def _warped(self, sample: NoisedSample, rows: Tensor | slice) -> Tensor:
         """Some samples' keyframes, warped to their t and blended, padded: (R, 3, H', W') in [0, 1]."""
         first, last = sample.frames[rows, 1], sample.frames[rows, 2]
         blend = self._blend(first, last, sample.flows[rows])(sample.t[rows, None])
@@ -390,3 +391,9 @@ class DiffusionMethod(PerceptualMethod):
     def _lines(self, frames: Tensor) -> Tensor:
         """Where the lines of frames (R, 3, H', W') run, (R, 1, h, w)."""
         return line_density(frames, self.backbone.multiple)
+
+
+def _rows_of(kinds: Sequence[str], kind: str, device: torch.device) -> Tensor:
+    """Which samples are of a kind, (R,) int64; the device is told without being waited for."""
+    rows = [row for row, each in enumerate(kinds) if each == kind]
+    return torch.tensor(rows, dtype=torch.int64).to(device, non_blocking=True)

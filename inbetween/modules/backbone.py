@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
+from inbetween.functional.constants import constant
 from inbetween.modules.latent_diffusion import FrozenDtype, LatentDiffusion, TrainedPart
 from inbetween.modules.loading import (
     SMALL,
@@ -91,7 +92,7 @@ class Backbone(LatentDiffusion):
         ).clamp(0, 1)
         top, left = (resized.shape[-2] - size) // 2, (resized.shape[-1] - size) // 2
         square = resized[..., top : top + size, left : left + size]
-        mean, std = (square.new_tensor(value).view(1, 3, 1, 1) for value in (CLIP_MEAN, CLIP_STD))
+        mean, std = (constant(square, *value).view(1, 3, 1, 1) for value in (CLIP_MEAN, CLIP_STD))
         encoder = self.image_encoder
         with self.autocast():
             hidden = encoder.vision_model(pixel_values=(square - mean) / std).last_hidden_state

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
+from inbetween.functional.constants import constant
 from inbetween.functional.crops import crops_at
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.modules.download import download
@@ -116,7 +117,7 @@ class PerceptualLoss(nn.Module):
 
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:
         """Mean distance () of images (B, 3, H, W) in [0, 1] to targets of the same shape."""
-        mean, std = (images.new_tensor(value).view(1, 3, 1, 1) for value in (SHIFT, SCALE))
+        mean, std = (constant(images, *value).view(1, 3, 1, 1) for value in (SHIFT, SCALE))
         with torch.no_grad():
             true = self._features((targets * 2 - 1 - mean) / std)
         total = images.new_zeros(())

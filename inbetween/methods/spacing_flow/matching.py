@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inbetween.functional.constants import constant
 from inbetween.functional.splat import softmax_splat
 from inbetween.functional.warp import backward_warp
 from inbetween.modules.processes import mean_per_sample
@@ -72,13 +73,15 @@ def log_distance(height: int, width: int, side: int, device: torch.device) -> Te
         side: Of a cell, in the cells that distances are measured in.
         device: Where it is wanted.
     """
-    y, x = torch.meshgrid(
-        torch.arange(height, device=device, dtype=torch.float32),
-        torch.arange(width, device=device, dtype=torch.float32),
-        indexing="ij",
-    )
-    at = torch.stack([y.flatten(), x.flatten()], dim=1) * side
-    return torch.cdist(at, at).log1p()
+    # kept for later, so it has to be fit for training
+    with torch.inference_mode(False):
+        y, x = torch.meshgrid(
+            torch.arange(height, device=device, dtype=torch.float32),
+            torch.arange(width, device=device, dtype=torch.float32),
+            indexing="ij",
+        )
+        at = torch.stack([y.flatten(), x.flatten()], dim=1) * side
+        return torch.cdist(at, at).log1p()
 
 
 @torch.no_grad()
@@ -195,8 +198,8 @@ def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, 
     at = (torch.stack([x, y])[None].repeat(1, 2, 1, 1) + flows + 0.5) / CELL - 0.5
     at = at.flatten(2).transpose(1, 2)  # (B, P, 4)
     weight = weight.flatten(1)
-    limits = at.new_tensor([width - 1, height - 1])
-    steps = at.new_tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
+    limits = constant(at, width - 1, height - 1)
+    steps = constant(at, 0, 0, 0, 1, 1, 0, 1, 1).view(4, 2)
     features = [f.flatten(2).transpose(1, 2) for f in (first, last)]
     total, mass = at.new_zeros(()), at.new_zeros(())
     for query, key, source, target in (

@@ -10,11 +10,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
+from inbetween.methods.spacing_flow.composition import (
+    MASK_SHARPNESS,
+    Intermediate,
+    compose,
+    end_flows,
+    sharpen_mask,
+)
+from inbetween.methods.spacing_flow.network import MULTIPLE, IntermediateFlow
 from inbetween.modules.classical_flow import Algorithm, two_way_flow
-from inbetween.modules.composition import MASK_SHARPNESS, Intermediate, compose, end_flows, sharpen_mask
-from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 
 Prior = Literal["dis", "farneback", "none"]
 PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache
@@ -246,7 +253,7 @@ def refine_flow(first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, al
     """
     height, width = motion.shape[-2:]
     size = working_size(height, width, REFINE_RESOLUTION)
-    scale = motion.new_tensor([size[1] / width, size[0] / height] * 2).view(1, 4, 1, 1)
+    scale = constant(motion, *([size[1] / width, size[0] / height] * 2)).view(1, 4, 1, 1)
     small = F.interpolate(motion, size=size, mode="bilinear") * scale
     flows = end_flows(small, _shrunk(spacing, size))
     warped = [
@@ -279,7 +286,7 @@ def _cut(found: Intermediate, size: tuple[int, int], shape: tuple[int, int]) -> 
     height, width = size
     maps = [tensor[..., :height, :width] for tensor in found[:4]]
     if size != shape:
-        scale = maps[0].new_tensor([shape[1] / width, shape[0] / height] * 2).view(1, 4, 1, 1)
+        scale = constant(maps[0], *([shape[1] / width, shape[0] / height] * 2)).view(1, 4, 1, 1)
         maps = [F.interpolate(tensor, size=shape, mode="bilinear") for tensor in maps]
         maps[0] = maps[0] * scale
     return Intermediate(maps[0], maps[1], maps[2], maps[3], [])
