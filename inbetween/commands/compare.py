@@ -30,6 +30,7 @@ from inbetween.data.source import MOST_BETWEEN
 from inbetween.errors import UserError
 from inbetween.files import check_folder
 from inbetween.functional.grid import image_grid, stacked
+from inbetween.interpolation.loading import as_written
 from inbetween.methods.base import Method
 from inbetween.methods.loading import load_method, placed
 from inbetween.methods.spaced import SpacedMethod
@@ -64,8 +65,8 @@ def compare(
 
     Args:
         data: The windows.
-        methods: YAML files such as `fit` takes, here or among the shipped configs. `exp1.yaml=PATH` runs
-            the method with the weights of the checkpoint PATH.
+        methods: Methods that ship, such as `spacing_flow`, or YAML files such as `fit` takes, here or among
+            the shipped configs. `exp1.yaml=PATH` runs the method with the weights of the checkpoint PATH.
         split: Which windows.
         output: Folder for what is written.
         lpips_network: See `FrameMetrics`.
@@ -91,7 +92,8 @@ def compare(
     if image_windows < 0:
         raise UserError(f"image_windows is {image_windows}: give 0 or more windows.")
     check_folder(output.expanduser(), "--output")
-    rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
+    others = [entry for entry in methods or [] if as_written(entry)[0] not in ALWAYS]
+    rows = named_rows([*ALWAYS, *others])
     asked, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     built = []
@@ -182,11 +184,11 @@ def compare(
 
 
 def named_rows(entries: list[str]) -> list[Row]:
-    """A row per `CONFIG` or `CONFIG=CHECKPOINT`, named by the config, numbered where two share it."""
+    """A row per `NAME`, `CONFIG` or `CONFIG=CHECKPOINT`, named by the config, numbered where two share it."""
     rows: list[Row] = []
     for entry in entries:
-        config, _, checkpoint = entry.partition("=")
-        rows.append(Row(name_for(config, [row.name for row in rows]), config, checkpoint or None))
+        config, checkpoint = as_written(entry)
+        rows.append(Row(name_for(config, [row.name for row in rows]), config, checkpoint))
     return rows
 
 

@@ -60,7 +60,9 @@ def find_model(name: str | Path) -> ModelFiles:
     Raises:
         UserError: There are none.
     """
-    config, _, weights = str(name).partition("=")
+    config, weights = str(name), ""
+    if not Path(name).expanduser().is_file():  # whose own name may have the sign
+        config, _, weights = config.partition("=")
     if weights:
         return ModelFiles(find_config(config), find_checkpoint(weights))
     path = Path(config)
@@ -76,6 +78,16 @@ def find_model(name: str | Path) -> ModelFiles:
         )
     path = find_config(f"{config}.yaml")
     return ModelFiles(path, _shipped_weights(path))
+
+
+def as_written(entry: str) -> tuple[str, str | None]:
+    """Config and checkpoint of a command's `NAME`, `CONFIG` or `CONFIG=CHECKPOINT`, as a user writes them."""
+    if entry not in shipped_names():
+        config, _, checkpoint = entry.partition("=")
+        return config, checkpoint or None
+    weights = find_model(entry).weights
+    name = weights.relative_to(shipped("checkpoints")).as_posix() if weights else None
+    return f"{entry}.yaml", name
 
 
 def shipped_names() -> list[str]:

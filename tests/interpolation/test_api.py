@@ -13,9 +13,10 @@ import yaml
 from PIL import Image
 
 import inbetween
+from inbetween.commands.compare import named_rows
 from inbetween.errors import UserError
 from inbetween.functional.spacing import spacing_chart
-from inbetween.interpolation.loading import find_model, shipped_names
+from inbetween.interpolation.loading import as_written, find_model, shipped_names
 from inbetween.methods import CrossFade, OpticalFlow, SpacingFlow, TemporalEncodingDiffusion
 from inbetween.paths import shipped
 from tests.commands.known_methods import Gambler, OpaqueCrossFade
@@ -146,7 +147,7 @@ def test_what_ships_is_found_by_name_and_by_its_weights(tmp_path: Path) -> None:
     assert find_model("exp1_slerp").weights == own  # of its class
     assert find_model("dis").weights is None
     assert isinstance(inbetween.load("optical_flow").method, OpticalFlow)
-    run = tmp_path / "version_0"
+    run = tmp_path / "sign=in_name"
     run.mkdir()
     (run / "weights.safetensors").write_bytes(own.read_bytes())
     assert find_model(run / "weights.safetensors").config == shipped("configs", "exp1.yaml")
@@ -167,6 +168,15 @@ def test_shipped_weights_are_what_is_loaded() -> None:
     (middle,) = model.interpolate(a, b)
     assert np.abs(middle[22:38, 16:32].astype(int) - 30).mean() < 3
     assert not np.array_equal(model.interpolate(a, b, candidate=1)[0], middle)
+
+
+def test_commands_take_the_same_names() -> None:
+    assert as_written("spacing_flow") == ("spacing_flow.yaml", "spacing_flow/weights.safetensors")
+    assert as_written("dis") == ("dis.yaml", None)
+    assert as_written("exp1.yaml=my.ckpt") == ("exp1.yaml", "my.ckpt")
+    assert as_written("mine.yaml") == ("mine.yaml", None)
+    rows = [(row.name, row.checkpoint) for row in named_rows(["exp1_slerp", "exp1_slerp.yaml=my.ckpt"])]
+    assert rows == [("exp1_slerp", "exp1/weights.safetensors"), ("exp1_slerp#2", "my.ckpt")]
 
 
 @pytest.mark.slow
