@@ -214,10 +214,10 @@ class InbetweenCLI(LightningCLI):
             self._callbacks.append(PredictionWriter())
 
     def after_predict(self) -> None:
-        """Say where the drawings are; Lightning calls this after `predict`."""
+        """Say where the frames are; Lightning calls this after `predict`."""
         if self.trainer.is_global_zero and not is_dry(self.trainer):
             for writer in self._writers():
-                print(f"drawings: {writer.folder}")
+                print(f"frames: {writer.folder}")
 
     def _writers(self) -> list[PredictionWriter]:
         return [callback for callback in self._callbacks if isinstance(callback, PredictionWriter)]

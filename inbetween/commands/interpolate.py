@@ -136,7 +136,7 @@ def interpolate(
             f"The memory of {model.device} is too small for {keys}: give smaller keyframes, or --accelerator"
             " cpu."
         ) from error
-    print(f"drawings: {folder}")
+    print(f"frames: {folder}")
     for line in folder.verdicts():
         print(line)
 
@@ -198,7 +198,7 @@ def write_pair(
 
 
 def state_of(source_image: SourceImage) -> list[Any]:
-    """What tells that a file is still the same, and which of its pictures is meant."""
+    """What tells that a file is still the same, and which of its images is meant."""
     found = source_image.path.stat()
     state = [str(source_image.path.resolve()), found.st_size, found.st_mtime_ns]
     return state if source_image.frame is None else [*state, source_image.frame]
@@ -228,6 +228,5 @@ def _warn(keys: Keyframes, entries: list[str], model: Interpolator, files: Model
     for number in sorted(keys.cuts):
         before, after = keys.source_images[number - 1], keys.source_images[number]
         held = f"{before} is held until then; --cuts interpolate interpolates instead"
-        print(
-            f"warning: {after} seems to begin another shot: {held if cuts == 'repeat' else 'drawing anyway'}"
-        )
+        then = held if cuts == "repeat" else "interpolating anyway"
+        print(f"warning: {after} seems to begin another shot: {then}")

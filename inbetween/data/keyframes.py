@@ -17,7 +17,7 @@ BACKGROUND = (255, 255, 255)  # what cuts are looked for on
 
 @dataclass(frozen=True)
 class Keyframes:
-    """An ordered sequence of drawings of one size.
+    """An ordered sequence of images of one size.
 
     Args:
         source_images: Where they are, two or more.
@@ -66,11 +66,11 @@ def as_stored(image: Tensor, grey: bool, transparent: bool) -> Tensor:
 def read_keyframes(
     entries: Sequence[str], progress: Callable[[Iterable[SourceImage]], Iterable[SourceImage]] = iter
 ) -> Keyframes:
-    """Look at every keyframe once, so that a mistake is found before anything is drawn.
+    """Look at every keyframe once, so that a mistake is found before anything is interpolated.
 
     Args:
         entries: See `find_images`.
-        progress: Wraps the pictures while they are gone through.
+        progress: Wraps the images while they are gone through.
 
     Raises:
         UserError: There are fewer than two keyframes, one cannot be read, or their sizes differ.
@@ -94,13 +94,13 @@ def read_keyframes(
 
 
 def read_spacing_map(source_image: SourceImage, reader: SourceImageReader) -> Tensor:
-    """How far each pixel's motion has gone, from a grey picture: black is 0, white is 1.
+    """How far each pixel's motion has gone, from a grey image: black is 0, white is 1.
 
     Returns:
         (1, H, W) in [0, 1].
 
     Raises:
-        UserError: The picture cannot be read, or has colour or transparency.
+        UserError: The image cannot be read, or has colour or transparency.
     """
     layers = reader.read(source_image)
     if layers.opacity is not None or np.ptp(layers.color, axis=2).any():
@@ -111,7 +111,7 @@ def read_spacing_map(source_image: SourceImage, reader: SourceImageReader) -> Te
 
 
 def one_size(source_images: Sequence[SourceImage], what: str, reader: SourceImageReader) -> tuple[int, int]:
-    """Height and width in pixels of pictures that share them.
+    """Height and width in pixels of images that share them.
 
     Args:
         source_images: Where they are.

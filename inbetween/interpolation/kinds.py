@@ -100,7 +100,7 @@ def _arrays(images: Sequence[Pixels], names: Sequence[str]) -> Images:
             raise UserError(f"{name} is of {image.dtype}: give an array of uint8, from 0 to 255.")
     _check_same([image.shape for image in images], names)
     channels = images[0].shape[2]
-    layers = [_with_opacity(in_unit_range(np.ascontiguousarray(image)).permute(2, 0, 1)) for image in images]
+    layers = [_with_opacity(in_unit_range(np.array(image)).permute(2, 0, 1)) for image in images]
     return Images(
         layers,
         list(images),

@@ -134,7 +134,7 @@ def test_keyframes_and_drawings_are_numbered_as_they_are_shown(
     assert greys(out) == [10, 64, 128, 191, 20, 64, 128, 191, 30]
     told = capsys.readouterr().out.splitlines()
     assert told[0] == f"3 keyframes of 20x12 in RGB; between each two 3 frames at 0.25 0.5 0.75, by {painter}"
-    assert told[-1] == f"drawings: {out}"
+    assert told[-1] == f"frames: {out}"
 
 
 def test_on_twos_every_drawing_is_there_twice(interpolated: Interpolated, flat: Paint, painter: str) -> None:
@@ -397,7 +397,7 @@ def test_a_cut_is_held_or_drawn(
     told = (
         f"{paths[0]} is held until then; --cuts interpolate interpolates instead"
         if cuts == "repeat"
-        else "drawing anyway"
+        else "interpolating anyway"
     )
     assert warned == [f"warning: {paths[1]} seems to begin another shot: {told}"]
 
@@ -569,7 +569,7 @@ def test_other_drawings_are_replaced_only_when_asked_to(
     (out / "cover.png").write_bytes(b"mine")
     (out / "notes.txt").write_text("mine")
     says = (
-        f"{out} already holds other drawings: give another folder with --output, or replace them with "
+        f"{out} already holds other images: give another folder with --output, or replace them with "
         "--overwrite true."
     )
     assert refused(*args, "--between", 2) == says
@@ -583,7 +583,7 @@ def test_other_drawings_are_replaced_only_when_asked_to(
 def test_keyframes_are_never_written_over(refused: Refused, flat: Paint, painter: str) -> None:
     keys = flat(10, 20)
     args = ["--keyframes", *keys, "--method", painter, "--output", keys[0].parent, "--overwrite", "true"]
-    says = f"{keys[0]} lies where the drawings are to go: give a folder of its own with --output."
+    says = f"{keys[0]} lies where the frames are to go: give a folder of its own with --output."
     assert refused(*args) == says
 
 

@@ -280,13 +280,36 @@ def test_loading_and_interpolating_change_nothing_global(model: inbetween.Interp
     assert state() == before
 
 
-def test_importing_the_package_is_light_and_leaves_warnings_alone() -> None:
+def test_importing_the_package_is_light() -> None:
     program = (
-        "import sys, warnings; before = list(warnings.filters); import inbetween;"
-        "assert warnings.filters == before; assert not {'torch', 'numpy', 'PIL'} & set(sys.modules);"
+        "import sys, time, warnings; before, start = list(warnings.filters), time.perf_counter();"
+        "import inbetween; took = time.perf_counter() - start; assert warnings.filters == before;"
+        "assert not {'torch', 'numpy', 'PIL', 'lightning'} & set(sys.modules); assert took < 0.3, took"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert set(inbetween.__all__) == {"Interpolator", "UserError", "interpolate", "load"}
+    assert inbetween.UserError is UserError
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        inbetween.nothing
+
+
+@pytest.mark.slow  # a new process imports all libraries
+def test_loading_leaves_warnings_alone() -> None:
+    program = (
+        "import warnings, inbetween;"
         "import torch, lightning, cv2, PIL.Image, transformers, diffusers, torchmetrics, jsonargparse, lpips;"
         "from lightning.pytorch.cli import LightningCLI; from torch.utils import tensorboard;"
         "before = list(warnings.filters); inbetween.load('dis'); assert list(warnings.filters) == before,"
         "set(map(str, warnings.filters)) - set(map(str, before))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_arrays_that_cannot_be_written_are_taken(
+    model: inbetween.Interpolator, recwarn: pytest.WarningsRecorder
+) -> None:
+    array = np.asarray(Image.fromarray(noise()))
+    assert not array.flags.writeable
+    assert np.array_equal(model.interpolate(array, array)[0], array)
+    assert np.array_equal(model.interpolate(array[::-1, ::-1], array[::-1, ::-1])[0], array[::-1, ::-1])
+    assert not recwarn
