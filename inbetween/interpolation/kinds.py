@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -47,7 +47,7 @@ class Images:
         return frozenset(find_cuts(thumbnail(composited(layers, BACKGROUND)) for layers in seen))
 
 
-def of_one_kind(images: Sequence[ImageOrArray] | Tensor, names: Sequence[str] = ()) -> Images:
+def of_one_kind(images: Iterable[ImageOrArray] | ImageOrArray, names: Sequence[str] = ()) -> Images:
     """Two or more images that belong together.
 
     Args:
@@ -60,20 +60,21 @@ def of_one_kind(images: Sequence[ImageOrArray] | Tensor, names: Sequence[str] = 
     if isinstance(images, np.ndarray | Tensor) and images.ndim != 4:
         shape = tuple(images.shape)
         raise UserError(f"images has the shape {shape}: give an array (K, H, W, C) or a tensor (K, C, H, W).")
-    if isinstance(images, str | Image.Image) or len(images) < 2:
+    found: list[ImageOrArray] = [images] if isinstance(images, Image.Image) else list(images)
+    if len(found) < 2:
         raise UserError("Two images are needed at least: give a list of keyframes in order.")
-    names = names or [f"image {number}" for number in range(len(images))]
-    kinds = [next((kind for kind in READERS if isinstance(image, kind)), None) for image in images]
-    for name, image, kind in zip(names, images, kinds, strict=True):
+    names = names or [f"image {number}" for number in range(len(found))]
+    kinds = [next((kind for kind in READERS if isinstance(image, kind)), None) for image in found]
+    for name, image, kind in zip(names, found, kinds, strict=True):
         if kind is None:
             raise UserError(f"{name} is a {type(image).__name__}: give {KINDS}.")
         if kind is not kinds[0]:
             raise UserError(
-                f"{names[0]} is a {type(images[0]).__name__} and {name} a {type(image).__name__}: give all of"
+                f"{names[0]} is a {type(found[0]).__name__} and {name} a {type(image).__name__}: give all of"
                 " one kind."
             )
     assert kinds[0] is not None
-    return READERS[kinds[0]](images, names)
+    return READERS[kinds[0]](found, names)
 
 
 def _pil_images(images: Sequence[Image.Image], names: Sequence[str]) -> Images:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -113,7 +113,7 @@ class Interpolator:
 
     def interpolate_sequence(
         self,
-        images: Sequence[ImageOrArray] | Tensor,
+        images: Iterable[ImageOrArray] | ImageOrArray,
         between: int | None = None,
         spacing: Chart | None = None,
         t: Sequence[float] | None = None,
@@ -126,6 +126,8 @@ class Interpolator:
         keyframes = of_one_kind(images)
         chart = chosen_chart(between, spacing, t)
         self._check_candidate(candidate)
+        if cuts not in get_args(Cuts):
+            raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
         held = keyframes.cuts() if cuts == "repeat" else frozenset[int]()
         sequence = []
         for pair in range(len(keyframes.layers) - 1):

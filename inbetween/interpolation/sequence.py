@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from inbetween.errors import UserError
 from inbetween.functional.spacing import Chart
@@ -17,7 +16,7 @@ from inbetween.interpolation.model import Cuts, Interpolator
 
 
 def interpolate(
-    images: Sequence[ImageOrArray] | Tensor,
+    images: Iterable[ImageOrArray] | ImageOrArray,
     between: int | None = None,
     spacing: Chart | None = None,
     t: Sequence[float] | None = None,

@@ -81,6 +81,17 @@ def test_methods_without_alpha_interpolate_opacity_beside(model: inbetween.Inter
     assert np.abs(beside[..., 3].astype(int) - model.interpolate(a, b, PARTS)[..., 3]).max() <= 1
 
 
+def test_numbers_may_be_of_any_kind(model: inbetween.Interpolator) -> None:
+    a, b = noise(), noise(number=1)
+    expected = model.interpolate(a, b, t=[0.25, 0.5])
+    for t in ((0.25, 0.5), np.array([0.25, 0.5]), torch.tensor([0.25, 0.5])):
+        assert np.array_equal(model.interpolate(a, b, t=t), expected)
+        sequence = inbetween.interpolate((image for image in (a, b)), t=t, method=model, cuts="interpolate")
+        assert np.array_equal(sequence[1:3], expected)
+    for t in (0.5, np.float32(0.5), [0.5]):
+        assert np.array_equal(model.interpolate(a, b, t=t), expected[1:])
+
+
 def test_a_cut_is_held_unless_it_is_to_be_drawn(model: inbetween.Interpolator) -> None:
     keys = [np.repeat(np.repeat(noise(3, k, (8, 8)), 8, 0), 8, 1) for k in (0, 1)]
     held = inbetween.interpolate(keys, between=2, method=model)

@@ -47,6 +47,7 @@ def test_a_mistake_is_said_in_one_sentence(
         (Image.new("RGB", (8, 8)), {}, "Two images are needed at least: "),
         (noise(), {}, "images has the shape (24, 40, 3): give an array (K, H, W, C) or "),
         ([noise(), noise(), noise(4)], {}, "image 0 has the shape (24, 40, 3) and image 2 (24, 40, 4): "),
+        ([noise()] * 2, {"cuts": "draw"}, "cuts is draw: give one of repeat, interpolate."),
         ([noise()] * 2, {"between": 0}, "between is 0: give a number of frames from 1 to "),
         ([noise()] * 2, {"spacing": "wild"}, "There is no spacing wild: give one of even, ease_in, "),
         ([noise()] * 2, {"t": [0.5, 0.25]}, "t is 0.5 0.25: give rising numbers between 0 and 1, such as "),
