@@ -17,8 +17,10 @@ def keyframes(name: str) -> list[Image.Image]:
     return [Image.open(path).resize((96, 96)) for path in sorted((EXAMPLES / name).glob("*.png"))]
 
 
-@pytest.mark.parametrize("name", ["flat_colour", "transparent"])
-@pytest.mark.parametrize("method", ["spacing_flow", "exp1"])
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("flat_colour", "spacing_flow"), ("transparent", "spacing_flow"), ("flat_colour", "exp1")],
+)
 def test_the_command_writes_what_the_api_gives(tmp_path: Path, name: str, method: str) -> None:
     images = keyframes(name)[:2]
     paths = [str(tmp_path / f"{number}.png") for number in range(len(images))]
