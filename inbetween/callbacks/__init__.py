@@ -2,21 +2,22 @@
 
 from inbetween.callbacks.checkpoints import WholeCheckpoints
 from inbetween.callbacks.data_wait import DataWait
+from inbetween.callbacks.ema import EMA
 from inbetween.callbacks.frame_metrics import FrameMetrics
 from inbetween.callbacks.images import folder_for, write_frames, write_image
 from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.learned_weights import LearnedWeights
-from inbetween.callbacks.pictures import is_dry, log_image, run_folder
 from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
 from inbetween.callbacks.resumption import Resumption
+from inbetween.callbacks.run_folder import is_dry, log_image, run_folder
 from inbetween.callbacks.same_precision import SamePrecision
 from inbetween.callbacks.sample_grid import SampleGrid
 from inbetween.callbacks.screen import ParameterSummary, StepProgressBar
-from inbetween.callbacks.weight_averaging import WeightAverage
 from inbetween.callbacks.weights_writer import WeightsWriter
 
 __all__ = [
+    "EMA",
     "DataWait",
     "FrameMetrics",
     "Interruption",
@@ -28,7 +29,6 @@ __all__ = [
     "SamePrecision",
     "SampleGrid",
     "StepProgressBar",
-    "WeightAverage",
     "WeightsWriter",
     "WholeCheckpoints",
     "folder_for",

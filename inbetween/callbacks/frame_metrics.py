@@ -12,7 +12,7 @@ from inbetween.errors import UserError
 from inbetween.metrics import frame_metrics, load_lpips, window_scores
 from inbetween.types import StepOutput, WindowBatch
 
-OF_LPIPS = ("lpips", "coherence", "coherence_gap")  # measured where LPIPS has its weights
+OF_LPIPS = ("lpips", "temporal_coherence", "temporal_coherence_gap")  # measured where LPIPS has its weights
 
 
 class FrameMetrics(L.Callback):
@@ -23,24 +23,24 @@ class FrameMetrics(L.Callback):
     network are held here and not by the model, so that they stay out of checkpoints.
 
     Args:
-        lpips_backbone: File with AlexNet's weights for LPIPS: safetensors with torchvision's names, or
+        lpips_network: File with AlexNet's weights for LPIPS: safetensors with torchvision's names, or
             torchvision's .pth. None looks in the caches of inbetween and torchvision. Nothing is downloaded:
             `fetch-lpips` does that.
     """
 
-    def __init__(self, lpips_backbone: Path | None = None) -> None:
-        self.lpips_backbone = lpips_backbone
+    def __init__(self, lpips_network: Path | None = None) -> None:
+        self.lpips_network = lpips_network
         self.metrics: MetricCollection | None = None
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Build the metrics.
 
         Raises:
-            UserError: `lpips_backbone` cannot be used, or a callback's `monitor` is a metric without it.
+            UserError: `lpips_network` cannot be used, or a callback's `monitor` is a metric without it.
         """
         if self.metrics is not None or stage == "predict":
             return
-        network = load_lpips(self.lpips_backbone)
+        network = load_lpips(self.lpips_network)
         # Metrics gather from all processes: without the weights on one machine, none measures LPIPS.
         everywhere = trainer.strategy.reduce_boolean_decision(network is not None, all=True)
         if network is not None and not everywhere:
@@ -48,7 +48,7 @@ class FrameMetrics(L.Callback):
             network = None
         self.metrics = frame_metrics(network)
         if stage == "fit":
-            self._look_at_monitors(trainer)
+            self._check_monitors(trainer)
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forget what an interrupted epoch left."""
@@ -97,7 +97,7 @@ class FrameMetrics(L.Callback):
         assert self.metrics is not None
         return window_scores(self.metrics)
 
-    def _look_at_monitors(self, trainer: L.Trainer) -> None:
+    def _check_monitors(self, trainer: L.Trainer) -> None:
         """Look for what needs LPIPS among what callbacks watch; anything else may be logged by anyone."""
         assert self.metrics is not None
         missing = {f"val/{name}" for name in OF_LPIPS if name not in self.metrics}
@@ -123,8 +123,8 @@ class FrameMetrics(L.Callback):
 
     def _log(self, pl_module: L.LightningModule, stage: str) -> None:
         found = self.per_window()
-        figures = {name: float(scores.mean()) for name, (scores, _) in found.items()}
+        metrics = {name: float(scores.mean()) for name, (scores, _) in found.items()}
         if found:
-            figures["windows"] = float(max(len(scores) for scores, _ in found.values()))
+            metrics["windows"] = float(max(len(scores) for scores, _ in found.values()))
         # Numbers, not tensors: they are gathered already, and Lightning is not to reduce them again.
-        pl_module.log_dict({f"{stage}/{name}": value for name, value in figures.items()}, batch_size=1)
+        pl_module.log_dict({f"{stage}/{name}": value for name, value in metrics.items()}, batch_size=1)

@@ -6,7 +6,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from inbetween.callbacks.pictures import log_image
+from inbetween.callbacks.run_folder import log_image
 from inbetween.callbacks.whole_weights import need_whole_weights
 from inbetween.errors import UserError
 from inbetween.functional.chart import line_chart

@@ -7,7 +7,7 @@ import lightning as L
 import torch
 
 from inbetween.callbacks.images import folder_for, write_frames
-from inbetween.callbacks.pictures import is_dry, run_folder
+from inbetween.callbacks.run_folder import is_dry, run_folder
 from inbetween.errors import UserError
 from inbetween.files import check_folder
 from inbetween.types import WindowBatch
@@ -75,5 +75,5 @@ class PredictionWriter(L.Callback):
             return
         for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
             clip = torch.cat([batch["first"][row][None], outputs[row], batch["last"][row][None]])
-            picture = clip[..., top : top + height, left : left + width]
-            write_frames(folder_for(self.folder, batch["name"][row]), picture)
+            frame = clip[..., top : top + height, left : left + width]
+            write_frames(folder_for(self.folder, batch["name"][row]), frame)

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
-from inbetween.callbacks.pictures import is_dry
+from inbetween.callbacks.run_folder import is_dry
 from inbetween.callbacks.whole_weights import need_whole_weights
 from inbetween.errors import UserError
 from inbetween.files import move_folder, partial_of

@@ -6,7 +6,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from inbetween.callbacks.pictures import is_dry
+from inbetween.callbacks.run_folder import is_dry
 
 
 class Resumption(L.Callback):

@@ -3,7 +3,7 @@
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
-from inbetween.callbacks.pictures import run_folder
+from inbetween.callbacks.run_folder import run_folder
 from inbetween.files import write_whole
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from inbetween.callbacks.images import rounded
-from inbetween.callbacks.pictures import log_image
-from inbetween.errors import look_at_least
-from inbetween.functional.grid import error_map, picture_grid, stacked
+from inbetween.callbacks.run_folder import log_image
+from inbetween.errors import check_at_least
+from inbetween.functional.grid import error_map, image_grid, stacked
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import StepOutput, WindowBatch
 
@@ -23,10 +23,10 @@ class _Sample:
     name: str
     t: list[float]
     true: Tensor  # (N + 2, 3, h, w) uint8: first, targets, last
-    drawn: Tensor  # (N, 3, h, w) uint8
+    predicted: Tensor  # (N, 3, h, w) uint8
 
 
-def window_sheet(title: str, t: list[float], true: Tensor, drawn: Tensor) -> Tensor:
+def window_sheet(title: str, t: list[float], true: Tensor, predicted: Tensor) -> Tensor:
     """One window as a sheet: the true sequence above the drawn one above their difference.
 
     The drawn row repeats the keyframes, so that it reads as the clip that would be played.
@@ -35,17 +35,17 @@ def window_sheet(title: str, t: list[float], true: Tensor, drawn: Tensor) -> Ten
         title: Written above.
         t: Position of each drawing, N numbers in (0, 1).
         true: (N + 2, 3, h, w) in [0, 1]: first, targets, last.
-        drawn: (N, 3, h, w) in [0, 1].
+        predicted: (N, 3, h, w) in [0, 1].
 
     Returns:
         (3, H, W) float32 in [0, 1].
     """
     first, last = true[0], true[-1]
-    errors = error_map(drawn, true[1:-1])
-    return picture_grid(
-        [list(true), [first, *drawn, last], [None, *errors, None]],
+    errors = error_map(predicted, true[1:-1])
+    return image_grid(
+        [list(true), [first, *predicted, last], [None, *errors, None]],
         ["first", *(f"t = {position:.3g}" for position in t), "last"],
-        ["target", "drawn", "error"],
+        ["target", "prediction", "error"],
         title,
     )
 
@@ -65,9 +65,9 @@ class SampleGrid(L.Callback):
     """
 
     def __init__(self, windows: list[int] | int = 4, every_n_epochs: int = 1) -> None:
-        look_at_least(1, every_n_epochs=every_n_epochs)
+        check_at_least(1, every_n_epochs=every_n_epochs)
         if isinstance(windows, int):
-            look_at_least(0, windows=windows)
+            check_at_least(0, windows=windows)
         self.windows = windows
         self.every_n_epochs = every_n_epochs
         self._samples: dict[int, _Sample] = {}
@@ -148,7 +148,9 @@ class SampleGrid(L.Callback):
         if not shown or not trainer.is_global_zero:
             return
         sheets = [
-            window_sheet(f"{sample.index}: {sample.name}", sample.t, sample.true / 255, sample.drawn / 255)
+            window_sheet(
+                f"{sample.index}: {sample.name}", sample.t, sample.true / 255, sample.predicted / 255
+            )
             for sample in shown
         ]
         log_image(trainer, tag, stacked(sheets))

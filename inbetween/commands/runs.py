@@ -135,7 +135,7 @@ def results(trainer: Trainer) -> list[str]:
         if isinstance(logger, TensorBoardLogger):
             lines.append(f"TensorBoard: tensorboard --logdir {logger.log_dir}")
         elif isinstance(logger, CSVLogger):
-            lines.append(f"figures: {Path(logger.log_dir, 'metrics.csv')}")
+            lines.append(f"metrics: {Path(logger.log_dir, 'metrics.csv')}")
         else:
             lines.append(f"{type(logger).__name__}: {logger.name}, {logger.version}")
     return lines

@@ -17,20 +17,20 @@ from inbetween.metrics import (
     area_under_risk_coverage,
     bootstrap_interval,
     excess_area_under_risk_coverage,
-    mean_of_surest,
+    mean_at_coverage,
     verdict,
 )
 
 # How each figure is written: digits behind the point, and whether more is better.
-FIGURES = {
+METRICS = {
     "ssim": (3, True),
     "psnr": (2, True),
     "lpips": (3, False),
-    "lpips_told": (3, False),
-    "coherence": (3, False),
-    "coherence_gap": (3, False),
+    "lpips_oracle_timing": (3, False),
+    "temporal_coherence": (3, False),
+    "temporal_coherence_gap": (3, False),
     "warping_error": (4, False),
-    "line_distance": (1, False),
+    "line_chamfer_distance": (1, False),
     "end_point_error": (2, False),
 }
 PARTS = ("mean", "low", "high")
@@ -46,9 +46,9 @@ class Row:
     checkpoint: str | None
     seconds_per_frame: float = 0.0
     scores: dict[str, dict[int, float]] = field(default_factory=dict)  # figure -> window index -> score
-    doubts: dict[int, float] = field(default_factory=dict)  # window index -> expected absolute error
-    verdict_limits: tuple[float, float] | None = None  # see `SpacedMethod`
-    pictures: dict[int, Tensor] = field(default_factory=dict)  # window index -> (N, 3, h, w)
+    uncertainties: dict[int, float] = field(default_factory=dict)  # window index -> expected absolute error
+    review_thresholds: tuple[float, float] | None = None  # see `SpacedMethod`
+    images: dict[int, Tensor] = field(default_factory=dict)  # window index -> (N, 3, h, w)
 
 
 def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
@@ -59,38 +59,39 @@ def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
         animations: Of each window by its index: windows of one share drawing and motion, so animations are
             resampled, not windows.
     """
-    figures = {}
+    metrics = {}
     for key, scores in row.scores.items():
         values = torch.tensor([scores[index] for index in sorted(scores)], dtype=torch.float64)
         groups = [animations[index] for index in sorted(scores)]
         low, high = bootstrap_interval(values, groups=groups)
-        figures[key] = {"mean": float(values.mean()), "low": low, "high": high, "n": len(values)}
+        metrics[key] = {"mean": float(values.mean()), "low": low, "high": high, "n": len(values)}
     summary: dict[str, Any] = {
         "method": row.name,
         "config": row.config,
         "checkpoint": row.checkpoint,
         "seconds_per_frame": row.seconds_per_frame,
-        "figures": figures,
+        "metrics": metrics,
     }
-    key = "lpips" if "lpips" in figures else "ssim"
-    if row.doubts and figures:
+    key = "lpips" if "lpips" in metrics else "ssim"
+    if row.uncertainties and metrics:
         got, expected = torch.tensor(
-            [(score, row.doubts[index]) for index, score in row.scores[key].items()], dtype=torch.float64
+            [(score, row.uncertainties[index]) for index, score in row.scores[key].items()],
+            dtype=torch.float64,
         ).unbind(1)
-        risks = 1 - got if FIGURES[key][1] else got  # 1 is the best SSIM
+        risks = 1 - got if METRICS[key][1] else got  # 1 is the best SSIM
         half, most = expected.quantile(expected.new_tensor([0.5, COVERAGE])).tolist()
-        summary["surest"] = {
-            "figure": key,
+        summary["selective"] = {
+            "metric": key,
             "coverage": COVERAGE,
-            "mean": mean_of_surest(got, expected, COVERAGE),
+            "mean": mean_at_coverage(got, expected, COVERAGE),
             "aurc": area_under_risk_coverage(risks, expected),
             "excess_aurc": excess_area_under_risk_coverage(risks, expected),
             "expected_error": [half, most],
         }
-        if row.verdict_limits:
-            found = [verdict(error, row.verdict_limits) for error in expected.tolist()]
+        if row.review_thresholds:
+            found = [verdict(error, row.review_thresholds) for error in expected.tolist()]
             chosen = {word: [word == one for one in found] for word in VERDICTS}
-            summary["surest"]["verdicts"] = {
+            summary["selective"]["verdicts"] = {
                 word: {"windows": sum(rows), "mean": float(got[rows].double().mean())}
                 for word, rows in chosen.items()
                 if any(rows)
@@ -98,30 +99,30 @@ def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
     return summary
 
 
-def surest_text(line: dict[str, Any]) -> str:
+def selective_text(line: dict[str, Any]) -> str:
     """From a summary: how much better the windows are that a method is surest of, and by its verdicts."""
-    surest = line["surest"]
-    key, share, (half, most) = surest["figure"], surest["coverage"], surest["expected_error"]
+    selective = line["selective"]
+    key, share, (half, most) = selective["metric"], selective["coverage"], selective["expected_error"]
     text = (
-        f"{line['method']}: {key} {line['figures'][key]['mean']:.3f}, and {surest['mean']:.3f} on the"
-        f" {share:.0%} of windows it is surest of (AURC {surest['aurc']:.4f}, of which"
-        f" {surest['excess_aurc']:.4f} come of a wrong order); it expects errors below {half:.5f} of half of"
-        f" them and below {most:.5f} of {share:.0%} (verdict_limits)"
+        f"{line['method']}: {key} {line['metrics'][key]['mean']:.3f}, and {selective['mean']:.3f} on the"
+        f" {share:.0%} of windows it is surest of (AURC {selective['aurc']:.4f}, of which"
+        f" {selective['excess_aurc']:.4f} come of a wrong order); it expects errors below {half:.5f} of"
+        f" half of them and below {most:.5f} of {share:.0%} (review_thresholds)"
     )
-    verdicts = surest.get("verdicts", {}).items()
+    verdicts = selective.get("verdicts", {}).items()
     parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in verdicts]
     return "\n".join([text, *([f"{key} by its verdicts: {', '.join(parts)}"] if parts else [])])
 
 
 def table(summary: list[dict[str, Any]], windows: int, split: str) -> str:
     """The table for the terminal: each figure's mean, and below it the interval."""
-    keys = [key for key in FIGURES if any(key in line["figures"] for line in summary)]
-    heads = ["method", *(f"{key} {'↑' if FIGURES[key][1] else '↓'}" for key in keys), "s/frame"]
+    keys = [key for key in METRICS if any(key in line["metrics"] for line in summary)]
+    heads = ["method", *(f"{key} {'↑' if METRICS[key][1] else '↓'}" for key in keys), "s/frame"]
     cells: list[list[str]] = [heads]
     for line in summary:
         means, intervals = [line["method"]], [""]
         for key in keys:
-            digits, found = FIGURES[key][0], line["figures"].get(key)
+            digits, found = METRICS[key][0], line["metrics"].get(key)
             means.append(f"{found['mean']:.{digits}f}" if found else "-")
             intervals.append(f"{found['low']:.{digits}f}-{found['high']:.{digits}f}" if found else "")
         cells += [[*means, f"{line['seconds_per_frame']:.4f}"], [*intervals, ""]]
@@ -131,13 +132,13 @@ def table(summary: list[dict[str, Any]], windows: int, split: str) -> str:
 
 def markdown(summary: list[dict[str, Any]]) -> str:
     """The table for a README or an issue: each figure's mean and interval."""
-    keys = [key for key in FIGURES if any(key in line["figures"] for line in summary)]
-    heads = ["method", *(f"{key} {'↑' if FIGURES[key][1] else '↓'}" for key in keys)]
+    keys = [key for key in METRICS if any(key in line["metrics"] for line in summary)]
+    heads = ["method", *(f"{key} {'↑' if METRICS[key][1] else '↓'}" for key in keys)]
     lines: list[list[str]] = [heads, ["---"] * len(heads)]
     for line in summary:
         cells = [line["method"]]
         for key in keys:
-            digits, found = FIGURES[key][0], line["figures"].get(key)
+            digits, found = METRICS[key][0], line["metrics"].get(key)
             written = [f"{found[part]:.{digits}f}" for part in PARTS] if found else []
             cells.append("{} [{}, {}]".format(*written) if written else "-")
         lines.append(cells)
@@ -146,9 +147,9 @@ def markdown(summary: list[dict[str, Any]]) -> str:
 
 def summary_csv(summary: list[dict[str, Any]]) -> str:
     """A line per method and figure."""
-    lines = [["method", "figure", "mean", "low", "high", "n"]]
+    lines = [["method", "metric", "mean", "low", "high", "n"]]
     for line in summary:
-        lines += [[line["method"], key, *map(str, found.values())] for key, found in line["figures"].items()]
+        lines += [[line["method"], key, *map(str, found.values())] for key, found in line["metrics"].items()]
     return _csv(lines)
 
 
@@ -158,9 +159,9 @@ def differences_csv(rows: list[Row], animations: dict[int, str]) -> str:
     Windows differ more than methods do, so the interval of the difference is much narrower than those of the
     two means. `better` is the share of windows in which the method beats the other.
     """
-    lines = [["method", "other", "figure", "mean", "low", "high", "better", "n"]]
+    lines = [["method", "other", "metric", "mean", "low", "high", "better", "n"]]
     for other, row in combinations(rows, 2):
-        for key, (_, more) in FIGURES.items():
+        for key, (_, more) in METRICS.items():
             shared = sorted(row.scores.get(key, {}).keys() & other.scores.get(key, {}).keys())
             if not shared:
                 continue
@@ -174,13 +175,13 @@ def differences_csv(rows: list[Row], animations: dict[int, str]) -> str:
 
 def windows_csv(rows: list[Row], names: dict[int, str], animations: dict[int, str]) -> str:
     """A line per method and window, with an empty cell where a figure is undefined."""
-    keys = [key for key in FIGURES if any(key in row.scores for row in rows)]
+    keys = [key for key in METRICS if any(key in row.scores for row in rows)]
     lines = [["method", "index", "animation", "window", *keys, "expected_error"]]
     for row in rows:
         for index in sorted(names):
             scores = [str(row.scores.get(key, {}).get(index, "")) for key in keys]
             place = [str(index), animations[index], names[index]]
-            lines.append([row.name, *place, *scores, str(row.doubts.get(index, ""))])
+            lines.append([row.name, *place, *scores, str(row.uncertainties.get(index, ""))])
     return _csv(lines)
 
 

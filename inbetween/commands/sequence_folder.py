@@ -21,7 +21,7 @@ from inbetween.metrics import VERDICTS, verdict
 
 RECORD = "interpolate.json"  # what the drawings in a folder were made from
 VERDICTS_FILE = "verdicts.csv"  # how sure the method is of each
-COLUMNS = ("drawing", "expected_error", "verdict")  # of that file
+COLUMNS = ("frame", "expected_error", "verdict")  # of that file
 
 
 class SequenceFolder:
@@ -58,7 +58,7 @@ class SequenceFolder:
             UserError: The folder holds drawings of another job, an input lies in it, or it cannot be
                 written.
         """
-        used = {folder.resolve() for folder in [*self.folders, *self._folders_with_drawings()]}
+        used = {folder.resolve() for folder in [*self.folders, *self._folders_with_images()]}
         for path in inputs:
             if path.resolve().parent in used:
                 raise UserError(
@@ -68,22 +68,22 @@ class SequenceFolder:
             same_job = json.loads((self.folder / RECORD).read_text(encoding="utf-8")) == job
         except (OSError, ValueError):  # none, or not ours
             same_job = False
-        if not overwrite and not same_job and self._folders_with_drawings():
+        if not overwrite and not same_job and self._folders_with_images():
             raise UserError(
                 f"{self.folder} already holds other drawings: give another folder with --output, or replace "
                 "them with --overwrite true."
             )
         with self._writing():
             if overwrite:
-                self._remove_drawings()
+                self._remove_frames()
             if not same_job:
                 for folder in self.folders:
                     (folder / VERDICTS_FILE).unlink(missing_ok=True)
             write_whole(self.folder / RECORD, json.dumps(job, indent=2).encode())
 
-    def has(self, candidate: int, drawings: range) -> bool:
+    def has(self, candidate: int, numbers: range) -> bool:
         """Whether all files of these drawings of a candidate, counted from 0, are there."""
-        return all(path.exists() for number in drawings for path in self._files(candidate, number))
+        return all(path.exists() for number in numbers for path in self._files(candidate, number))
 
     def write(self, candidate: int, number: int, image: Tensor) -> None:
         """Write a drawing (C, H, W) in [0, 1] as often as it is held; see `encode_png`.
@@ -96,22 +96,22 @@ class SequenceFolder:
             for path in self._files(candidate, number):
                 write_whole(path, content)
 
-    def judge(
-        self, candidate: int, drawings: Sequence[int], errors: Sequence[float], limits: tuple[float, float]
+    def write_verdicts(
+        self, candidate: int, numbers: Sequence[int], errors: Sequence[float], limits: tuple[float, float]
     ) -> None:
         """Note what is to be done about drawings, in `verdicts.csv` beside them.
 
         Args:
             candidate: Of which they are.
-            drawings: Their numbers, counted from 0.
+            numbers: Their numbers, counted from 0.
             errors: The mean absolute error in [0, 1] to expect of each.
             limits: See `verdict`.
 
         Raises:
             UserError: The folder cannot be written.
         """
-        rows = {row["drawing"]: row for row in self._judged(candidate)}
-        for number, error in zip(drawings, errors, strict=True):
+        rows = {row["frame"]: row for row in self._read_verdicts(candidate)}
+        for number, error in zip(numbers, errors, strict=True):
             name = self._files(candidate, number)[0].name
             rows[name] = dict(zip(COLUMNS, (name, f"{error:.5f}", verdict(error, limits)), strict=True))
         text = io.StringIO()
@@ -124,15 +124,13 @@ class SequenceFolder:
     def verdicts(self) -> Iterator[str]:
         """A line per candidate that was judged: how many are easy, and which are not."""
         for candidate, folder in enumerate(self.folders):
-            if rows := self._judged(candidate):
-                names = {
-                    word: [row["drawing"] for row in rows if row["verdict"] == word] for word in VERDICTS
-                }
+            if rows := self._read_verdicts(candidate):
+                names = {word: [row["frame"] for row in rows if row["verdict"] == word] for word in VERDICTS}
                 parts = [f"{len(names.pop('easy'))} easy"]
                 parts += [f"{word} {' '.join(found)}" for word, found in names.items() if found]
                 yield f"{folder / VERDICTS_FILE}: {'; '.join(parts)}"
 
-    def _judged(self, candidate: int) -> list[dict[str, str]]:
+    def _read_verdicts(self, candidate: int) -> list[dict[str, str]]:
         path = self.folders[candidate] / VERDICTS_FILE
         return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
@@ -150,13 +148,13 @@ class SequenceFolder:
                 "folder with --output."
             ) from error
 
-    def _folders_with_drawings(self) -> list[Path]:
+    def _folders_with_images(self) -> list[Path]:
         candidates = [path for path in self.folder.glob("candidate_*") if path.is_dir()]
         places = [self.folder, *candidates] if self.folder.is_dir() else []
         return [place for place in places if any(path.suffix.lower() in SUFFIXES for path in place.iterdir())]
 
-    def _remove_drawings(self) -> None:
-        for folder in self._folders_with_drawings():
+    def _remove_frames(self) -> None:
+        for folder in self._folders_with_images():
             for path in folder.iterdir():
                 if re.fullmatch(rf"\d{{4,}}\.png|{re.escape(VERDICTS_FILE)}", path.name):
                     path.unlink()

@@ -8,13 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from inbetween.data.cels import SyntheticCels
     from inbetween.data.datamodule import WindowDataModule
     from inbetween.data.folders import AnitaScenes, FolderScenes
     from inbetween.data.lottie import LottieScenes
     from inbetween.data.mixed import MixedWindows
     from inbetween.data.scenes import Scene, SceneSource
     from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
+    from inbetween.data.synthetic import SyntheticAnimation
     from inbetween.data.video import VideoScenes
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "MixedWindows",
     "Scene",
     "SceneSource",
-    "SyntheticCels",
+    "SyntheticAnimation",
     "VideoScenes",
     "WindowDataModule",
     "WindowDataset",
@@ -41,7 +41,7 @@ _HOME = {
     "MixedWindows": "inbetween.data.mixed",
     "Scene": "inbetween.data.scenes",
     "SceneSource": "inbetween.data.scenes",
-    "SyntheticCels": "inbetween.data.cels",
+    "SyntheticAnimation": "inbetween.data.synthetic",
     "VideoScenes": "inbetween.data.video",
     "WindowDataModule": "inbetween.data.datamodule",
     "WindowDataset": "inbetween.data.source",

@@ -8,13 +8,13 @@ from inbetween.data.images import Pixels, resize
 from inbetween.data.source import Augment
 
 
-def augment_pictures(
-    pictures: Pixels, height: int, width: int, augment: Augment, seed: int
+def augment_images(
+    images: Pixels, height: int, width: int, augment: Augment, seed: int
 ) -> tuple[Pixels, bool]:
     """Crop, mirror, recolour and perhaps reverse the pictures of one window, all in the same way.
 
     Args:
-        pictures: (F, h, w, 3), with head-room for the crop if the store could give it.
+        images: (F, h, w, 3), with head-room for the crop if the store could give it.
         height: Pixels given out; a crop is resized to them.
         width: Pixels given out.
         augment: What may change and how much.
@@ -27,20 +27,20 @@ def augment_pictures(
     # all numbers are drawn in any case: switching one change off leaves the others as they were
     keep, down, right, flip, reverse, *color = random.random(8)
     share = 1 - keep * (1 - augment.crop)
-    rows, columns = (max(round(side * share), 1) for side in pictures.shape[1:3])
-    top = round(down * (pictures.shape[1] - rows))
-    left = round(right * (pictures.shape[2] - columns))
-    pictures = pictures[:, top : top + rows, left : left + columns]
-    pictures = np.stack([resize(picture, height, width) for picture in pictures])
+    rows, columns = (max(round(side * share), 1) for side in images.shape[1:3])
+    top = round(down * (images.shape[1] - rows))
+    left = round(right * (images.shape[2] - columns))
+    images = images[:, top : top + rows, left : left + columns]
+    images = np.stack([resize(image, height, width) for image in images])
     if augment.color:
-        pictures = recolor(pictures, augment.color * (2 * np.asarray(color) - 1))
+        images = recolor(images, augment.color * (2 * np.asarray(color) - 1))
     if flip < augment.flip:
-        pictures = pictures[:, :, ::-1]
+        images = images[:, :, ::-1]
     backwards = bool(reverse < augment.reverse)
-    return (pictures[::-1] if backwards else pictures), backwards
+    return (images[::-1] if backwards else images), backwards
 
 
-def recolor(pictures: Pixels, amounts: NDArray[np.float64]) -> Pixels:
+def recolor(images: Pixels, amounts: NDArray[np.float64]) -> Pixels:
     """Change brightness, contrast and hue of (F, H, W, 3) by amounts (3,) in [-1, 1].
 
     Brightness and contrast are multiplied by 1 + amount, the latter about mid-grey; an amount of 1
@@ -54,6 +54,6 @@ def recolor(pictures: Pixels, amounts: NDArray[np.float64]) -> Pixels:
     scale = (1 + brightness) * (1 + contrast)
     offset = -127.5 * contrast * (1 + brightness)
     matrix = np.concatenate([scale * turn, np.full((3, 1), offset)], axis=1).astype(np.float32)
-    flat = pictures.reshape(1, -1, 3)
+    flat = images.reshape(1, -1, 3)
     # OpenCV rounds and clips to [0, 255] in one pass
-    return np.asarray(cv2.transform(flat, matrix), dtype=np.uint8).reshape(pictures.shape)
+    return np.asarray(cv2.transform(flat, matrix), dtype=np.uint8).reshape(images.shape)

@@ -213,10 +213,10 @@ def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:
     Raises:
         UserError: As for `read_layers`.
     """
-    return laid_on(read_layers(path), background)
+    return composited(read_layers(path), background)
 
 
-def laid_on(layers: Layers, background: tuple[int, int, int]) -> Pixels:
+def composited(layers: Layers, background: tuple[int, int, int]) -> Pixels:
     """The picture (H, W, 3) that a drawing gives on a background, RGB in [0, 255]."""
     if layers.opacity is None:
         return layers.color

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inbetween.data.images import Pixels, laid_on
-from inbetween.data.pictures import Picture, PictureReader, find_pictures
+from inbetween.data.images import Pixels, composited
 from inbetween.data.shots import find_cuts, thumbnail
+from inbetween.data.source_images import SourceImage, SourceImageReader, find_images
 from inbetween.errors import UserError
 
-PAPER = (255, 255, 255)  # what cuts are looked for on
+BACKGROUND = (255, 255, 255)  # what cuts are looked for on
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Keyframes:
     """An ordered sequence of drawings of one size.
 
     Args:
-        pictures: Where they are, two or more.
+        source_images: Where they are, two or more.
         size: Height and width in pixels.
         grey: All files are stored without colour.
         transparent: One of the files at least knows transparency.
@@ -28,63 +28,63 @@ class Keyframes:
         reader: Reads them.
     """
 
-    pictures: tuple[Picture, ...]
+    source_images: tuple[SourceImage, ...]
     size: tuple[int, int]
     grey: bool
     transparent: bool
     cuts: frozenset[int]
-    reader: PictureReader = field(default_factory=PictureReader, repr=False, compare=False)
+    reader: SourceImageReader = field(default_factory=SourceImageReader, repr=False, compare=False)
 
     def __str__(self) -> str:
         mode = ("grey" if self.grey else "RGB") + (" with transparency" if self.transparent else "")
-        return f"{len(self.pictures)} keyframes of {self.size[1]}x{self.size[0]} in {mode}"
+        return f"{len(self.source_images)} keyframes of {self.size[1]}x{self.size[0]} in {mode}"
 
     def read(self, number: int) -> Tensor:
         """A keyframe (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity."""
-        layers = self.reader.read(self.pictures[number])
+        layers = self.reader.read(self.source_images[number])
         opaque = np.full(self.size, 255, np.uint8)
         opacity = opaque if layers.opacity is None else layers.opacity
         return _in_unit_range(np.dstack([layers.color, opacity])).permute(2, 0, 1)
 
-    def as_stored(self, pictures: Tensor) -> Tensor:
+    def as_stored(self, images: Tensor) -> Tensor:
         """Pictures (..., 4, H, W) with the channels that the keyframes have: L, LA, RGB or RGBA."""
-        color, opacity = pictures[..., :3, :, :], pictures[..., 3:, :, :]
+        color, opacity = images[..., :3, :, :], images[..., 3:, :, :]
         if self.grey:
             color = color.mean(-3, keepdim=True)
         return torch.cat([color, opacity], -3) if self.transparent else color
 
 
 def read_keyframes(
-    entries: Sequence[str], progress: Callable[[Iterable[Picture]], Iterable[Picture]] = iter
+    entries: Sequence[str], progress: Callable[[Iterable[SourceImage]], Iterable[SourceImage]] = iter
 ) -> Keyframes:
     """Look at every keyframe once, so that a mistake is found before anything is drawn.
 
     Args:
-        entries: See `find_pictures`.
+        entries: See `find_images`.
         progress: Wraps the pictures while they are gone through.
 
     Raises:
         UserError: There are fewer than two keyframes, one cannot be read, or their sizes differ.
     """
-    pictures, reader = find_pictures(entries), PictureReader()
-    if len(pictures) < 2:
-        found = "is 1 keyframe" if pictures else "are no keyframes"
+    source_images, reader = find_images(entries), SourceImageReader()
+    if len(source_images) < 2:
+        found = "is 1 keyframe" if source_images else "are no keyframes"
         raise UserError(f"There {found} and two are needed: give --keyframes a.png b.png, or a folder.")
-    size = one_size(pictures, "Keyframes", reader)
+    size = one_size(source_images, "Keyframes", reader)
     grey, transparent = True, False
 
     def thumbnails() -> Iterator[Pixels]:
         nonlocal grey, transparent
-        for picture in progress(pictures):
-            layers = reader.read(picture)
+        for source_image in progress(source_images):
+            layers = reader.read(source_image)
             grey, transparent = grey and layers.grey, transparent or layers.opacity is not None
-            yield thumbnail(laid_on(layers, PAPER))
+            yield thumbnail(composited(layers, BACKGROUND))
 
     cuts = frozenset(find_cuts(thumbnails()))
-    return Keyframes(pictures, size, grey, transparent, cuts, reader)
+    return Keyframes(source_images, size, grey, transparent, cuts, reader)
 
 
-def read_spacing_map(picture: Picture, reader: PictureReader) -> Tensor:
+def read_spacing_map(source_image: SourceImage, reader: SourceImageReader) -> Tensor:
     """How far each pixel's motion has gone, from a grey picture: black is 0, white is 1.
 
     Returns:
@@ -93,29 +93,31 @@ def read_spacing_map(picture: Picture, reader: PictureReader) -> Tensor:
     Raises:
         UserError: The picture cannot be read, or has colour or transparency.
     """
-    layers = reader.read(picture)
+    layers = reader.read(source_image)
     if layers.opacity is not None or np.ptp(layers.color, axis=2).any():
-        raise UserError(f"The spacing map {picture} is not grey: save it without colour and transparency.")
+        raise UserError(
+            f"The spacing map {source_image} is not grey: save it without colour and transparency."
+        )
     return _in_unit_range(layers.color[..., 0].copy())[None]
 
 
-def one_size(pictures: Sequence[Picture], what: str, reader: PictureReader) -> tuple[int, int]:
+def one_size(source_images: Sequence[SourceImage], what: str, reader: SourceImageReader) -> tuple[int, int]:
     """Height and width in pixels of pictures that share them.
 
     Args:
-        pictures: Where they are.
+        source_images: Where they are.
         what: What they are called in the message.
         reader: Reads them.
 
     Raises:
         UserError: Sizes differ, or a header cannot be read.
     """
-    sizes = [reader.size(picture) for picture in pictures]
-    for picture, size in zip(pictures, sizes, strict=True):
+    sizes = [reader.size(source_image) for source_image in source_images]
+    for source_image, size in zip(source_images, sizes, strict=True):
         if size != sizes[0]:
             raise UserError(
-                f"{what} differ in size: {pictures[0]} has {sizes[0][1]}x{sizes[0][0]} pixels, {picture} has "
-                f"{size[1]}x{size[0]}: make them the same size."
+                f"{what} differ in size: {source_images[0]} has {sizes[0][1]}x{sizes[0][0]} pixels,"
+                f" {source_image} has {size[1]}x{size[0]}: make them the same size."
             )
     return sizes[0]
 

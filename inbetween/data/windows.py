@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from inbetween.data.augment import augment_pictures
+from inbetween.data.augment import augment_images
 from inbetween.data.images import pad
 from inbetween.data.scenes import Scene
 from inbetween.data.source import WindowDataset, WindowSpec
@@ -105,7 +105,7 @@ class SceneWindows(WindowDataset):
         t = torch.arange(1, spec.between + 1, dtype=torch.float32) / (spec.between + 1)
         if spec.augment:
             seed = sample_seed(spec.seed, epoch, index, _AUGMENT_STREAM)
-            pictures, reversed_ = augment_pictures(pictures, height, width, spec.augment, seed)
+            pictures, reversed_ = augment_images(pictures, height, width, spec.augment, seed)
             if reversed_:
                 t, ids = (1 - t).flip(0), ids.flip(0)
         pictures = pad(pictures, stored.fit.box, spec.size, spec.background)

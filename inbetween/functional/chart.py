@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inbetween.functional.grid import GAP, INK, PAPER, TEXT_HEIGHT, text_strip, text_width
+from inbetween.functional.grid import BACKGROUND, FOREGROUND, GAP, TEXT_HEIGHT, text_strip, text_width
 
 TICKS = (0.0, 0.5, 1.0)
 GREY = 0.7  # brightness of the frame and of the reference
@@ -29,7 +29,7 @@ def line_chart(lines: Tensor, reference: Tensor, title: str, side: int = 160) ->
     margin = max(text_width(f"{tick:g}") for tick in TICKS) + GAP
     # room for half a letter beyond the ends of both axes
     end = margin // 2
-    canvas = np.full((side + end + TEXT_HEIGHT, margin + side + end, 3), round(PAPER * 255), np.uint8)
+    canvas = np.full((side + end + TEXT_HEIGHT, margin + side + end, 3), round(BACKGROUND * 255), np.uint8)
 
     def draw(values: Tensor, colour: tuple[float, ...], thickness: int) -> None:
         x = margin + torch.linspace(0, 1, len(values)) * (side - 1)
@@ -50,6 +50,6 @@ def line_chart(lines: Tensor, reference: Tensor, title: str, side: int = 160) ->
             np.minimum(room, (label.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8), out=room)
     draw(reference, (GREY,) * 3, 2)
     for number, line in enumerate(lines):
-        draw(line, colorsys.hsv_to_rgb(number / len(lines), 1.0, 1 - INK), 1)
+        draw(line, colorsys.hsv_to_rgb(number / len(lines), 1.0, 1 - FOREGROUND), 1)
     plot = torch.from_numpy(canvas).permute(2, 0, 1).float() / 255
     return torch.cat([text_strip(title, plot.shape[-1]), plot], dim=-2)

@@ -10,7 +10,7 @@ from torch import Tensor
 GAP = 6  # pixels between cells
 TEXT_HEIGHT = 22  # pixels of a label's strip
 SCALE = 0.45  # of OpenCV's font: letters of about 10 pixels
-PAPER, INK = 0.94, 0.15  # brightness of the sheet and its text; the pictures' own white stays visible
+BACKGROUND, FOREGROUND = 0.94, 0.15  # brightness of the sheet and its text; images' own white stays visible
 
 
 def text_width(text: str) -> int:
@@ -28,8 +28,8 @@ def text_strip(text: str, width: int) -> Tensor:
     Returns:
         (3, TEXT_HEIGHT, width) float32 in [0, 1].
     """
-    strip = np.full((TEXT_HEIGHT, width), round(PAPER * 255), np.uint8)
-    ink = round(INK * 255)
+    strip = np.full((TEXT_HEIGHT, width), round(BACKGROUND * 255), np.uint8)
+    ink = round(FOREGROUND * 255)
     cv2.putText(strip, text, (2, 15), cv2.FONT_HERSHEY_SIMPLEX, SCALE, ink, 1, cv2.LINE_AA)
     return (torch.from_numpy(strip).float() / 255).expand(3, -1, -1)
 
@@ -50,7 +50,7 @@ def error_map(image: Tensor, reference: Tensor) -> Tensor:
     return torch.cat([(2 - 2 * error).clamp(max=1), cold, cold], dim=-3)
 
 
-def picture_grid(
+def image_grid(
     rows: Sequence[Sequence[Tensor | None]],
     columns: Sequence[str],
     labels: Sequence[str],
@@ -68,18 +68,18 @@ def picture_grid(
     Returns:
         (3, height, width) float32 in [0, 1].
     """
-    pictures = [picture for row in rows for picture in row if picture is not None]
-    cell_height = max(picture.shape[-2] for picture in pictures)
-    cell_width = max(picture.shape[-1] for picture in pictures)
+    images = [image for row in rows for image in row if image is not None]
+    cell_height = max(image.shape[-2] for image in images)
+    cell_width = max(image.shape[-1] for image in images)
     margin = max(map(text_width, labels)) + GAP
     head = TEXT_HEIGHT * (2 if title else 1)
     height = head + len(rows) * (cell_height + GAP)
     width = margin + len(columns) * (cell_width + GAP)
-    sheet = torch.full((3, height, width), PAPER)
+    sheet = torch.full((3, height, width), BACKGROUND)
 
-    def place(picture: Tensor, top: int, left: int) -> None:
-        area = sheet[:, top : top + picture.shape[-2], left : left + picture.shape[-1]]
-        area.copy_(picture)
+    def place(image: Tensor, top: int, left: int) -> None:
+        area = sheet[:, top : top + image.shape[-2], left : left + image.shape[-1]]
+        area.copy_(image)
 
     if title:
         place(text_strip(title, width), 0, 0)
@@ -88,18 +88,18 @@ def picture_grid(
     for j, (row, label) in enumerate(zip(rows, labels, strict=True)):
         top = head + j * (cell_height + GAP)
         place(text_strip(label, margin), top + max(0, (cell_height - TEXT_HEIGHT) // 2), 0)
-        for i, picture in enumerate(row):
-            if picture is not None:
-                down = (cell_height - picture.shape[-2]) // 2
-                right = (cell_width - picture.shape[-1]) // 2
-                place(picture, top + down, margin + i * (cell_width + GAP) + right)
+        for i, image in enumerate(row):
+            if image is not None:
+                down = (cell_height - image.shape[-2]) // 2
+                right = (cell_width - image.shape[-1]) // 2
+                place(image, top + down, margin + i * (cell_width + GAP) + right)
     return sheet
 
 
 def stacked(sheets: Sequence[Tensor]) -> Tensor:
     """Sheets (3, h, w) one below the other, filled up with paper to the widest: (3, H, W) in [0, 1]."""
     height, width = sum(sheet.shape[-2] for sheet in sheets), max(sheet.shape[-1] for sheet in sheets)
-    result = torch.full((3, height, width), PAPER)
+    result = torch.full((3, height, width), BACKGROUND)
     top = 0
     for sheet in sheets:
         result[:, top : top + sheet.shape[-2], : sheet.shape[-1]] = sheet

@@ -81,9 +81,9 @@ def chamfer_distance(mask: Tensor, other: Tensor) -> float:
         return 0.0
     if not mask.any() or not other.any():
         return 1.0
-    there = distance_to_lines(other)[mask.cpu()].double().mean()
-    back = distance_to_lines(mask)[other.cpu()].double().mean()
-    return float((there + back) / 2) / math.hypot(*mask.shape)
+    forward = distance_to_lines(other)[mask.cpu()].double().mean()
+    backward = distance_to_lines(mask)[other.cpu()].double().mean()
+    return float((forward + backward) / 2) / math.hypot(*mask.shape)
 
 
 def soft_lines(images: Tensor) -> Tensor:

@@ -7,39 +7,39 @@ from torch.nn import functional as F
 from inbetween.functional.color import luma
 
 
-def lay_on(color: Tensor, opacity: Tensor, paper: float) -> Tensor:
+def composite(color: Tensor, opacity: Tensor, background: float) -> Tensor:
     """The picture that a see-through drawing gives on grey paper: `opacity color + (1 - opacity) paper`.
 
     Args:
         color: (..., 3, H, W) in [0, 1], not multiplied by opacity.
         opacity: (..., 1, H, W) in [0, 1].
-        paper: Brightness in [0, 1].
+        background: Brightness in [0, 1].
 
     Returns:
         (..., 3, H, W) in [0, 1].
     """
-    return opacity * color + (1 - opacity) * paper
+    return opacity * color + (1 - opacity) * background
 
 
-def lift_off(picture: Tensor, opacity: Tensor, paper: float) -> Tensor:
-    """The colour of a drawing that gives `picture` on paper; `lay_on` the other way round.
+def uncomposite(image: Tensor, opacity: Tensor, background: float) -> Tensor:
+    """The colour of a drawing that gives `image` on paper; `composite` the other way round.
 
     Warping and blending with weights that add up to one change a picture on paper and its opacity alike,
     so what is left after the paper's share is taken out has nothing of the paper's colour at any edge.
 
     Args:
-        picture: (..., 3, H, W) in [0, 1].
+        image: (..., 3, H, W) in [0, 1].
         opacity: (..., 1, H, W) in [0, 1].
-        paper: Brightness in [0, 1] of the paper that `picture` lies on.
+        background: Brightness in [0, 1] of the paper that `image` lies on.
 
     Returns:
         (..., 3, H, W) in [0, 1], not multiplied by opacity; 0 where there is nothing to be seen.
     """
-    share = picture - (1 - opacity) * paper
+    share = image - (1 - opacity) * background
     return (share / opacity.clamp(min=1e-6)).clamp(0, 1) * (opacity > 0)
 
 
-def contrasting_paper(color: Tensor, opacity: Tensor) -> float:
+def contrasting_background(color: Tensor, opacity: Tensor) -> float:
     """White or black, whichever a drawing's outer edge stands out from.
 
     Args:

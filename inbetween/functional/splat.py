@@ -54,16 +54,16 @@ def splatted_motion(flow_01: Tensor, flow_10: Tensor, first: Tensor, last: Tenso
         (M, 6, H, W) float32: way by first's points, way by last's points, in pixels; then for each
         what landed, in [0, 1].
     """
-    guesses, landed = [], []
+    flow_candidates, landed = [], []
     for flow, near, far, share, sign in (
         (flow_01, first, last, spacing, 1.0),
         (flow_10, last, first, 1 - spacing, -1.0),
     ):
         # the map is given at the in-between's pixels: look it up about where a point will be
         share = backward_warp(share, share * flow)
-        doubt = (near - backward_warp(far, flow)).abs().mean(1, keepdim=True)
-        way, weight = softmax_splat(flow, share * flow, -10 * doubt)
+        inconsistency = (near - backward_warp(far, flow)).abs().mean(1, keepdim=True)
+        displacement, weight = softmax_splat(flow, share * flow, -10 * inconsistency)
         certain = weight / (weight + 0.002)
-        guesses.append(sign * (certain * way + (1 - certain) * flow))
+        flow_candidates.append(sign * (certain * displacement + (1 - certain) * flow))
         landed.append(certain)
-    return torch.cat([*guesses, *landed], dim=1)
+    return torch.cat([*flow_candidates, *landed], dim=1)

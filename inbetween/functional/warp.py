@@ -36,9 +36,10 @@ def backward_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubi
     if image.device.type == "mps":  # Apple's backend knows neither the border's padding nor bicubic reading
         return backward_warp(image.cpu(), flow.cpu(), mode).to(image.device)
     height, width = image.shape[-2:]
-    position = pixel_grid(height, width, image.device) + flow.float()
-    scale = position.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)]).view(1, 2, 1, 1)
-    grid = (position * scale - 1).permute(0, 2, 3, 1)
+    x, y = flow.float().unbind(1)
+    x = x + torch.arange(width, device=image.device, dtype=torch.float32)
+    y = y + torch.arange(height, device=image.device, dtype=torch.float32)[:, None]
+    grid = torch.stack([x * (2 / max(width - 1, 1)) - 1, y * (2 / max(height - 1, 1)) - 1], dim=-1)
     bands = _bands(len(image), height, width) if image.device.type == "cpu" else 1
     if bands > 1:
         grid = grid.reshape(bands, height // bands, width, 2)
@@ -49,8 +50,8 @@ def backward_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubi
     return warped.to(image.dtype)
 
 
-def _bands(pictures: int, height: int, width: int) -> int:
+def _bands(images: int, height: int, width: int) -> int:
     """In how many bands of rows a processor is to read a picture: it shares out pictures, not their rows."""
-    if pictures > 1 or height * width < LARGE:
+    if images > 1 or height * width < LARGE:
         return 1
     return next(count for count in range(min(torch.get_num_threads(), height), 0, -1) if height % count == 0)

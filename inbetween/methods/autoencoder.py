@@ -60,8 +60,9 @@ class LatentInterpolation(PerceptualMethod):
         line_weight: Weight of the gradients' error.
         latent_noise: Deviation of the noise on the latents in training.
         latent_weight: Weight of the latents' distance from mean 0 and deviation 1.
-        draws: `slerp` draws in-betweens. `truth` draws the true in-betweens of measured windows, encoded
-            and decoded: the floor of all that comes out of its latents. `keep_detail` may get below it.
+        output: `slerp` draws in-betweens. `truth` draws the true in-betweens of measured windows, encoded
+            and decoded: the floor of all that comes out of its latents. `autoencoder_residual` may get below
+            it.
         **options: See `PerceptualMethod`.
 
     Raises:
@@ -82,7 +83,7 @@ class LatentInterpolation(PerceptualMethod):
         line_weight: float = 1.0,
         latent_noise: float = 0.05,
         latent_weight: float = 0.01,
-        draws: Literal["slerp", "truth"] = "slerp",
+        output: Literal["slerp", "truth"] = "slerp",
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
@@ -104,7 +105,7 @@ class LatentInterpolation(PerceptualMethod):
             "line_weight",
             "latent_noise",
             "latent_weight",
-            "draws",
+            "output",
         )
         self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *of_the_run])
         self.vae = (
@@ -114,7 +115,7 @@ class LatentInterpolation(PerceptualMethod):
         self.vae.encoder.requires_grad_(trained == "all")
         self.trained = trained
         self.multiple = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        self.crop, self.crops, self.draws = crop, crops, draws
+        self.crop, self.crops, self.output = crop, crops, output
         self.square_weight, self.line_weight = square_weight, line_weight
         self.latent_noise, self.latent_weight = latent_noise, latent_weight
         self.register_buffer("latent_mean", torch.tensor(self.vae.config.shift_factor))
@@ -183,10 +184,10 @@ class LatentInterpolation(PerceptualMethod):
         return at
 
     @torch.no_grad()
-    def draw(self, batch: WindowBatch) -> Tensor:
+    def interpolate_batch(self, batch: WindowBatch) -> Tensor:
         """Frames (B, N, 3, H, W) of a batch."""
-        if self.draws == "slerp":
-            return super().draw(batch)
+        if self.output == "slerp":
+            return super().interpolate_batch(batch)
         frames = batch["targets"].flatten(0, 1)
         return self._decoded(self._encoded(frames), frames.shape[-2:]).view_as(batch["targets"])
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import default_collate
 
-from inbetween.errors import UserError, look_at_least
+from inbetween.errors import UserError, check_at_least
 from inbetween.functional.schedules import cosine_after_warmup
 from inbetween.functional.seeds import generators
 from inbetween.modules.frozen import leave_frozen_out
@@ -37,15 +37,15 @@ class Method(L.LightningModule, ABC):
     """
 
     #: t -> 0 and t -> 1 approach the keyframes.
-    reaches_keyframes: ClassVar[bool] = False
+    exact_endpoints: ClassVar[bool] = False
     #: Swapping the keyframes and t -> 1 - t gives the same frames in reverse.
-    mirrors: ClassVar[bool] = False
+    time_symmetric: ClassVar[bool] = False
     #: `interpolate` takes a fourth channel, opacity in [0, 1], and moves it as it moves the first three.
-    moves_opacity: ClassVar[bool] = False
+    supports_alpha: ClassVar[bool] = False
 
     def __init__(self, sampled_batches: int = 4) -> None:
         super().__init__()
-        look_at_least(0, sampled_batches=sampled_batches)
+        check_at_least(0, sampled_batches=sampled_batches)
         self.sampled_batches = sampled_batches
 
     @abstractmethod
@@ -78,7 +78,7 @@ class Method(L.LightningModule, ABC):
         Returns:
             Takes t (B, N) and gives the frames of `interpolate`, the same however t is dealt out to calls.
         """
-        return lambda t: self.interpolate(first, last, t, [stream.clone_state() for stream in generator])
+        return lambda t: self.interpolate(first, last, t, [each.clone_state() for each in generator])
 
     def training_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
         """Refuse `fit`: a method without weights has no loss."""
@@ -88,12 +88,12 @@ class Method(L.LightningModule, ABC):
         """Refuse `fit` before anything is written."""
         raise nothing_to_train(self)
 
-    def draw(self, batch: WindowBatch) -> Tensor:
+    def interpolate_batch(self, batch: WindowBatch) -> Tensor:
         """Frames (B, N, 3, H, W) of a batch, seeded by each sample's own seed."""
         return self.interpolate(batch["first"], batch["last"], batch["t"], generators(batch["seed"]))
 
     def flows(self, batch: WindowBatch) -> Tensor | None:
-        """What `draw` warps a batch's keyframes along, where that is all it does; else None.
+        """What `interpolate_batch` warps a batch's keyframes along, where that is all it does; else None.
 
         Returns:
             (B, N, 4, H, W) in pixels, from each drawing to first (x, y) and to last (x, y).
@@ -113,18 +113,18 @@ class Method(L.LightningModule, ABC):
     def validation_step(self, batch: WindowBatch, batch_idx: int) -> StepOutput:
         """Loss of the batch, and the frames of all its windows if it is one of the first batches."""
         output = self._evaluate(batch, "val")
-        return self._drawn(batch, output) if batch_idx < self.sampled_batches else output
+        return self._with_frames(batch, output) if batch_idx < self.sampled_batches else output
 
     def test_step(self, batch: WindowBatch, batch_idx: int) -> StepOutput:
         """Loss and frames of every window."""
-        return self._drawn(batch, self._evaluate(batch, "test"))
+        return self._with_frames(batch, self._evaluate(batch, "test"))
 
     def predict_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
         """Frames (B, N, 3, H, W) of every window."""
-        return self.draw(batch)
+        return self.interpolate_batch(batch)
 
-    def _drawn(self, batch: WindowBatch, output: StepOutput) -> StepOutput:
-        return {**output, "frames": self.draw(batch)}
+    def _with_frames(self, batch: WindowBatch, output: StepOutput) -> StepOutput:
+        return {**output, "frames": self.interpolate_batch(batch)}
 
     def _evaluate(self, batch: WindowBatch, stage: str) -> StepOutput:
         return {}
@@ -173,7 +173,7 @@ class TrainableMethod(Method):
         sampled_batches: int = 4,
     ) -> None:
         super().__init__(sampled_batches)
-        look_at_least(0, warmup_steps=warmup_steps)
+        check_at_least(0, warmup_steps=warmup_steps)
         self.optimizer, self.schedule, self.warmup_steps = optimizer, schedule, warmup_steps
         if not self.saves_frozen:
             leave_frozen_out(self)

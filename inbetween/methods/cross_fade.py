@@ -8,9 +8,9 @@ from inbetween.methods.base import Generators, Method
 class CrossFade(Method):
     """(1 - t) first + t last. Every line shows twice, yet pixel metrics forgive it."""
 
-    reaches_keyframes = True
-    mirrors = True
-    moves_opacity = True
+    exact_endpoints = True
+    time_symmetric = True
+    supports_alpha = True
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`."""

@@ -10,24 +10,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inbetween.errors import UserError, look_at_least
+from inbetween.errors import UserError, check_at_least
+from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.modules.blends import load_blend
 from inbetween.modules.conditioning import line_density
-from inbetween.modules.correction import unsettled
 from inbetween.modules.latent_cache import LatentCache
 from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
 from inbetween.modules.noising import NoisedSample, Noising, TrainFrom
 from inbetween.modules.perceptual import decoded_crops
-from inbetween.modules.precision import kept_on
-from inbetween.modules.sampling import Sampling, denoise_from, frame_streams
+from inbetween.modules.precision import frozen_dtype_on
+from inbetween.modules.residual_refiner import compute_change_mask
+from inbetween.modules.sampling import Sampling, denoise_from, frame_generators
 from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
 
-STARTS = ("slerp", "flow")  # of paths; `truth` has none
+INITS = ("slerp", "flow")  # of paths; `truth` has none
 
 
 class DiffusionMethod(PerceptualMethod):
@@ -41,7 +42,7 @@ class DiffusionMethod(PerceptualMethod):
 
     A denoiser that has only seen true frames takes a start's ghosts for drawing. With a start in
     `train_from` it learns what to make of them: some samples then lie on the path that drawing takes from
-    that start to the true frame, whose noise holds the difference of both (`LatentDiffusion.start_noise`).
+    that start to the true frame, whose noise holds the difference of both (`LatentDiffusion.init_noise`).
 
     Subclasses implement `embed` and `condition`.
 
@@ -65,9 +66,9 @@ class DiffusionMethod(PerceptualMethod):
             zero; a correcting one brings them.
         keyframe_dropout: Share of training samples in [0, 1] that see zeros in their place, for a
             denoiser that is to do without as well.
-        structure: Lay the lines of both keyframes, warped to t along `sampling.flow` and blended, beside
+        line_condition: Lay the lines of both keyframes, warped to t along `sampling.flow` and blended, beside
             the noised latent in the same way.
-        structure_dropout: Share of training samples in [0, 1] that see no lines, so that a method
+        line_condition_dropout: Share of training samples in [0, 1] that see no lines, so that a method
             relies on them no more than they deserve.
         sampling: How frames are drawn.
         perceptual_weight: Weight of LPIPS on VGG16 of a part of the clean picture that each prediction
@@ -93,8 +94,8 @@ class DiffusionMethod(PerceptualMethod):
         train_from: Sequence[TrainFrom] = ("truth",),
         keyframe_latents: bool = False,
         keyframe_dropout: float = 0.0,
-        structure: bool = False,
-        structure_dropout: float = 0.1,
+        line_condition: bool = False,
+        line_condition_dropout: float = 0.1,
         sampling: Sampling = Sampling(),  # noqa: B008  frozen
         perceptual_weight: float = 0.0,
         latent_cache: bool | Path | None = None,
@@ -115,12 +116,12 @@ class DiffusionMethod(PerceptualMethod):
         for name, share in {
             "condition_dropout": condition_dropout,
             "keyframe_dropout": keyframe_dropout,
-            "structure_dropout": structure_dropout,
+            "line_condition_dropout": line_condition_dropout,
         }.items():
             if not 0 <= share <= 1:
                 raise UserError(f"{name} is {share}: give a share between 0 and 1.")
-        look_at_least(1, lora_rank=lora_rank)
-        look_at_least(0, min_snr_gamma=min_snr_gamma, perceptual_weight=perceptual_weight)
+        check_at_least(1, lora_rank=lora_rank)
+        check_at_least(0, min_snr_gamma=min_snr_gamma, perceptual_weight=perceptual_weight)
         if sampling.guidance_scale != 1 and condition_dropout == 0 and trained != "none":
             raise UserError(
                 f"guidance_scale is {sampling.guidance_scale} and condition_dropout 0: guidance needs a"
@@ -129,23 +130,23 @@ class DiffusionMethod(PerceptualMethod):
             )
         if not train_from:
             raise UserError("train_from is empty: give truth, slerp or flow, or several of them.")
-        if backbone.corrects and ("truth" in train_from or sampling.start == "noise"):
+        if backbone.residual_refiner and ("truth" in train_from or sampling.init == "noise"):
             raise UserError(
                 "The backbone's denoiser corrects a start, and here it would have none: give train_from"
-                " slerp, flow or both, and sampling.start slerp or flow."
+                " slerp, flow or both, and sampling.init slerp or flow."
             )
         sampling.make_scheduler(backbone.scheduler)  # a wrong name is found now, and not after training
         self.backbone = backbone
         backbone.train_part(trained, lora_rank)
-        new = keyframe_latents and not backbone.corrects
-        extra = 2 * backbone.latent_channels * new + structure
+        new = keyframe_latents and not backbone.residual_refiner
+        extra = 2 * backbone.latent_channels * new + line_condition
         if extra:
             backbone.widen_input(extra)
         self.condition_dropout, self.min_snr_gamma = condition_dropout, min_snr_gamma
         self.timestep_logit_mean = timestep_logit_mean
         self.train_from = tuple(train_from)
         self.keyframe_latents, self.keyframe_dropout = keyframe_latents, keyframe_dropout
-        self.structure, self.structure_dropout = structure, structure_dropout
+        self.line_condition, self.line_condition_dropout = line_condition, line_condition_dropout
         self.sampling = sampling
         self._blend = load_blend(sampling.flow)
         self.latent_cache: Path | None = None
@@ -169,7 +170,7 @@ class DiffusionMethod(PerceptualMethod):
     def setup(self, stage: str) -> None:
         """Store frozen weights as the first process's device wants it: the machines of a run may differ."""
         strategy = self.trainer.strategy
-        dtype = strategy.broadcast(kept_on(strategy.root_device, self.backbone.frozen_dtype))
+        dtype = strategy.broadcast(frozen_dtype_on(strategy.root_device, self.backbone.frozen_dtype))
         if dtype != self.backbone.frozen_dtype:
             self.backbone.store_frozen(dtype)
 
@@ -187,7 +188,7 @@ class DiffusionMethod(PerceptualMethod):
 
     def preparation(self, training: bool) -> Noising:
         """Noise, timestep and start of one in-between of each window; what is measured is drawn like it."""
-        flows = "flow" in self.train_from or self.structure
+        flows = "flow" in self.train_from or self.line_condition
         return Noising(
             self.backbone.num_train_timesteps,
             self.timestep_logit_mean,
@@ -195,7 +196,7 @@ class DiffusionMethod(PerceptualMethod):
             self.sampling.strength * self.backbone.num_train_timesteps,
             self.backbone.latent_channels,
             self.backbone.multiple,
-            self._blend.known if flows else None,
+            self._blend.prior_flows if flows else None,
         )
 
     def latents_of(self, sample: NoisedSample, count: int) -> Tensor:
@@ -204,12 +205,12 @@ class DiffusionMethod(PerceptualMethod):
         def encode(frames: Tensor) -> Tensor:
             return self.backbone.encode(pad_to_multiple(frames, self.backbone.multiple))
 
-        latents = self._kept("vae", "latents", sample, slice(count), encode)
+        latents = self._from_cache("vae", "latents", sample, slice(count), encode)
         return latents.view(-1, count, *latents.shape[1:])
 
     def embeddings_of(self, sample: NoisedSample) -> tuple[Tensor, Tensor]:
         """`embed` of the keyframes of training samples, each (B, L, D), from the cache likewise."""
-        embedding = self._kept(
+        embedding = self._from_cache(
             "image_encoder", type(self).embed.__qualname__, sample, slice(1, 3), self.embed
         )
         first, last = embedding.view(-1, 2, *embedding.shape[1:]).unbind(1)
@@ -219,7 +220,7 @@ class DiffusionMethod(PerceptualMethod):
         """What training tells the denoiser of the in-betweens, (B, L, D)."""
         return self.condition(*self.embeddings_of(sample), sample.t)
 
-    def _kept(
+    def _from_cache(
         self,
         part: str,
         purpose: str,
@@ -240,40 +241,40 @@ class DiffusionMethod(PerceptualMethod):
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """Squared error of the prediction for one in-between per window, one timestep each."""
         sample: NoisedSample = self.sample_of(batch)
-        needs_ends = self.keyframe_latents or "slerp" in self.train_from or self.backbone.corrects
+        needs_ends = self.keyframe_latents or "slerp" in self.train_from or self.backbone.residual_refiner
         x_0, *keyframes = self.latents_of(sample, 3 if needs_ends else 1).unbind(1)
-        noise, start, timestep = sample.noise, x_0, sample.timestep
+        noise, init_latents, timestep = sample.noise, x_0, sample.timestep
         if self.train_from != ("truth",):
-            start = x_0.clone()
+            init_latents = x_0.clone()
             # where each starts is known to the processor: nothing waits for the device
-            slerped, warped = ([k for k, kind in enumerate(sample.start) if kind == one] for one in STARTS)
-            if slerped:
-                start[slerped] = slerp(keyframes[0][slerped], keyframes[1][slerped], sample.t[slerped])
-            if warped:
-                start[warped] = self.backbone.encode(self._warped(sample, warped))
-            noise = noise + self.backbone.start_noise(start - x_0, sample.begin)
+            slerped, warped = (_rows_of(sample.init, one, init_latents.device) for one in INITS)
+            if len(slerped):
+                init_latents[slerped] = slerp(keyframes[0][slerped], keyframes[1][slerped], sample.t[slerped])
+            if len(warped):
+                init_latents[warped] = self.backbone.encode(self._warped(sample, warped))
+            noise = noise + self.backbone.init_noise(init_latents - x_0, sample.begin)
         x_t = self.backbone.scheduler.add_noise(x_0, noise, timestep)
         tokens = self.training_tokens(sample)
         # of the condition, of the keyframes' latents, of their lines
-        unseen = sample.chances < sample.chances.new_tensor(
-            [self.condition_dropout, self.keyframe_dropout, self.structure_dropout]
+        unseen = sample.chances < constant(
+            sample.chances, self.condition_dropout, self.keyframe_dropout, self.line_condition_dropout
         )
         tokens = torch.where(unseen[:, 0, None, None], self.backbone.null_condition.to(tokens), tokens)
 
-        open_to = unsettled(*keyframes, start)
+        change_mask = compute_change_mask(*keyframes, init_latents)
         shown = [latents * ~unseen[:, 1, None, None, None] for latents in keyframes]
-        inputs = [x_t, *self._shown(shown, start)]
-        if self.structure:
+        inputs = [x_t, *self._shown(shown, init_latents)]
+        if self.line_condition:
             lines = self._lines(self._warped(sample, slice(None)))
             inputs.append(lines * ~unseen[:, 2, None, None, None])
         output = self.denoise(torch.cat(inputs, dim=1), timestep, tokens, sample.t)
-        prediction = self.backbone.prediction_of(output, start, open_to, x_t, timestep)
+        prediction = self.backbone.prediction_of(output, init_latents, change_mask, x_t, timestep)
         target = self.backbone.training_target(x_0, noise, timestep)
         error = (prediction - target).square().flatten(1).mean(1)
         if self.min_snr_gamma is not None:
             error = error * self.backbone.min_snr_weight(timestep, self.min_snr_gamma)
         if perceptual := self.perceptual:
-            clean = self.backbone.clean_of(prediction, x_t, timestep)
+            clean = self.backbone.pred_original_sample(prediction, x_t, timestep)
             distance = perceptual(*decoded_crops(self.backbone, clean, sample.frames[:, 0], sample.corner))
             return {
                 "loss": error.mean() + self.perceptual_weight * distance,
@@ -283,41 +284,45 @@ class DiffusionMethod(PerceptualMethod):
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`."""
-        return self._look(first, last)(t, frame_streams(generator, *t.shape))
+        return self._build_interpolator(first, last)(t, frame_generators(generator, *t.shape))
 
     def interpolator(
         self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()
     ) -> Callable[[Tensor], Tensor]:
         """See `Method.interpolator`: keyframes are encoded, and their flow is estimated, once."""
-        draw = self._look(first, last)
-        return lambda t: draw(t, frame_streams([each.clone_state() for each in generator], *t.shape))
+        interpolator = self._build_interpolator(first, last)
+        return lambda t: interpolator(
+            t, frame_generators([each.clone_state() for each in generator], *t.shape)
+        )
 
     @torch.no_grad()
-    def _look(self, first: Tensor, last: Tensor) -> Callable[[Tensor, list[torch.Generator]], Tensor]:
+    def _build_interpolator(
+        self, first: Tensor, last: Tensor
+    ) -> Callable[[Tensor, list[torch.Generator]], Tensor]:
         """What draws frames (B, N, 3, H, W) at t (B, N), each from the noise of one of B N streams."""
         sampling, (height, width) = self.sampling, first.shape[-2:]
         keyframes = pad_to_multiple(torch.cat([first, last]), self.backbone.multiple)
         z_first, z_last = self.backbone.encode(keyframes).chunk(2)
         e_first, e_last = self.embed(torch.cat([first, last])).chunk(2)
-        from_flow = sampling.start == "flow"
+        from_flow = sampling.init == "flow"
         pair = [first, last]
-        if sampling.keep_detail:
+        if sampling.autoencoder_residual:
             ends = torch.split(torch.cat([z_first, z_last]), sampling.max_frames or 2 * len(first))
             kept = torch.cat([self.backbone.decode(latents) for latents in ends])
             lost = (keyframes - kept)[..., :height, :width].chunk(2)
             pair = [torch.cat(both, dim=1) for both in zip(pair, lost, strict=True)]
-        blend = self._blend(pair[0], pair[1]) if from_flow or self.structure else None
+        blend = self._blend(pair[0], pair[1]) if from_flow or self.line_condition else None
 
         @torch.no_grad()
-        def draw(t: Tensor, streams: list[torch.Generator]) -> Tensor:
+        def interpolator(t: Tensor, generators: list[torch.Generator]) -> Tensor:
             count, detail = t.shape[1], None
-            if sampling.keep_detail:
+            if sampling.autoencoder_residual:
                 share = t.float()[:, :, None, None, None]
                 detail = (1 - share) * lost[0][:, None] + share * lost[1][:, None]
             if blend is not None:
                 moved = blend(t)
                 warped = pad_to_multiple(moved[:, :, :3].clamp(0, 1), self.backbone.multiple).flatten(0, 1)
-                if from_flow and sampling.keep_detail:
+                if from_flow and sampling.autoencoder_residual:
                     detail = moved[:, :, 3:]
 
             frames = []
@@ -325,30 +330,33 @@ class DiffusionMethod(PerceptualMethod):
             for rows in torch.tensor_split(every, -(-len(every) // (sampling.max_frames or len(every)))):
                 window, place = rows // count, t.flatten()[rows]
                 if from_flow:
-                    start = self.backbone.encode(warped[rows])
+                    init_latents = self.backbone.encode(warped[rows])
                 else:
-                    start = slerp(z_first[window], z_last[window], place)
+                    init_latents = slerp(z_first[window], z_last[window], place)
                 z_ends = [z_first[window], z_last[window]]
-                further, open_to = self._shown(z_ends, start), unsettled(*z_ends, start)
-                if self.structure:
+                further, change_mask = (
+                    self._shown(z_ends, init_latents),
+                    compute_change_mask(*z_ends, init_latents),
+                )
+                if self.line_condition:
                     further.append(self._lines(warped[rows]))
                 tokens = self.condition(e_first[window], e_last[window], place)
-                own = [streams[row] for row in rows.tolist()]
-                latents = self._drawn_latents(start, open_to, further, tokens, place, own)
+                own = [generators[row] for row in rows.tolist()]
+                latents = self._sampled_latents(init_latents, change_mask, further, tokens, place, own)
                 frames.append(self.backbone.decode(latents)[..., :height, :width])
-            drawn = torch.cat(frames).view(*t.shape, 3, height, width)
-            return drawn if detail is None else (drawn + detail).clamp(0, 1)
+            decoded = torch.cat(frames).view(*t.shape, 3, height, width)
+            return decoded if detail is None else (decoded + detail).clamp(0, 1)
 
-        return draw
+        return interpolator
 
-    def _drawn_latents(
+    def _sampled_latents(
         self,
-        start: Tensor,
-        open_to: Tensor,
+        init_latents: Tensor,
+        change_mask: Tensor,
         further: list[Tensor],
         tokens: Tensor,
         t: Tensor,
-        streams: list[torch.Generator],
+        generators: list[torch.Generator],
     ) -> Tensor:
         """Denoise `start` (R, C, h, w), told by `further` channels, `tokens` and t (R,)."""
         scale = self.sampling.guidance_scale
@@ -362,19 +370,19 @@ class DiffusionMethod(PerceptualMethod):
                 both = torch.cat([channels] * 2), timestep, torch.cat([null, tokens]), torch.cat([t] * 2)
                 without, with_condition = self.denoise(*both).chunk(2)
                 output = without + scale * (with_condition - without)
-            return self.backbone.prediction_of(output, start, open_to, sample, timestep)
+            return self.backbone.prediction_of(output, init_latents, change_mask, sample, timestep)
 
         scheduler = self.sampling.make_scheduler(self.backbone.scheduler)
-        return denoise_from(scheduler, denoise, start, streams, self.sampling)
+        return denoise_from(scheduler, denoise, init_latents, generators, self.sampling)
 
-    def _shown(self, keyframes: list[Tensor], start: Tensor) -> list[Tensor]:
-        """Latents that the denoiser sees beside the noised one, each like `start` (R, C, h, w)."""
+    def _shown(self, keyframes: list[Tensor], init_latents: Tensor) -> list[Tensor]:
+        """Latents that the denoiser sees beside the noised one, each like `init_latents` (R, C, h, w)."""
         shown = keyframes if self.keyframe_latents else []
-        if self.backbone.corrects:
-            return [*(shown or [torch.zeros_like(start)] * 2), start]
+        if self.backbone.residual_refiner:
+            return [*(shown or [torch.zeros_like(init_latents)] * 2), init_latents]
         return shown
 
-    def _warped(self, sample: NoisedSample, rows: list[int] | slice) -> Tensor:
+    def _warped(self, sample: NoisedSample, rows: Tensor | slice) -> Tensor:
         """Some samples' keyframes, warped to their t and blended, padded: (R, 3, H', W') in [0, 1]."""
         first, last = sample.frames[rows, 1], sample.frames[rows, 2]
         blend = self._blend(first, last, sample.flows[rows])(sample.t[rows, None])
@@ -383,3 +391,9 @@ class DiffusionMethod(PerceptualMethod):
     def _lines(self, frames: Tensor) -> Tensor:
         """Where the lines of frames (R, 3, H', W') run, (R, 1, h, w)."""
         return line_density(frames, self.backbone.multiple)
+
+
+def _rows_of(kinds: Sequence[str], kind: str, device: torch.device) -> Tensor:
+    """Which samples are of a kind, (R,) int64; the device is told without being waited for."""
+    rows = [row for row, each in enumerate(kinds) if each == kind]
+    return torch.tensor(rows, dtype=torch.int64).to(device, non_blocking=True)

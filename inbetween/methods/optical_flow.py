@@ -20,9 +20,9 @@ class OpticalFlow(Method):
         sampled_batches: See `Method`.
     """
 
-    reaches_keyframes = True
-    mirrors = True
-    moves_opacity = True
+    exact_endpoints = True
+    time_symmetric = True
+    supports_alpha = True
 
     def __init__(self, algorithm: Algorithm = "farneback", sampled_batches: int = 4) -> None:
         super().__init__(sampled_batches)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inbetween.errors import look_at_least
+from inbetween.errors import check_at_least
 from inbetween.methods.base import TrainableMethod
 from inbetween.modules.perceptual import PerceptualLoss
 
 # as `RUN_HYPERPARAMETERS`
-PERCEPTUAL_HYPERPARAMETERS = ["perceptual_weight", "perceptual_from", "perceptual_backbone"]
+PERCEPTUAL_HYPERPARAMETERS = ["perceptual_weight", "perceptual_from", "perceptual_network"]
 
 
 class PerceptualMethod(TrainableMethod):
@@ -19,7 +19,7 @@ class PerceptualMethod(TrainableMethod):
     Args:
         perceptual_weight: Weight of LPIPS on VGG16; 0 needs no weights of it.
         perceptual_from: Share of the training after which it is added.
-        perceptual_backbone: See `modules.perceptual.read_vgg`.
+        perceptual_network: See `modules.perceptual.read_vgg`.
         **options: See `TrainableMethod`.
     """
 
@@ -27,19 +27,19 @@ class PerceptualMethod(TrainableMethod):
         self,
         perceptual_weight: float = 0.1,
         perceptual_from: float = 0.5,
-        perceptual_backbone: Path | None = None,
+        perceptual_network: Path | None = None,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
-        look_at_least(0, perceptual_weight=perceptual_weight, perceptual_from=perceptual_from)
+        check_at_least(0, perceptual_weight=perceptual_weight, perceptual_from=perceptual_from)
         self.perceptual_weight, self.perceptual_from = perceptual_weight, perceptual_from
-        self.perceptual_backbone = perceptual_backbone
+        self.perceptual_network = perceptual_network
         self._perceptual: tuple[PerceptualLoss, ...] = ()  # in a tuple, so that it is no part of the model
 
     def prepare_fit(self) -> None:
         """Read VGG16 now, not after half of the training."""
         if self.perceptual_weight:
-            loss = self._perceptual[0] if self._perceptual else PerceptualLoss(self.perceptual_backbone)
+            loss = self._perceptual[0] if self._perceptual else PerceptualLoss(self.perceptual_network)
             self._perceptual = (loss.to(self.device),)
 
     @property

@@ -20,13 +20,13 @@ class SpacedMethod(Method):
 
     #: Mean expected error of a drawing up to which it is `easy`, and up to which it is to be checked; one
     #: beyond is to be redrawn. None says nothing.
-    verdict_limits: tuple[float, float] | None = None
+    review_thresholds: tuple[float, float] | None = None
     #: How many drawings it knows for one place, without chance.
-    versions: ClassVar[int] = 1
+    candidates: ClassVar[int] = 1
 
     @abstractmethod
     def interpolate_spaced(
-        self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+        self, first: Tensor, last: Tensor, spacing: Tensor, candidate: int = 0
     ) -> tuple[Tensor, Tensor]:
         """Draw the frames where the motion has gone as far as `spacing` says.
 
@@ -35,7 +35,7 @@ class SpacedMethod(Method):
             last: (B, 3, H, W) in [0, 1].
             spacing: (B, N, 1, H, W) in [0, 1] at the drawn frames' own pixels: 0 shows what is there as in
                 `first`, 1 as in `last`.
-            version: Which of its drawings, from 0, the likeliest, to `versions` - 1.
+            candidate: Which of its drawings, from 0, the likeliest, to `candidates` - 1.
 
         Returns:
             The frames (B, N, 3, H, W) float32 in [0, 1], and the expected absolute error of each pixel
@@ -43,21 +43,21 @@ class SpacedMethod(Method):
         """
 
     def spaced_interpolator(
-        self, first: Tensor, last: Tensor, version: int = 0
+        self, first: Tensor, last: Tensor, candidate: int = 0
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """See `Method.interpolator`: takes a spacing, gives what `interpolate_spaced` does."""
-        return lambda spacing: self.interpolate_spaced(first, last, spacing, version)
+        return lambda spacing: self.interpolate_spaced(first, last, spacing, candidate)
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`: everything has gone as far as `t`."""
         return self.interpolate_spaced(first, last, even_spacing(first, t))[0]
 
-    def draw_judged(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
+    def interpolate_with_uncertainty(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
         """Frames (B, N, 3, H, W) of a batch, and each pixel's expected absolute error (B, N, 1, H, W)."""
         first, last = batch["first"], batch["last"]
         return self.interpolate_spaced(first, last, even_spacing(first, batch["t"]))
 
 
-def even_spacing(pictures: Tensor, t: Tensor) -> Tensor:
+def even_spacing(images: Tensor, t: Tensor) -> Tensor:
     """The spacing map (B, N, 1, H, W) that says t (B, N) everywhere, for pictures (B, C, H, W)."""
-    return t.float()[:, :, None, None, None].expand(-1, -1, 1, *pictures.shape[-2:])
+    return t.float()[:, :, None, None, None].expand(-1, -1, 1, *images.shape[-2:])

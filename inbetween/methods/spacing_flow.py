@@ -10,19 +10,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inbetween.errors import UserError, look_at_least
+from inbetween.errors import UserError, check_at_least
 from inbetween.functional.crops import crops_at
 from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.methods.spaced import SpacedMethod, even_spacing
-from inbetween.modules.composition import DECISION, LEAN, Intermediate, compose, decided, end_flows
+from inbetween.modules.composition import (
+    KEYFRAME_BIAS,
+    MASK_SHARPNESS,
+    Intermediate,
+    compose,
+    end_flows,
+    sharpen_mask,
+)
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.matching import matching_loss
 from inbetween.modules.processes import mean_per_sample
-from inbetween.modules.spaced_drawing import WORK_SIDE, Prior, look_spaced, spaced_flows
-from inbetween.modules.views import RandomView, View, WholeView
+from inbetween.modules.random_crops import CroppedSample, FullFrame, RandomCrop
+from inbetween.modules.spaced_interpolation import (
+    FLOW_RESOLUTION,
+    Prior,
+    build_spaced_interpolator,
+    spaced_flows,
+)
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
 ABOUT = 32  # pixels of a neighbourhood that keeps its ink
@@ -64,17 +76,17 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         flow_weight: Weight of the flows' end-point error in pixels.
         line_weight: Weight of the line term.
         matching_weight: Weight of the cross-entropy of the global matches.
-        work_side: Motion is estimated at no more pixels than a square of this side has; larger pictures
+        flow_resolution: Motion is estimated at no more pixels than a square of this side has; larger pictures
             are shrunk for that, and warped at their own size, along motion that the classical flow, where
             there is one, corrects by what still parts both warped keyframes.
-        verdict_limits: Mean expected error of a drawing up to which it is easy, and up to which it is to be
+        review_thresholds: Mean expected error of a frame up to which it is easy, and up to which it is to be
             checked; `compare` says what half and four fifths of its windows stay below.
         **options: See `PerceptualMethod`.
     """
 
-    reaches_keyframes = True
-    moves_opacity = True
-    versions = 3
+    exact_endpoints = True
+    supports_alpha = True
+    candidates = 3
     saves_frozen = True
 
     def __init__(
@@ -86,8 +98,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         flow_weight: float = 0.02,
         line_weight: float = 0.3,
         matching_weight: float = 0.02,
-        work_side: int = WORK_SIDE,
-        verdict_limits: tuple[float, float] | None = None,
+        flow_resolution: int = FLOW_RESOLUTION,
+        review_thresholds: tuple[float, float] | None = None,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
@@ -99,65 +111,70 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             "flow_weight",
             "line_weight",
             "matching_weight",
-            "work_side",
-            "verdict_limits",
+            "flow_resolution",
+            "review_thresholds",
         )
         self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *of_the_run])
-        if verdict_limits and not verdict_limits[0] < verdict_limits[1]:
+        if review_thresholds and not review_thresholds[0] < review_thresholds[1]:
             raise UserError(
-                f"verdict_limits is {list(verdict_limits)}: give a smaller number, then a larger one."
+                f"review_thresholds is {list(review_thresholds)}: give a smaller number, then a larger one."
             )
-        self.verdict_limits = verdict_limits
+        self.review_thresholds = review_thresholds
         if not 0 <= prior_dropout <= 1:
             raise UserError(f"prior_dropout is {prior_dropout}: give a share between 0 and 1.")
-        look_at_least(1, crop=crop, work_side=work_side)
-        look_at_least(0, flow_weight=flow_weight, line_weight=line_weight, matching_weight=matching_weight)
-        self.prior, self.prior_dropout, self.crop, self.work_side = prior, prior_dropout, crop, work_side
+        check_at_least(1, crop=crop, flow_resolution=flow_resolution)
+        check_at_least(0, flow_weight=flow_weight, line_weight=line_weight, matching_weight=matching_weight)
+        self.prior, self.prior_dropout, self.crop, self.flow_resolution = (
+            prior,
+            prior_dropout,
+            crop,
+            flow_resolution,
+        )
         self.flow_weight, self.line_weight, self.matching_weight = flow_weight, line_weight, matching_weight
         self.network = IntermediateFlow()
         if trained == "error_head":
             self.network.requires_grad_(False)
-            self.network.synthesis.doubt.requires_grad_(True)
+            self.network.synthesis.error_head.requires_grad_(True)
 
     def preparation(self, training: bool) -> Preparation:
         """In training a random view of each window, else all of its middle in-between."""
-        return RandomView(self.crop, self.prior, self.prior_dropout) if training else WholeView(self.prior)
+        return RandomCrop(self.crop, self.prior, self.prior_dropout) if training else FullFrame(self.prior)
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class."""
-        view: View = self.sample_of(batch)
+        sample: CroppedSample = self.sample_of(batch)
         found: Intermediate = self.network(
-            view.first, view.last, view.spacing[:, None], view.prior[:, :2], view.prior[:, 2:]
+            sample.first, sample.last, sample.spacing[:, None], sample.prior[:, :2], sample.prior[:, 2:]
         )
-        frame = compose(view.first, view.last, view.spacing, found)
-        target, progress = view.target, self.progress if self.training else 0.0
+        frame = compose(sample.first, sample.last, sample.spacing, found)
+        target, progress = sample.target, self.progress if self.training else 0.0
         pixels = (frame - target).abs().mean(1, keepdim=True)
         slopes = F.l1_loss(frame.diff(dim=-1), target.diff(dim=-1))
         slopes = slopes + F.l1_loss(frame.diff(dim=-2), target.diff(dim=-2))
-        lines = self._lines(frame, target, view.lines)
-        doubt = self._doubt(found, view)
+        lines = self._lines(frame, target, sample.lines)
+        error_nll = self._error_nll(found, sample)
         l1 = pixels.mean()
         edges = _near_edges(target)
-        matching = self._matching(found, view, edges)
-        loss = l1 + slopes / 2 + self.line_weight * lines + doubt / 50 + self.matching_weight * matching
-        logs = {"l1": l1, "slopes": slopes, "lines": lines, "doubt": doubt, "matching": matching}
-        if view.flows.shape[1]:
-            logs["epe"] = self._end_point_error(found, view, edges)
+        matching = self._matching(found, sample, edges)
+        loss = l1 + slopes / 2 + self.line_weight * lines + error_nll / 50 + self.matching_weight * matching
+        logs = {"l1": l1, "slopes": slopes, "lines": lines, "error_nll": error_nll, "matching": matching}
+        if sample.flows.shape[1]:
+            logs["epe"] = self._end_point_error(found, sample, edges)
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * progress))
             loss = loss + weight * logs["epe"]
         if perceptual := self.perceptual:
             # a random quarter: on whole views VGG16 would cost more than all the rest
-            cut = [crops_at(images, view.corner, frame.shape[-1] // 2) for images in (frame, target)]
+            cut = [crops_at(images, sample.corner, frame.shape[-1] // 2) for images in (frame, target)]
             logs["perceptual"] = perceptual(*cut)
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
 
-    def _doubt(self, found: Intermediate, view: View) -> Tensor:
+    def _error_nll(self, found: Intermediate, sample: CroppedSample) -> Tensor:
         """A Laplace distribution's negative log-likelihood of the error of the frame as it is drawn."""
         with torch.no_grad():
-            sharp = decided(view.first, view.last, view.spacing, found)
-            frame = compose(view.first, view.last, view.spacing, sharp, DECISION).clamp(0, 1)
-        off = (frame - view.target).abs().mean(1, keepdim=True)
+            sharp = sharpen_mask(sample.first, sample.last, sample.spacing, found)
+            frame = compose(sample.first, sample.last, sample.spacing, sharp, MASK_SHARPNESS).clamp(0, 1)
+        off = (frame - sample.target).abs().mean(1, keepdim=True)
         return (off * torch.exp(-found.error) + found.error).mean()
 
     def _lines(self, frame: Tensor, target: Tensor, lines: Tensor) -> Tensor:
@@ -170,25 +187,27 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         Args:
             frame: (B, 3, H, W) in [0, 1].
             target: (B, 3, H, W) in [0, 1].
-            lines: (B, 2, H, W), `View.lines` of the target.
+            lines: (B, 2, H, W), `CroppedSample.lines` of the target.
         """
-        drawn = soft_lines(frame)
-        stray = drawn * lines[:, 1:]
-        near = F.max_pool2d(drawn, 3, 1, 1)
+        predicted_lines = soft_lines(frame)
+        stray = predicted_lines * lines[:, 1:]
+        near = F.max_pool2d(predicted_lines, 3, 1, 1)
         missing = lines[:, :1] * (1 - near)
         side = min(ABOUT, *frame.shape[-2:])
-        ink, wanted = (F.avg_pool2d(found, side, side // 2) for found in (drawn, soft_lines(target)))
-        return stray.mean() + missing.mean() + 2 * F.l1_loss(ink, wanted)
+        line_density, wanted = (
+            F.avg_pool2d(found, side, side // 2) for found in (predicted_lines, soft_lines(target))
+        )
+        return stray.mean() + missing.mean() + 2 * F.l1_loss(line_density, wanted)
 
-    def _end_point_error(self, found: Intermediate, view: View, edges: Tensor) -> Tensor:
+    def _end_point_error(self, found: Intermediate, sample: CroppedSample, edges: Tensor) -> Tensor:
         """Mean distance in pixels to the true flows, over the windows whose flow is known; 0 if none is.
 
         In training of every level, smoothed near 0, and for four fifths near edges, where motion can be seen;
         else of what the frame is drawn with, at all pixels alike.
         """
-        spacing = view.spacing
-        known = ~view.flows.isnan().flatten(1).any(1)
-        flows = view.flows.nan_to_num()
+        spacing = sample.spacing
+        known = ~sample.flows.isnan().flatten(1).any(1)
+        flows = sample.flows.nan_to_num()
         levels = [*found.levels, found.motion] if self.training else [found.motion]
         weights, smooth = FLOW_WEIGHTS[-len(levels) :], 0.01 if self.training else 1e-12
         counts = known.view(-1, 1, 1, 1) * (0.2 + 0.8 * edges if self.training else torch.ones_like(edges))
@@ -205,36 +224,38 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         error: Tensor = total / (sum(weights) * mass.clamp(min=1e-6))
         return error
 
-    def _matching(self, found: Intermediate, view: View, edges: Tensor) -> Tensor:
+    def _matching(self, found: Intermediate, sample: CroppedSample, edges: Tensor) -> Tensor:
         """`matching_loss` at pixels that both keyframes show, mostly near edges.
 
         What is drawn along is taken for true where the source does not know the flow.
         """
-        flows = torch.cat(end_flows(found.motion.detach(), view.spacing), dim=1)
-        if view.flows.shape[1]:
-            flows = torch.where(view.flows.isnan(), flows, view.flows)
-        off = torch.zeros_like(view.spacing)
-        for keyframe, flow in ((view.first, flows[:, :2]), (view.last, flows[:, 2:])):
-            unlike = (backward_warp(keyframe, flow) - view.target).abs().amax(1, keepdim=True)
-            off = torch.maximum(off, unlike)
+        flows = torch.cat(end_flows(found.motion.detach(), sample.spacing), dim=1)
+        if sample.flows.shape[1]:
+            flows = torch.where(sample.flows.isnan(), flows, sample.flows)
+        off = torch.zeros_like(sample.spacing)
+        for keyframe, flow in ((sample.first, flows[:, :2]), (sample.last, flows[:, 2:])):
+            difference = (backward_warp(keyframe, flow) - sample.target).abs().amax(1, keepdim=True)
+            off = torch.maximum(off, difference)
         weight = (off < SAME) * (0.05 + 0.95 * edges)
-        return matching_loss(self.network.matcher, found.marks[0], found.marks[1], flows, weight)
+        return matching_loss(self.network.matcher, found.descriptors[0], found.descriptors[1], flows, weight)
 
     def interpolate_spaced(
-        self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+        self, first: Tensor, last: Tensor, spacing: Tensor, candidate: int = 0
     ) -> tuple[Tensor, Tensor]:
         """See `SpacedMethod.interpolate_spaced`; versions 1 and 2 take more of first, and more of last."""
-        return self.spaced_interpolator(first, last, version)(spacing)
+        return self.spaced_interpolator(first, last, candidate)(spacing)
 
     def spaced_interpolator(
-        self, first: Tensor, last: Tensor, version: int = 0
+        self, first: Tensor, last: Tensor, candidate: int = 0
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """See `SpacedMethod.spaced_interpolator`."""
-        lean = (0.0, LEAN, -LEAN)[version]
-        draw = look_spaced(self.network, first, last, self.prior, self.work_side, lean)
+        keyframe_bias = (0.0, KEYFRAME_BIAS, -KEYFRAME_BIAS)[candidate]
+        interpolator = build_spaced_interpolator(
+            self.network, first, last, self.prior, self.flow_resolution, keyframe_bias
+        )
 
         def clamped(spacing: Tensor) -> tuple[Tensor, Tensor]:
-            frames, errors = draw(spacing)
+            frames, errors = interpolator(spacing)
             return frames.clamp_(0, 1), errors
 
         return clamped
@@ -242,7 +263,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     def flows(self, batch: WindowBatch) -> Tensor:
         """See `Method.flows`."""
         first, spacing = batch["first"], even_spacing(batch["first"], batch["t"])
-        return spaced_flows(self.network, first, batch["last"], spacing, self.prior, self.work_side)
+        return spaced_flows(self.network, first, batch["last"], spacing, self.prior, self.flow_resolution)
 
 
 def _near_edges(images: Tensor) -> Tensor:

@@ -1,23 +1,23 @@
 """Figures of drawn frames: torchmetrics classes with one score per window."""
 
-from inbetween.metrics.backbone import load_lpips
 from inbetween.metrics.bootstrap import bootstrap_interval
 from inbetween.metrics.collection import frame_metrics, window_scores
 from inbetween.metrics.end_point_error import EndPointError
+from inbetween.metrics.feature_network import load_lpips
 from inbetween.metrics.fidelity import PSNR, SSIM
-from inbetween.metrics.line_distance import LineDistance
+from inbetween.metrics.line_chamfer_distance import LineChamferDistance
 from inbetween.metrics.perceptual import (
     LPIPS,
-    CoherenceGap,
+    OracleTimingLPIPS,
     PerceptualDistances,
     TemporalCoherence,
-    ToldLPIPS,
+    TemporalCoherenceGap,
 )
 from inbetween.metrics.risk import (
     VERDICTS,
     area_under_risk_coverage,
     excess_area_under_risk_coverage,
-    mean_of_surest,
+    mean_at_coverage,
     verdict,
 )
 from inbetween.metrics.warping import WarpingError
@@ -28,12 +28,12 @@ __all__ = [
     "PSNR",
     "SSIM",
     "VERDICTS",
-    "CoherenceGap",
     "EndPointError",
-    "LineDistance",
+    "LineChamferDistance",
+    "OracleTimingLPIPS",
     "PerceptualDistances",
     "TemporalCoherence",
-    "ToldLPIPS",
+    "TemporalCoherenceGap",
     "TruthCache",
     "WarpingError",
     "WindowMetric",
@@ -42,7 +42,7 @@ __all__ = [
     "excess_area_under_risk_coverage",
     "frame_metrics",
     "load_lpips",
-    "mean_of_surest",
+    "mean_at_coverage",
     "verdict",
     "window_scores",
 ]

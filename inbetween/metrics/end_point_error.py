@@ -27,10 +27,10 @@ class EndPointError(WindowMetric):
         if "flow_t0" not in batch:
             return [None] * len(frames)
         result: list[Tensor | None] = []
-        apart = frames.float() - torch.cat([batch["flow_t0"], batch["flow_t1"]], dim=2).to(frames.device)
+        difference = frames.float() - torch.cat([batch["flow_t0"], batch["flow_t1"]], dim=2).to(frames.device)
         for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
-            picture = apart[row, ..., top : top + height, left : left + width]
-            to_first, to_last = picture[:, :2], picture[:, 2:]
+            area = difference[row, ..., top : top + height, left : left + width]
+            to_first, to_last = area[:, :2], area[:, 2:]
             error = (to_first.norm(dim=1).mean() + to_last.norm(dim=1).mean()) / 2
             result.append(None if error.isnan() else error)
         return result

@@ -80,9 +80,9 @@ class PerceptualDistances:
         true = self.cache(batch, "features", row, lambda: self._features(window.targets))
         heads = self.network.get_submodule("lins").children()
         total = torch.zeros(len(window.frames), len(window.targets), device=window.frames.device)
-        for drawn, target, head in zip(self._features(window.frames), true, heads, strict=True):
+        for predicted, target, head in zip(self._features(window.frames), true, heads, strict=True):
             # one true frame at a time: all pairs would hold K times as much
-            found = [head((drawn - one) ** 2).mean(dim=(1, 2, 3)) for one in target]
+            found = [head((predicted - one) ** 2).mean(dim=(1, 2, 3)) for one in target]
             total = total + torch.stack(found, dim=1)
         return total
 
@@ -92,17 +92,20 @@ class PerceptualDistances:
         zero = torch.zeros((), device=window.frames.device)
         to_target, between_frames, between_targets = zero, zero, zero
         heads = self.network.get_submodule("lins").children()
-        for drawn, target, head in zip(self._features(window.frames), true, heads, strict=True):
-            to_target = to_target + head((drawn - target) ** 2).mean(dim=(1, 2, 3))
-            between_frames = between_frames + head((drawn[1:] - drawn[:-1]) ** 2).mean(dim=(1, 2, 3))
+        for predicted, target, head in zip(self._features(window.frames), true, heads, strict=True):
+            to_target = to_target + head((predicted - target) ** 2).mean(dim=(1, 2, 3))
+            between_frames = between_frames + head((predicted[1:] - predicted[:-1]) ** 2).mean(dim=(1, 2, 3))
             between_targets = between_targets + head((target[1:] - target[:-1]) ** 2).mean(dim=(1, 2, 3))
         return Distances(to_target, between_frames, between_targets)
 
     def _features(self, images: Tensor) -> list[Tensor]:
         """AlexNet's features of images (K, 3, h, w) in [0, 1], each (K, C, h', w') of unit length in C."""
         images = images.contiguous(memory_format=torch.channels_last)
-        scaling, backbone = self.network.get_submodule("scaling_layer"), self.network.get_submodule("net")
-        return [lpips.normalize_tensor(features) for features in backbone(scaling(images * 2 - 1))]
+        scaling, feature_network = (
+            self.network.get_submodule("scaling_layer"),
+            self.network.get_submodule("net"),
+        )
+        return [lpips.normalize_tensor(features) for features in feature_network(scaling(images * 2 - 1))]
 
 
 class PerceptualMetric(WindowMetric):
@@ -130,7 +133,7 @@ class LPIPS(PerceptualMetric):
         return [d.to_target.mean() if d is not None else None for d in self.distances(frames, batch)]
 
 
-class ToldLPIPS(PerceptualMetric):
+class OracleTimingLPIPS(PerceptualMetric):
     """LPIPS to the true drawings of a method that is told when they are: what is left of it beyond timing.
 
     Updated not with the frames at the targets' own t but with (B, K, 3, H, W), drawings from the first
@@ -150,8 +153,8 @@ class TemporalCoherence(PerceptualMetric):
     """Mean LPIPS between neighbouring predictions: lower is smoother, which is not the same as better.
 
     The figure of this project's origin, under its name. It does not look at the targets: a frozen
-    clip scores a perfect 0 and a blurry one does well. `CoherenceGap` says how far it is from the true
-    sequence's own value. Undefined for N = 1, which has no neighbours.
+    clip scores a perfect 0 and a blurry one does well. `TemporalCoherenceGap` says how far it is from the
+    true sequence's own value. Undefined for N = 1, which has no neighbours.
     """
 
     def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
@@ -162,7 +165,7 @@ class TemporalCoherence(PerceptualMetric):
         ]
 
 
-class CoherenceGap(PerceptualMetric):
+class TemporalCoherenceGap(PerceptualMetric):
     """How far a window's temporal coherence is from that of its true drawings; 0 is best.
 
     `|coherence(predictions) - coherence(targets)|` for each window. Undefined for N = 1.

@@ -19,7 +19,7 @@ def verdict(error: float, limits: tuple[float, float]) -> str:
     return VERDICTS[bisect_left(limits, error)]
 
 
-def mean_of_surest(scores: Tensor, doubts: Tensor, coverage: float) -> float:
+def mean_at_coverage(scores: Tensor, uncertainties: Tensor, coverage: float) -> float:
     """Mean score of the windows a method is surest of: a point of the risk-coverage curve.
 
     Selective prediction's measure (Geifman and El-Yaniv, arXiv 1705.08500): what would remain if the
@@ -28,16 +28,16 @@ def mean_of_surest(scores: Tensor, doubts: Tensor, coverage: float) -> float:
 
     Args:
         scores: (n,) one per window, n at least 1.
-        doubts: (n,) how unsure the method is of each; only their order counts.
+        uncertainties: (n,) how unsure the method is of each; only their order counts.
         coverage: Share in (0, 1] of the windows that is kept, rounded up to whole windows.
 
     Returns:
         The mean, in the scores' unit.
     """
-    return float(_surest_first(scores, doubts)[: math.ceil(len(scores) * coverage)].mean())
+    return float(_most_certain_first(scores, uncertainties)[: math.ceil(len(scores) * coverage)].mean())
 
 
-def area_under_risk_coverage(risks: Tensor, doubts: Tensor) -> float:
+def area_under_risk_coverage(risks: Tensor, uncertainties: Tensor) -> float:
     """AURC: the mean risk of what a method keeps, over all numbers of windows that it may keep.
 
     `(1 / n) sum_k (1 / k) sum_{i <= k} risk_i`, windows in the order of their doubts: the area under the
@@ -47,16 +47,16 @@ def area_under_risk_coverage(risks: Tensor, doubts: Tensor) -> float:
 
     Args:
         risks: (n,) one per window, lower is better, n at least 1.
-        doubts: (n,) how unsure the method is of each; only their order counts.
+        uncertainties: (n,) how unsure the method is of each; only their order counts.
 
     Returns:
         The area, in the risks' unit.
     """
     kept = torch.arange(1, len(risks) + 1, dtype=torch.float64)
-    return float((_surest_first(risks, doubts).cumsum(0) / kept).mean())
+    return float((_most_certain_first(risks, uncertainties).cumsum(0) / kept).mean())
 
 
-def excess_area_under_risk_coverage(risks: Tensor, doubts: Tensor) -> float:
+def excess_area_under_risk_coverage(risks: Tensor, uncertainties: Tensor) -> float:
     """E-AURC: how much of the AURC comes of doubting the wrong windows, and not of the risks themselves.
 
     AURC less that of the ideal order (Geifman et al., arXiv 1805.08206), so that methods of different
@@ -64,17 +64,17 @@ def excess_area_under_risk_coverage(risks: Tensor, doubts: Tensor) -> float:
 
     Args:
         risks: See `area_under_risk_coverage`.
-        doubts: See `area_under_risk_coverage`.
+        uncertainties: See `area_under_risk_coverage`.
 
     Returns:
         The excess, 0 or more, in the risks' unit.
     """
-    return area_under_risk_coverage(risks, doubts) - area_under_risk_coverage(risks, risks)
+    return area_under_risk_coverage(risks, uncertainties) - area_under_risk_coverage(risks, risks)
 
 
-def _surest_first(scores: Tensor, doubts: Tensor) -> Tensor:
+def _most_certain_first(scores: Tensor, uncertainties: Tensor) -> Tensor:
     """Scores (n,) float64 in the order of their doubts, those of equal doubts replaced by their mean."""
-    ordered, order = doubts.cpu().sort()
+    ordered, order = uncertainties.cpu().sort()
     _, count = torch.unique_consecutive(ordered, return_counts=True)
     parts = torch.split(scores.cpu().double()[order], count.tolist())
     return torch.cat([part.mean().expand(len(part)) for part in parts])

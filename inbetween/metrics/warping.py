@@ -54,9 +54,9 @@ def visible_after(forward: Tensor, backward: Tensor) -> Tensor:
     limit = landing.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
     inside = ((landing >= 0) & (landing <= limit)).all(dim=1, keepdim=True)
     back = backward_warp(backward, forward)
-    apart = (forward + back).square().sum(dim=1, keepdim=True)
+    mismatch = (forward + back).square().sum(dim=1, keepdim=True)
     length = (forward.square() + back.square()).sum(dim=1, keepdim=True)
-    return inside & (apart < 0.01 * length + 0.5)
+    return inside & (mismatch < 0.01 * length + 0.5)
 
 
 def true_motion(window: Cropped) -> tuple[Tensor, Tensor]:
@@ -93,9 +93,9 @@ class WarpingError(WindowMetric):
             if window.side < MIN_SIDE:
                 result.append(None)
                 continue
-            drawn = torch.cat([window.first[None], window.frames, window.last[None]])
+            predicted = torch.cat([window.first[None], window.frames, window.last[None]])
             forward, visible = self.cache(batch, "motion", row, partial(true_motion, window))
-            error = (drawn[:-1] - backward_warp(drawn[1:], forward)).abs().mean(dim=1, keepdim=True)
+            error = (predicted[:-1] - backward_warp(predicted[1:], forward)).abs().mean(dim=1, keepdim=True)
             pairs = [e[v].mean() for e, v in zip(error, visible, strict=True) if v.any()]
             result.append(torch.stack(pairs).mean() if pairs else None)
         return result

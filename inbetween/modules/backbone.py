@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
+from inbetween.functional.constants import constant
 from inbetween.modules.latent_diffusion import FrozenDtype, LatentDiffusion, TrainedPart
 from inbetween.modules.loading import (
     SMALL,
@@ -91,7 +92,7 @@ class Backbone(LatentDiffusion):
         ).clamp(0, 1)
         top, left = (resized.shape[-2] - size) // 2, (resized.shape[-1] - size) // 2
         square = resized[..., top : top + size, left : left + size]
-        mean, std = (square.new_tensor(value).view(1, 3, 1, 1) for value in (CLIP_MEAN, CLIP_STD))
+        mean, std = (constant(square, *value).view(1, 3, 1, 1) for value in (CLIP_MEAN, CLIP_STD))
         encoder = self.image_encoder
         with self.autocast():
             hidden = encoder.vision_model(pixel_values=(square - mean) / std).last_hidden_state
@@ -120,8 +121,9 @@ class FreshBackbone(Backbone):
         embedding_dim: D, the width of image embeddings and tokens.
         encoder_layers: Transformer layers of the image encoder.
         encoder_image_size: Side in pixels of what the image encoder sees.
-        corrects: Show the denoiser, behind the noised latent, those of both keyframes and of where drawing
-            starts, and let it put out how the clean latent differs from that start: at first not at all.
+        residual_refiner: Show the denoiser, behind the noised latent, those of both keyframes and of where
+            sampling starts, and let it put out how the clean latent differs from that start: at first not
+            at all.
         prediction_type: What the denoiser puts out.
         gradient_checkpointing: See `Backbone`.
         frozen_dtype: See `Backbone`.
@@ -138,7 +140,7 @@ class FreshBackbone(Backbone):
         embedding_dim: int = 128,
         encoder_layers: int = 4,
         encoder_image_size: int = 64,
-        corrects: bool = False,
+        residual_refiner: bool = False,
         prediction_type: PredictionType = "v_prediction",
         gradient_checkpointing: bool = False,
         frozen_dtype: FrozenDtype = "float32",
@@ -152,7 +154,7 @@ class FreshBackbone(Backbone):
         plain = len(channels) - attending
         latent_channels = autoencoder.config.latent_channels
         unet = UNet2DConditionModel(
-            in_channels=latent_channels * (4 if corrects else 1),
+            in_channels=latent_channels * (4 if residual_refiner else 1),
             out_channels=latent_channels,
             block_out_channels=tuple(channels),
             layers_per_block=layers_per_block,
@@ -163,7 +165,7 @@ class FreshBackbone(Backbone):
             attention_head_dim=4,
             norm_num_groups=16,
         )
-        if corrects:
+        if residual_refiner:
             nn.init.zeros_(unet.conv_out.weight)
             nn.init.zeros_(unet.conv_out.bias)
         self.image_encoder = CLIPVisionModelWithProjection(

@@ -12,7 +12,7 @@ from inbetween.errors import UserError
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
 from inbetween.modules.flow import IntermediateFlow
 from inbetween.modules.loading import read_weights
-from inbetween.modules.spaced_drawing import look_spaced, working_flow
+from inbetween.modules.spaced_interpolation import build_spaced_interpolator, working_flow
 from inbetween.paths import find_checkpoint
 
 DIS = "dis"
@@ -21,7 +21,7 @@ DIS = "dis"
 class Blend(Protocol):
     """Both keyframes warped to t and blended."""
 
-    def known(self, first: Tensor, last: Tensor) -> Tensor:
+    def prior_flows(self, first: Tensor, last: Tensor) -> Tensor:
         """What OpenCV finds between keyframes (B, C, H, W): flows (B, 4, h, w), for data workers."""
 
     def __call__(
@@ -32,7 +32,7 @@ class Blend(Protocol):
         Args:
             first: (B, C, H, W), C at least 3, colour in [0, 1] and channels that move with it.
             last: (B, C, H, W).
-            flows: What `known` gives of these keyframes, if it has been asked already.
+            flows: What `prior_flows` gives of these keyframes, if it has been asked already.
 
         Returns:
             Takes t (B, N) in (0, 1), as often as one likes, and gives the blends (B, N, C, H, W) float32,
@@ -44,7 +44,7 @@ class DisBlend:
     """A `Blend` along DIS flow."""
 
     @staticmethod
-    def known(first: Tensor, last: Tensor) -> Tensor:
+    def prior_flows(first: Tensor, last: Tensor) -> Tensor:
         """See `Blend`."""
         return torch.cat(two_way_flow(first[:, :3], last[:, :3], "dis"), dim=1)
 
@@ -52,8 +52,8 @@ class DisBlend:
         self, first: Tensor, last: Tensor, flows: Tensor | None = None
     ) -> Callable[[Tensor], Tensor]:
         """See `Blend`."""
-        there, back = (self.known(first, last) if flows is None else flows).chunk(2, dim=1)
-        return lambda t: warped_blend(first, last, t, there, back)
+        flow_01, flow_10 = (self.prior_flows(first, last) if flows is None else flows).chunk(2, dim=1)
+        return lambda t: warped_blend(first, last, t, flow_01, flow_10)
 
 
 class SpacingFlowBlend:
@@ -80,7 +80,7 @@ class SpacingFlowBlend:
             ) from error
 
     @staticmethod
-    def known(first: Tensor, last: Tensor) -> Tensor:
+    def prior_flows(first: Tensor, last: Tensor) -> Tensor:
         """See `Blend`."""
         return working_flow(first, last)
 
@@ -88,8 +88,8 @@ class SpacingFlowBlend:
         self, first: Tensor, last: Tensor, flows: Tensor | None = None
     ) -> Callable[[Tensor], Tensor]:
         """See `Blend`; beyond 256x256 pixels OpenCV aligns what was warped, too."""
-        draw = look_spaced(self.network.to(first.device), first, last, flows=flows)
-        return lambda t: draw(t[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:]))[0]
+        interpolator = build_spaced_interpolator(self.network.to(first.device), first, last, flows=flows)
+        return lambda t: interpolator(t[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:]))[0]
 
 
 def load_blend(flow: str) -> Blend:

@@ -81,4 +81,4 @@ def _grey(frames: Tensor) -> list[NDArray[np.uint8]]:
     if min(height, width) < SMALLEST_SIDE:
         frames = pad_to_multiple(frames, SMALLEST_SIDE)
     pixels = (frames.detach().float().cpu() * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    return [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pixels]
+    return [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in pixels]

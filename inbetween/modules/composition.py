@@ -11,14 +11,14 @@ from torch.nn import functional as F
 from inbetween.functional.lines import soft_lines
 from inbetween.functional.warp import backward_warp
 
-DECISION = 10.0  # how sharply drawing chooses between the keyframes; 1 would fade wherever it is not sure
-LEAN = 2.5  # logit of a keyframe leant to: outweighs nearness at up to eight drawings between two
-SURE = 0.5  # logit of a keyframe that is taken to keep lines
-KEPT = 0.5  # share of the disputed lines of the emptier keyframe that a drawing has at least
-UNLIKE = 0.1  # of [0, 1]: difference of colour from which both keyframes are in dispute
-LEAST = 0.002  # share of a place that lines cover from which they count
+MASK_SHARPNESS = 10.0  # of the choice between the keyframes; 1 would fade wherever it is not sure
+KEYFRAME_BIAS = 2.5  # logit of a keyframe leant to: outweighs nearness at up to eight drawings between two
+LINE_LOGIT = 0.5  # logit of a keyframe that is taken to keep lines
+MIN_LINE_SHARE = 0.5  # share of the disputed lines of the emptier keyframe that a drawing has at least
+MIN_DIFFERENCE = 0.1  # of [0, 1]: difference of colour from which both keyframes are in dispute
+MIN_LINE_DENSITY = 0.002  # share of a place that lines cover from which they count
 CELL = 8  # pixels of a place at which lines are counted
-ACCORD = 6  # cells of two pixels about a place whose choice is made together
+MASK_RADIUS = 6  # cells of two pixels about a place whose choice is made together
 
 
 class Intermediate(NamedTuple):
@@ -29,7 +29,7 @@ class Intermediate(NamedTuple):
     residual: Tensor  # (M, 3, H, W) float32: colour that neither keyframe shows
     error: Tensor  # (M, 1, H, W) float32: log of the expected absolute error of the frame
     levels: list[Tensor]  # motions of the coarser levels, (M, 4, h, w), in pixels of the picture
-    marks: tuple[Tensor, ...] = ()  # what both keyframes were matched by, (B, 64, H/8, W/8) each
+    descriptors: tuple[Tensor, ...] = ()  # what both keyframes were matched by, (B, 64, H/8, W/8) each
 
 
 def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,8 +46,8 @@ def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         flow_t0 and flow_t1, each (M, 2, H, W) in pixels, x then y, at the in-between's pixels.
     """
-    way, bow = motion[:, :2], 4 * spacing * (1 - spacing) * motion[:, 2:]
-    return -spacing * way - bow, (1 - spacing) * way - bow
+    displacement, curvature = motion[:, :2], 4 * spacing * (1 - spacing) * motion[:, 2:]
+    return -spacing * displacement - curvature, (1 - spacing) * displacement - curvature
 
 
 def odds_of(spacing: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ def odds_of(spacing: Tensor) -> Tensor:
 
 
 def compose(
-    first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate, decision: float = 1.0
+    first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate, sharpness: float = 1.0
 ) -> Tensor:
     """The frames: both keyframes warped along the motion, weighed by mask and spacing, plus the residual.
 
@@ -66,7 +66,7 @@ def compose(
         last: (M, C, H, W) in [0, 1].
         spacing: (M, 1, H, W) in [0, 1].
         found: At the same height and width.
-        decision: What the logits of the weights are multiplied by: 1 weighs both by their odds, 10 takes
+        sharpness: What the logits of the weights are multiplied by: 1 weighs both by their odds, 10 takes
             one of them nearly everywhere.
 
     Returns:
@@ -74,7 +74,7 @@ def compose(
         `last`.
     """
     flow_t0, flow_t1 = end_flows(found.motion, spacing)
-    share = torch.sigmoid(decision * (found.mask + odds_of(spacing)))
+    share = torch.sigmoid(sharpness * (found.mask + odds_of(spacing)))
     from_first, from_last = backward_warp(first, flow_t0, "bicubic"), backward_warp(last, flow_t1, "bicubic")
     painted = 4 * spacing * (1 - spacing) * found.residual
     if first.shape[1] > 3:
@@ -82,7 +82,7 @@ def compose(
     return torch.lerp(from_last, from_first, share) + painted
 
 
-def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -> Intermediate:
+def sharpen_mask(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -> Intermediate:
     """With a mask that neighbours agree on, for `compose` to take one keyframe whole at each place.
 
     The network learns the odds. Blended by them, both drawings would show at half strength wherever it cannot
@@ -96,16 +96,18 @@ def decided(first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate) -
     """
     flow_t0, flow_t1 = end_flows(found.motion, spacing)
     from_first, from_last = backward_warp(first, flow_t0), backward_warp(last, flow_t1)
-    unlike = (from_first - from_last).abs().mean(1, keepdim=True)
+    difference = (from_first - from_last).abs().mean(1, keepdim=True)
     mask = F.interpolate(
-        agreed(F.avg_pool2d(found.mask, 2), F.avg_pool2d(unlike, 2)), scale_factor=2, mode="bilinear"
+        smooth_mask(F.avg_pool2d(found.mask, 2), F.avg_pool2d(difference, 2)), scale_factor=2, mode="bilinear"
     )
-    disputed = unlike > UNLIKE
-    inks = soft_lines(from_first) * disputed, soft_lines(from_last) * disputed
-    return found._replace(mask=_kept(_kept(mask, inks, spacing, 1 / 4), inks, spacing, 2))
+    disputed = difference > MIN_DIFFERENCE
+    line_maps = soft_lines(from_first) * disputed, soft_lines(from_last) * disputed
+    return found._replace(
+        mask=_preserve_lines(_preserve_lines(mask, line_maps, spacing, 1 / 4), line_maps, spacing, 2)
+    )
 
 
-def _kept(mask: Tensor, inks: tuple[Tensor, Tensor], spacing: Tensor, part: float) -> Tensor:
+def _preserve_lines(mask: Tensor, line_maps: tuple[Tensor, Tensor], spacing: Tensor, part: float) -> Tensor:
     """A mask (M, 1, H, W) that loses no more lines than it must.
 
     A thing that leaves one place and appears at another, and is not followed, may lose against paper at both.
@@ -114,17 +116,17 @@ def _kept(mask: Tensor, inks: tuple[Tensor, Tensor], spacing: Tensor, part: floa
 
     Args:
         mask: Logits.
-        inks: Disputed lines of both warped keyframes, (M, 1, H, W) in [0, 1].
+        line_maps: Disputed lines of both warped keyframes, (M, 1, H, W) in [0, 1].
         spacing: (M, 1, H, W) in [0, 1].
         part: What "about" is: the side of a square, in longer sides of the picture; the whole picture at 2.
     """
-    share = torch.sigmoid(DECISION * (mask + odds_of(spacing)))
-    drawn = share * inks[0] + (1 - share) * inks[1]
-    cells = [F.avg_pool2d(ink, CELL, ceil_mode=True) for ink in (drawn, *inks)]
+    share = torch.sigmoid(MASK_SHARPNESS * (mask + odds_of(spacing)))
+    blended = share * line_maps[0] + (1 - share) * line_maps[1]
+    cells = [F.avg_pool2d(line_map, CELL, ceil_mode=True) for line_map in (blended, *line_maps)]
     half = max(1, round(max(cells[0].shape[-2:]) * part / 2))
-    drawn, one, other = (_box_mean(ink, half) for ink in cells)
+    blended, one, other = (_box_mean(line_map, half) for line_map in cells)
     fewer, more = torch.minimum(one, other), torch.maximum(one, other)
-    lost = (drawn < KEPT * fewer) & (fewer > LEAST)
+    lost = (blended < MIN_LINE_SHARE * fewer) & (fewer > MIN_LINE_DENSITY)
     nearer = F.avg_pool2d(spacing, CELL, ceil_mode=True) <= 0.5
     prefers_first = torch.where(more - fewer < 0.1 * more, nearer, one > other)
     size = mask.shape[-2], mask.shape[-1]
@@ -132,10 +134,10 @@ def _kept(mask: Tensor, inks: tuple[Tensor, Tensor], spacing: Tensor, part: floa
         F.interpolate(cell.float(), scale_factor=CELL)[..., : size[0], : size[1]] > 0.5
         for cell in (lost, prefers_first)
     )
-    return torch.where(lost, torch.where(prefers_first, SURE, -SURE), mask)
+    return torch.where(lost, torch.where(prefers_first, LINE_LOGIT, -LINE_LOGIT), mask)
 
 
-def agreed(mask: Tensor, disagreement: Tensor) -> Tensor:
+def smooth_mask(mask: Tensor, disagreement: Tensor) -> Tensor:
     """The mean of a mask over a neighbourhood, where it makes a difference counting most.
 
     Args:
@@ -148,7 +150,7 @@ def agreed(mask: Tensor, disagreement: Tensor) -> Tensor:
     weight = disagreement + 1e-3
     both = torch.cat([mask * weight, weight], dim=1)
     for _ in range(2):
-        both = _box_mean(both, ACCORD)
+        both = _box_mean(both, MASK_RADIUS)
     return both[:, :1] / both[:, 1:]
 
 

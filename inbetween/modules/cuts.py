@@ -38,18 +38,20 @@ class Crops:
 
     def __call__(self, window: Window) -> Cut:
         """See the class."""
-        stream = generator_of(window)
+        generator = generator_of(window)
         frames = torch.cat([window["first"][None], window["targets"], window["last"][None]])
         if self.crop is not None:
-            frames = torch.stack([self._crop(frame, stream) for frame in frames.repeat(self.crops, 1, 1, 1)])
+            frames = torch.stack(
+                [self._crop(frame, generator) for frame in frames.repeat(self.crops, 1, 1, 1)]
+            )
         frames = pad_to_multiple(frames, self.multiple)
         cells = (side // self.multiple for side in frames.shape[-2:])
-        return Cut(frames, torch.randn((len(frames), self.channels, *cells), generator=stream))
+        return Cut(frames, torch.randn((len(frames), self.channels, *cells), generator=generator))
 
-    def _crop(self, frame: Tensor, stream: torch.Generator) -> Tensor:
+    def _crop(self, frame: Tensor, generator: torch.Generator) -> Tensor:
         sides = [min(side, self.crop or side) for side in frame.shape[-2:]]
         top, left = (
-            int(torch.randint(whole - side + 1, (), generator=stream))
+            int(torch.randint(whole - side + 1, (), generator=generator))
             for whole, side in zip(frame.shape[-2:], sides, strict=True)
         )
         return frame[:, top : top + sides[0], left : left + sides[1]]

@@ -13,7 +13,13 @@ from torch.nn import functional as F
 from inbetween.functional.correlation import correlation
 from inbetween.functional.warp import backward_warp
 from inbetween.modules.composition import Intermediate, end_flows
-from inbetween.modules.guesses import GUESSES, PIXELS, Evidence, Guesses, known_motion
+from inbetween.modules.flow_candidates import (
+    FLOW_CANDIDATES,
+    PIXELS,
+    ConsistencyFeatures,
+    FlowCandidates,
+    prior_motion,
+)
 from inbetween.modules.matching import Matcher, Matches, match
 
 WIDTHS = (32, 64, 96, 128)  # of the features at 1/2, 1/4, 1/8 and 1/16 of the picture
@@ -69,15 +75,15 @@ class Level(nn.Module):
         self.radius = radius
         compared = (2 * radius + 1) ** 2 if radius else 0
         # motion, spacing, candidates' disagreement, guesses relative to the motion, how sure, evidence
-        hints = 4 + 1 + (2 + GUESSES) + 2 * GUESSES + GUESSES + 10
+        hints = 4 + 1 + (2 + FLOW_CANDIDATES) + 2 * FLOW_CANDIDATES + FLOW_CANDIDATES + 10
         self.body = nn.Sequential(
             _conv(2 * features + compared + hints + HIDDEN, features),
             *(_conv(features, features) for _ in range(layers)),
         )
         # choice among the candidates, correction of way and bow, hidden
-        self.head = nn.Conv2d(features, 2 + GUESSES + 4 + HIDDEN, 3, 1, 1)
+        self.head = nn.Conv2d(features, 2 + FLOW_CANDIDATES + 4 + HIDDEN, 3, 1, 1)
         # before anything is learned, the classical flow is the best guess
-        _begin_small(self.head, [4.0, 0, 4, 4, 0, 0], outputs=2 + GUESSES + 4)
+        _begin_small(self.head, [4.0, 0, 4, 4, 0, 0], outputs=2 + FLOW_CANDIDATES + 4)
 
     def forward(
         self,
@@ -85,30 +91,32 @@ class Level(nn.Module):
         images: tuple[Tensor, Tensor],
         motion: Tensor,
         spacing: Tensor,
-        guesses: Guesses,
-        evidence: Evidence,
+        flow_candidates: FlowCandidates,
+        consistency: ConsistencyFeatures,
         hidden: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Corrected motion (M, 4, h, w) in this level's pixels, and hidden state (M, 32, h, w)."""
         count, _, height, width = motion.shape
         flow_t0, flow_t1 = end_flows(motion, spacing)
         a, b = backward_warp(features[0], flow_t0), backward_warp(features[1], flow_t1)
-        ways = torch.cat([motion[:, None, :2], torch.zeros_like(motion)[:, None, :2], guesses.ways], dim=1)
+        displacements = torch.cat(
+            [motion[:, None, :2], torch.zeros_like(motion)[:, None, :2], flow_candidates.displacements], dim=1
+        )
         with torch.no_grad():
-            many = ways.shape[1]
-            flat, share = ways.flatten(0, 1), _repeat(spacing, many)
+            many = displacements.shape[1]
+            flat, share = displacements.flatten(0, 1), _repeat(spacing, many)
             from_first = backward_warp(_repeat(images[0], many), -share * flat)
             from_last = backward_warp(_repeat(images[1], many), (1 - share) * flat)
             disagree = (from_first - from_last).abs().mean(1).view(count, many, height, width)
-            seen = evidence.seen(flow_t0, flow_t1, motion[:, :2])
+            seen = consistency.seen(flow_t0, flow_t1, motion[:, :2])
         parts = [
             a,
             b,
             motion / PIXELS,
             spacing,
             4 * disagree,
-            ((guesses.ways - motion[:, None, :2]) / PIXELS).flatten(1, 2),
-            guesses.sure,
+            ((flow_candidates.displacements - motion[:, None, :2]) / PIXELS).flatten(1, 2),
+            flow_candidates.confidence,
             seen,
             hidden,
         ]
@@ -117,9 +125,9 @@ class Level(nn.Module):
         joined = torch.cat([part.to(a.dtype) for part in parts], dim=1)
         found = self.head(self.body(joined.contiguous(memory_format=torch.channels_last)))
         choice = found[:, :many].float().softmax(1)
-        way = (choice[:, :, None] * ways).sum(1)
+        displacement = (choice[:, :, None] * displacements).sum(1)
         correction = found[:, many : many + 4].float() * PIXELS / 4
-        return torch.cat([way, motion[:, 2:]], dim=1) + correction, found[:, many + 4 :]
+        return torch.cat([displacement, motion[:, 2:]], dim=1) + correction, found[:, many + 4 :]
 
 
 class Synthesis(nn.Module):
@@ -141,10 +149,10 @@ class Synthesis(nn.Module):
             _conv(4 * 12 + 4 + 1 + 2 + HIDDEN, width), *(_conv(width, width) for _ in range(layers))
         )
         self.head = nn.Conv2d(width, 4 * sum(self.OUTPUTS), 3, 1, 1)
-        self.doubt = nn.Conv2d(width, 4, 3, 1, 1)
+        self.error_head = nn.Conv2d(width, 4, 3, 1, 1)
         # to begin with, nearly everything moves as the levels say
         _begin_small(self.head, [4.0] * 4)
-        _begin_small(self.doubt, [-3.0] * 4)
+        _begin_small(self.error_head, [-3.0] * 4)
 
     def forward(
         self, first: Tensor, last: Tensor, motion: Tensor, spacing: Tensor, hidden: Tensor
@@ -169,7 +177,7 @@ class Synthesis(nn.Module):
         features = self.body(joined.contiguous(memory_format=torch.channels_last))
         found = F.pixel_shuffle(self.head(features).float(), 2)
         # the judge of the frame does not shape what it judges
-        error = F.pixel_shuffle(self.doubt(features.detach()).float(), 2)
+        error = F.pixel_shuffle(self.error_head(features.detach()).float(), 2)
         moves, correction, mask, residual = torch.split(found, self.OUTPUTS, dim=1)
         return torch.sigmoid(moves) * full + correction * PIXELS / 4, mask, residual, error
 
@@ -180,7 +188,7 @@ class Pair(NamedTuple):
     first: Tensor  # (B, 3, H, W) float32 in [0, 1]
     last: Tensor  # (B, 3, H, W)
     features: list[tuple[Tensor, Tensor]]  # of first and of last, at 1/4, 1/8 and 1/16
-    marks: tuple[Tensor, Tensor]  # what they were matched by, (B, 64, H/8, W/8) each
+    descriptors: tuple[Tensor, Tensor]  # what they were matched by, (B, 64, H/8, W/8) each
     matches: Matches
     flows: tuple[Tensor, Tensor]  # the first guess there and back, (B, 2, H/4, W/4) in pixels of that size
     shrunk: dict[int, tuple[Tensor, Tensor]]  # both at 1/4, 1/8 and 1/16
@@ -225,19 +233,19 @@ class IntermediateFlow(nn.Module):
         Returns:
             `Intermediate` of M = B N in-betweens, the N of a window together.
         """
-        return self.between(self.look(first, last, flow_01, flow_10), spacing)
+        return self.between(self.encode_pair(first, last, flow_01, flow_10), spacing)
 
-    def look(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Pair:
+    def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Pair:
         """Look at both keyframes; see `forward`."""
         encoded = self.encoder(torch.cat([first, last]))
-        marks = self.matcher(encoded[1], encoded[2]).chunk(2)
+        descriptors = self.matcher(encoded[1], encoded[2]).chunk(2)
         first, last = first.float(), last.float()
         return Pair(
             first,
             last,
             [found.chunk(2) for found in encoded],
-            marks,
-            match(self.matcher, *marks),
+            descriptors,
+            match(self.matcher, *descriptors),
             (F.avg_pool2d(flow_01.float(), 4) / 4, F.avg_pool2d(flow_10.float(), 4) / 4),
             {k: (F.avg_pool2d(first, k), F.avg_pool2d(last, k)) for k in (4, 8, 16)},
         )
@@ -254,24 +262,24 @@ class IntermediateFlow(nn.Module):
         shrunk = {k: repeated(both) for k, both in pair.shrunk.items()}
         spaced = {k: F.avg_pool2d(spacing, k) for k in (4, 8, 16)}
         matches = Matches(*(_repeat(found, count) for found in pair.matches))
-        known = {4: known_motion(repeated(pair.flows), matches, shrunk[4], spaced[4])}
+        priors = {4: prior_motion(repeated(pair.flows), matches, shrunk[4], spaced[4])}
         for k in (8, 16):
-            guesses, evidence = known[k // 2]
-            known[k] = guesses.pooled(), evidence.pooled()
-        ways = known[16][0].ways
-        way = (1 - spaced[16]) * ways[:, 0] + spaced[16] * ways[:, 1]
-        motion = torch.cat([way, torch.zeros_like(way)], dim=1)
-        hidden = features[-1][0].new_zeros(len(way), HIDDEN, *way.shape[-2:])
+            flow_candidates, consistency = priors[k // 2]
+            priors[k] = flow_candidates.pooled(), consistency.pooled()
+        displacements = priors[16][0].displacements
+        displacement = (1 - spaced[16]) * displacements[:, 0] + spaced[16] * displacements[:, 1]
+        motion = torch.cat([displacement, torch.zeros_like(displacement)], dim=1)
+        hidden = features[-1][0].new_zeros(len(displacement), HIDDEN, *displacement.shape[-2:])
         levels = []
         for k, level in zip((16, 8, 4), reversed(features), strict=True):
-            motion, hidden = self.levels[str(k)](level, shrunk[k], motion, spaced[k], *known[k], hidden)
+            motion, hidden = self.levels[str(k)](level, shrunk[k], motion, spaced[k], *priors[k], hidden)
             levels.append(motion * k)
             if k > 4:
                 motion = F.interpolate(motion, scale_factor=2, mode="bilinear") * 2
                 hidden = F.interpolate(hidden, scale_factor=2, mode="bilinear")
         whole = repeated((pair.first, pair.last))
         fine, mask, residual, error = self.synthesis(*whole, motion, spacing, hidden)
-        return Intermediate(fine, mask, residual, error, levels, pair.marks)
+        return Intermediate(fine, mask, residual, error, levels, pair.descriptors)
 
 
 def _repeat(tensor: Tensor, count: int) -> Tensor:

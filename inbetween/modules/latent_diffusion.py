@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from inbetween.errors import UserError
-from inbetween.modules.correction import correction_of
 from inbetween.modules.normalization import use_fast_group_norm
-from inbetween.modules.precision import fastest
+from inbetween.modules.precision import resolve_precision
+from inbetween.modules.residual_refiner import residual_of
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel
@@ -42,7 +42,7 @@ class LatentDiffusion(nn.Module):
     ) -> None:
         """Take the parts over: frozen, in evaluation mode, channels last, float32 for now."""
         self.vae, self.unet, self.scheduler = vae, unet, scheduler
-        half = frozen_dtype == "bfloat16" and fastest("bf16-mixed") == "bf16-mixed"
+        half = frozen_dtype == "bfloat16" and resolve_precision("bf16-mixed") == "bf16-mixed"
         self.frozen_dtype = torch.bfloat16 if half else torch.float32
         if scheduler.config.prediction_type not in ("epsilon", "v_prediction"):
             raise UserError(
@@ -74,7 +74,7 @@ class LatentDiffusion(nn.Module):
         return int(self.vae.config.latent_channels)
 
     @property
-    def corrects(self) -> bool:
+    def residual_refiner(self) -> bool:
         """Whether the denoiser corrects a start (`FreshBackbone`); `_adopt` knows no third kind."""
         return int(self.unet.config.in_channels) > self.latent_channels
 
@@ -206,45 +206,45 @@ class LatentDiffusion(nn.Module):
         return alpha
 
     def prediction_of(
-        self, output: Tensor, start: Tensor, open_to: Tensor, x_t: Tensor, timestep: Tensor
+        self, output: Tensor, init_latents: Tensor, change_mask: Tensor, x_t: Tensor, timestep: Tensor
     ) -> Tensor:
         """The denoiser's prediction (B, C, h, w), what `prediction_type` says.
 
-        A correcting denoiser puts out how the clean latent differs from the start (`correction_of`). So what
+        A correcting denoiser puts out how the clean latent differs from the start (`residual_of`). So what
         the start has right stays exactly as it is, whatever the noise.
 
         Args:
             output: The denoiser's.
-            start: (B, C, h, w) latents where drawing starts.
-            open_to: (B, 1, h, w) in [0, 1], how far a correction counts; see `unsettled`.
+            init_latents: (B, C, h, w) latents where drawing starts.
+            change_mask: (B, 1, h, w) in [0, 1], how far a correction counts; see `compute_change_mask`.
             x_t: (B, C, h, w) noised latents.
             timestep: () or (B,) their diffusion steps.
         """
-        if not self.corrects:
+        if not self.residual_refiner:
             return output
         timestep = timestep.long().expand(len(x_t)).to(x_t.device)
-        alpha, clean = self._alpha(timestep), start + correction_of(output, open_to)
+        alpha, clean = self._alpha(timestep), init_latents + residual_of(output, change_mask)
         noise = (x_t - alpha.sqrt() * clean) / (1 - alpha).sqrt()
         return self.training_target(clean, noise, timestep)
 
-    def clean_of(self, prediction: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
+    def pred_original_sample(self, prediction: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
         """The clean latents (B, C, h, w) that a prediction says lie behind `x_t` at `timestep` (B,)."""
         alpha = self._alpha(timestep)
         if self.scheduler.config.prediction_type == "v_prediction":
             return alpha.sqrt() * x_t - (1 - alpha).sqrt() * prediction
         return (x_t - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
 
-    def start_noise(self, difference: Tensor, begin: Tensor) -> Tensor:
+    def init_noise(self, difference: Tensor, begin: Tensor) -> Tensor:
         """What a start adds to the noise of a latent on drawing's path from that start to the truth.
 
-        Drawing begins at alpha x_start + sigma noise, alpha and sigma those of the timestep `begin`. Seen
-        from x_0 this is alpha x_0 + sigma (noise + alpha / sigma (x_start - x_0)). DDIM (arXiv 2010.02502)
+        Drawing begins at alpha x_init + sigma noise, alpha and sigma those of the timestep `begin`. Seen
+        from x_0 this is alpha x_0 + sigma (noise + alpha / sigma (x_init - x_0)). DDIM (arXiv 2010.02502)
         with a perfect denoiser keeps that noise to the end, so that it is the noise of the whole path; the
         start's share of the latent fades with sigma / alpha. Chains that shift from a start to the truth
         are ResShift's idea (arXiv 2307.12348).
 
         Args:
-            difference: (B, C, h, w), x_start - x_0.
+            difference: (B, C, h, w), x_init - x_0.
             begin: (B,) int64 timesteps.
 
         Returns:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inbetween.functional.constants import constant
 from inbetween.functional.splat import softmax_splat
 from inbetween.functional.warp import backward_warp
 from inbetween.modules.processes import mean_per_sample
@@ -24,8 +25,8 @@ class Matches(NamedTuple):
 
     flow_01: Tensor  # (B, 2, h, w) in cells, x then y, at first's cells
     flow_10: Tensor  # (B, 2, h, w) at last's cells
-    sure_01: Tensor  # (B, 1, h, w) in [0, 1]
-    sure_10: Tensor  # (B, 1, h, w)
+    confidence_01: Tensor  # (B, 1, h, w) in [0, 1]
+    confidence_10: Tensor  # (B, 1, h, w)
 
 
 class Matcher(nn.Module):
@@ -72,13 +73,15 @@ def log_distance(height: int, width: int, side: int, device: torch.device) -> Te
         side: Of a cell, in the cells that distances are measured in.
         device: Where it is wanted.
     """
-    y, x = torch.meshgrid(
-        torch.arange(height, device=device, dtype=torch.float32),
-        torch.arange(width, device=device, dtype=torch.float32),
-        indexing="ij",
-    )
-    at = torch.stack([y.flatten(), x.flatten()], dim=1) * side
-    return torch.cdist(at, at).log1p()
+    # kept for later, so it has to be fit for training
+    with torch.inference_mode(False):
+        y, x = torch.meshgrid(
+            torch.arange(height, device=device, dtype=torch.float32),
+            torch.arange(width, device=device, dtype=torch.float32),
+            indexing="ij",
+        )
+        at = torch.stack([y.flatten(), x.flatten()], dim=1) * side
+        return torch.cdist(at, at).log1p()
 
 
 @torch.no_grad()
@@ -101,17 +104,19 @@ def match(matcher: Matcher, first: Tensor, last: Tensor) -> Matches:
         # ceil_mode: every cell of the finer grid lies in one of the coarser
         first, last = (F.avg_pool2d(f, side, ceil_mode=True) for f in (first, last))
     height, width = first.shape[-2:]
-    apart = log_distance(height, width, side, first.device)
+    distance = log_distance(height, width, side, first.device)
     a, b = (F.normalize(f, dim=1).flatten(2).transpose(1, 2) for f in (first, last))
-    logits = matcher.affinity(a, b, apart)
+    logits = matcher.affinity(a, b, distance)
     forth, back = logits.softmax(2), logits.softmax(1)
     dual = forth * back
     found = []
     for likely, both in ((forth, dual), (back.transpose(1, 2), dual.transpose(1, 2))):
-        sure, best = both.max(2)
-        found.append((_offsets(likely, best, height, width) * side, sure.sqrt().view(-1, 1, height, width)))
-    (flow_01, sure_01), (flow_10, sure_10) = found
-    matches = Matches(flow_01, flow_10, sure_01, sure_10)
+        confidence, best = both.max(2)
+        found.append(
+            (_offsets(likely, best, height, width) * side, confidence.sqrt().view(-1, 1, height, width))
+        )
+    (flow_01, confidence_01), (flow_10, confidence_10) = found
+    matches = Matches(flow_01, flow_10, confidence_01, confidence_10)
     if side == 1:
         return matches
     large = (F.interpolate(x, scale_factor=side, mode="nearest") for x in matches)
@@ -150,21 +155,21 @@ def matched_motion(matches: Matches, spacing: Tensor) -> Tensor:
         (M, 6, h, w) float32: way by first's cells, way by last's cells, in cells; then for each how
         sure it is, in [0, 1].
     """
-    ways, certain = [], []
-    for flow, sure, share, sign in (
-        (matches.flow_01, matches.sure_01, spacing, 1.0),
-        (matches.flow_10, matches.sure_10, 1 - spacing, -1.0),
+    displacements, confidences = [], []
+    for flow, confidence, share, sign in (
+        (matches.flow_01, matches.confidence_01, spacing, 1.0),
+        (matches.flow_10, matches.confidence_10, 1 - spacing, -1.0),
     ):
         most = flow.flatten(2).median(2).values[..., None, None]
         alone = (flow - most).norm(dim=1, keepdim=True).clamp(max=1)
         # the map is given at the in-between's pixels: look it up about where a cell will be
         share = backward_warp(share, share * flow)
-        importance = 2 * sure.clamp(min=1e-3).log() + IN_FRONT * alone
-        carried, weight = softmax_splat(torch.cat([flow, sure], dim=1), share * flow, importance)
+        importance = 2 * confidence.clamp(min=1e-3).log() + IN_FRONT * alone
+        carried, weight = softmax_splat(torch.cat([flow, confidence], dim=1), share * flow, importance)
         landed = weight / (weight + 0.01)
-        ways.append(sign * landed * carried[:, :2])
-        certain.append(landed * carried[:, 2:])
-    return torch.cat([*ways, *certain], dim=1)
+        displacements.append(sign * landed * carried[:, :2])
+        confidences.append(landed * carried[:, 2:])
+    return torch.cat([*displacements, *confidences], dim=1)
 
 
 def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, weight: Tensor) -> Tensor:
@@ -193,8 +198,8 @@ def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, 
     at = (torch.stack([x, y])[None].repeat(1, 2, 1, 1) + flows + 0.5) / CELL - 0.5
     at = at.flatten(2).transpose(1, 2)  # (B, P, 4)
     weight = weight.flatten(1)
-    limits = at.new_tensor([width - 1, height - 1])
-    steps = at.new_tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
+    limits = constant(at, width - 1, height - 1)
+    steps = constant(at, 0, 0, 0, 1, 1, 0, 1, 1).view(4, 2)
     features = [f.flatten(2).transpose(1, 2) for f in (first, last)]
     total, mass = at.new_zeros(()), at.new_zeros(())
     for query, key, source, target in (
@@ -206,8 +211,8 @@ def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, 
         inside = ((goal >= 0) & (goal <= limits)).all(2) & ((source - cell).abs() <= 0.5).all(2)
         index = (cell[..., 1] * width + cell[..., 0]).long()
         asked = query.gather(1, index[..., None].expand(-1, -1, WIDTH))
-        apart = log_distance(height, width, 1, at.device)[index]
-        logs = matcher.affinity(asked, key, apart).log_softmax(2)
+        distance = log_distance(height, width, 1, at.device)[index]
+        logs = matcher.affinity(asked, key, distance).log_softmax(2)
         corner = goal.nan_to_num().floor()
         share = (goal.nan_to_num() - corner)[:, :, None]
         # the four cells about the goal, (B, P, 4, 2), and how much of it is in each

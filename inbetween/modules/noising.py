@@ -24,7 +24,7 @@ class NoisedSample(NamedTuple):
     )
     frame_ids: Tensor  # (3,) int64: names them, where they come back each epoch; else (0,)
     t: Tensor  # () float32: where the in-between lies
-    start: str  # what the noised latent comes from, one of `TrainFrom`; collated, B of them
+    init: str  # what the noised latent comes from, one of `TrainFrom`; collated, B of them
     timestep: Tensor  # () int64: how far it is noised
     begin: Tensor  # () int64: the timestep at which drawing from that start begins
     noise: Tensor  # (C, h, w) standard normal
@@ -45,7 +45,8 @@ class Noising:
         furthest: The largest timestep at which drawing begins.
         channels: C of the latents.
         multiple: Pixels behind a latent's side.
-        known: What finds the flow that a blend of the keyframes starts from, `Blend.known`, if there is one.
+        prior_flows: What finds the flow that a blend of the keyframes starts from, `Blend.prior_flows`,
+            if there is one.
         shows: Whether any frame of the window is chosen to be shown.
     """
 
@@ -55,24 +56,24 @@ class Noising:
     furthest: float
     channels: int
     multiple: int
-    known: Callable[[Tensor, Tensor], Tensor] | None
+    prior_flows: Callable[[Tensor, Tensor], Tensor] | None
     shows: bool = False
 
     def __call__(self, window: Window) -> NoisedSample:
         """See the class."""
-        stream = generator_of(window)
+        generator = generator_of(window)
         count, (height, width) = len(window["t"]), window["first"].shape[-2:]
-        chosen = int(torch.randint(count, (), generator=stream))
-        timestep = timestep_of(stream, self.steps, self.logit_mean)
+        chosen = int(torch.randint(count, (), generator=generator))
+        timestep = timestep_of(generator, self.steps, self.logit_mean)
         cells = -(-height // self.multiple), -(-width // self.multiple)
-        noise = torch.randn((self.channels, *cells), generator=stream)
-        start = self.train_from[int(torch.randint(len(self.train_from), (), generator=stream))]
-        begin, come = path_timesteps(stream, self.furthest)
-        chances = torch.rand(3, generator=stream)
+        noise = torch.randn((self.channels, *cells), generator=generator)
+        init = self.train_from[int(torch.randint(len(self.train_from), (), generator=generator))]
+        begin, come = path_timesteps(generator, self.furthest)
+        chances = torch.rand(3, generator=generator)
         side = crop_cells(self.multiple, cells)
-        corner = torch.stack([torch.randint(cell - side + 1, (), generator=stream) for cell in cells])
-        shown = int(torch.randint(count + 2, (), generator=stream))
-        pooled = torch.rand((), generator=stream) < 0.5
+        corner = torch.stack([torch.randint(cell - side + 1, (), generator=generator) for cell in cells])
+        shown = int(torch.randint(count + 2, (), generator=generator))
+        pooled = torch.rand((), generator=generator) < 0.5
         first, last = window["first"], window["last"]
         frames = [window["targets"][chosen], first, last]
         if self.shows:
@@ -82,13 +83,13 @@ class Noising:
             torch.stack(frames),
             ids,
             window["t"][chosen],
-            start,
-            timestep if start == "truth" else come,
+            init,
+            timestep if init == "truth" else come,
             begin,
             noise,
             chances,
             corner,
-            self.known(first[None], last[None])[0] if self.known else torch.zeros(0, 1, 1),
+            self.prior_flows(first[None], last[None])[0] if self.prior_flows else torch.zeros(0, 1, 1),
             pooled,
         )
 
@@ -98,31 +99,31 @@ def crop_cells(multiple: int, cells: tuple[int, int]) -> int:
     return min(CROP // multiple + 2, *cells)
 
 
-def timestep_of(stream: torch.Generator, steps: int, logit_mean: float | None) -> Tensor:
+def timestep_of(generator: torch.Generator, steps: int, logit_mean: float | None) -> Tensor:
     """The timestep () int64 of a training sample.
 
     Args:
-        stream: The sample's own.
+        generator: The sample's own.
         steps: Number of timesteps of the noise schedule.
         logit_mean: Mean of a logit-normal share of them, of deviation 1 (arXiv 2403.03206); None draws
             uniformly.
     """
     if logit_mean is None:
-        return torch.randint(steps, (), generator=stream)
-    share = (torch.randn((), generator=stream) + logit_mean).sigmoid()
+        return torch.randint(steps, (), generator=generator)
+    share = (torch.randn((), generator=generator) + logit_mean).sigmoid()
     return (share * steps).long().clamp(max=steps - 1)  # the sigmoid of a large number is 1
 
 
-def path_timesteps(stream: torch.Generator, furthest: float) -> tuple[Tensor, Tensor]:
+def path_timesteps(generator: torch.Generator, furthest: float) -> tuple[Tensor, Tensor]:
     """Where on the path from a start to the truth a training sample lies, evenly among all such places.
 
     Args:
-        stream: The sample's own.
+        generator: The sample's own.
         furthest: The largest timestep at which drawing begins.
 
     Returns:
         The timestep () int64 at which the path begins, and the one that it has come to, no larger.
     """
-    shares = torch.rand(2, generator=stream).sqrt()
+    shares = torch.rand(2, generator=generator).sqrt()
     begin = (shares[0] * furthest).long().clamp(max=max(int(furthest) - 1, 0))
     return begin, (shares[1] * (begin + 1)).long().minimum(begin)

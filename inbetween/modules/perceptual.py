@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError
+from inbetween.functional.constants import constant
 from inbetween.functional.crops import crops_at
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.modules.download import download
@@ -75,7 +76,7 @@ def _downloaded_vgg() -> Path:
     except OSError as error:
         raise UserError(
             "The perceptual loss needs VGG16, which cannot be downloaded: put torchvision's weights at"
-            f" {cached_vgg()}, name a file as perceptual_backbone, or set perceptual_weight to 0."
+            f" {cached_vgg()}, name a file as perceptual_network, or set perceptual_weight to 0."
         ) from error
     return path
 
@@ -116,14 +117,14 @@ class PerceptualLoss(nn.Module):
 
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:
         """Mean distance () of images (B, 3, H, W) in [0, 1] to targets of the same shape."""
-        mean, std = (images.new_tensor(value).view(1, 3, 1, 1) for value in (SHIFT, SCALE))
+        mean, std = (constant(images, *value).view(1, 3, 1, 1) for value in (SHIFT, SCALE))
         with torch.no_grad():
             true = self._features((targets * 2 - 1 - mean) / std)
         total = images.new_zeros(())
-        for drawn, target, head in zip(
+        for predicted, target, head in zip(
             self._features((images * 2 - 1 - mean) / std), true, self.heads, strict=True
         ):
-            difference = (F.normalize(drawn.float(), dim=1) - F.normalize(target.float(), dim=1)) ** 2
+            difference = (F.normalize(predicted.float(), dim=1) - F.normalize(target.float(), dim=1)) ** 2
             total = total + (difference * head.to(difference)).sum(1).mean()
         return total
 

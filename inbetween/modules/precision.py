@@ -16,7 +16,7 @@ MULTIPLIES = frozenset({"avx512_bf16", "amx_bf16"})
 REPLACED = "This machine computes no faster in bfloat16: it computes in float32 (32-true)."
 
 
-def fastest(precision: Asked, accelerator: object = "auto") -> Asked | Literal["32-true"]:
+def resolve_precision(precision: Asked, accelerator: object = "auto") -> Asked | Literal["32-true"]:
     """What to compute in where `precision` is asked for.
 
     The answer depends on what the machine is, never on how busy it is: the same machine always gives the
@@ -33,9 +33,9 @@ def fastest(precision: Asked, accelerator: object = "auto") -> Asked | Literal["
     return "32-true" if mixed and not _has_bfloat16(accelerator) else precision
 
 
-def kept_on(device: torch.device, dtype: torch.dtype) -> torch.dtype:
+def frozen_dtype_on(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     """What to keep frozen weights in on a device: `dtype`, or float32 in place of a bfloat16 that is slow."""
-    slow = fastest("bf16-mixed", device.type) != "bf16-mixed"
+    slow = resolve_precision("bf16-mixed", device.type) != "bf16-mixed"
     return torch.float32 if slow else dtype
 
 

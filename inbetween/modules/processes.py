@@ -28,7 +28,7 @@ def mean_per_sample(total: Tensor, samples: int) -> Tensor:
     Returns:
         () float32, without gradient.
     """
-    pair = torch.stack([total.detach().float(), total.new_tensor(samples, dtype=torch.float32)])
+    pair = torch.stack([total.detach().float(), total.new_full((), samples, dtype=torch.float32)])
     if _together():
         distributed.all_reduce(pair)
     return pair[0] / pair[1]

@@ -25,13 +25,14 @@ class Sampling:
         num_inference_steps: Diffusion steps of a full run from noise.
         strength: Share in [0, 1] of those steps that is run. The start is a latent with the noise of
             that step; 0 decodes it untouched, 1 starts from almost nothing but noise.
-        start: That latent: `slerp`, the keyframes' latents slerped to t; `flow`, the latent of both
+        init: That latent: `slerp`, the keyframes' latents slerped to t; `flow`, the latent of both
             keyframes warped to t along `flow` and blended. `noise` starts from noise alone and runs
             all steps, whatever `strength`.
         flow: The flow of that start: `dis`, or the weights of a trained `SpacingFlow`, such as
             spacing_flow/weights.safetensors, which ship.
-        keep_detail: Add what the autoencoder loses of the keyframes, (1 - t) of first's and t of last's,
-            warped along with them where `start` is `flow`. What stands still is then exactly as it was.
+        autoencoder_residual: Add what the autoencoder loses of the keyframes, (1 - t) of first's and t of
+            last's, warped along with them where `init` is `flow`. What stands still then stays exactly as
+            it was.
         guidance_scale: Classifier-free guidance (arXiv 2207.12598): how far to go from the prediction
             without condition to the one with it, 1 being the latter. Others take twice the time.
         scheduler: Import path of a diffusers scheduler, such as
@@ -41,9 +42,9 @@ class Sampling:
 
     num_inference_steps: int = 20
     strength: float = 0.3
-    start: Literal["slerp", "flow", "noise"] = "slerp"
+    init: Literal["slerp", "flow", "noise"] = "slerp"
     flow: str = "dis"
-    keep_detail: bool = False
+    autoencoder_residual: bool = False
     guidance_scale: float = 1.0
     scheduler: str | None = None
     max_frames: int | None = None
@@ -62,7 +63,7 @@ class Sampling:
     @property
     def steps(self) -> int:
         """How many of the steps are run, by diffusers' image-to-image rule."""
-        if self.start == "noise":
+        if self.init == "noise":
             return self.num_inference_steps
         return min(int(self.num_inference_steps * self.strength), self.num_inference_steps)
 
@@ -87,45 +88,45 @@ class Sampling:
 def denoise_from(
     scheduler: SchedulerMixin,
     denoise: Callable[[Tensor, Tensor], Tensor],
-    start: Tensor,
-    streams: list[torch.Generator],
+    init_latents: Tensor,
+    generators: list[torch.Generator],
     sampling: Sampling,
 ) -> Tensor:
-    """Noise `start` as far as `sampling.strength` says, and denoise it (SDEdit, arXiv 2108.01073).
+    """Noise `init_latents` as far as `sampling.strength` says, and denoise it (SDEdit, arXiv 2108.01073).
 
     Args:
         scheduler: From `sampling.make_scheduler`, for this run alone.
         denoise: Gives the denoiser's output for noised latents (B, C, h, w) and a timestep ().
-        start: (B, C, h, w) latents.
-        streams: One per row, for the noise.
+        init_latents: (B, C, h, w) latents.
+        generators: One per row, for the noise.
         sampling: How many steps of how many.
 
     Returns:
         (B, C, h, w) latents.
     """
-    scheduler.set_timesteps(sampling.num_inference_steps, device=start.device)
+    scheduler.set_timesteps(sampling.num_inference_steps, device=init_latents.device)
     # Some schedulers call the denoiser `order` times a step.
     begin = (sampling.num_inference_steps - sampling.steps) * scheduler.order
     timesteps = scheduler.timesteps[begin:]
     if not sampling.steps:
-        return start
+        return init_latents
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(begin)
-    noise = noise_like(start, streams)
+    noise = noise_like(init_latents, generators)
     sample: Tensor
-    if sampling.start == "noise":
+    if sampling.init == "noise":
         sample = noise * scheduler.init_noise_sigma
     else:
-        sample = scheduler.add_noise(start, noise, timesteps[:1].expand(len(start)))
-    takes_streams = "generator" in inspect.signature(scheduler.step).parameters
-    options = {"generator": streams} if takes_streams else {}
+        sample = scheduler.add_noise(init_latents, noise, timesteps[:1].expand(len(init_latents)))
+    takes_generator = "generator" in inspect.signature(scheduler.step).parameters
+    options = {"generator": generators} if takes_generator else {}
     for timestep in timesteps:
         prediction = denoise(scheduler.scale_model_input(sample, timestep), timestep)
         sample = scheduler.step(prediction, timestep, sample, **options).prev_sample
     return sample
 
 
-def frame_streams(
+def frame_generators(
     generator: Sequence[torch.Generator] | torch.Generator | None, windows: int, count: int
 ) -> list[torch.Generator]:
     """One stream for each of `count` in-betweens of each window, the same within a window.
@@ -145,16 +146,18 @@ def frame_streams(
         sources = [generator] * windows
     else:
         sources = generator
-    streams = []
+    generators = []
     for source in sources:
         seed = int(torch.randint(2**62, (), generator=source))
-        streams += [torch.Generator().manual_seed(seed) for _ in range(count)]
-    return streams
+        generators += [torch.Generator().manual_seed(seed) for _ in range(count)]
+    return generators
 
 
-def noise_like(latents: Tensor, streams: list[torch.Generator]) -> Tensor:
+def noise_like(latents: Tensor, generators: list[torch.Generator]) -> Tensor:
     """Standard normal noise of latents' shape (B, C, h, w), row i from the i-th of B streams."""
     from diffusers.utils.torch_utils import randn_tensor
 
-    noise: Tensor = randn_tensor(latents.shape, generator=streams, device=latents.device, dtype=latents.dtype)
+    noise: Tensor = randn_tensor(
+        latents.shape, generator=generators, device=latents.device, dtype=latents.dtype
+    )
     return noise

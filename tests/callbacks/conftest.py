@@ -27,7 +27,7 @@ def make_trainer(tmp_path: Path) -> Callable[..., L.Trainer]:
 
 
 @pytest.fixture
-def no_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_alexnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without AlexNet's weights."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))

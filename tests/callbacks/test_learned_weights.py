@@ -11,14 +11,14 @@ import torch
 from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 
-from inbetween.callbacks import LearnedWeights, WeightAverage
+from inbetween.callbacks import EMA, LearnedWeights
 from inbetween.callbacks.learned_weights import POINTS, weight_sheet
 from inbetween.errors import UserError
-from tests.callbacks.drawer import Drawer, loader
 from tests.callbacks.test_sample_grid import pictures
+from tests.callbacks.toy_model import ToyModel, loader
 
 
-class Weighter(Drawer):
+class Weighter(ToyModel):
     """Weights that bend with its parameter."""
 
     def learned_weights(self, t: Tensor) -> dict[str, Tensor]:
@@ -38,7 +38,7 @@ def test_every_validation_shows_the_weights_in_use(
     make_trainer: Callable[..., L.Trainer], tmp_path: Path
 ) -> None:
     model = Weighter()
-    average = WeightAverage()
+    average = EMA()
     trainer = make_trainer(LearnedWeights(), average, max_epochs=2, num_sanity_val_steps=1)
     seen: list[float] = []
     model.validation_step = lambda batch, batch_idx: seen.append(float(model.weight))  # type: ignore[method-assign]
@@ -69,7 +69,7 @@ def test_a_method_without_weights_is_told(make_trainer: Callable[..., L.Trainer]
     with pytest.raises(
         UserError, match="Drawer does not weight its keyframes: leave out the callback Learned"
     ):
-        trainer.validate(Drawer(), loader(2), verbose=False)
+        trainer.validate(ToyModel(), loader(2), verbose=False)
 
 
 def test_weights_that_are_split_over_processes_are_refused() -> None:

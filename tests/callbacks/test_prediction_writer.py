@@ -10,7 +10,7 @@ import torch
 
 from inbetween.callbacks import PredictionWriter, folder_for, write_frames, write_image
 from inbetween.errors import UserError
-from tests.callbacks.drawer import Drawer, Windows, drawn, loader
+from tests.callbacks.toy_model import ToyModel, Windows, loader, predicted
 
 
 def read(path: Path) -> torch.Tensor:
@@ -25,12 +25,12 @@ def test_each_window_is_a_folder_of_exactly_its_frames(
     make_trainer: Callable[..., L.Trainer], tmp_path: Path, between: int
 ) -> None:
     out = tmp_path / "out"
-    make_trainer(PredictionWriter(out)).predict(Drawer(), loader(3, between))
+    make_trainer(PredictionWriter(out)).predict(ToyModel(), loader(3, between))
     for index in range(3):
         window = Windows(3, between)[index]
         folder = out / "animation" / f"scene {index}" / "0001-0005"
         assert sorted(path.name for path in folder.iterdir()) == [f"{k:04d}.png" for k in range(between + 2)]
-        expected = [window["first"], *drawn(window["targets"]), window["last"]]
+        expected = [window["first"], *predicted(window["targets"]), window["last"]]
         for k, frame in enumerate(expected):
             written = read(folder / f"{k:04d}.png")
             assert written.shape == (3, 36, 48)  # without padding
@@ -45,7 +45,7 @@ def test_a_folder_with_content_is_refused_before_anything_is_drawn(
     out.mkdir()
     (out / "notes.txt").write_text("mine")
 
-    class Never(Drawer):
+    class Never(ToyModel):
         def predict_step(self, batch: object, batch_idx: int) -> torch.Tensor:
             raise AssertionError("drawn before the folder was looked at")
 
@@ -60,17 +60,17 @@ def test_overwriting_leaves_no_frame_of_a_longer_clip(
     make_trainer: Callable[..., L.Trainer], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    make_trainer(PredictionWriter(out)).predict(Drawer(), loader(1, between=4))
+    make_trainer(PredictionWriter(out)).predict(ToyModel(), loader(1, between=4))
     folder = out / "animation" / "scene 0" / "0001-0005"
     (folder / "notes.txt").write_text("mine")
-    make_trainer(PredictionWriter(out, overwrite=True)).predict(Drawer(), loader(1, between=1))
+    make_trainer(PredictionWriter(out, overwrite=True)).predict(ToyModel(), loader(1, between=1))
     assert sorted(path.name for path in folder.iterdir()) == ["0000.png", "0001.png", "0002.png", "notes.txt"]
 
 
 def test_the_writer_stays_out_of_fit(make_trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
-    make_trainer(PredictionWriter(tmp_path / "full")).validate(Drawer(), loader(1), verbose=False)
+    make_trainer(PredictionWriter(tmp_path / "full")).validate(ToyModel(), loader(1), verbose=False)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from torch import Tensor
 from inbetween.callbacks import SampleGrid
 from inbetween.callbacks.sample_grid import window_sheet
 from inbetween.functional.grid import stacked
-from tests.callbacks.drawer import Drawer, Windows, drawn, loader
+from tests.callbacks.toy_model import ToyModel, Windows, loader, predicted
 
 
 def pictures(folder: Path, tag: str) -> list[tuple[int, Tensor]]:
@@ -30,13 +30,13 @@ def pictures(folder: Path, tag: str) -> list[tuple[int, Tensor]]:
 
 
 def expected_sheet(*indices: int) -> Tensor:
-    """What `SampleGrid` shows of windows drawn by `Drawer`, uint8."""
+    """What `SampleGrid` shows of windows drawn by `ToyModel`, uint8."""
     sheets = []
     for index in indices:
         window = Windows(10)[index]
         true = torch.cat([window["first"][None], window["targets"], window["last"][None]])[..., :36, :]
         true, frames = (
-            (images * 255).round() / 255 for images in (true, drawn(window["targets"])[..., :36, :])
+            (images * 255).round() / 255 for images in (true, predicted(window["targets"])[..., :36, :])
         )
         sheets.append(window_sheet(f"{index}: {window['name']}", window["t"].tolist(), true, frames))
     return (stacked(sheets) * 255).byte()
@@ -46,8 +46,8 @@ def test_chosen_windows_are_shown_without_padding(
     make_trainer: Callable[..., L.Trainer], tmp_path: Path
 ) -> None:
     trainer = make_trainer(SampleGrid(windows=[3, 0, 9]))
-    trainer.validate(Drawer(), loader(5), verbose=False)  # 9 is not there
-    trainer.test(Drawer(), loader(5), verbose=False)
+    trainer.validate(ToyModel(), loader(5), verbose=False)  # 9 is not there
+    trainer.test(ToyModel(), loader(5), verbose=False)
     for tag in ("samples/val", "samples/test"):
         [(_, picture)] = pictures(tmp_path, tag)
         difference = (picture.int() - expected_sheet(0, 3).int()).abs()
@@ -60,7 +60,7 @@ def test_the_same_windows_every_epoch_and_only_on_chosen_epochs(
     trainer = make_trainer(
         SampleGrid(windows=2, every_n_epochs=2), max_epochs=3, limit_train_batches=1, num_sanity_val_steps=1
     )
-    trainer.fit(Drawer(), loader(2), loader(6))
+    trainer.fit(ToyModel(), loader(2), loader(6))
     shown = pictures(tmp_path, "samples/val")
     assert [step for step, _ in shown] == [1, 3]
     assert torch.equal(shown[0][1], shown[1][1])
@@ -84,7 +84,7 @@ def test_a_logger_without_pictures_has_them_as_files(
     make_trainer: Callable[..., L.Trainer], tmp_path: Path
 ) -> None:
     logger = CSVLogger(tmp_path)
-    make_trainer(SampleGrid(), logger=logger).validate(Drawer(), loader(2), verbose=False)
+    make_trainer(SampleGrid(), logger=logger).validate(ToyModel(), loader(2), verbose=False)
     [path] = tmp_path.rglob("*.png")
     assert path == Path(logger.log_dir, "images/samples/val/0.png")
     with Image.open(path) as shown:
@@ -94,5 +94,5 @@ def test_a_logger_without_pictures_has_them_as_files(
 def test_a_method_without_frames_shows_nothing(
     make_trainer: Callable[..., L.Trainer], tmp_path: Path
 ) -> None:
-    make_trainer(SampleGrid()).validate(Drawer(sampled=0), loader(2), verbose=False)
+    make_trainer(SampleGrid()).validate(ToyModel(sampled=0), loader(2), verbose=False)
     assert EventAccumulator(str(tmp_path)).Reload().Tags()["images"] == []

@@ -6,7 +6,7 @@ import lightning as L
 import pytest
 
 from inbetween.callbacks import StepProgressBar
-from tests.callbacks.drawer import Drawer, loader
+from tests.callbacks.toy_model import ToyModel, loader
 
 
 class Counting(StepProgressBar):
@@ -25,7 +25,7 @@ def test_figures_are_fetched_when_the_bar_is_due(
 ) -> None:
     bar = Counting()
     options = {"enable_progress_bar": True, "limit_val_batches": 0, "logger": False}
-    make_trainer(bar, **options, **limit).fit(Drawer(), loader(40))
+    make_trainer(bar, **options, **limit).fit(ToyModel(), loader(40))
     assert 1 <= bar.fetched <= 3  # at the end of all steps and of the epoch
     assert f"fetched={bar.fetched}" in capsys.readouterr().out
 
@@ -37,5 +37,5 @@ def test_the_refresh_rate_is_heeded(
     monkeypatch.setattr("inbetween.callbacks.screen.SELDOM", 0.0)
     bar = Counting(refresh_rate=rate)
     options = {"enable_progress_bar": True, "limit_val_batches": 0, "logger": False}
-    make_trainer(bar, **options, max_steps=20).fit(Drawer(), loader(20))
+    make_trainer(bar, **options, max_steps=20).fit(ToyModel(), loader(20))
     assert 20 // rate <= bar.fetched <= 20 // rate + 2

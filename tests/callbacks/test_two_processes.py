@@ -7,12 +7,12 @@ import lightning as L
 import pytest
 
 from inbetween.callbacks import FrameMetrics, PredictionWriter, SampleGrid
-from tests.callbacks.drawer import Drawer, loader
 from tests.callbacks.test_sample_grid import pictures
+from tests.callbacks.toy_model import ToyModel, loader
 
 
 @pytest.mark.slow  # two new processes import torch
-@pytest.mark.usefixtures("no_backbone")
+@pytest.mark.usefixtures("no_alexnet")
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_two_processes_do_what_one_does(make_trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
     found = {}
@@ -22,13 +22,13 @@ def test_two_processes_do_what_one_does(make_trainer: Callable[..., L.Trainer], 
         options = {"devices": devices, "strategy": strategy, "logger": logger}
         trainer = make_trainer(FrameMetrics(), SampleGrid(windows=3), **options)
         # five windows for two processes: the sampler repeats one
-        [figures] = trainer.validate(Drawer(), loader(5), verbose=False)
+        [metrics] = trainer.validate(ToyModel(), loader(5), verbose=False)
         [(_, picture)] = pictures(folder, "samples/val")
         make_trainer(PredictionWriter(folder / "out"), **options).predict(
-            Drawer(), loader(5), return_predictions=False
+            ToyModel(), loader(5), return_predictions=False
         )
         files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("out/**/*.*")}
-        found[devices] = figures, picture.tolist(), files
+        found[devices] = metrics, picture.tolist(), files
     assert found[1][0]["val/windows"] == 5
     assert len(found[1][2]) == 5 * 5
     assert found[2] == found[1]

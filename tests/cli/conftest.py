@@ -48,7 +48,7 @@ def tiny(tmp_path: Path) -> list[str]:
     overlay = {
         "data": {
             "source": {
-                "class_path": "inbetween.data.SyntheticCels",
+                "class_path": "inbetween.data.SyntheticAnimation",
                 "init_args": {"length": {"train": 8, "val": 3, "test": 2}},
             },
             "size": 32,

@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from inbetween.__main__ import main
 from inbetween.commands import machine, measuring
-from inbetween.commands.benchmark import drawing_entry, parse_size, training_entry
+from inbetween.commands.baseline import BaselineLoop
+from inbetween.commands.benchmark import inference_entry, parse_size, training_entry
 from inbetween.commands.experiments import Phase, Task, experiments, merged
 from inbetween.commands.machine import operations, peak_memory
 from inbetween.commands.measuring import Line, with_whole_trainings
-from inbetween.commands.origin import OriginLoop
 from inbetween.commands.sd15 import sd15_parts
 from inbetween.errors import UserError
 from inbetween.modules import Backbone
@@ -41,7 +41,7 @@ def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_machine")
 def test_methods_side_by_side(run: Run, exp1: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     run(
-        *("benchmark", *exp1, "--methods", "hold.yaml", "dis.yaml", "--sizes", "32x48:2", "32x32:1"),
+        *("benchmark", *exp1, "--methods", "repeat.yaml", "dis.yaml", "--sizes", "32x48:2", "32x32:1"),
         *("--repeats", "3", "--memory", "false", "--precision", "32-true"),
     )
     out = capsys.readouterr().out
@@ -51,19 +51,19 @@ def test_methods_side_by_side(run: Run, exp1: list[str], capsys: pytest.CaptureF
     assert set(report["operations_per_second"]) == {
         f"{dtype} {work}" for dtype in ("bfloat16", "float32") for work in ("convolution", "matrix product")
     }
-    assert [line["method"] for line in report["training"]] == ["origin's loop (exp1)", "exp1"]
+    assert [line["method"] for line in report["training"]] == ["baseline loop (exp1)", "exp1"]
     for line in report["training"]:
         assert (line["size"], line["batch_size"]) == ("32x32:2", 2)  # of the overlay
         rate = line["samples_per_second"]
         assert 0 < rate["low"] <= rate["median"] <= rate["high"]
-    assert [(line["method"], line["size"]) for line in report["drawing"]] == [
+    assert [(line["method"], line["size"]) for line in report["inference"]] == [
         (name, size)
-        for row in (["origin's loop (exp1)", "exp1"], ["hold"], ["dis"])
+        for row in (["baseline loop (exp1)", "exp1"], ["repeat"], ["dis"])
         for size in ("32x48:2", "32x32:1")
         for name in row
     ]
-    for line in (*report["training"], *report["drawing"]):
-        assert (line["times_the_origin"] is None) == (line["method"] != "exp1")
+    for line in (*report["training"], *report["inference"]):
+        assert (line["speedup"] is None) == (line["method"] != "exp1")
         assert line["peak_bytes"] is None
         (*_,) = [text for text in out.splitlines() if text.startswith(line["method"])]
     assert "3 rounds" in out
@@ -74,7 +74,7 @@ def test_a_correcting_denoiser_is_not_compared_with_the_origin(run: Run) -> None
     quick = ("--sizes", "32x32:1", "--repeats", "1", "--memory", "false")
     run("benchmark", "--methods", "latent_slerp.yaml", *quick)
     report = json.loads(Path("logs/benchmark/benchmark.json").read_text())
-    assert [line["method"] for line in report["drawing"]] == ["latent_slerp"]
+    assert [line["method"] for line in report["inference"]] == ["latent_slerp"]
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_training_with_and_without_the_perceptual_loss(
     run: Run, small_spacing_flow: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "path.yaml"
-    write_yaml(path, {"model": {"init_args": {"perceptual_backbone": str(tmp_path / "vgg.safetensors")}}})
+    write_yaml(path, {"model": {"init_args": {"perceptual_network": str(tmp_path / "vgg.safetensors")}}})
     run(*small_spacing_flow, "--config", path)
     report = json.loads(Path("logs/benchmark/benchmark.json").read_text())
     assert report["left_out"] == []
@@ -142,15 +142,15 @@ def test_a_whole_training_takes_each_phase_in_its_share() -> None:
     first.phase, second.phase = Phase("a", 0.25), Phase("b", 0.75)
     first.operations, second.operations = 40, 80
     first.peak_bytes, second.peak_bytes = 5, 7
-    alone, origin = line("train", [4.0, 4.0], subject=SimpleNamespace()), line("train", [9.0, 9.0])
-    *given, whole = with_whole_trainings([origin, alone, first, second])
-    assert given == [origin, alone, first, second]
+    alone, baseline = line("train", [4.0, 4.0], subject=SimpleNamespace()), line("train", [9.0, 9.0])
+    *given, whole = with_whole_trainings([baseline, alone, first, second])
+    assert given == [baseline, alone, first, second]
     assert (whole.seconds, whole.operations, whole.peak_bytes) == ([2.5, 25.0], 70, 7)
 
 
 @pytest.mark.usefixtures("small_machine")
 def test_methods_without_training_have_no_table_of_it(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    run("benchmark", "--config", "hold.yaml", "--sizes", "32x32:1", "--repeats", "1", "--memory", "false")
+    run("benchmark", "--config", "repeat.yaml", "--sizes", "32x32:1", "--repeats", "1", "--memory", "false")
     out = capsys.readouterr().out
     assert "drawing " in out
     assert "training " not in out
@@ -160,9 +160,9 @@ def test_methods_without_training_have_no_table_of_it(run: Run, capsys: pytest.C
 @pytest.mark.usefixtures("small_machine")
 def test_memory_of_a_process_of_its_own(run: Run, exp1: list[str]) -> None:
     ballast = torch.ones(2**28)  # a gigabyte here is none there
-    run("benchmark", *exp1, "--sizes", "32x32:1", "--repeats", "1", "--origin", "false")
+    run("benchmark", *exp1, "--sizes", "32x32:1", "--repeats", "1", "--baseline", "false")
     report = json.loads(Path("logs/benchmark/benchmark.json").read_text())
-    for (line,) in (report["training"], report["drawing"]):
+    for (line,) in (report["training"], report["inference"]):
         assert 2e8 < line["peak_bytes"] < min(ballast.nbytes + 5e8, peak_memory(torch.device("cpu")) - 5e8)
 
 
@@ -213,25 +213,25 @@ def test_a_devices_first_run_does_not_count(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(calls) - made > 1
 
 
-def line(kind: str, seconds: list[float], rival: Line | None = None, subject: object = None) -> Line:
+def line(kind: str, seconds: list[float], baseline: Line | None = None, subject: object = None) -> Line:
     task = Task(kind, 32, 64, 3, windows=4)
-    return Line("x", task, None, subject, rival=rival, operations=80, seconds=seconds)
+    return Line("x", task, None, subject, baseline=baseline, operations=80, seconds=seconds)
 
 
 def test_ratios_are_taken_within_a_round() -> None:
     """The machine is ten times slower in the second round, for both."""
-    origin = line("train", [8.0, 80.0, 12.0])
-    ours = line("train", [2.0, 20.0, 2.0], origin, SimpleNamespace())
+    baseline = line("train", [8.0, 80.0, 12.0])
+    ours = line("train", [2.0, 20.0, 2.0], baseline, SimpleNamespace())
     rates = {"bfloat16 a": [100.0, 10.0, 100.0], "bfloat16 b": [1.0, 20.0, 1.0], "float32 a": [9.0, 9.0, 9.0]}
     entry = training_entry(ours, rates, "bf16-mixed")
-    assert entry["times_the_origin"] == {"median": 4, "low": 4, "high": 6}
+    assert entry["speedup"] == {"median": 4, "low": 4, "high": 6}
     assert entry["samples_per_second"] == {"median": 2, "low": 0.2, "high": 2}
     assert entry["operations_per_sample"] == 20
     assert entry["share"] == {"median": 0.4, "low": 0.2, "high": 0.4}
     assert training_entry(ours, rates, "32-true")["share"]["high"] == pytest.approx(40 / 9)
     # the origin's loop computes in float32 whatever the methods do
-    assert training_entry(origin, rates, "bf16-mixed")["share"]["high"] == pytest.approx(10 / 9)
-    assert drawing_entry(line("draw", [3.0]))["seconds_per_frame"]["median"] == 1
+    assert training_entry(baseline, rates, "bf16-mixed")["share"]["high"] == pytest.approx(10 / 9)
+    assert inference_entry(line("interpolate", [3.0]))["seconds_per_frame"]["median"] == 1
 
 
 def test_files_add_up_like_those_of_fit(tmp_path: Path) -> None:
@@ -246,8 +246,8 @@ def test_files_add_up_like_those_of_fit(tmp_path: Path) -> None:
     assert alone.training_task(None) == Task("train", 224, 224, 3, 3)
     assert alone.training_task(5).windows == 5
     # without a method of their own they are laid over each
-    both = experiments([str(overlay)], ["hold.yaml", "exp1.yaml=a.ckpt", "exp1.yaml"])
-    assert [row.name for row in both] == ["hold", "exp1", "exp1#2"]
+    both = experiments([str(overlay)], ["repeat.yaml", "exp1.yaml=a.ckpt", "exp1.yaml"])
+    assert [row.name for row in both] == ["repeat", "exp1", "exp1#2"]
     assert [row.checkpoint for row in both] == [None, "a.ckpt", None]
     assert {row.keys["data"]["batch_size"] for row in both} == {3}
 
@@ -269,8 +269,8 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", "")
     for args, text in (
         (["--repeats", "2"], "Nothing says what to measure"),
-        (["--config", "hold.yaml", "--repeats", "0"], "repeats is 0"),
-        (["--config", "hold.yaml", "--minterpolate", "true"], "There is no ffmpeg on PATH"),
+        (["--config", "repeat.yaml", "--repeats", "0"], "repeats is 0"),
+        (["--config", "repeat.yaml", "--minterpolate", "true"], "There is no ffmpeg on PATH"),
     ):
         assert main(["benchmark", *args]) == 2
         assert text in capsys.readouterr().err
@@ -278,27 +278,27 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
 
 
 def test_the_origin_trains_as_told(backbone: Path) -> None:
-    origin = OriginLoop(Backbone(str(backbone)))
-    assert type(origin.unet.conv_norm_out) is nn.GroupNorm
-    before = {name: value.clone() for name, value in origin.backbone.named_parameters()}
+    baseline = BaselineLoop(Backbone(str(backbone)))
+    assert type(baseline.unet.conv_norm_out) is nn.GroupNorm
+    before = {name: value.clone() for name, value in baseline.backbone.named_parameters()}
     encoded = []
-    origin.vae.encoder.register_forward_pre_hook(lambda _, inputs: encoded.append(len(inputs[0])))
-    origin.train(random_batch(4))
+    baseline.vae.encoder.register_forward_pre_hook(lambda _, inputs: encoded.append(len(inputs[0])))
+    baseline.train(random_batch(4))
     assert encoded == [4, 4, 4]  # both keyframes and the target
     changed = {
-        name for name, value in origin.backbone.named_parameters() if not torch.equal(value, before[name])
+        name for name, value in baseline.backbone.named_parameters() if not torch.equal(value, before[name])
     }
     assert changed
     assert all(".attn2." in name for name in changed)
-    assert all(parameter.grad is not None for parameter in origin.unet.parameters())
-    assert {parameter.dtype for parameter in origin.backbone.parameters()} == {torch.float32}
+    assert all(parameter.grad is not None for parameter in baseline.unet.parameters())
+    assert {parameter.dtype for parameter in baseline.backbone.parameters()} == {torch.float32}
 
 
 def test_the_origin_draws_frame_by_frame(backbone: Path) -> None:
-    origin = OriginLoop(Backbone(str(backbone)))
+    baseline = BaselineLoop(Backbone(str(backbone)))
     samples = []
-    origin.unet.register_forward_pre_hook(lambda _, inputs: samples.append(len(inputs[0])))
-    frames = origin.draw(random_batch(2, between=3, height=30, width=34), steps=5)
+    baseline.unet.register_forward_pre_hook(lambda _, inputs: samples.append(len(inputs[0])))
+    frames = baseline.interpolate(random_batch(2, between=3, height=30, width=34), steps=5)
     assert frames.shape == (2, 3, 3, 30, 34)
     assert samples == [1] * (2 * 3 * 5)
 

@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 from inbetween.data import WindowSource, WindowSpec
 from inbetween.data.source import WindowDataset
 from inbetween.metrics import bootstrap_interval
-from inbetween.metrics.backbone import SHAPES
+from inbetween.metrics.feature_network import SHAPES
 from inbetween.modules import precision
 from inbetween.types import Split, Window
 from tests.cli.conftest import Run, write_yaml
-from tests.commands.artists import Slow
+from tests.commands.known_methods import Slow
 from tests.conftest import DrawScene
 from tests.tiny import random_batch
 
@@ -59,7 +59,7 @@ def compare(run: Run, scenes_root: Path, tmp_path: Path) -> Compare:
 
 def means(report: dict[str, Any]) -> dict[str, dict[str, float]]:
     return {
-        line["method"]: {key: found["mean"] for key, found in line["figures"].items()}
+        line["method"]: {key: found["mean"] for key, found in line["metrics"].items()}
         for line in report["methods"]
     }
 
@@ -70,29 +70,29 @@ def test_table_and_files(compare: Compare, capsys: pytest.CaptureFixture[str]) -
     assert report["windows"] == 6  # 9 drawings, windows of 4, at every drawing
     assert report["between"] == 2
     assert report["size"] == [32, 32]
-    assert [line["method"] for line in report["methods"]] == ["hold", "cross_fade", "dis"]
+    assert [line["method"] for line in report["methods"]] == ["repeat", "cross_fade", "dis"]
     for line in report["methods"]:
-        assert set(line["figures"]) == {"ssim", "psnr", "warping_error", "line_distance"}
-        for key, found in line["figures"].items():
+        assert set(line["metrics"]) == {"ssim", "psnr", "warping_error", "line_chamfer_distance"}
+        for key, found in line["metrics"].items():
             assert found["n"] == 6
             assert found["low"] <= found["mean"] <= found["high"], key
         (row,) = [text for text in out.splitlines() if text.startswith(f"{line['method']} ")]
-        assert row.split()[1] == f"{line['figures']['ssim']['mean']:.3f}"
+        assert row.split()[1] == f"{line['metrics']['ssim']['mean']:.3f}"
     assert "6 windows of val" in out
     # The square moves: a still picture is worst, and following it is better than a dissolve.
     found = means(report)
-    assert found["hold"]["ssim"] < found["cross_fade"]["ssim"] < found["dis"]["ssim"]
+    assert found["repeat"]["ssim"] < found["cross_fade"]["ssim"] < found["dis"]["ssim"]
 
     with Path("logs/compare/windows.csv").open(newline="") as file:
         windows = list(csv.DictReader(file))
     assert len(windows) == 3 * 6
-    for method, figures in found.items():
+    for method, metrics in found.items():
         scores = [float(row["ssim"]) for row in windows if row["method"] == method]
-        assert sum(scores) / 6 == pytest.approx(figures["ssim"], abs=1e-6)
+        assert sum(scores) / 6 == pytest.approx(metrics["ssim"], abs=1e-6)
     with Path("logs/compare/summary.csv").open(newline="") as file:
-        summary = {(row["method"], row["figure"]): float(row["mean"]) for row in csv.DictReader(file)}
+        summary = {(row["method"], row["metric"]): float(row["mean"]) for row in csv.DictReader(file)}
     assert summary == {
-        (method, key): mean for method, figures in found.items() for key, mean in figures.items()
+        (method, key): mean for method, metrics in found.items() for key, mean in metrics.items()
     }
     with Image.open("logs/compare/compare.png") as picture:
         assert picture.width > 4 * 32
@@ -108,7 +108,7 @@ def test_table_and_files(compare: Compare, capsys: pytest.CaptureFixture[str]) -
     head, line, *rows = Path("logs/compare/summary.md").read_text().splitlines()
     assert head.startswith("| method | ssim ↑ | psnr ↑ | ")
     assert {text.count("|") for text in (head, line, *rows)} == {head.count("|")}
-    assert rows[0].startswith(f"| hold | {found['hold']['ssim']:.3f} [")
+    assert rows[0].startswith(f"| repeat | {found['repeat']['ssim']:.3f} [")
 
 
 def test_same_figures_at_any_batch_size_and_in_any_company(
@@ -126,10 +126,10 @@ def test_same_figures_at_any_batch_size_and_in_any_company(
     methods = ["dis.yaml", str(write_yaml(tmp_path / "tiny_exp1.yaml", {"model": model}))]
     at_4 = means(compare("--data.batch_size", "4", methods=methods))
     at_1 = means(compare("--data.batch_size", "1", methods=methods[::-1]))
-    assert list(at_4) == ["hold", "cross_fade", "dis", "tiny_exp1"]
-    for method, figures in at_4.items():
+    assert list(at_4) == ["repeat", "cross_fade", "dis", "tiny_exp1"]
+    for method, metrics in at_4.items():
         # Convolutions of other batches round differently.
-        assert figures == pytest.approx(at_1[method], rel=1e-4 if method == "tiny_exp1" else 1e-6)
+        assert metrics == pytest.approx(at_1[method], rel=1e-4 if method == "tiny_exp1" else 1e-6)
 
 
 def test_a_still_scene_is_held_perfectly(compare: Compare, draw_scene: DrawScene, tmp_path: Path) -> None:
@@ -137,9 +137,9 @@ def test_a_still_scene_is_held_perfectly(compare: Compare, draw_scene: DrawScene
     for split in ("train", "val"):
         draw_scene(root / split / "cat" / "sits", numbers=[2] * 7)
     found = means(compare("--data.collapse_holds", "false", root=root))
-    for method in ("hold", "cross_fade"):
+    for method in ("repeat", "cross_fade"):
         assert found[method]["ssim"] == pytest.approx(1, abs=1e-6)
-        assert found[method]["line_distance"] == 0
+        assert found[method]["line_chamfer_distance"] == 0
         assert found[method]["warping_error"] == pytest.approx(0, abs=1e-6)
 
 
@@ -164,15 +164,15 @@ def test_weights_of_a_checkpoint(
     }
     path = write_yaml(tmp_path / "own.yaml", own)
     report = compare(methods=[str(path), f"{path}={checkpoint}"])
-    assert [line["method"] for line in report["methods"]] == ["hold", "cross_fade", "own", "own#2"]
+    assert [line["method"] for line in report["methods"]] == ["repeat", "cross_fade", "own", "own#2"]
     assert [line["checkpoint"] for line in report["methods"]] == [None, None, None, str(checkpoint)]
     found = means(report)
     assert found["own"]["psnr"] != pytest.approx(found["own#2"]["psnr"], rel=1e-4)
 
 
 def test_hold_and_cross_fade_come_once(compare: Compare) -> None:
-    report = compare("--picture_windows", "0", methods=["cross_fade.yaml", "hold.yaml"])
-    assert [line["method"] for line in report["methods"]] == ["hold", "cross_fade"]
+    report = compare("--image_windows", "0", methods=["cross_fade.yaml", "repeat.yaml"])
+    assert [line["method"] for line in report["methods"]] == ["repeat", "cross_fade"]
     assert not Path("logs/compare/compare.png").exists()
 
 
@@ -180,30 +180,33 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     report = compare(methods=["spacing_flow.yaml"])
     with Path("logs/compare/windows.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["method"] == "spacing_flow"]
-    surest = sorted(rows, key=lambda row: float(row["expected_error"]))[:5]  # 80 % of 6
-    mean = sum(float(row["ssim"]) for row in surest) / 5
+    selective = sorted(rows, key=lambda row: float(row["expected_error"]))[:5]  # 80 % of 6
+    mean = sum(float(row["ssim"]) for row in selective) / 5
     (line,) = (line for line in report["methods"] if line["method"] == "spacing_flow")
-    assert line["surest"]["mean"] == pytest.approx(mean, abs=1e-6)
+    assert line["selective"]["mean"] == pytest.approx(mean, abs=1e-6)
     told = capsys.readouterr().out
     assert f"and {mean:.3f} on the 80% of windows it is surest of" in told
     rows.sort(key=lambda row: float(row["expected_error"]))
     risks = [1 - float(row["ssim"]) for row in rows]
-    doubts = [row["expected_error"] for row in rows]
-    equal = [[risk for risk, doubt in zip(risks, doubts, strict=True) if doubt == one] for one in doubts]
+    uncertainties = [row["expected_error"] for row in rows]
+    equal = [
+        [risk for risk, uncertainty in zip(risks, uncertainties, strict=True) if uncertainty == one]
+        for one in uncertainties
+    ]
     expected = [sum(group) / len(group) for group in equal]
     areas = [
         sum(sum(order[:k]) / k for k in range(1, len(order) + 1)) / len(order)
         for order in (expected, sorted(risks))
     ]
-    assert line["surest"]["aurc"] == pytest.approx(areas[0])
-    assert line["surest"]["excess_aurc"] == pytest.approx(areas[0] - areas[1])
+    assert line["selective"]["aurc"] == pytest.approx(areas[0])
+    assert line["selective"]["excess_aurc"] == pytest.approx(areas[0] - areas[1])
     assert f"(AURC {areas[0]:.4f}, of which {areas[0] - areas[1]:.4f} come of a wrong order)" in told
     errors = sorted(float(row["expected_error"]) for row in rows)
-    half, most = line["surest"]["expected_error"]
+    half, most = line["selective"]["expected_error"]
     assert half == pytest.approx((errors[2] + errors[3]) / 2)
     assert most == pytest.approx(errors[4])
     assert f"errors below {half:.5f} of half of them and below {most:.5f} of 80%" in told
-    assert all("surest" not in line for line in report["methods"] if line["method"] != "spacing_flow")
+    assert all("selective" not in line for line in report["methods"] if line["method"] != "spacing_flow")
 
 
 def test_figures_by_verdict(compare: Compare, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,10 +217,10 @@ def test_figures_by_verdict(compare: Compare, tmp_path: Path, capsys: pytest.Cap
     scores = [float(row["ssim"]) for row in rows]
     # between the second and the third of six windows, and beyond all
     limits = [(float(rows[1]["expected_error"]) + float(rows[2]["expected_error"])) / 2, 1.0]
-    model = {"class_path": "inbetween.methods.SpacingFlow", "init_args": {"verdict_limits": limits}}
+    model = {"class_path": "inbetween.methods.SpacingFlow", "init_args": {"review_thresholds": limits}}
     report = compare(methods=[str(write_yaml(tmp_path / "judge.yaml", {"model": model}))])
     (line,) = (line for line in report["methods"] if line["method"] == "judge")
-    found = line["surest"]["verdicts"]
+    found = line["selective"]["verdicts"]
     assert {word: one["windows"] for word, one in found.items()} == {"easy": 2, "check": 4}
     assert found["easy"]["mean"] == pytest.approx(sum(scores[:2]) / 2, abs=1e-6)
     assert found["check"]["mean"] == pytest.approx(sum(scores[2:]) / 4, abs=1e-6)
@@ -231,13 +234,14 @@ def test_differences_are_taken_window_by_window(compare: Compare) -> None:
     compare()
     with Path("logs/compare/windows.csv").open() as file:
         lines = list(csv.DictReader(file))
-    score = {(line["method"], line["index"]): float(line["line_distance"]) for line in lines}
+    score = {(line["method"], line["index"]): float(line["line_chamfer_distance"]) for line in lines}
     gaps = [score["dis", key] - score["cross_fade", key] for method, key in score if method == "dis"]
     with Path("logs/compare/differences.csv").open() as file:
         (found,) = (
             line
             for line in csv.DictReader(file)
-            if (line["method"], line["other"], line["figure"]) == ("dis", "cross_fade", "line_distance")
+            if (line["method"], line["other"], line["metric"])
+            == ("dis", "cross_fade", "line_chamfer_distance")
         )
     assert int(found["n"]) == len(gaps) == 6
     assert float(found["mean"]) == pytest.approx(sum(gaps) / 6, rel=1e-5)
@@ -247,15 +251,15 @@ def test_differences_are_taken_window_by_window(compare: Compare) -> None:
 
 
 def test_end_point_error_where_motion_is_known(compare: Compare, tmp_path: Path) -> None:
-    cels = {
+    synthetic = {
         "data": {
-            "source": {"class_path": "inbetween.data.SyntheticCels", "init_args": {"truth": "targets"}},
+            "source": {"class_path": "inbetween.data.SyntheticAnimation", "init_args": {"truth": "targets"}},
             "val_windows": 2,
         }
     }
-    report = compare("--config", write_yaml(tmp_path / "cels.yaml", cels))
-    found = {line["method"]: line["figures"].get("end_point_error") for line in report["methods"]}
-    assert found["hold"] is None  # warps nothing
+    report = compare("--config", write_yaml(tmp_path / "synthetic.yaml", synthetic))
+    found = {line["method"]: line["metrics"].get("end_point_error") for line in report["methods"]}
+    assert found["repeat"] is None  # warps nothing
     assert found["dis"]["n"] == 2
     assert found["dis"]["mean"] > 0
 
@@ -268,7 +272,7 @@ def test_seconds_are_those_of_drawing_alone(
         Slow.waiting = 0.0
 
     monkeypatch.setattr("inbetween.commands.compare.synchronize", synchronize)
-    slow = write_yaml(tmp_path / "slow.yaml", {"model": {"class_path": "tests.commands.artists.Slow"}})
+    slow = write_yaml(tmp_path / "slow.yaml", {"model": {"class_path": "tests.commands.known_methods.Slow"}})
     report = compare(methods=[str(slow)])
     (line,) = (line for line in report["methods"] if line["method"] == "slow")
     # two batches, and each is waited for; neither the move nor the first drawing counts
@@ -276,7 +280,7 @@ def test_seconds_are_those_of_drawing_alone(
 
 
 def test_one_that_draws_by_common_chance_is_the_same_in_any_company(compare: Compare, tmp_path: Path) -> None:
-    model = {"class_path": "tests.commands.artists.Careless"}
+    model = {"class_path": "tests.commands.known_methods.Careless"}
     methods = [str(write_yaml(tmp_path / f"{name}.yaml", {"model": model})) for name in ("one", "other")]
     found = means(compare(methods=methods))
     assert found["one"] == found["other"]
@@ -310,18 +314,20 @@ def test_sketch_and_colour_of_all_scenes_are_one_animation(
     source = {"class_path": "inbetween.data.AnitaScenes", "init_args": {"root": str(root)}}
     config = write_yaml(tmp_path / "anita.yaml", {"data": {"source": source}})
     report = compare("--config", config, methods=[])
-    rows = [row for row in intervals("windows.csv") if row["method"] == "hold"]
+    rows = [row for row in intervals("windows.csv") if row["method"] == "repeat"]
     assert {row["animation"] for row in rows} == {"ant", "bee"}
     assert len({row["window"].rpartition("/")[0] for row in rows}) == 8
     scores = torch.tensor([float(row["psnr"]) for row in rows])
     groups = [row["animation"] for row in rows]
-    (line,) = (line for line in report["methods"] if line["method"] == "hold")
-    found = line["figures"]["psnr"]
+    (line,) = (line for line in report["methods"] if line["method"] == "repeat")
+    found = line["metrics"]["psnr"]
     assert (found["low"], found["high"]) == pytest.approx(bootstrap_interval(scores, groups=groups))
     assert found["mean"] == pytest.approx(float(scores.mean()))
-    other = {row["index"]: float(row["psnr"]) for row in intervals("windows.csv") if row["method"] != "hold"}
+    other = {
+        row["index"]: float(row["psnr"]) for row in intervals("windows.csv") if row["method"] != "repeat"
+    }
     gaps = torch.tensor([other[row["index"]] - float(row["psnr"]) for row in rows])
-    (found,) = (row for row in intervals("differences.csv") if row["figure"] == "psnr")
+    (found,) = (row for row in intervals("differences.csv") if row["metric"] == "psnr")
     expected = bootstrap_interval(gaps, groups=groups)
     assert (float(found["low"]), float(found["high"])) == pytest.approx(expected, abs=1e-5)
 
@@ -356,13 +362,13 @@ def test_what_methods_could_do_if_told_the_spacing(compare: Compare, tmp_path: P
     stream = torch.Generator().manual_seed(0)
     weights = tmp_path / "alexnet.safetensors"
     save_file({name: torch.randn(shape, generator=stream) / 50 for name, shape in SHAPES.items()}, weights)
-    asked = ("--lpips_backbone", str(weights), "--data.size", "64")
+    asked = ("--lpips_network", str(weights), "--data.size", "64")
     without = means(compare(*asked))
     found = means(compare(*asked, "--spacings", "7"))
-    for method, figures in found.items():
-        told = figures.pop("lpips_told")
-        assert figures == without[method]
+    for method, metrics in found.items():
+        told = metrics.pop("lpips_oracle_timing")
+        assert metrics == without[method]
         # thirds, where the targets of two between are, are among the sixths
-        assert 0 < told <= figures["lpips"] + 1e-6
+        assert 0 < told <= metrics["lpips"] + 1e-6
     with Path("logs/compare/windows.csv").open() as file:
-        assert "lpips_told" in file.readline().split(",")
+        assert "lpips_oracle_timing" in file.readline().split(",")

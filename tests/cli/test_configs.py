@@ -18,7 +18,7 @@ EXPERIMENTS = sorted(
     name for name, keys in CONTENT.items() if "model" in keys and "class_path" in keys["model"]
 )
 COMPARISONS = sorted(name for name, keys in CONTENT.items() if "methods" in keys)
-SHEETS = sorted(name for name, keys in CONTENT.items() if "hold" in keys)
+SHEETS = sorted(name for name, keys in CONTENT.items() if "repeat" in keys)
 # what an overlay is laid on, where that is not exp1.yaml
 BELOW = {
     # the one method that looks at no picture goes with a backbone that reads a prompt
@@ -62,9 +62,11 @@ def missing(wanted: object, found: object, key: str = "") -> list[str]:
 
 
 def test_all_kinds_of_config_are_there() -> None:
-    assert {"exp1.yaml", "hold.yaml", "cross_fade.yaml", "optical_flow.yaml", "dis.yaml"} <= set(EXPERIMENTS)
+    assert {"exp1.yaml", "repeat.yaml", "cross_fade.yaml", "optical_flow.yaml", "dis.yaml"} <= set(
+        EXPERIMENTS
+    )
     assert {"exp2.yaml", "keyframe_diffusion.yaml", "latent_slerp.yaml"} <= set(EXPERIMENTS)
-    assert {"data/anita.yaml", "data/folder.yaml", "data/lottie.yaml", "data/cels.yaml"} <= set(OVERLAYS)
+    assert {"data/anita.yaml", "data/folder.yaml", "data/lottie.yaml", "data/synthetic.yaml"} <= set(OVERLAYS)
     assert COMPARISONS == ["compare.yaml"]
     assert SHEETS == ["interpolate.yaml"]
 
@@ -95,6 +97,6 @@ def test_a_sheet_for_interpolate_is_what_its_yaml_says(name: str) -> None:
 
 
 def test_later_configs_and_keys_win() -> None:
-    found = printed("fit", "exp1.yaml", "data/cels.yaml")
+    found = printed("fit", "exp1.yaml", "data/synthetic.yaml")
     assert found["data"]["source"]["init_args"]["length"] == {"train": 10000, "val": 48, "test": 48}
     assert found["data"]["size"] == 256

@@ -33,8 +33,8 @@ def refused(capfd: pytest.CaptureFixture[str], other_folder: Path) -> Refused:
 
 
 @pytest.fixture
-def hold(tiny: list[str]) -> list[str]:
-    return ["--config", "hold.yaml", *tiny]
+def repeat(tiny: list[str]) -> list[str]:
+    return ["--config", "repeat.yaml", *tiny]
 
 
 @pytest.fixture
@@ -48,47 +48,47 @@ def frame(scenes_root: Path) -> Path:
     return scenes_root / "val/fox/walk/0004.png"
 
 
-def test_no_such_folder(refused: Refused, hold: list[str], folder_data: list[str], tmp_path: Path) -> None:
-    text = refused("validate", *hold, *folder_data, "--data.source.init_args.root", tmp_path / "nowhere")
+def test_no_such_folder(refused: Refused, repeat: list[str], folder_data: list[str], tmp_path: Path) -> None:
+    text = refused("validate", *repeat, *folder_data, "--data.source.init_args.root", tmp_path / "nowhere")
     assert text.startswith(f"There is no folder {tmp_path / 'nowhere'}: ")
 
 
-def test_no_scenes(refused: Refused, hold: list[str], folder_data: list[str], tmp_path: Path) -> None:
+def test_no_scenes(refused: Refused, repeat: list[str], folder_data: list[str], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    text = refused("validate", *hold, *folder_data, "--data.source.init_args.root", tmp_path / "empty")
+    text = refused("validate", *repeat, *folder_data, "--data.source.init_args.root", tmp_path / "empty")
     assert text.startswith(f"{tmp_path / 'empty'} has no scenes: ")
 
 
-def test_truncated_frame(refused: Refused, hold: list[str], folder_data: list[str], frame: Path) -> None:
+def test_truncated_frame(refused: Refused, repeat: list[str], folder_data: list[str], frame: Path) -> None:
     frame.write_bytes(frame.read_bytes()[: frame.stat().st_size // 2])
-    text = refused("validate", *hold, *folder_data)
+    text = refused("validate", *repeat, *folder_data)
     assert text == f"{frame} is damaged or cut short: export it again or remove it."
 
 
 def test_frames_of_different_sizes(
-    refused: Refused, hold: list[str], folder_data: list[str], frame: Path
+    refused: Refused, repeat: list[str], folder_data: list[str], frame: Path
 ) -> None:
     Image.new("RGB", (20, 30)).save(frame)
-    text = refused("validate", *hold, *folder_data)
+    text = refused("validate", *repeat, *folder_data)
     assert "differ in size" in text
     assert f"{frame} has 20x30" in text
 
 
-def test_cmyk(refused: Refused, hold: list[str], folder_data: list[str], frame: Path) -> None:
+def test_cmyk(refused: Refused, repeat: list[str], folder_data: list[str], frame: Path) -> None:
     frame.unlink()
     Image.new("CMYK", (64, 48)).save(frame.with_suffix(".jpg"))
-    text = refused("validate", *hold, *folder_data)
+    text = refused("validate", *repeat, *folder_data)
     assert text.startswith(f"{frame.with_suffix('.jpg')} has CMYK colours")
 
 
-def test_enormous_frame(refused: Refused, hold: list[str], folder_data: list[str], frame: Path) -> None:
+def test_enormous_frame(refused: Refused, repeat: list[str], folder_data: list[str], frame: Path) -> None:
     Image.new("1", (20000, 20000)).save(frame)
-    text = refused("validate", *hold, *folder_data)
+    text = refused("validate", *repeat, *folder_data)
     assert text.startswith(f"{frame} has more than 64 million pixels: ")
 
 
-def test_too_few_frames(refused: Refused, hold: list[str], folder_data: list[str]) -> None:
-    text = refused("validate", *hold, *folder_data, "--data.between", "8")
+def test_too_few_frames(refused: Refused, repeat: list[str], folder_data: list[str]) -> None:
+    text = refused("validate", *repeat, *folder_data, "--data.between", "8")
     assert text.startswith("No scene is long enough: a window of between 8 and gap 1 needs 10 drawings")
     assert "has 9" in text
 
@@ -99,9 +99,9 @@ def test_a_cosine_without_an_end(refused: Refused, exp1: list[str], folder_data:
     assert text.startswith("The cosine schedule needs an end, and this run has none: set trainer.max_steps")
 
 
-def test_more_processes_than_windows(refused: Refused, hold: list[str], folder_data: list[str]) -> None:
+def test_more_processes_than_windows(refused: Refused, repeat: list[str], folder_data: list[str]) -> None:
     options = ["--data.between", "7", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
-    text = refused("validate", *hold, *folder_data, *options)
+    text = refused("validate", *repeat, *folder_data, *options)
     assert text.startswith("The val split has 1 windows for 2 processes: ")
 
 
@@ -120,8 +120,8 @@ def test_more_processes_than_windows(refused: Refused, hold: list[str], folder_d
         ),
     ],
 )
-def test_wrong_value_or_key(refused: Refused, hold: list[str], key: str, value: str, says: str) -> None:
-    assert refused("validate", *hold, key, *([value] if value else [])) == says
+def test_wrong_value_or_key(refused: Refused, repeat: list[str], key: str, value: str, says: str) -> None:
+    assert refused("validate", *repeat, key, *([value] if value else [])) == says
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_wrong_value_or_key(refused: Refused, hold: list[str], key: str, value: 
     [
         ({"data": {"betwen": 3}}, "There is no key data.betwen;"),
         ({"modle": {"class_path": "x"}}, "There is no key modle.class_path;"),
-        ({"model": {"init_args": {"speed": 3}}}, "inbetween.methods.Hold has no key speed;"),
+        ({"model": {"init_args": {"speed": 3}}}, "inbetween.methods.Repeat has no key speed;"),
         ({"model": {"class_path": "inbetween.methods.Nope"}}, "There is no class Nope in inbetween.methods;"),
         ({"model": {"class_path": "nope.Nope"}}, "There is no class nope.Nope: no module nope;"),
         ({"model": {"class_path": "torch.nn.Linear"}}, "torch.nn.Linear is no Method;"),
@@ -144,9 +144,9 @@ def test_wrong_value_or_key(refused: Refused, hold: list[str], key: str, value: 
     ],
 )
 def test_wrong_yaml_content(
-    refused: Refused, hold: list[str], overlay: Callable[..., list[str]], content: dict[str, Any], says: str
+    refused: Refused, repeat: list[str], overlay: Callable[..., list[str]], content: dict[str, Any], says: str
 ) -> None:
-    assert refused("validate", *hold, *overlay(content)).startswith(says)
+    assert refused("validate", *repeat, *overlay(content)).startswith(says)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_no_such_command(refused: Refused) -> None:
     assert refused("train").startswith("There is no command train; the commands are fit, ")
 
 
-def test_nothing_to_train(refused: Refused, hold: list[str]) -> None:
-    assert refused("fit", *hold).startswith("Hold has nothing to train: run `validate`")
+def test_nothing_to_train(refused: Refused, repeat: list[str]) -> None:
+    assert refused("fit", *repeat).startswith("Repeat has nothing to train: run `validate`")
 
 
 def test_fit_from_weights_alone(refused: Refused, exp1: list[str], tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_what_only_training_needs_is_missed_before_anything_is_written(
     refused: Refused, tmp_path: Path
 ) -> None:
     path = tmp_path / "vgg.pth"
-    assert refused("fit", "--config", "spacing_flow.yaml", "--model.init_args.perceptual_backbone", path) == (
+    assert refused("fit", "--config", "spacing_flow.yaml", "--model.init_args.perceptual_network", path) == (
         f"{path} is not a readable weights file of VGG16; give another one."
     )
 
@@ -214,27 +214,27 @@ def test_fit_of_a_method_whose_weights_are_all_frozen(refused: Refused, exp1: li
     )
 
 
-def test_checkpoint_of_another_method(refused: Refused, hold: list[str], tmp_path: Path) -> None:
+def test_checkpoint_of_another_method(refused: Refused, repeat: list[str], tmp_path: Path) -> None:
     path = tmp_path / "other.ckpt"
     torch.save({"method": "inbetween.methods.temporal_encoding.TemporalEncodingDiffusion"}, path)
-    text = refused("validate", *hold, "--ckpt_path", path)
+    text = refused("validate", *repeat, "--ckpt_path", path)
     assert text.startswith(f"{path} is a checkpoint of TemporalEncodingDiffusion, and the config names Hold;")
 
 
 @pytest.mark.parametrize("content", [b"not a checkpoint\n", b"", b"PK\x03\x04"])
 def test_file_that_is_no_checkpoint(
-    refused: Refused, hold: list[str], tmp_path: Path, content: bytes
+    refused: Refused, repeat: list[str], tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    assert refused("validate", *hold, "--ckpt_path", path).startswith(
+    assert refused("validate", *repeat, "--ckpt_path", path).startswith(
         f"{path} is not a checkpoint that `fit` wrote"
     )
 
 
 @pytest.mark.parametrize("word", ["best", "last"])
-def test_checkpoint_of_no_run(refused: Refused, hold: list[str], word: str) -> None:
-    assert refused("validate", *hold, "--ckpt_path", word).startswith(
+def test_checkpoint_of_no_run(refused: Refused, repeat: list[str], word: str) -> None:
+    assert refused("validate", *repeat, "--ckpt_path", word).startswith(
         f"ckpt_path is {word}, which no other run knows"
     )
 
@@ -250,7 +250,7 @@ def test_shipped_precision_says_nothing_before_the_mistake(
     refused: Refused, folder_data: list[str], tmp_path: Path
 ) -> None:
     options = ["--trainer.precision", "bf16-mixed", "--data.source.init_args.root", tmp_path / "nowhere"]
-    text = refused("validate", "--config", "hold.yaml", *folder_data, *options)
+    text = refused("validate", "--config", "repeat.yaml", *folder_data, *options)
     assert text.startswith("There is no folder")
 
 
@@ -259,7 +259,7 @@ def test_shipped_precision_says_nothing_before_the_mistake(
     [
         ("nowhere.yaml", "There is no config file nowhere.yaml;"),
         ("exp1.yaml=nowhere.ckpt", "There is no checkpoint nowhere.ckpt;"),
-        ("data/cels.yaml", "has no `model` with a `class_path`"),
+        ("data/synthetic.yaml", "has no `model` with a `class_path`"),
     ],
 )
 def test_compare_with_a_wrong_entry(refused: Refused, entry: str, says: str) -> None:

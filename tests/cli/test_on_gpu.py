@@ -85,7 +85,14 @@ def test_compare_and_interpolate(
 ) -> None:
     methods = ["dis.yaml", "spacing_flow.yaml=spacing_flow/weights.safetensors"]
     device = ["--accelerator", gpu.type]
-    data = ["--data.source", "inbetween.data.SyntheticCels", "--data.size", "64", "--data.val_windows", "2"]
+    data = [
+        "--data.source",
+        "inbetween.data.SyntheticAnimation",
+        "--data.size",
+        "64",
+        "--data.val_windows",
+        "2",
+    ]
     run("compare", "--methods", *methods, *data, *device, "--output", "logs/compare")
     assert len(Path("logs/compare/windows.csv").read_text().splitlines()) == 1 + 2 * 4
     keyframes = draw_scene(tmp_path / "keys", [0, 4], 96, 128)

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from tests.cli.conftest import Run, write_yaml
-from tests.cli.test_runs import events, last_figures
+from tests.cli.test_runs import events, last_metrics
 
 # `python -m inbetween`: Lightning starts the second process from this file.
 COMMAND = """
@@ -79,7 +79,7 @@ def test_two_processes_give_what_one_gives(run: Run, tmp_path: Path, options: li
 
     one, two = (events(Path(f"logs/exp1/{version}")) for version in ("one", "two"))
     assert two.Scalars("val/windows")[-1].value == 7
-    assert last_figures(two, "val") == pytest.approx(last_figures(one, "val"), rel=1e-3)
+    assert last_metrics(two, "val") == pytest.approx(last_metrics(one, "val"), rel=1e-3)
     losses = [[event.value for event in board.Scalars("train/loss")] for board in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     saved = [torch.load(f"logs/exp1/{version}/checkpoints/last.ckpt") for version in ("one", "two")]

@@ -9,12 +9,12 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from inbetween.commands.methods import placed
-from inbetween.methods import Hold, TemporalEncodingDiffusion
+from inbetween.methods import Repeat, TemporalEncodingDiffusion
 from inbetween.modules import Backbone, precision
 from tests.cli.conftest import Run, write_yaml
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
-FIGURES = ["val/line_distance", "val/psnr", "val/ssim", "val/warping_error", "val/windows"]
+METRICS = ["val/line_chamfer_distance", "val/psnr", "val/ssim", "val/warping_error", "val/windows"]
 
 
 def events(folder: Path) -> EventAccumulator:
@@ -24,7 +24,7 @@ def events(folder: Path) -> EventAccumulator:
     return found
 
 
-def last_figures(found: EventAccumulator, stage: str) -> dict[str, float]:
+def last_metrics(found: EventAccumulator, stage: str) -> dict[str, float]:
     """The last value of each scalar of a stage, without the stage's name."""
     tags = [tag for tag in found.Tags()["scalars"] if tag.startswith(f"{stage}/")]
     return {tag.partition("/")[2]: found.Scalars(tag)[-1].value for tag in tags}
@@ -42,7 +42,7 @@ def test_fit_then_test_gives_the_last_validation_again(
 
     board = events(folder)
     scalars = board.Tags()["scalars"]
-    assert set(FIGURES) | {"val/loss"} <= set(scalars)
+    assert set(METRICS) | {"val/loss"} <= set(scalars)
     assert [event.step for event in board.Scalars("train/loss")] == [0, 1, 2, 3]
     assert [event.step for event in board.Scalars("val/ssim")] == [1, 3]
     assert board.Scalars("val/windows")[-1].value == 3
@@ -52,13 +52,13 @@ def test_fit_then_test_gives_the_last_validation_again(
     assert pictures[0].encoded_image_string != pictures[1].encoded_image_string
 
     run("test", *exp1, "--ckpt_path", checkpoint, "--data.test_split", "val")
-    again = last_figures(events(Path("logs/exp1/version_1")), "test")
-    assert again == last_figures(board, "val")
+    again = last_metrics(events(Path("logs/exp1/version_1")), "test")
+    assert again == last_metrics(board, "val")
 
 
 def test_a_run_without_a_logger_leaves_nothing(run: Run, tiny: list[str]) -> None:
     before = set(Path().iterdir())
-    run("validate", "--config", "hold.yaml", *tiny, "--trainer.logger", "false")
+    run("validate", "--config", "repeat.yaml", *tiny, "--trainer.logger", "false")
     assert set(Path().iterdir()) == before
 
 
@@ -113,8 +113,8 @@ def test_bf16_as_shipped_leaves_whole_weights_and_small_ones_to_draw_with(run: R
     for name, tensor in weights.items():
         torch.testing.assert_close(tensor.float(), saved[name], rtol=1e-3, atol=1e-6)
     run("validate", *exp1, "--trainer.precision", "bf16-mixed", "--ckpt_path", path)
-    figures = [last_figures(events(Path(f"logs/exp1/version_{run}")), "val") for run in (0, 1)]
-    assert figures[0] == pytest.approx(figures[1], rel=0.02)
+    metrics = [last_metrics(events(Path(f"logs/exp1/version_{run}")), "val") for run in (0, 1)]
+    assert metrics[0] == pytest.approx(metrics[1], rel=0.02)
 
 
 @pytest.mark.parametrize("pays", [False, True])
@@ -123,9 +123,9 @@ def test_bf16_only_where_it_is_faster(
 ) -> None:
     monkeypatch.setattr(precision, "bfloat16_pays", lambda: pays)
     used: list[str] = []
-    monkeypatch.setattr(Hold, "on_validation_start", lambda self: used.append(self.trainer.precision))
+    monkeypatch.setattr(Repeat, "on_validation_start", lambda self: used.append(self.trainer.precision))
     with caplog.at_level("INFO"):
-        run("validate", "--config", "hold.yaml", *tiny, "--trainer.precision", "bf16-mixed")
+        run("validate", "--config", "repeat.yaml", *tiny, "--trainer.precision", "bf16-mixed")
     assert used == ["bf16-mixed" if pays else "32-true"]
     assert ("computes in float32 (32-true)" in caplog.text) is not pays
     # a run that goes on from it, on whatever machine, computes alike
@@ -164,11 +164,11 @@ def test_frozen_weights_are_kept_for_the_runs_device_and_not_for_another_one(
     assert "frozen_dtype: float32" in Path("logs/exp1/version_0/config.yaml").read_text()
 
 
-@pytest.mark.parametrize("name", ["hold", "cross_fade", "optical_flow", "dis"])
+@pytest.mark.parametrize("name", ["repeat", "cross_fade", "optical_flow", "dis"])
 def test_validate_a_method_without_weights(run: Run, tiny: list[str], name: str) -> None:
     run("validate", "--config", f"{name}.yaml", *tiny)
     board = events(Path(f"logs/{name}/version_0"))
-    assert [tag for tag in sorted(board.Tags()["scalars"]) if "/" in tag] == FIGURES
+    assert [tag for tag in sorted(board.Tags()["scalars"]) if "/" in tag] == METRICS
     assert board.Scalars("val/windows")[-1].value == 3
     assert board.Scalars("val/ssim")[-1].value < 1
     assert len(board.Images("samples/val")) == 1

@@ -127,7 +127,7 @@ def test_the_end_names_the_loggers_there_are(
     said = capsys.readouterr().out
     assert "TensorBoard" not in said
     folder = Path("logs/exp1/version_0")
-    assert f"figures: {folder / 'metrics.csv'}\n" in said
+    assert f"metrics: {folder / 'metrics.csv'}\n" in said
     assert f"pictures: {folder / 'images'}\n" in said
     assert (folder / "metrics.csv").is_file()
     assert (folder / "images/samples/val/4.png").is_file()

@@ -20,15 +20,15 @@ from torch import Tensor
 from inbetween.__main__ import main
 from inbetween.modules.classical_flow import two_way_flow
 from inbetween.modules.precision import bfloat16_pays
-from tests.commands.artists import Gambler, Judge, OpaqueCrossFade, Painter, Waverer
+from tests.commands.known_methods import Gambler, Judge, OpaqueCrossFade, Painter, Waverer
 
-Draw = Callable[..., Path]
+Interpolated = Callable[..., Path]
 Refused = Callable[..., str]
 Paint = Callable[..., list[Path]]
 
 
 @pytest.fixture
-def artist(tmp_path: Path) -> Callable[[type], str]:
+def method_file(tmp_path: Path) -> Callable[[type], str]:
     """The YAML file of a method."""
 
     def write(method: type) -> str:
@@ -40,8 +40,8 @@ def artist(tmp_path: Path) -> Callable[[type], str]:
 
 
 @pytest.fixture
-def painter(artist: Callable[[type], str]) -> str:
-    return artist(Painter)
+def painter(method_file: Callable[[type], str]) -> str:
+    return method_file(Painter)
 
 
 def arguments(*args: str | int | float | Path) -> list[str]:
@@ -49,7 +49,7 @@ def arguments(*args: str | int | float | Path) -> list[str]:
 
 
 @pytest.fixture
-def draw(tmp_path: Path) -> Draw:
+def interpolated(tmp_path: Path) -> Interpolated:
     """Runs the command and gives the folder of drawings."""
 
     def run(*args: str | int | float | Path, output: str = "out") -> Path:
@@ -127,9 +127,9 @@ def center(path: Path) -> float:
 
 
 def test_keyframes_and_drawings_are_numbered_as_they_are_shown(
-    draw: Draw, flat: Paint, painter: str, capsys: pytest.CaptureFixture[str]
+    interpolated: Interpolated, flat: Paint, painter: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = draw("--keyframes", *flat(10, 20, 30), "--method", painter, "--between", 3)
+    out = interpolated("--keyframes", *flat(10, 20, 30), "--method", painter, "--between", 3)
     assert names(out) == [f"{number:04d}.png" for number in range(9)]
     assert greys(out) == [10, 64, 128, 191, 20, 64, 128, 191, 30]
     told = capsys.readouterr().out.splitlines()
@@ -139,8 +139,8 @@ def test_keyframes_and_drawings_are_numbered_as_they_are_shown(
     assert told[-1] == f"drawings: {out}"
 
 
-def test_on_twos_every_drawing_is_there_twice(draw: Draw, flat: Paint, painter: str) -> None:
-    out = draw("--keyframes", *flat(10, 20, 30), "--method", painter, "--hold", 2)
+def test_on_twos_every_drawing_is_there_twice(interpolated: Interpolated, flat: Paint, painter: str) -> None:
+    out = interpolated("--keyframes", *flat(10, 20, 30), "--method", painter, "--hold", 2)
     assert greys(out) == [10, 10, 128, 128, 20, 20, 128, 128, 30, 30]
 
 
@@ -153,24 +153,26 @@ def test_on_twos_every_drawing_is_there_twice(draw: Draw, flat: Paint, painter: 
     ],
 )
 def test_drawings_lie_where_the_chart_says(
-    draw: Draw, flat: Paint, painter: str, keys: list[str], expected: list[int]
+    interpolated: Interpolated, flat: Paint, painter: str, keys: list[str], expected: list[int]
 ) -> None:
-    assert greys(draw("--keyframes", *flat(10, 20), "--method", painter, *keys))[1:-1] == expected
+    assert greys(interpolated("--keyframes", *flat(10, 20), "--method", painter, *keys))[1:-1] == expected
 
 
-def test_flow_moves_what_is_drawn_along_the_chart(draw: Draw, tmp_path: Path) -> None:
+def test_flow_moves_what_is_drawn_along_the_chart(interpolated: Interpolated, tmp_path: Path) -> None:
     keys = squares(tmp_path / "keys", 20, 32, 40)
-    out = draw("--keyframes", *keys, "--method", "dis.yaml", "--t", 0.25, 0.5, 0.8)
+    out = interpolated("--keyframes", *keys, "--method", "dis.yaml", "--t", 0.25, 0.5, 0.8)
     found = [center(out / name) for name in names(out)]
     expected = [20, 23, 26, 29.6, 32, 34, 36, 38.4, 40]
     start = found[0] - 20
     assert found == pytest.approx([start + place for place in expected], abs=0.4)
 
 
-def test_a_folder_of_keyframes_is_taken_in_natural_order(draw: Draw, flat: Paint, painter: str) -> None:
+def test_a_folder_of_keyframes_is_taken_in_natural_order(
+    interpolated: Interpolated, flat: Paint, painter: str
+) -> None:
     folder = flat(50, 60, 70)[0].parent  # key8, key9, key10
     (folder / "notes.txt").write_text("no picture")
-    assert greys(draw("--keyframes", folder, "--method", painter)) == [50, 128, 60, 128, 70]
+    assert greys(interpolated("--keyframes", folder, "--method", painter)) == [50, 128, 60, 128, 70]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_a_folder_of_keyframes_is_taken_in_natural_order(draw: Draw, flat: Paint
     ],
 )
 def test_drawings_are_stored_as_their_keyframes_are(
-    draw: Draw, tmp_path: Path, modes: list[str], expected: str
+    interpolated: Interpolated, tmp_path: Path, modes: list[str], expected: str
 ) -> None:
     paths = []
     for number, mode in enumerate(modes):
@@ -194,7 +196,7 @@ def test_drawings_are_stored_as_their_keyframes_are(
             image = Image.fromarray(np.full((7, 9), 50 * 257, np.uint16))
         paths.append(tmp_path / f"{number}.png")
         (image if mode == "I;16" else image.convert(mode)).save(paths[-1])
-    out = draw("--keyframes", *paths, "--method", "cross_fade.yaml")
+    out = interpolated("--keyframes", *paths, "--method", "cross_fade.yaml")
     for name, grey in zip(names(out), [50, 52, 54], strict=True):
         image = Image.open(out / name)
         assert image.mode == expected
@@ -212,9 +214,9 @@ def disc(path: Path, x: float) -> Path:
     return path
 
 
-def test_a_transparent_disc_moves_without_a_halo(draw: Draw, tmp_path: Path) -> None:
+def test_a_transparent_disc_moves_without_a_halo(interpolated: Interpolated, tmp_path: Path) -> None:
     keys = [disc(tmp_path / "a.png", 48), disc(tmp_path / "b.png", 60)]
-    out = draw("--keyframes", *keys, "--method", "dis.yaml", "--t", 0.25, 0.5, 0.75)
+    out = interpolated("--keyframes", *keys, "--method", "dis.yaml", "--t", 0.25, 0.5, 0.75)
     for number, x in enumerate([51, 54, 57], start=1):
         pixels = np.asarray(Image.open(out / f"{number:04d}.png")).astype(int)
         true = np.asarray(Image.open(disc(tmp_path / "true.png", x))).astype(int)
@@ -228,11 +230,11 @@ def test_a_transparent_disc_moves_without_a_halo(draw: Draw, tmp_path: Path) -> 
 
 
 def test_methods_without_opacity_of_their_own_draw_it_beside(
-    draw: Draw, tmp_path: Path, artist: Callable[[type], str]
+    interpolated: Interpolated, tmp_path: Path, method_file: Callable[[type], str]
 ) -> None:
     keys = [disc(tmp_path / "a.png", 48), disc(tmp_path / "b.png", 60)]
-    ours = draw("--keyframes", *keys, "--method", "cross_fade.yaml", output="ours")
-    beside = draw("--keyframes", *keys, "--method", artist(OpaqueCrossFade), output="beside")
+    ours = interpolated("--keyframes", *keys, "--method", "cross_fade.yaml", output="ours")
+    beside = interpolated("--keyframes", *keys, "--method", method_file(OpaqueCrossFade), output="beside")
     a, b = (np.asarray(Image.open(folder / "0001.png")).astype(int) for folder in (ours, beside))
     assert np.abs(a - b)[..., 3].max() == 0
     assert np.abs(a - b).max() <= 1
@@ -241,8 +243,10 @@ def test_methods_without_opacity_of_their_own_draw_it_beside(
     assert a[48, [54, 30], :3].tolist() == [[200, 30, 60]] * 2
 
 
-def test_identical_keyframes_are_held(draw: Draw, flat: Paint, artist: Callable[[type], str]) -> None:
-    out = draw("--keyframes", *flat(40, 40), "--method", artist(Gambler), "--between", 2)
+def test_identical_keyframes_are_held(
+    interpolated: Interpolated, flat: Paint, method_file: Callable[[type], str]
+) -> None:
+    out = interpolated("--keyframes", *flat(40, 40), "--method", method_file(Gambler), "--between", 2)
     assert greys(out) == [40] * 4
 
 
@@ -258,23 +262,23 @@ def contents(folder: Path) -> dict[str, bytes]:
     "method", ["dis.yaml", "spacing_flow.yaml=spacing_flow/weights.safetensors", "opaque"]
 )
 def test_drawings_do_not_depend_on_how_many_are_drawn_together(
-    draw: Draw,
+    interpolated: Interpolated,
     tmp_path: Path,
-    artist: Callable[[type], str],
+    method_file: Callable[[type], str],
     monkeypatch: pytest.MonkeyPatch,
     method: str,
 ) -> None:
     keys = [disc(tmp_path / "a.png", 48), disc(tmp_path / "b.png", 60)]
-    method = artist(OpaqueCrossFade) if method == "opaque" else method
+    method = method_file(OpaqueCrossFade) if method == "opaque" else method
     args = ["--keyframes", *keys, "--method", method, "--between", 5]
     args += ["--candidates", 2] if "weights" in method else []
-    together = contents(draw(*args, output="together"))
+    together = contents(interpolated(*args, output="together"))
     flows = []
     monkeypatch.setattr(
         "inbetween.methods.optical_flow.two_way_flow", lambda *given: flows.append(1) or two_way_flow(*given)
     )
-    monkeypatch.setattr("inbetween.commands.drawing.PIXELS_AT_ONCE", 2 * 96 * 128)
-    apart = contents(draw(*args, output="apart"))
+    monkeypatch.setattr("inbetween.commands.pair_interpolation.PIXELS_AT_ONCE", 2 * 96 * 128)
+    apart = contents(interpolated(*args, output="apart"))
     assert apart.keys() == together.keys()
     for name, content in apart.items():
         if name.endswith(".csv") or "weights" not in method:
@@ -286,28 +290,32 @@ def test_drawings_do_not_depend_on_how_many_are_drawn_together(
 
 
 def test_drawings_of_a_long_pair_are_written_while_it_is_drawn(
-    draw: Draw, flat: Paint, artist: Callable[[type], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    interpolated: Interpolated,
+    flat: Paint,
+    method_file: Callable[[type], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Interrupted in the middle of a pair, what is there is whole, and the same command ends as ever."""
-    monkeypatch.setattr("inbetween.commands.drawing.PIXELS_AT_ONCE", 2 * 12 * 20)
-    args = ["--keyframes", *flat(10, 20), "--method", artist(Judge), "--between", 7]
-    whole = contents(draw(*args, output="whole"))
-    judge, calls = Judge.interpolate_spaced, []
+    monkeypatch.setattr("inbetween.commands.pair_interpolation.PIXELS_AT_ONCE", 2 * 12 * 20)
+    args = ["--keyframes", *flat(10, 20), "--method", method_file(Judge), "--between", 7]
+    whole = contents(interpolated(*args, output="whole"))
+    write_verdicts, calls = Judge.interpolate_spaced, []
 
     def tired(
-        self: Judge, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+        self: Judge, first: Tensor, last: Tensor, spacing: Tensor, candidate: int = 0
     ) -> tuple[Tensor, Tensor]:
         calls.append(spacing.shape[1])
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return judge(self, first, last, spacing, version)
+        return write_verdicts(self, first, last, spacing, candidate)
 
     monkeypatch.setattr(Judge, "interpolate_spaced", tired)
     assert main([*arguments(*args), "--output", str(tmp_path / "out")]) == 130
     written = {name: content for name, content in contents(tmp_path / "out").items() if name.endswith(".png")}
     assert sorted(written) == [f"{number:04d}.png" for number in range(1, 5)]
     assert all(whole[name] == content for name, content in written.items())
-    assert contents(draw(*args)) == whole
+    assert contents(interpolated(*args)) == whole
     assert calls == [2, 2, 2, 2, 2, 2, 1]
 
 
@@ -335,19 +343,19 @@ def test_memory_does_not_grow_with_the_number_of_drawings(tmp_path: Path) -> Non
 
 
 def test_every_picture_of_an_animated_file_is_a_keyframe(
-    draw: Draw, refused: Refused, painter: str, tmp_path: Path
+    interpolated: Interpolated, refused: Refused, painter: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "clip.gif"
     pictures = [Image.new("RGB", (20, 12), (grey, grey, grey + 1)) for grey in (10, 20, 30)]
     pictures[0].save(path, save_all=True, append_images=pictures[1:])
-    out = draw("--keyframes", path, "--method", painter, "--between", 2)
+    out = interpolated("--keyframes", path, "--method", painter, "--between", 2)
     assert names(out) == [f"{number:04d}.png" for number in range(7)]
     shown = [np.asarray(Image.open(out / f"{number:04d}.png"))[0, 0].tolist() for number in (0, 3, 6)]
     assert shown == [[10, 10, 11], [20, 20, 21], [30, 30, 31]]
     maps = [Image.new("L", (20, 12), grey) for grey in (40, 80, 120, 160)]
     maps[0].save(tmp_path / "maps.tif", save_all=True, append_images=maps[1:])
     args = ["--keyframes", path, "--method", painter, "--spacing_map"]
-    followed = draw(*args, tmp_path / "maps.tif", output="followed")
+    followed = interpolated(*args, tmp_path / "maps.tif", output="followed")
     found = [int(np.asarray(Image.open(followed / f"{number:04d}.png"))[0, 0, 0]) for number in (1, 2, 4, 5)]
     assert found == [40, 80, 120, 160]
     maps[0].convert("RGB").save(tmp_path / "maps.tif", save_all=True, append_images=[pictures[1], *maps[2:]])
@@ -357,13 +365,13 @@ def test_every_picture_of_an_animated_file_is_a_keyframe(
 
 
 def test_a_picture_that_is_left_out_of_a_folder_is_named(
-    draw: Draw, flat: Paint, painter: str, capsys: pytest.CaptureFixture[str]
+    interpolated: Interpolated, flat: Paint, painter: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = flat(50, 70)[0].parent
     Image.new("RGB", (20, 12), (60,) * 3).save(folder / "key8b.bmp")
     (folder / "key8c.psd").write_bytes(b"8BPS")
     (folder / "notes.txt").write_text("no picture")
-    assert greys(draw("--keyframes", folder, "--method", painter)) == [50, 128, 60, 128, 70]
+    assert greys(interpolated("--keyframes", folder, "--method", painter)) == [50, 128, 60, 128, 70]
     warned = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
     assert warned == [
         f"warning: of a kind that is not read, and left out: {folder / 'key8c.psd'}; to use them, save them"
@@ -371,9 +379,9 @@ def test_a_picture_that_is_left_out_of_a_folder_is_named(
     ]
 
 
-@pytest.mark.parametrize(("cuts", "middle"), [("hold", "first"), ("draw", "half")])
+@pytest.mark.parametrize(("cuts", "middle"), [("repeat", "first"), ("interpolate", "half")])
 def test_a_cut_is_held_or_drawn(
-    draw: Draw,
+    interpolated: Interpolated,
     tmp_path: Path,
     painter: str,
     capsys: pytest.CaptureFixture[str],
@@ -384,19 +392,23 @@ def test_a_cut_is_held_or_drawn(
     for seed, path in enumerate(paths):
         coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3)).astype(np.uint8)
         Image.fromarray(coarse).resize((64, 64), Image.Resampling.NEAREST).save(path)
-    out = draw("--keyframes", *paths, "--method", painter, "--cuts", cuts)
+    out = interpolated("--keyframes", *paths, "--method", painter, "--cuts", cuts)
     expected = np.asarray(Image.open(paths[0])) if middle == "first" else np.full((64, 64, 3), 128)
     assert np.array_equal(np.asarray(Image.open(out / "0001.png")), expected)
     warned = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
-    told = f"{paths[0]} is held until then; --cuts draw draws instead" if cuts == "hold" else "drawing anyway"
+    told = (
+        f"{paths[0]} is held until then; --cuts interpolate interpolates instead"
+        if cuts == "repeat"
+        else "drawing anyway"
+    )
     assert warned == [f"warning: {paths[1]} seems to begin another shot: {told}"]
 
 
 def test_candidates_differ_and_repeat_with_their_seed(
-    draw: Draw, flat: Paint, artist: Callable[[type], str]
+    interpolated: Interpolated, flat: Paint, method_file: Callable[[type], str]
 ) -> None:
-    args = ["--keyframes", *flat(0, 9, 18), "--method", artist(Gambler), "--candidates", 2]
-    runs = [draw(*args, "--seed", seed, output=name) for name, seed in (("a", 3), ("b", 3), ("c", 4))]
+    args = ["--keyframes", *flat(0, 9, 18), "--method", method_file(Gambler), "--candidates", 2]
+    runs = [interpolated(*args, "--seed", seed, output=name) for name, seed in (("a", 3), ("b", 3), ("c", 4))]
     drawings = [
         [
             (run / folder / name).read_bytes()
@@ -410,19 +422,19 @@ def test_candidates_differ_and_repeat_with_their_seed(
     assert len(set(drawings[0])) == 4
     assert drawings[0] == drawings[1]
     assert not set(drawings[0]) & set(drawings[2])
-    single = draw(*args, "--candidates", 1, "--overwrite", "true", output="a")
+    single = interpolated(*args, "--candidates", 1, "--overwrite", "true", output="a")
     assert names(single) == [f"{number:04d}.png" for number in range(5)]
 
 
 def test_candidates_of_a_method_that_knows_two_drawings(
-    draw: Draw,
+    interpolated: Interpolated,
     flat: Paint,
-    artist: Callable[[type], str],
+    method_file: Callable[[type], str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    args = ["--keyframes", *flat(0, 9), "--method", artist(Waverer), "--candidates"]
-    out = draw(*args, 2)
+    args = ["--keyframes", *flat(0, 9), "--method", method_file(Waverer), "--candidates"]
+    out = interpolated(*args, 2)
     drawings = [np.asarray(Image.open(out / f"candidate_{k}" / "0001.png")) for k in (1, 2)]
     assert [int(drawing.max()) for drawing in drawings] == [0, 255]
     assert main(arguments(*args, 3, "--output", tmp_path / "three")) == 2
@@ -431,7 +443,7 @@ def test_candidates_of_a_method_that_knows_two_drawings(
 
 
 def test_a_spacing_map_says_how_far_each_region_has_gone(
-    draw: Draw, flat: Paint, painter: str, tmp_path: Path
+    interpolated: Interpolated, flat: Paint, painter: str, tmp_path: Path
 ) -> None:
     maps = []
     for number, (left, right) in enumerate([(0, 51), (102, 255), (17, 34), (68, 85)]):
@@ -439,7 +451,7 @@ def test_a_spacing_map_says_how_far_each_region_has_gone(
         picture[:, 10:] = right
         maps.append(tmp_path / f"map{number}.png")
         Image.fromarray(picture).save(maps[-1])
-    out = draw("--keyframes", *flat(1, 2, 3), "--method", painter, "--spacing_map", *maps)
+    out = interpolated("--keyframes", *flat(1, 2, 3), "--method", painter, "--spacing_map", *maps)
     assert names(out) == [f"{number:04d}.png" for number in range(7)]
     for name, path in zip(("0001", "0002", "0004", "0005"), maps, strict=True):
         drawing = np.asarray(Image.open(out / f"{name}.png"))
@@ -447,13 +459,13 @@ def test_a_spacing_map_says_how_far_each_region_has_gone(
 
 
 def test_spacing_maps_alone_choose_the_method_that_follows_them(
-    draw: Draw, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    interpolated: Interpolated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A square moves 16 pixels; the map says a quarter. The weights are those that ship."""
     keys = squares(tmp_path / "keys", 24, 40)
     path = tmp_path / "map.png"
     Image.fromarray(np.full((96, 128), 64, np.uint8)).save(path)
-    out = draw("--keyframes", *keys, "--spacing_map", path)
+    out = interpolated("--keyframes", *keys, "--spacing_map", path)
     assert "by spacing_flow.yaml=spacing_flow/weights.safetensors" in capsys.readouterr().out
     first, drawn = (center(out / name) for name in ("0000.png", "0001.png"))
     assert drawn - first == pytest.approx(4, abs=0.8)  # 5 % of the way
@@ -461,35 +473,37 @@ def test_spacing_maps_alone_choose_the_method_that_follows_them(
 
 
 def test_a_method_that_knows_how_sure_it_is_says_what_to_redraw(
-    draw: Draw,
+    interpolated: Interpolated,
     flat: Paint,
     painter: str,
-    artist: Callable[[type], str],
+    method_file: Callable[[type], str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     keyframes = ["--keyframes", *flat(10, 20, 20, 30)]
     args = [*keyframes, "--t", 0.25, 0.5, 0.75, "--hold", 2]
-    judge = artist(Judge)
-    out = draw(*args, "--method", judge)
-    judged = ["2.png,0.25000,easy", "4.png,0.50000,check", "6.png,0.75000,redraw"]
-    judged = [f"000{line}" for line in judged] + ["0018.png,0.25000,easy", "0020.png,0.50000,check"]
-    judged.append("0022.png,0.75000,redraw")  # nothing is drawn between equal keyframes
-    text = "\n".join(["drawing,expected_error,verdict", *judged, ""])
+    write_verdicts = method_file(Judge)
+    out = interpolated(*args, "--method", write_verdicts)
+    verdicts = ["2.png,0.25000,easy", "4.png,0.50000,check", "6.png,0.75000,redraw"]
+    verdicts = [f"000{line}" for line in verdicts] + ["0018.png,0.25000,easy", "0020.png,0.50000,check"]
+    verdicts.append("0022.png,0.75000,redraw")  # nothing is drawn between equal keyframes
+    text = "\n".join(["frame,expected_error,verdict", *verdicts, ""])
     assert (out / "verdicts.csv").read_text() == text
     said = capsys.readouterr().out.splitlines()[-1]
     assert said == f"{out / 'verdicts.csv'}: 2 easy; check 0004.png 0020.png; redraw 0006.png 0022.png"
 
     (out / "0004.png").unlink()
-    draw(*args, "--method", judge)  # only the first pair again
+    interpolated(*args, "--method", write_verdicts)  # only the first pair again
     assert (out / "verdicts.csv").read_text() == text
 
-    draw(*args, "--method", painter, "--overwrite", "true")
+    interpolated(*args, "--method", painter, "--overwrite", "true")
     assert not (out / "verdicts.csv").exists()
 
     (out / "verdicts.csv").write_text(text)
     for path in out.glob("*.png"):
         path.unlink()
-    draw(*keyframes, "--t", 0.9, "--method", judge)  # another job, where somebody has taken the drawings away
+    interpolated(
+        *keyframes, "--t", 0.9, "--method", write_verdicts
+    )  # another job, where somebody has taken the drawings away
     assert (out / "verdicts.csv").read_text().splitlines()[1:] == [
         "0001.png,0.90000,redraw",
         "0005.png,0.90000,redraw",
@@ -497,7 +511,7 @@ def test_a_method_that_knows_how_sure_it_is_says_what_to_redraw(
 
 
 def test_a_job_goes_on_where_it_stopped(
-    draw: Draw,
+    interpolated: Interpolated,
     flat: Paint,
     painter: str,
     tmp_path: Path,
@@ -509,7 +523,7 @@ def test_a_job_goes_on_where_it_stopped(
     paint = Painter.interpolate_spaced
 
     def tired(
-        self: Painter, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+        self: Painter, first: Tensor, last: Tensor, spacing: Tensor, candidate: int = 0
     ) -> tuple[Tensor, Tensor]:
         calls.append(round(float(first.mean()) * 255))
         if len(calls) == 3:
@@ -524,7 +538,7 @@ def test_a_job_goes_on_where_it_stopped(
     assert names(out) == [f"{number:04d}.png" for number in range(8)]  # two pairs, and no file in the making
     (out / "0002.png").unlink()
     kept = (out / "0004.png").stat().st_mtime_ns
-    draw(*args)
+    interpolated(*args)
     assert calls == [10, 20, 30, 10, 30]
     assert (out / "0004.png").stat().st_mtime_ns == kept
     assert greys(out) == [10, 10, 128, 128, 20, 20, 128, 128, 30, 30, 128, 128, 40, 40]
@@ -549,11 +563,11 @@ def test_a_job_goes_on_whatever_else_the_machine_does(
 
 
 def test_other_drawings_are_replaced_only_when_asked_to(
-    draw: Draw, refused: Refused, flat: Paint, painter: str, tmp_path: Path
+    interpolated: Interpolated, refused: Refused, flat: Paint, painter: str, tmp_path: Path
 ) -> None:
     keys = flat(10, 20)
     args = ["--keyframes", *keys, "--method", painter]
-    out = draw(*args, "--between", 5)
+    out = interpolated(*args, "--between", 5)
     (out / "cover.png").write_bytes(b"mine")
     (out / "notes.txt").write_text("mine")
     says = (
@@ -563,7 +577,7 @@ def test_other_drawings_are_replaced_only_when_asked_to(
     assert refused(*args, "--between", 2) == says
     Image.new("RGB", (20, 12), (99, 99, 99)).save(keys[0])
     assert refused(*args, "--between", 5) == says
-    draw(*args, "--between", 2, "--overwrite", "true")
+    interpolated(*args, "--between", 2, "--overwrite", "true")
     assert names(out) == ["0000.png", "0001.png", "0002.png", "0003.png", "cover.png", "notes.txt"]
     assert json.loads((out / "interpolate.json").read_text())["t"] == pytest.approx([1 / 3, 2 / 3])
 
@@ -640,11 +654,11 @@ def test_spacing_maps_that_cannot_be_used(refused: Refused, flat: Paint, painter
 
 
 def test_yaml_says_the_same_as_the_command_line(
-    draw: Draw, flat: Paint, painter: str, tmp_path: Path
+    interpolated: Interpolated, flat: Paint, painter: str, tmp_path: Path
 ) -> None:
     sheet = {"keyframes": [str(path) for path in flat(7, 9)], "method": painter, "t": [0.2, 0.4], "hold": 2}
     (tmp_path / "sheet.yaml").write_text(yaml.safe_dump(sheet))
-    assert greys(draw("--config", tmp_path / "sheet.yaml", "--hold", 1)) == [7, 51, 102, 9]
+    assert greys(interpolated("--config", tmp_path / "sheet.yaml", "--hold", 1)) == [7, 51, 102, 9]
 
 
 def test_too_little_memory_is_said_in_one_sentence(
@@ -667,9 +681,9 @@ def test_too_little_memory_is_said_in_one_sentence(
 
 
 def test_untrained_weights_are_pointed_out(
-    draw: Draw, flat: Paint, capsys: pytest.CaptureFixture[str]
+    interpolated: Interpolated, flat: Paint, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    draw("--keyframes", *flat(0, 9), "--method", "spacing_flow.yaml", output="untrained")
+    interpolated("--keyframes", *flat(0, 9), "--method", "spacing_flow.yaml", output="untrained")
     assert "warning: spacing_flow.yaml is not trained" in capsys.readouterr().out
-    draw("--keyframes", *flat(0, 9), "--method", "dis.yaml", output="classical")
+    interpolated("--keyframes", *flat(0, 9), "--method", "dis.yaml", output="classical")
     assert "not trained" not in capsys.readouterr().out

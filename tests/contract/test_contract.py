@@ -35,7 +35,7 @@ def method(config, trained):
     return load_method(config) if trained is None else trained.method
 
 
-def draw(method: Method, batch, rows=slice(None)):
+def frames_of(method: Method, batch, rows=slice(None)):
     with torch.no_grad():
         return method.interpolate(
             batch["first"][rows], batch["last"][rows], batch["t"][rows], generators(batch["seed"][rows])
@@ -60,7 +60,7 @@ def test_method_documents_itself(method):
     ("windows", "between", "height", "width"), [(2, 3, 32, 32), (1, 1, 120, 184), (2, 7, 33, 47)]
 )
 def test_any_size_and_count(method, windows, between, height, width):
-    frames = draw(method, random_batch(windows, between, height, width))
+    frames = frames_of(method, random_batch(windows, between, height, width))
     assert frames.shape == (windows, between, 3, height, width)
     assert frames.dtype == torch.float32
     assert frames.min() >= 0
@@ -70,16 +70,16 @@ def test_any_size_and_count(method, windows, between, height, width):
 
 def test_same_frames_whatever_the_batch_size(method):
     batch = random_batch(5)
-    together = draw(method, batch)
-    alone = torch.cat([draw(method, batch, slice(row, row + 1)) for row in range(5)])
+    together = frames_of(method, batch)
+    alone = torch.cat([frames_of(method, batch, slice(row, row + 1)) for row in range(5)])
     torch.testing.assert_close(together, alone, atol=2e-4, rtol=0)
 
 
 def test_frame_at_t_does_not_depend_on_its_neighbours(method):
     batch = random_batch(2, between=3)
-    all_three = draw(method, batch)
+    all_three = frames_of(method, batch)
     batch["t"] = batch["t"][:, 1:2]
-    torch.testing.assert_close(draw(method, batch)[:, 0], all_three[:, 1], atol=2e-4, rtol=0)
+    torch.testing.assert_close(frames_of(method, batch)[:, 0], all_three[:, 1], atol=2e-4, rtol=0)
 
 
 def test_same_frames_however_they_are_dealt_out_to_calls(method):
@@ -87,18 +87,18 @@ def test_same_frames_however_they_are_dealt_out_to_calls(method):
     with torch.no_grad():
         draw_at = method.interpolator(batch["first"], batch["last"], generators(batch["seed"]))
         parts = [draw_at(t) for t in batch["t"].split([1, 3], dim=1)]
-    torch.testing.assert_close(torch.cat(parts, dim=1), draw(method, batch), atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.cat(parts, dim=1), frames_of(method, batch), atol=1e-4, rtol=0)
 
 
 def test_same_seed_same_frames(method):
     batch = random_batch(2)
-    assert torch.equal(draw(method, batch), draw(method, batch))
+    assert torch.equal(frames_of(method, batch), frames_of(method, batch))
 
 
 def test_keyframes_are_left_alone(method):
     batch = random_batch(2)
     first, last = batch["first"].clone(), batch["last"].clone()
-    draw(method, batch)
+    frames_of(method, batch)
     assert torch.equal(batch["first"], first)
     assert torch.equal(batch["last"], last)
 
@@ -106,12 +106,12 @@ def test_keyframes_are_left_alone(method):
 def test_promised_ends_and_mirror(method):
     batch = random_batch(2, between=1)
     first, last = batch["first"], batch["last"]
-    if method.reaches_keyframes:
+    if method.exact_endpoints:
         near_first = method.interpolate(first, last, torch.full((2, 1), 1e-4))[:, 0]
         near_last = method.interpolate(first, last, torch.full((2, 1), 1 - 1e-4))[:, 0]
         torch.testing.assert_close(near_first, first, atol=5e-3, rtol=0)
         torch.testing.assert_close(near_last, last, atol=5e-3, rtol=0)
-    if method.mirrors:
+    if method.time_symmetric:
         forward = method.interpolate(first, last, torch.full((2, 1), 0.3))
         backward = method.interpolate(last, first, torch.full((2, 1), 0.7))
         torch.testing.assert_close(forward, backward, atol=1e-4, rtol=0)
@@ -210,7 +210,7 @@ def test_save_load_and_resume_agree(config, trained, tmp_path):
 
     loaded = load_method(config, trained.folder / "last.ckpt")
     batch = random_batch(2)
-    assert torch.equal(draw(loaded, batch), draw(trained.method, batch))
+    assert torch.equal(frames_of(loaded, batch), frames_of(trained.method, batch))
 
     (early,) = trained.folder.glob("*step=1.ckpt")
     resumed = load_method(config)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from inbetween.data.cels.scene import KINDS, CelScene
 from inbetween.data.shots import find_cuts, find_shots
+from inbetween.data.synthetic.scene import KINDS, SyntheticScene
 
 SIZE = (144, 256)
 BLACK, WHITE = 0, 255
@@ -40,7 +40,7 @@ class Score(NamedTuple):
 
 def drawn(index: int, count: int, kind: str, amount: float) -> list[np.ndarray]:
     """Keyframes of one scene, evenly spaced in time; each index is an unrelated scene."""
-    scene = CelScene(1000, index, kind, amount)
+    scene = SyntheticScene(1000, index, kind, amount)
     return [scene.draw(float(t), SIZE) for t in np.linspace(0, 1, count)]
 
 
@@ -86,7 +86,7 @@ def sequences(count: int) -> Iterator[Sequence]:
 def panned(index: int, random: np.random.Generator) -> list[np.ndarray]:
     """A camera that goes over a wide painting by 10 to 35 % of the picture at once."""
     height, width = SIZE
-    wide = CelScene(1000, index, "composition", 0.3).draw(0.0, (height, 2 * width))
+    wide = SyntheticScene(1000, index, "composition", 0.3).draw(0.0, (height, 2 * width))
     step = int(random.uniform(0.1, 0.35) * width)
     return [wide[:, left : left + width].copy() for left in range(0, width, step)[:5]]
 

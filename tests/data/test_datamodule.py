@@ -19,7 +19,7 @@ from inbetween.data import (
     LottieScenes,
     MixedWindows,
     SceneSource,
-    SyntheticCels,
+    SyntheticAnimation,
     VideoScenes,
     WindowDataModule,
 )
@@ -191,12 +191,12 @@ SOURCES = {
     "anita.yaml": AnitaScenes,
     "folder.yaml": FolderScenes,
     "lottie.yaml": LottieScenes,
-    "cels.yaml": SyntheticCels,
-    "cels_and_lottie.yaml": MixedWindows,
+    "synthetic.yaml": SyntheticAnimation,
+    "synthetic_and_lottie.yaml": MixedWindows,
     "spacing_flow.yaml": MixedWindows,
     "video.yaml": VideoScenes,
 }
-AUGMENTS = {"cels.yaml": None, "spacing_flow.yaml": Augment(flip=0, reverse=0, crop=1, color=0.2)}
+AUGMENTS = {"synthetic.yaml": None, "spacing_flow.yaml": Augment(flip=0, reverse=0, crop=1, color=0.2)}
 
 
 @pytest.mark.parametrize("name", SOURCES)

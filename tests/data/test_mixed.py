@@ -10,7 +10,7 @@ import torch
 from inbetween.data import (
     FolderScenes,
     MixedWindows,
-    SyntheticCels,
+    SyntheticAnimation,
     WindowDataModule,
     WindowSource,
     WindowSpec,
@@ -87,20 +87,20 @@ def test_evaluation_takes_every_window_once(split: Split) -> None:
 
 
 def test_cels_and_scenes_on_disk_share_a_batch(scenes_root: Path, tmp_path: Path) -> None:
-    source = MixedWindows([SyntheticCels(truth=True), FolderScenes(scenes_root)], [1, 1], 8)
+    source = MixedWindows([SyntheticAnimation(truth=True), FolderScenes(scenes_root)], [1, 1], 8)
     data = WindowDataModule(source, size=32, batch_size=8, num_workers=0, cache_dir=tmp_path / "frames")
     data.setup("fit")
     (batch,) = data.train_dataloader()
     animations = {name.partition("/")[0] for name in batch["name"]}
-    assert {"cels"} < animations <= {"cels", "cat", "dog", "hen"}
+    assert {"synthetic"} < animations <= {"synthetic", "cat", "dog", "hen"}
     assert batch["targets"].shape == (8, 3, 3, 32, 32)
     # what the cels know is NaN in the others' windows
     truth = {"flow_01": (2,), "flow_10": (2,), "visible_01": (1,), "visible_10": (1,)}
     truth |= {"flow_t0": (3, 2), "flow_t1": (3, 2), "spacing": (3, 1)}
     assert set(batch) == Window.__required_keys__ | {"animation"} | set(truth)
-    own = [name.rpartition("/")[0] if name.startswith("cels/") else name[:3] for name in batch["name"]]
+    own = [name.rpartition("/")[0] if name.startswith("synthetic/") else name[:3] for name in batch["name"]]
     assert batch["animation"] == own
-    drawn = torch.tensor([name.startswith("cels/") for name in batch["name"]])
+    drawn = torch.tensor([name.startswith("synthetic/") for name in batch["name"]])
     for name, shape in truth.items():
         assert batch[name].shape == (8, *shape, 32, 32)
         assert torch.equal(batch[name].isfinite().flatten(1).all(1), drawn)

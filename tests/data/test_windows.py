@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from inbetween.data import Augment, FolderScenes, WindowSpec
-from inbetween.data.augment import augment_pictures, recolor
+from inbetween.data.augment import augment_images, recolor
 from inbetween.data.source import WindowDataset
 from inbetween.data.windows import windows_of
 from inbetween.errors import UserError
@@ -121,7 +121,7 @@ def test_each_change_does_what_it_says() -> None:
 
     def change(**augment: float) -> np.ndarray:
         off = {"flip": 0.0, "reverse": 0.0, "crop": 1.0, "color": 0.0}
-        return augment_pictures(pictures, 20, 30, Augment(**(off | augment)), seed=1)[0]
+        return augment_images(pictures, 20, 30, Augment(**(off | augment)), seed=1)[0]
 
     assert np.array_equal(change(), pictures)
     assert np.array_equal(change(flip=1.0), pictures[:, :, ::-1])
@@ -129,7 +129,7 @@ def test_each_change_does_what_it_says() -> None:
     assert change(crop=0.5).shape == pictures.shape
     assert not np.array_equal(change(crop=0.5), pictures)
     flips = [
-        not np.array_equal(augment_pictures(pictures, 20, 30, Augment(0.5, 0, 1, 0), seed)[0], pictures)
+        not np.array_equal(augment_images(pictures, 20, 30, Augment(0.5, 0, 1, 0), seed)[0], pictures)
         for seed in range(400)
     ]
     assert 160 < sum(flips) < 240

@@ -13,7 +13,7 @@ from inbetween.data import FolderScenes, VideoScenes, WindowSpec
 from inbetween.data.images import read_image
 from inbetween.data.store import StoredScene
 from inbetween.errors import UserError
-from inbetween.metrics.backbone import read_backbone
+from inbetween.metrics.feature_network import read_alexnet
 from inbetween.modules import Backbone
 from inbetween.modules.perceptual import read_vgg
 from inbetween.paths import cached
@@ -128,7 +128,7 @@ def test_a_store_damaged_while_it_is_read_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"half a fi", b"PK\x03\x04cut"])
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-@pytest.mark.parametrize("read", [read_backbone, read_vgg])
+@pytest.mark.parametrize("read", [read_alexnet, read_vgg])
 def test_damaged_weights_are_named(
     tmp_path: Path, read: Callable[[Path], object], suffix: str, content: bytes
 ) -> None:

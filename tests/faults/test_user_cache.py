@@ -8,7 +8,7 @@ from inbetween.data import FolderScenes, LottieScenes, VideoScenes, WindowDataMo
 from inbetween.data.store import FrameStore
 from inbetween.errors import UserError
 from inbetween.methods import TemporalEncodingDiffusion
-from inbetween.metrics.backbone import cached_backbone
+from inbetween.metrics.feature_network import cached_alexnet
 from inbetween.modules.perceptual import cached_vgg
 from inbetween.paths import cache_folder, cached
 from tests.cli.conftest import Run, write_yaml
@@ -26,7 +26,7 @@ def folders() -> dict[str, Path]:
         "lottie": LottieScenes(Path("unused")).cache_dir,
         "video": VideoScenes(Path("unused")).cache_dir,
         "latents": latents,
-        "alexnet_features.safetensors": cached_backbone(),
+        "alexnet_features.safetensors": cached_alexnet(),
         "vgg16_features.safetensors": cached_vgg(),
     }
 

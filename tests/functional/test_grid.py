@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from inbetween.functional.grid import (
+    BACKGROUND,
     GAP,
-    PAPER,
     TEXT_HEIGHT,
     error_map,
-    picture_grid,
+    image_grid,
     stacked,
     text_strip,
     text_width,
@@ -20,14 +20,14 @@ def flat(value: float, height: int = 20, width: int = 30) -> torch.Tensor:
 
 
 def test_pictures_lie_where_rows_and_columns_say() -> None:
-    sheet = picture_grid([[flat(0.0), flat(0.25)], [None, flat(1.0, 10, 14)]], ["a", "b"], ["hold", "x"])
+    sheet = image_grid([[flat(0.0), flat(0.25)], [None, flat(1.0, 10, 14)]], ["a", "b"], ["hold", "x"])
     margin = text_width("hold") + GAP
     assert sheet.shape == (3, TEXT_HEIGHT + 2 * (20 + GAP), margin + 2 * (30 + GAP))
     top, second = TEXT_HEIGHT, TEXT_HEIGHT + 20 + GAP
     right = margin + 30 + GAP
     assert (sheet[:, top : top + 20, margin : margin + 30] == 0).all()
     assert (sheet[:, top : top + 20, right : right + 30] == 0.25).all()
-    assert (sheet[:, second : second + 20, margin : margin + 30] == PAPER).all()
+    assert (sheet[:, second : second + 20, margin : margin + 30] == BACKGROUND).all()
     # the smaller picture lies in the middle of its cell
     cell = sheet[:, second : second + 20, right : right + 30]
     assert (cell[:, 5:15, 8:22] == 1).all()
@@ -35,7 +35,7 @@ def test_pictures_lie_where_rows_and_columns_say() -> None:
 
 
 def test_labels_are_written_beside_rows_and_above_columns() -> None:
-    named = picture_grid([[flat(0.5)], [flat(0.5)]], ["first"], ["drawn", ""], title="clip")
+    named = image_grid([[flat(0.5)], [flat(0.5)]], ["first"], ["drawn", ""], title="clip")
     ink = named.min(dim=0).values < 0.4
     assert ink[:TEXT_HEIGHT].any()  # title
     assert ink[TEXT_HEIGHT : 2 * TEXT_HEIGHT].any()  # column
@@ -60,5 +60,5 @@ def test_sheets_are_stacked_and_filled_with_paper() -> None:
     both = stacked([flat(0.1, 5, 10), flat(0.2, 7, 30)])
     assert both.shape == (3, 12, 30)
     assert (both[:, :5, :10] == 0.1).all()
-    assert (both[:, :5, 10:] == PAPER).all()
+    assert (both[:, :5, 10:] == BACKGROUND).all()
     assert (both[:, 5:] == 0.2).all()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inbetween.functional.opacity import contrasting_paper, lay_on, lift_off
+from inbetween.functional.opacity import composite, contrasting_background, uncomposite
 from inbetween.functional.warp import backward_warp
 
 
@@ -14,16 +14,16 @@ def drawing() -> tuple[torch.Tensor, torch.Tensor]:
     return color, opacity
 
 
-@pytest.mark.parametrize("paper", [0.0, 0.5, 1.0])
-def test_what_is_laid_on_paper_comes_off_again(paper: float) -> None:
+@pytest.mark.parametrize("background", [0.0, 0.5, 1.0])
+def test_what_is_laid_on_paper_comes_off_again(background: float) -> None:
     color, opacity = drawing()
-    torch.testing.assert_close(lift_off(lay_on(color, opacity, paper), opacity, paper), color)
+    torch.testing.assert_close(uncomposite(composite(color, opacity, background), opacity, background), color)
 
 
 def test_nothing_seen_has_no_color() -> None:
     color, opacity = drawing()
     opacity[..., :4] = 0
-    lifted = lift_off(lay_on(color, opacity, 1.0), opacity, 1.0)
+    lifted = uncomposite(composite(color, opacity, 1.0), opacity, 1.0)
     assert lifted[..., :4].abs().max() == 0
     torch.testing.assert_close(lifted[..., 4:], color[..., 4:])
 
@@ -31,14 +31,14 @@ def test_nothing_seen_has_no_color() -> None:
 def test_a_warp_mixes_colors_by_opacity_and_never_with_paper() -> None:
     color, opacity = drawing()
     flow = torch.full((1, 2, 9, 11), 0.5)  # warps calculate in float32
-    moved = [backward_warp(x, flow) for x in (lay_on(color, opacity, 1.0), opacity, color * opacity)]
-    torch.testing.assert_close(lift_off(moved[0], moved[1], 1.0), moved[2] / moved[1], atol=1e-6, rtol=0)
+    moved = [backward_warp(x, flow) for x in (composite(color, opacity, 1.0), opacity, color * opacity)]
+    torch.testing.assert_close(uncomposite(moved[0], moved[1], 1.0), moved[2] / moved[1], atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize(("ink", "inside", "paper"), [(0.1, 0.9, 1.0), (0.9, 0.1, 0.0), (0.5, 0.5, 1.0)])
-def test_paper_contrasts_with_the_outline(ink: float, inside: float, paper: float) -> None:
+@pytest.mark.parametrize(("ink", "inside", "background"), [(0.1, 0.9, 1.0), (0.9, 0.1, 0.0), (0.5, 0.5, 1.0)])
+def test_paper_contrasts_with_the_outline(ink: float, inside: float, background: float) -> None:
     color, opacity = torch.zeros(1, 3, 40, 40), torch.zeros(1, 1, 40, 40)
     color[..., 5:35, 5:35], opacity[..., 5:35, 5:35] = ink, 1.0
     color[..., 8:32, 8:32] = inside
-    assert contrasting_paper(color, opacity) == paper
-    assert contrasting_paper(color, torch.ones_like(opacity)) == 1.0
+    assert contrasting_background(color, opacity) == background
+    assert contrasting_background(color, torch.ones_like(opacity)) == 1.0

@@ -44,8 +44,8 @@ def test_splatted_motion_carries_the_flow_to_where_the_part_is():
     last[..., 8:16, 16:24] = 0
     flow_01[:, 0, 8:16, 8:16] = 8
     flow_10[:, 0, 8:16, 16:24] = -8
-    guesses = splatted_motion(flow_01, flow_10, first, last, torch.full((1, 1, 32, 32), 0.75))
-    for guess in (guesses[0, 0], guesses[0, 2]):
-        torch.testing.assert_close(guess[9:15, 15:21], torch.full((6, 6), 8.0), atol=0.2, rtol=0)
-        assert guess[9:15, 26:].abs().max() < 0.1
-    assert guesses[0, 1].abs().max() < 1e-4
+    flow_candidates = splatted_motion(flow_01, flow_10, first, last, torch.full((1, 1, 32, 32), 0.75))
+    for flow_candidate in (flow_candidates[0, 0], flow_candidates[0, 2]):
+        torch.testing.assert_close(flow_candidate[9:15, 15:21], torch.full((6, 6), 8.0), atol=0.2, rtol=0)
+        assert flow_candidate[9:15, 26:].abs().max() < 0.1
+    assert flow_candidates[0, 1].abs().max() < 1e-4

@@ -145,14 +145,14 @@ def test_in_betweens_are_slerped_latents():
     method, batch = make().eval(), random_batch(2)
     ends = [encoded(method.vae, batch[name]) for name in ("first", "last")]
     expected = decoded(method.vae, slerp(*ends, batch["t"][:, 1]))
-    torch.testing.assert_close(method.draw(batch)[:, 1], expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(method.interpolate_batch(batch)[:, 1], expected, atol=1e-5, rtol=0)
 
 
 def test_the_floor_is_the_truth_repeated():
-    method, batch = make(draws="truth").eval(), random_batch(2, height=33, width=47)
+    method, batch = make(output="truth").eval(), random_batch(2, height=33, width=47)
     padded = torch.nn.functional.pad(batch["targets"][:, 1], (0, 1, 0, 1), mode="replicate")
     expected = decoded(method.vae, encoded(method.vae, padded))[..., :33, :47]
-    torch.testing.assert_close(method.draw(batch)[:, 1], expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(method.interpolate_batch(batch)[:, 1], expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.slow
@@ -167,7 +167,9 @@ def test_what_is_written_is_normalised_and_can_be_trained_further(tmp_path, capl
     assert abs(float(normal.mean())) < 0.2
     assert abs(float(normal.std()) - 1) < 0.2
     again = make(vae=str(tmp_path / "vae")).eval()
-    torch.testing.assert_close(again.draw(batch), method.draw(batch), atol=5e-3, rtol=0)
+    torch.testing.assert_close(
+        again.interpolate_batch(batch), method.interpolate_batch(batch), atol=5e-3, rtol=0
+    )
     torch.testing.assert_close(again.latent_std, method.latent_std, atol=1e-3, rtol=0)
     assert all(parameter.requires_grad for parameter in again.vae.parameters())
     again.save_pretrained(tmp_path / "again")  # without a word of where it began

@@ -19,7 +19,7 @@ from inbetween.methods import (
 from inbetween.modules import FreshBackbone, Sampling, TextBackbone
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
 from inbetween.modules.noising import timestep_of
-from inbetween.modules.sampling import frame_streams, noise_like
+from inbetween.modules.sampling import frame_generators, noise_like
 from tests.tiny import random_batch, tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
 METHODS = [LatentSlerp, KeyframeDiffusion, TemporalEncodingDiffusion, WeightedCrossAttention]
@@ -47,11 +47,11 @@ def spy(method, name="denoise"):
 def flow_weights(tmp_path_factory):
     """A spacing flow, and the file of its weights as `WeightsWriter` writes it."""
     torch.manual_seed(1)
-    artist = SpacingFlow().eval()
+    spacing_flow = SpacingFlow().eval()
     path = tmp_path_factory.mktemp("flow") / "weights.safetensors"
-    weights = {name: value.contiguous() for name, value in artist.state_dict().items()}
+    weights = {name: value.contiguous() for name, value in spacing_flow.state_dict().items()}
     save_file(weights, path, {"method": "inbetween.methods.SpacingFlow", "hyper_parameters": "{}"})
-    return artist, path
+    return spacing_flow, path
 
 
 def row(batch, index):
@@ -69,7 +69,7 @@ class TestTraining:
             assert [len(images) for (images,) in calls] == [frames]
 
     def test_any_number_of_in_betweens_follows_any_other(self):
-        method = make(TemporalEncodingDiffusion, keyframe_latents=True, structure=True)
+        method = make(TemporalEncodingDiffusion, keyframe_latents=True, line_condition=True)
         optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1)
         for between in (1, 7, 3):
             loss = method.training_loss(random_batch(2, between))["loss"]
@@ -89,11 +89,17 @@ class TestTraining:
 
     @pytest.mark.parametrize(
         "options",
-        [{"condition_dropout": 0.5}, {"structure": True, "structure_dropout": 0.5}, {"min_snr_gamma": 5.0}],
+        [
+            {"condition_dropout": 0.5},
+            {"line_condition": True, "line_condition_dropout": 0.5},
+            {"min_snr_gamma": 5.0},
+        ],
     )
     def test_loss_does_not_depend_on_how_the_batch_is_cut(self, options):
         method = make(prediction_type="v_prediction", **options)
-        torch.nn.init.normal_(method.backbone.unet.conv_in.extra.weight) if "structure" in options else None
+        torch.nn.init.normal_(
+            method.backbone.unet.conv_in.extra.weight
+        ) if "line_condition" in options else None
         batch = random_batch(6)
         whole = method.training_loss(batch)["loss"]
         parts = torch.stack([method.training_loss(row(batch, index))["loss"] for index in range(6)])
@@ -127,9 +133,9 @@ class TestTraining:
         torch.testing.assert_close(found, loss * plain.backbone.min_snr_weight(calls[0][1], 5.0)[0])
 
     def test_timesteps_are_drawn_where_drawing_sees_them(self):
-        streams = [torch.Generator().manual_seed(seed) for seed in range(2000)]
+        generators = [torch.Generator().manual_seed(seed) for seed in range(2000)]
         found, even = (
-            torch.stack([timestep_of(stream, 1000, mean) for stream in streams]) / 1000
+            torch.stack([timestep_of(stream, 1000, mean) for stream in generators]) / 1000
             for mean in (-1.0, None)
         )
         # the median of a logit-normal is the sigmoid of its mean; 56 % lie below 0.3
@@ -137,14 +143,14 @@ class TestTraining:
         assert float((found < 0.3).float().mean()) == pytest.approx(0.561, abs=0.03)
         assert float(even.median()) == pytest.approx(0.5, abs=0.03)
         assert 0 <= found.min() <= found.max() < 1
-        assert timestep_of(streams[0], 1000, 100.0) == 999
+        assert timestep_of(generators[0], 1000, 100.0) == 999
 
     @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-    @pytest.mark.parametrize("start", ["slerp", "flow"])
-    def test_training_from_a_start_lies_on_the_path_that_drawing_takes(self, start, prediction_type):
+    @pytest.mark.parametrize("init", ["slerp", "flow"])
+    def test_training_from_a_start_lies_on_the_path_that_drawing_takes(self, init, prediction_type):
         """A denoiser that knew the truth would be led from the start to it by these very latents."""
         method = make(
-            prediction_type=prediction_type, train_from=[start], sampling=Sampling(20, 0.3, start=start)
+            prediction_type=prediction_type, train_from=[init], sampling=Sampling(20, 0.3, init=init)
         )
         batch, path, targets = random_batch(1, between=1, height=64, width=64), {}, {}
         backbone = method.backbone
@@ -160,22 +166,22 @@ class TestTraining:
 
         backbone.denoise = oracle
         decoded = spy(method, "decode")
-        method.draw(batch)
+        method.interpolate_batch(batch)
         # but for the noise of the first timestep, which the tiny backbone's schedule leaves
         torch.testing.assert_close(decoded[0][0], truth, atol=0.2, rtol=0)
         begin, *_, last = path
         assert (begin, last) == (251, 1)
 
-        streams = frame_streams(generators(batch["seed"]), 1, 1)
-        noise = noise_like(truth, streams)
+        frame_noise = frame_generators(generators(batch["seed"]), 1, 1)
+        noise = noise_like(truth, frame_noise)
         pair = batch["first"], batch["last"]
         ends = [backbone.encode(frame) for frame in pair]
-        x_start = (
+        x_init = (
             slerp(*ends, batch["t"][:, 0])
-            if start == "slerp"
+            if init == "slerp"
             else backbone.encode(warped_blend(*pair, batch["t"], *two_way_flow(*pair, "dis"))[:, 0])
         )
-        seen = noise + backbone.start_noise(x_start - truth, torch.tensor([begin]))
+        seen = noise + backbone.init_noise(x_init - truth, torch.tensor([begin]))
         for timestep in path:
             expected = backbone.scheduler.add_noise(truth, seen, torch.tensor([timestep]))
             torch.testing.assert_close(path[timestep], expected, atol=1e-4, rtol=1e-4)
@@ -210,7 +216,7 @@ class TestTraining:
         # a method that was trained so may still show where it starts
         batch = random_batch(2)
         assert torch.isfinite(method.training_loss(batch)["loss"])
-        assert torch.isfinite(method.draw(batch)).all()
+        assert torch.isfinite(method.interpolate_batch(batch)).all()
 
     @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
     def test_the_perceptual_loss_sees_crops_of_what_a_prediction_stands_for(
@@ -293,7 +299,7 @@ class TestCondition:
         step = original.step
         original.step = lambda output, *rest, **named: (steps.append(output), step(output, *rest, **named))[1]
         object.__setattr__(method.sampling, "make_scheduler", lambda trained: original)
-        method.draw(random_batch(2))
+        method.interpolate_batch(random_batch(2))
         ((sample, _, tokens),) = calls
         assert len(sample) == 2 * 2 * 3
         assert torch.equal(sample[:6], sample[6:])
@@ -305,16 +311,16 @@ class TestCondition:
     def test_without_guidance_the_batch_is_not_doubled(self):
         method = make(sampling=Sampling(4, 0.25))
         calls = spy(method)
-        method.draw(random_batch(2))
+        method.interpolate_batch(random_batch(2))
         assert [len(sample) for sample, *_ in calls] == [6]
 
     @pytest.mark.parametrize("cls", METHODS)
-    @pytest.mark.parametrize("options", [{"keyframe_latents": True}, {"structure": True}])
+    @pytest.mark.parametrize("options", [{"keyframe_latents": True}, {"line_condition": True}])
     def test_further_inputs_change_nothing_before_training(self, cls, options):
         """Zero-initialised: the first step is exactly the backbone's."""
         plain, widened, batch = make(cls), make(cls, **options), random_batch(3)
         assert torch.equal(plain.training_loss(batch)["loss"], widened.training_loss(batch)["loss"])
-        assert torch.equal(plain.draw(batch), widened.draw(batch))
+        assert torch.equal(plain.interpolate_batch(batch), widened.interpolate_batch(batch))
         widened.training_loss(batch)["loss"].backward()
         assert widened.backbone.unet.conv_in.extra.weight.grad.abs().sum() > 0
 
@@ -322,7 +328,7 @@ class TestCondition:
         method = make(keyframe_latents=True)
         calls, batch = spy(method), random_batch(2)
         method.training_loss(batch)
-        method.draw(batch)
+        method.interpolate_batch(batch)
         ends = torch.cat([method.backbone.encode(batch[name]) for name in ("first", "last")], dim=1)
         torch.testing.assert_close(calls[0][0][:, 4:], ends)
         torch.testing.assert_close(calls[1][0][:, 4:], ends.repeat_interleave(3, 0))
@@ -334,47 +340,47 @@ class TestCondition:
         def fresh(cls, **options):
             torch.manual_seed(0)
             few = {"channels": (16, 32), "embedding_dim": 16, "encoder_layers": 1, "encoder_image_size": 16}
-            backbone = FreshBackbone(str(tmp_path / "vae"), **few, corrects=True)
+            backbone = FreshBackbone(str(tmp_path / "vae"), **few, residual_refiner=True)
             return cls(
                 backbone,
                 **{"trained": "all", "train_from": ["slerp"], "sampling": Sampling(4, 0.5)} | options,
             )
 
         batch = random_batch(8)
-        shown, blind = fresh(KeyframeDiffusion, keyframe_latents=True), fresh(LatentSlerp)
+        shown, unconditioned = fresh(KeyframeDiffusion, keyframe_latents=True), fresh(LatentSlerp)
         sometimes = fresh(KeyframeDiffusion, keyframe_latents=True, keyframe_dropout=0.5)
         first, last = (shown.backbone.encode(batch[name]) for name in ("first", "last"))
         ends = torch.cat([first, last], dim=1)
         start = slerp(*(z.repeat_interleave(3, 0) for z in (first, last)), batch["t"].flatten())
         untouched = shown.backbone.decode(start).unflatten(0, (8, 3))
-        for method, expected in ((shown, ends), (blind, torch.zeros_like(ends))):
+        for method, expected in ((shown, ends), (unconditioned, torch.zeros_like(ends))):
             calls = spy(method)
             method.training_loss(batch)["loss"].backward()
             torch.testing.assert_close(calls[0][0][:, 4:12], expected)
             starts = start.unflatten(0, (8, 3))
             assert (starts - calls[0][0][:, None, 12:]).abs().amax((2, 3, 4)).amin(1).max() < 1e-5
-            method.draw(batch)
+            method.interpolate_batch(batch)
             torch.testing.assert_close(
                 calls[1][0][:, 4:], torch.cat([expected.repeat_interleave(3, 0), start], 1)
             )
-            torch.testing.assert_close(method.draw(batch), untouched, atol=1e-4, rtol=0)
+            torch.testing.assert_close(method.interpolate_batch(batch), untouched, atol=1e-4, rtol=0)
             with torch.no_grad():
                 method.backbone.unet.conv_out.weight.normal_()
-            assert (method.draw(batch) - untouched).abs().mean() > 0.01
+            assert (method.interpolate_batch(batch) - untouched).abs().mean() > 0.01
         calls = spy(sometimes)
         sometimes.training_loss(batch)
         unseen = (calls[0][0][:, 4:12] == 0).all(dim=(1, 2, 3))
         assert 1 <= unseen.sum() <= 7
         torch.testing.assert_close(calls[0][0][~unseen, 4:12], ends[~unseen])
 
-        widened = fresh(KeyframeDiffusion, keyframe_latents=True, structure=True).backbone.unet.conv_in
+        widened = fresh(KeyframeDiffusion, keyframe_latents=True, line_condition=True).backbone.unet.conv_in
         assert (widened.conv.in_channels, widened.extra.in_channels) == (16, 1)
-        for options in ({"train_from": ["truth", "slerp"]}, {"sampling": Sampling(4, 0.5, start="noise")}):
+        for options in ({"train_from": ["truth", "slerp"]}, {"sampling": Sampling(4, 0.5, init="noise")}):
             with pytest.raises(UserError, match="corrects a start"):
                 fresh(LatentSlerp, **options)
 
     def test_structure_is_the_lines_of_the_warped_blend_and_sometimes_none(self):
-        method = make(structure=True, structure_dropout=0.5)
+        method = make(line_condition=True, line_condition_dropout=0.5)
         calls, batch = spy(method), random_batch(12, between=1, height=64, width=64)
         for key in ("first", "last"):
             batch[key] = torch.ones_like(batch[key])
@@ -387,7 +393,7 @@ class TestCondition:
         (seen, *_) = lines[~unseen]
         assert (seen[0, 10, 4:28] == 1).all()
         assert (seen[0, 20:] == 0).all()
-        method.draw(row(batch, 0))
+        method.interpolate_batch(row(batch, 0))
         assert (calls[-1][0][:, 4, 10, 4:28] == 1).all()
 
     def test_a_share_out_of_range(self):
@@ -400,69 +406,77 @@ class TestDrawing:
         batch = random_batch(3)
         whole, parts = make(sampling=Sampling(4, 0.5)), make(sampling=Sampling(4, 0.5, max_frames=4))
         calls = spy(whole), spy(parts)
-        torch.testing.assert_close(whole.draw(batch), parts.draw(batch), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            whole.interpolate_batch(batch), parts.interpolate_batch(batch), atol=1e-5, rtol=0
+        )
         assert [len(sample) for sample, *_ in calls[0]] == [9, 9]
         assert [len(sample) for sample, *_ in calls[1]] == [3] * 6
 
-    @pytest.mark.parametrize("start", ["slerp", "flow"])
-    def test_without_strength_it_decodes_the_start(self, start):
-        method, batch = make(sampling=Sampling(4, 0.0, start=start)), random_batch(2, height=30, width=45)
+    @pytest.mark.parametrize("init", ["slerp", "flow"])
+    def test_without_strength_it_decodes_the_start(self, init):
+        method, batch = make(sampling=Sampling(4, 0.0, init=init)), random_batch(2, height=30, width=45)
         backbone, (first, last, t) = method.backbone, (batch[key] for key in ("first", "last", "t"))
         padded = [torch.nn.functional.pad(x, (0, 1, 0, 0), mode="replicate") for x in (first, last)]
-        if start == "flow":
+        if init == "flow":
             blend = warped_blend(first, last, t, *two_way_flow(first, last, "dis"))[:, 1]
             latents = backbone.encode(torch.nn.functional.pad(blend, (0, 1, 0, 0), mode="replicate"))
         else:
             latents = slerp(*(backbone.encode(picture) for picture in padded), t[:, 1])
         expected = backbone.decode(latents)[..., :45]
-        torch.testing.assert_close(method.draw(batch)[:, 1], expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(method.interpolate_batch(batch)[:, 1], expected, atol=1e-5, rtol=0)
 
-    @pytest.mark.parametrize("start", ["slerp", "flow"])
-    def test_what_stands_still_keeps_its_detail(self, start):
+    @pytest.mark.parametrize("init", ["slerp", "flow"])
+    def test_what_stands_still_keeps_its_detail(self, init):
         """The tiny autoencoder is untrained, so that all of the picture is detail."""
         batch = random_batch(2)
         batch["last"] = batch["first"]
         still = batch["first"][:, None].expand(-1, 3, -1, -1, -1)
-        method = make(sampling=Sampling(4, 0.0, start=start, keep_detail=True))
-        torch.testing.assert_close(method.draw(batch), still, atol=2e-3, rtol=0)
-        assert (make(sampling=Sampling(4, 0.0, start=start)).draw(batch) - still).abs().mean() > 0.1
+        method = make(sampling=Sampling(4, 0.0, init=init, autoencoder_residual=True))
+        torch.testing.assert_close(method.interpolate_batch(batch), still, atol=2e-3, rtol=0)
+        assert (
+            make(sampling=Sampling(4, 0.0, init=init)).interpolate_batch(batch) - still
+        ).abs().mean() > 0.1
 
     def test_a_trained_flow_takes_the_place_of_the_classical_one(self, flow_weights):
         """With an autoencoder that changes nothing, the start of drawing is spacing flow's own drawing."""
-        artist, weights = flow_weights
-        sampling = Sampling(4, 0.0, start="flow", flow=str(weights))
+        spacing_flow, weights = flow_weights
+        sampling = Sampling(4, 0.0, init="flow", flow=str(weights))
         method, batch = make(sampling=sampling), random_batch(2, height=64, width=64)
         method.backbone.encode = method.backbone.decode = lambda pictures: pictures
-        torch.testing.assert_close(method.draw(batch), artist.draw(batch), atol=1e-5, rtol=0)
-        other = make(sampling=Sampling(4, 0.0, start="flow"))
+        torch.testing.assert_close(
+            method.interpolate_batch(batch), spacing_flow.interpolate_batch(batch), atol=1e-5, rtol=0
+        )
+        other = make(sampling=Sampling(4, 0.0, init="flow"))
         other.backbone.encode = other.backbone.decode = lambda pictures: pictures
-        assert (other.draw(batch) - artist.draw(batch)).abs().max() > 0.01
+        assert (other.interpolate_batch(batch) - spacing_flow.interpolate_batch(batch)).abs().max() > 0.01
         assert not [name for name in method.state_dict() if "encoder.stem" in name]
 
     def test_training_learns_from_the_same_flow(self, flow_weights):
-        artist, weights = flow_weights
-        method = make(train_from=["flow"], sampling=Sampling(4, 0.5, start="flow", flow=str(weights)))
+        spacing_flow, weights = flow_weights
+        method = make(train_from=["flow"], sampling=Sampling(4, 0.5, init="flow", flow=str(weights)))
         encoded = spy(method, "encode")
         batch = random_batch(2, between=1, height=64, width=64)
         method.training_loss(batch)
-        torch.testing.assert_close(encoded[-1][0], artist.draw(batch)[:, 0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            encoded[-1][0], spacing_flow.interpolate_batch(batch)[:, 0], atol=1e-5, rtol=0
+        )
 
-    @pytest.mark.parametrize("start", ["slerp", "flow"])
-    def test_detail_is_blended_as_the_start_is(self, start):
+    @pytest.mark.parametrize("init", ["slerp", "flow"])
+    def test_detail_is_blended_as_the_start_is(self, init):
         """With an autoencoder that loses everything, detail is all that is drawn."""
-        method = make(sampling=Sampling(4, 0.0, start=start, keep_detail=True))
+        method = make(sampling=Sampling(4, 0.0, init=init, autoencoder_residual=True))
         batch = random_batch(2, height=64, width=64)
         method.backbone.decode = lambda latents: torch.full((len(latents), 3, 64, 64), 0.5)
         first, last, t = (batch[key] for key in ("first", "last", "t"))
         still = torch.zeros(2, 2, 64, 64)
-        flows = two_way_flow(first, last, "dis") if start == "flow" else (still, still)
+        flows = two_way_flow(first, last, "dis") if init == "flow" else (still, still)
         expected = warped_blend(first, last, t, *flows)
-        torch.testing.assert_close(method.draw(batch), expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(method.interpolate_batch(batch), expected, atol=1e-5, rtol=0)
 
     def test_detail_too_is_decoded_in_parts_of_max_frames(self):
-        method = make(sampling=Sampling(4, 0.0, keep_detail=True, max_frames=3))
+        method = make(sampling=Sampling(4, 0.0, autoencoder_residual=True, max_frames=3))
         calls = spy(method, "decode")
-        method.draw(random_batch(2))
+        method.interpolate_batch(random_batch(2))
         assert [len(latents) for (latents,) in calls] == [3, 1, 3, 3]
 
     def test_inverted_strength_would_lose_the_start(self):
@@ -471,8 +485,8 @@ class TestDrawing:
         for strength in (0.25, 0.75):
             method = make(sampling=Sampling(20, strength))
             method.backbone.denoise = lambda sample, *_: torch.zeros_like(sample)
-            kept = make(sampling=Sampling(20, 0.0)).draw(batch)
-            errors.append((method.draw(batch) - kept).square().mean())
+            kept = make(sampling=Sampling(20, 0.0)).interpolate_batch(batch)
+            errors.append((method.interpolate_batch(batch) - kept).square().mean())
         assert errors[0] < errors[1]
 
     @pytest.mark.parametrize("cls", METHODS)
@@ -515,7 +529,9 @@ class TestMethods:
             make(WeightedCrossAttention, weighting=weighting) for weighting in ("linear", "learned")
         )
         batch = random_batch(2)
-        torch.testing.assert_close(linear.draw(batch), learned.draw(batch), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            linear.interpolate_batch(batch), learned.interpolate_batch(batch), atol=1e-5, rtol=0
+        )
         learned.training_loss(batch)["loss"].backward()
         for name, parameter in learned.attention.named_parameters():
             if name.endswith("2.weight"):
@@ -525,7 +541,7 @@ class TestMethods:
         method, batch = make(LatentSlerp), random_batch(2)
         assert not hasattr(method.backbone, "image_encoder")
         calls = spy(method)
-        method.draw(batch)
+        method.interpolate_batch(batch)
         assert (calls[0][2] == 0).all()
 
     def test_latent_slerp_on_a_pretrained_backbone_has_nothing_to_train(self):
@@ -537,7 +553,7 @@ class TestMethods:
         backbone = TextBackbone(str(write_tiny_text_backbone(tmp_path)), "a cel")
         method = LatentSlerp(backbone, trained="none", sampling=Sampling(4, 0.25, guidance_scale=2.0))
         calls = spy(method)
-        method.draw(random_batch(2, between=1))
+        method.interpolate_batch(random_batch(2, between=1))
         empty, prompt = calls[0][2].chunk(2)
         torch.testing.assert_close(prompt, backbone.fixed_condition.expand(2, -1, -1))
         torch.testing.assert_close(empty, backbone.null_condition.expand(2, -1, -1))

@@ -46,7 +46,9 @@ def test_frames_are_warped_along_its_flows():
     first, _, last = moving_square(8)
     batch = random_batch(1) | {"first": first, "last": last, "t": torch.tensor([[0.25, 0.75]])}
     method = OpticalFlow("dis")
-    for frame, flow, t in zip(method.draw(batch)[0], method.flows(batch)[0], (0.25, 0.75), strict=True):
+    for frame, flow, t in zip(
+        method.interpolate_batch(batch)[0], method.flows(batch)[0], (0.25, 0.75), strict=True
+    ):
         from_first, from_last = backward_warp(first, flow[None, :2]), backward_warp(last, flow[None, 2:])
         torch.testing.assert_close(frame[None], (1 - t) * from_first + t * from_last)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from inbetween.commands.methods import load_method
-from inbetween.data import SyntheticCels, WindowDataModule
+from inbetween.data import SyntheticAnimation, WindowDataModule
 from inbetween.functional.ssim import ssim
 from inbetween.paths import find_checkpoint, find_config
 from inbetween.types import WindowBatch
@@ -12,7 +12,7 @@ from inbetween.types import WindowBatch
 @pytest.fixture(scope="module")
 def batch() -> WindowBatch:
     """Four windows at 128x128 with one in-between."""
-    source = SyntheticCels(length={"train": 1, "val": 1, "test": 4})
+    source = SyntheticAnimation(length={"train": 1, "val": 1, "test": 4})
     data = WindowDataModule(source, between=1, size=128, batch_size=4, num_workers=0)
     data.setup("test")
     loaded: WindowBatch = next(iter(data.test_dataloader()))
@@ -25,8 +25,11 @@ def test_drawings_are_nearer_to_the_truth_than_a_cross_fade_and_leave_alone_what
     batch: WindowBatch, config: str
 ) -> None:
     method = load_method(find_config(config), find_checkpoint("exp1/weights.safetensors"))
-    fade = load_method(find_config("cross_fade.yaml")).draw(batch)
-    near, faded = (ssim(frames[:, 0], batch["targets"][:, 0]).mean() for frames in (method.draw(batch), fade))
+    fade = load_method(find_config("cross_fade.yaml")).interpolate_batch(batch)
+    near, faded = (
+        ssim(frames[:, 0], batch["targets"][:, 0]).mean()
+        for frames in (method.interpolate_batch(batch), fade)
+    )
     assert near > faded + 0.005
     still: WindowBatch = {**batch, "last": batch["first"]}
-    assert (method.draw(still)[:, 0] - batch["first"]).abs().mean() < 0.005
+    assert (method.interpolate_batch(still)[:, 0] - batch["first"]).abs().mean() < 0.005

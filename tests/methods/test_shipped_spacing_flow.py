@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from inbetween.commands.methods import load_method
-from inbetween.data import SyntheticCels
-from inbetween.data.cels import CelScene
+from inbetween.data import SyntheticAnimation
 from inbetween.data.source import WindowSpec
+from inbetween.data.synthetic import SyntheticScene
 from inbetween.methods import OpticalFlow, SpacingFlow
 from inbetween.metrics import EndPointError
 from inbetween.paths import find_checkpoint, find_config
@@ -36,7 +36,7 @@ def test_drawn_parts_are_where_the_spacing_map_says(method: SpacingFlow) -> None
     """The left half is at an ease-in's first drawing, the right half late: each within 5 % of its path."""
     gone, off = {0: 0.15, 1: 0.7}, []
     for index in range(12):
-        scene = CelScene(77, index, "color", 0.4)
+        scene = SyntheticScene(77, index, "color", 0.4)
         first, last = (picture(scene.draw(t, SIZE)) for t in (0.0, 1.0))
         maps = {half: scene.spacing(t, SIZE) for half, t in gone.items()}
         columns = {0: slice(0, SIZE[1] // 2), 1: slice(SIZE[1] // 2, None)}
@@ -57,7 +57,7 @@ def test_drawn_parts_are_where_the_spacing_map_says(method: SpacingFlow) -> None
 
 
 def test_its_flows_are_nearer_to_the_truth_than_the_classical_ones(method: SpacingFlow) -> None:
-    windows = SyntheticCels(truth="targets").dataset("val", WindowSpec(between=1, size=SIZE))
+    windows = SyntheticAnimation(truth="targets").dataset("val", WindowSpec(between=1, size=SIZE))
     batch = default_collate([windows[0, index] for index in range(8)])
     errors = []
     for one in (method, OpticalFlow("dis")):

@@ -3,40 +3,40 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import default_collate
 
-from inbetween.data import SyntheticCels
+from inbetween.data import SyntheticAnimation
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.lines import distance_to_lines, line_mask
 from inbetween.methods import SpacingFlow
 from inbetween.modules.composition import end_flows
-from inbetween.modules.views import FAR
+from inbetween.modules.random_crops import FAR
 from tests.tiny import random_batch
 
 
 @pytest.fixture(scope="module")
-def cels():
-    source = SyntheticCels(kinds=["color"], truth="targets", motion=0.3)
+def synthetic():
+    source = SyntheticAnimation(kinds=["color"], truth="targets", motion=0.3)
     windows = source.dataset("train", WindowSpec(between=1, size=(96, 128)))
     return [windows[0, index] for index in range(4)]
 
 
-def test_true_way_and_spacing_give_the_true_flows(cels):
-    batch = default_collate(cels)
+def test_true_way_and_spacing_give_the_true_flows(synthetic):
+    batch = default_collate(synthetic)
     to_first, to_last, spacing = (batch[key][:, 0] for key in ("flow_t0", "flow_t1", "spacing"))
-    way = to_last - to_first
-    straight, _ = end_flows(torch.cat([way, torch.zeros_like(way)], dim=1), spacing)
+    displacement = to_last - to_first
+    straight, _ = end_flows(torch.cat([displacement, torch.zeros_like(displacement)], dim=1), spacing)
     # a part that turns leaves its straight way by the height of its bow, no more
-    assert (straight - to_first).norm(dim=1).mean() < 0.15 * way.norm(dim=1).mean()
+    assert (straight - to_first).norm(dim=1).mean() < 0.15 * displacement.norm(dim=1).mean()
 
 
-def test_loss_names_what_it_is_made_of(cels):
+def test_loss_names_what_it_is_made_of(synthetic):
     method = SpacingFlow(crop=64, perceptual_weight=0.0)
     method.eval()
     with torch.no_grad():
-        known = method.training_loss(default_collate(cels))["logs"]
+        known = method.training_loss(default_collate(synthetic))["logs"]
         unknown = method.training_loss(random_batch(2))["logs"]
-    assert set(known) == {"l1", "slopes", "lines", "doubt", "epe", "matching"}
-    assert set(unknown) == {"l1", "slopes", "lines", "doubt", "matching"}
+    assert set(known) == {"l1", "slopes", "lines", "error_nll", "epe", "matching"}
+    assert set(unknown) == {"l1", "slopes", "lines", "error_nll", "matching"}
 
 
 def test_stray_and_missing_lines_cost():
@@ -55,10 +55,10 @@ def test_stray_and_missing_lines_cost():
 
 
 def test_large_pictures_are_estimated_small_and_warped_whole():
-    method = SpacingFlow(work_side=64)
+    method = SpacingFlow(flow_resolution=64)
     sizes = []
-    look = method.network.look
-    method.network.look = lambda *given: sizes.append(tuple(given[0].shape)) or look(*given)
+    encode_pair = method.network.encode_pair
+    method.network.encode_pair = lambda *given: sizes.append(tuple(given[0].shape)) or encode_pair(*given)
     batch = random_batch(3, between=2, height=90, width=150)
     frames, errors = method.interpolate_spaced(
         batch["first"], batch["last"], torch.full((3, 2, 1, 90, 150), 0.5)
@@ -66,7 +66,7 @@ def test_large_pictures_are_estimated_small_and_warped_whole():
     assert frames.shape == (3, 2, 3, 90, 150)
     assert errors.shape == (3, 2, 1, 90, 150)
     assert sizes == [(3, 3, 64, 96)]  # 50x83, padded: as many pixels as 64x64
-    small = SpacingFlow(work_side=640)
+    small = SpacingFlow(flow_resolution=640)
     small.load_state_dict(method.state_dict())
     same = small.interpolate(batch["first"], batch["last"], torch.full((3, 2), 0.5))
     assert 0 < (same - frames).abs().mean() < 0.1
@@ -95,9 +95,11 @@ def test_the_same_weights_draw_with_any_prior_and_with_none():
     for prior in ("none", "dis", "farneback"):
         torch.manual_seed(0)
         method = SpacingFlow(prior=prior)
-        look = method.network.look
-        method.network.look = lambda *given, look=look: told.append(given[2].abs().max()) or look(*given)
-        frames[prior] = method.draw(batch)
+        encode_pair = method.network.encode_pair
+        method.network.encode_pair = lambda *given, encode_pair=encode_pair: (
+            told.append(given[2].abs().max()) or encode_pair(*given)
+        )
+        frames[prior] = method.interpolate_batch(batch)
     assert told[0] == 0
     assert min(told[1:]) > 0
     assert (frames["none"] - frames["dis"]).abs().max() > 0.01
@@ -109,22 +111,22 @@ def test_versions_lean_to_either_keyframe():
     method = SpacingFlow(prior="none")
     first, last = torch.rand(2, 1, 3, 48, 64).round()  # nothing to follow
     spacing = torch.full((1, 1, 1, 48, 64), 0.5)
-    frames = [method.interpolate_spaced(first, last, spacing, version)[0][0, 0] for version in range(3)]
+    frames = [method.interpolate_spaced(first, last, spacing, candidate)[0][0, 0] for candidate in range(3)]
     for frame, own, other in ((frames[1], first[0], last[0]), (frames[2], last[0], first[0])):
         assert (frame - own).abs().mean() < 0.02
         assert (frame - other).abs().mean() > 0.4
-    assert len(frames) == method.versions
+    assert len(frames) == method.candidates
     # the likeliest is neither
     assert min((frames[0] - frame).abs().mean() for frame in frames[1:]) > 0.02
 
 
-def test_training_leaves_the_prior_out_now_and_then(cels, monkeypatch):
+def test_training_leaves_the_prior_out_now_and_then(synthetic, monkeypatch):
     told = []
     method = SpacingFlow(crop=64, prior_dropout=0.5, perceptual_weight=0.0).train()
     monkeypatch.setattr(SpacingFlow, "progress", 0.0)
     method.network.register_forward_pre_hook(lambda _, given: told.extend(given[3].flatten(1).any(1)))
     for seed in range(8):
-        batch = default_collate(cels)
+        batch = default_collate(synthetic)
         batch["seed"] = torch.arange(4) + 10 * seed
         method.training_loss(batch)
     assert 4 < sum(map(bool, told)) < 28
@@ -132,18 +134,18 @@ def test_training_leaves_the_prior_out_now_and_then(cels, monkeypatch):
         SpacingFlow(prior_dropout=2)
 
 
-def test_verdict_limits_that_do_not_rise_are_refused():
-    with pytest.raises(UserError, match=r"verdict_limits is \[0.3, 0.1\]: give a smaller number"):
-        SpacingFlow(verdict_limits=(0.3, 0.1))
+def test_review_thresholds_that_do_not_rise_are_refused():
+    with pytest.raises(UserError, match=r"review_thresholds is \[0.3, 0.1\]: give a smaller number"):
+        SpacingFlow(review_thresholds=(0.3, 0.1))
 
 
-def test_windows_without_truth_learn_beside_windows_with_it(cels):
+def test_windows_without_truth_learn_beside_windows_with_it(synthetic):
     """NaN stands for what a window's source does not know: no part of loss or gradients."""
     method = SpacingFlow(crop=64, perceptual_weight=0.0)
     torch.nn.init.normal_(method.network.synthesis.head.weight, std=0.01)
-    batch = default_collate(cels)
+    batch = default_collate(synthetic)
     whole = method.eval().training_loss(batch)["logs"]["epe"].detach()
-    half = default_collate(cels[:2])
+    half = default_collate(synthetic[:2])
     alone = method.training_loss(half)["logs"]["epe"].detach()
     for name in ("flow_t0", "flow_t1", "spacing"):
         batch[name][2:] = torch.nan
@@ -157,25 +159,25 @@ def test_windows_without_truth_learn_beside_windows_with_it(cels):
     assert float(method.training_loss(batch)["logs"]["epe"].detach()) == 0
 
 
-def test_the_error_head_judges_what_is_drawn_and_learns_alone(cels):
+def test_the_error_head_judges_what_is_drawn_and_learns_alone(synthetic):
     """Not the blend that training minimises: sharpened, a wrong choice costs more."""
     torch.manual_seed(0)
     method = SpacingFlow(trained="error_head", perceptual_weight=0.0).eval()
-    batch = default_collate(cels)
+    batch = default_collate(synthetic)
     batch["t"] = torch.full((4, 1), 0.5)
-    view = method.sample_of({**batch, "spacing": torch.full_like(batch["spacing"], 0.5)})
-    spacing = view.spacing[:, None]
-    frames, _ = method.interpolate_spaced(view.first, view.last, spacing)
-    off = (frames[:, 0] - view.target).abs().mean(1, keepdim=True)
-    found = method.network(view.first, view.last, spacing, view.prior[:, :2], view.prior[:, 2:])
+    sample = method.sample_of({**batch, "spacing": torch.full_like(batch["spacing"], 0.5)})
+    spacing = sample.spacing[:, None]
+    frames, _ = method.interpolate_spaced(sample.first, sample.last, spacing)
+    off = (frames[:, 0] - sample.target).abs().mean(1, keepdim=True)
+    found = method.network(sample.first, sample.last, spacing, sample.prior[:, :2], sample.prior[:, 2:])
     wanted = (off * torch.exp(-found.error) + found.error).mean()
-    torch.testing.assert_close(method._doubt(found, view), wanted, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(method._error_nll(found, sample), wanted, rtol=1e-3, atol=1e-5)
 
     before = {name: value.clone() for name, value in method.state_dict().items()}
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1)
     method.training_loss(batch)["loss"].backward()
     optimizer.step()
     changed = {name for name, value in method.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed == {"network.synthesis.doubt.weight", "network.synthesis.doubt.bias"}
+    assert changed == {"network.synthesis.error_head.weight", "network.synthesis.error_head.bias"}
     # what a training of it writes draws by itself
     assert len(before) == len(SpacingFlow().state_dict())

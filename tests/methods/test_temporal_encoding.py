@@ -85,5 +85,5 @@ def test_checkpoint_made_in_python_holds_no_module(method):
         "condition_dropout": 0.0,
         "keyframe_latents": False,
         "structure": False,
-        "structure_dropout": 0.1,
+        "line_condition_dropout": 0.1,
     }

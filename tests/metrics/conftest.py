@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from inbetween.metrics.backbone import SHAPES, lpips_network
+from inbetween.metrics.feature_network import SHAPES, lpips_network
 from inbetween.types import WindowBatch
 
 
@@ -21,7 +21,7 @@ def random_alexnet() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="session")
-def backbone_file(random_alexnet: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alexnet_file(random_alexnet: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("backbone") / "alexnet.safetensors"
     save_file(random_alexnet, path)
     return path

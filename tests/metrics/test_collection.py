@@ -13,16 +13,16 @@ BETTER = {
     "ssim": True,
     "psnr": True,
     "lpips": False,
-    "coherence": False,
-    "coherence_gap": False,
+    "temporal_coherence": False,
+    "temporal_coherence_gap": False,
     "warping_error": False,
-    "line_distance": False,
+    "line_chamfer_distance": False,
 }
 
 
 def test_names_and_directions(network: nn.Module) -> None:
     assert {name: metric.higher_is_better for name, metric in frame_metrics(network).items()} == BETTER
-    assert set(frame_metrics(None)) == {"ssim", "psnr", "warping_error", "line_distance"}
+    assert set(frame_metrics(None)) == {"ssim", "psnr", "warping_error", "line_chamfer_distance"}
 
 
 def test_a_perfect_first_batch_does_not_merge_metrics(
@@ -42,7 +42,7 @@ def test_what_one_frame_leaves_undefined_is_not_reported(
     single = make_batch(2, between=1)
     metrics = frame_metrics(network)
     metrics.update(single["targets"] * 0.9, single)
-    assert set(window_scores(metrics)) == set(BETTER) - {"coherence", "coherence_gap"}
+    assert set(window_scores(metrics)) == set(BETTER) - {"temporal_coherence", "temporal_coherence_gap"}
 
 
 def test_number_of_frames_may_change_between_batches(
@@ -54,7 +54,7 @@ def test_number_of_frames_may_change_between_batches(
         metrics.update(batch["targets"] * 0.9, batch)
     found = window_scores(metrics)
     assert found["ssim"][1].tolist() == [0, 1, 2]
-    assert found["coherence"][1].tolist() == [1, 2]
+    assert found["temporal_coherence"][1].tolist() == [1, 2]
 
 
 def test_windows_come_out_in_order_and_once(make_batch: Callable[..., WindowBatch]) -> None:
@@ -69,7 +69,7 @@ def test_windows_come_out_in_order_and_once(make_batch: Callable[..., WindowBatc
 
 
 def test_measuring_leaves_torchs_random_stream_alone(random_alexnet: dict[str, torch.Tensor]) -> None:
-    from inbetween.metrics.backbone import lpips_network
+    from inbetween.metrics.feature_network import lpips_network
 
     torch.manual_seed(0)
     expected = torch.rand(3)

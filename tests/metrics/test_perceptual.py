@@ -11,10 +11,10 @@ from torch import nn
 
 from inbetween.metrics import (
     LPIPS,
-    CoherenceGap,
+    OracleTimingLPIPS,
     PerceptualDistances,
     TemporalCoherence,
-    ToldLPIPS,
+    TemporalCoherenceGap,
     frame_metrics,
 )
 from inbetween.types import WindowBatch
@@ -55,7 +55,7 @@ def test_told_the_spacing_the_nearest_drawing_counts(
 ) -> None:
     batch = make_batch(2)
     drawings = torch.cat([batch["first"][:, None], batch["targets"].flip(0)[:, :2] * 0.9], dim=1)
-    metric = ToldLPIPS(PerceptualDistances(network))
+    metric = OracleTimingLPIPS(PerceptualDistances(network))
     metric.update(drawings, batch)
     expected = [
         min(float(reference(drawing[None], target[None])) for drawing in drawings[row])
@@ -74,7 +74,7 @@ def test_told_the_spacing_the_nearest_drawing_counts(
 def test_told_lpips_is_undefined_for_tiny_pictures(
     make_batch: Callable[..., WindowBatch], network: nn.Module
 ) -> None:
-    metric = ToldLPIPS(PerceptualDistances(network))
+    metric = OracleTimingLPIPS(PerceptualDistances(network))
     batch = make_batch(1, height=24)
     metric.update(batch["targets"], batch)
     assert len(metric.per_window()[0]) == 0
@@ -86,7 +86,7 @@ def test_coherence_and_its_gap_are_built_on_lpips(
     batch = make_batch(1, between=4)
     frames = batch["targets"] * torch.tensor([1.0, 0.5, 0.6, 0.2]).view(1, 4, 1, 1, 1)
     distances = PerceptualDistances(network)
-    coherence, gap = TemporalCoherence(distances), CoherenceGap(distances)
+    coherence, gap = TemporalCoherence(distances), TemporalCoherenceGap(distances)
     coherence.update(frames, batch)
     gap.update(frames, batch)
     drawn = reference(frames[0, :-1], frames[0, 1:]).mean()
@@ -105,9 +105,9 @@ def test_a_frozen_clip_scores_best_in_coherence_and_badly_in_the_gap(
     metrics.reset()
     metrics.update(batch["targets"], batch)
     true = metrics.compute()
-    assert frozen["coherence"] == 0 < true["coherence"]
-    assert frozen["coherence_gap"] == true["coherence"]
-    assert true["coherence_gap"] == 0
+    assert frozen["temporal_coherence"] == 0 < true["temporal_coherence"]
+    assert frozen["temporal_coherence_gap"] == true["temporal_coherence"]
+    assert true["temporal_coherence_gap"] == 0
 
 
 def test_each_frame_passes_the_network_once(

@@ -15,11 +15,11 @@ DEALT = ([[0, 2], [4]], [[1, 3], [0]])  # by a distributed sampler, which repeat
 ONE_IDLE = ([], [[0, 1], [2, 3, 4]])  # a process without windows
 
 
-def measure(rank: int, folder: Path, backbone: Path) -> None:
+def measure(rank: int, folder: Path, weights: Path) -> None:
     """Measure this process's share of the windows and save what the gathering gives."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    metrics = frame_metrics(load_lpips(backbone))
+    metrics = frame_metrics(load_lpips(weights))
     whole = torch.load(folder / "windows.pt", weights_only=True)
     results = []
     for shares in (DEALT, ONE_IDLE):
@@ -34,21 +34,21 @@ def measure(rank: int, folder: Path, backbone: Path) -> None:
 
 @pytest.mark.slow  # two new processes import torch
 def test_two_processes_measure_what_one_does(
-    tmp_path: Path, backbone_file: Path, make_batch: Callable[..., WindowBatch]
+    tmp_path: Path, alexnet_file: Path, make_batch: Callable[..., WindowBatch]
 ) -> None:
     whole = make_batch(5)
-    alone = frame_metrics(load_lpips(backbone_file))
+    alone = frame_metrics(load_lpips(alexnet_file))
     alone.update(whole["targets"] * 0.8, whole)
     expected, expected_windows = alone.compute(), window_scores(alone)
 
     tensors = {key: value for key, value in whole.items() if key != "name"}
     torch.save(tensors, tmp_path / "windows.pt")
-    multiprocessing.spawn(measure, (tmp_path, backbone_file), nprocs=2)
+    multiprocessing.spawn(measure, (tmp_path, alexnet_file), nprocs=2)
 
     for rank in range(2):
-        for figures, windows in torch.load(tmp_path / f"result-{rank}.pt", weights_only=True):
-            assert set(figures) == set(windows) == set(expected)
+        for metrics, windows in torch.load(tmp_path / f"result-{rank}.pt", weights_only=True):
+            assert set(metrics) == set(windows) == set(expected)
             for name, value in expected.items():
-                assert torch.equal(figures[name], value), name
+                assert torch.equal(metrics[name], value), name
                 assert windows[name][1].tolist() == [0, 1, 2, 3, 4]
                 assert torch.equal(windows[name][0], expected_windows[name][0]), name

@@ -6,7 +6,7 @@ import torch
 from inbetween.metrics import (
     area_under_risk_coverage,
     excess_area_under_risk_coverage,
-    mean_of_surest,
+    mean_at_coverage,
     verdict,
 )
 
@@ -16,13 +16,13 @@ from inbetween.metrics import (
 )
 def test_least_sure_windows_are_left_out(coverage, mean):
     scores = torch.tensor([1.0, 7.0, 2.0, 4.0, 1.0])
-    doubts = torch.tensor([0.1, 0.9, 0.3, 0.5, 0.2])
-    assert mean_of_surest(scores, doubts, coverage) == pytest.approx(mean)
+    uncertainties = torch.tensor([0.1, 0.9, 0.3, 0.5, 0.2])
+    assert mean_at_coverage(scores, uncertainties, coverage) == pytest.approx(mean)
 
 
 def test_a_judge_that_errs_gains_nothing():
     scores = torch.tensor([1.0, 2.0, 3.0, 4.0])
-    assert mean_of_surest(scores, -scores, 0.5) == 3.5
+    assert mean_at_coverage(scores, -scores, 0.5) == 3.5
 
 
 def test_verdicts_part_at_the_limits():
@@ -30,12 +30,12 @@ def test_verdicts_part_at_the_limits():
     assert [verdict(error, (0.1, 0.3)) for error in errors] == ["easy"] * 2 + ["check"] * 2 + ["redraw"] * 2
 
 
-def brute_force_area(risks, doubts):
+def brute_force_area(risks, uncertainties):
     """The mean over all orders that put no surer window behind a less sure one."""
     orders = [
         order
         for order in permutations(range(len(risks)))
-        if all(doubts[a] <= doubts[b] for a, b in pairwise(order))
+        if all(uncertainties[a] <= uncertainties[b] for a, b in pairwise(order))
     ]
     areas = [
         sum(sum(risks[i] for i in order[:k]) / k for k in range(1, len(order) + 1)) / len(order)
@@ -49,12 +49,12 @@ def brute_force_area(risks, doubts):
 def test_areas_are_those_of_brute_force(seed, levels):
     stream = torch.Generator().manual_seed(seed)
     risks = torch.rand(6, generator=stream, dtype=torch.float64)
-    doubts = torch.randint(levels, (6,), generator=stream)
-    area = area_under_risk_coverage(risks, doubts)
-    assert area == pytest.approx(brute_force_area(risks.tolist(), doubts.tolist()), abs=1e-14)
+    uncertainties = torch.randint(levels, (6,), generator=stream)
+    area = area_under_risk_coverage(risks, uncertainties)
+    assert area == pytest.approx(brute_force_area(risks.tolist(), uncertainties.tolist()), abs=1e-14)
     # the ideal order is the best of all
     best = min(brute_force_area(risks.tolist(), order) for order in permutations(range(6)))
-    excess = excess_area_under_risk_coverage(risks, doubts)
+    excess = excess_area_under_risk_coverage(risks, uncertainties)
     assert excess == pytest.approx(area - best, abs=1e-14)
     assert excess >= -1e-15
 
@@ -70,5 +70,5 @@ def test_areas_of_known_orders():
 def test_one_that_doubts_all_alike_gains_nothing():
     """Which of them was kept used to depend on the order of the windows."""
     scores = torch.tensor([1.0, 2.0, 3.0, 6.0])
-    assert mean_of_surest(scores, torch.ones(4), 0.5) == 3
-    assert mean_of_surest(scores, torch.tensor([2.0, 2.0, 2.0, 1.0]), 0.5) == 4
+    assert mean_at_coverage(scores, torch.ones(4), 0.5) == 3
+    assert mean_at_coverage(scores, torch.tensor([2.0, 2.0, 2.0, 1.0]), 0.5) == 4

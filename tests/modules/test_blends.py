@@ -5,7 +5,7 @@ from safetensors.torch import save_file
 from inbetween.errors import UserError
 from inbetween.modules.blends import SpacingFlowBlend, load_blend
 from inbetween.modules.flow import IntermediateFlow
-from inbetween.modules.spaced_drawing import look_spaced
+from inbetween.modules.spaced_interpolation import build_spaced_interpolator
 from tests.tiny import random_batch
 
 
@@ -35,7 +35,7 @@ def test_it_draws_as_the_network_does(weights):
     network, path = weights
     batch = random_batch(1, height=64, width=64)
     spacing = torch.full((1, 1, 1, 64, 64), 0.3)
-    expected = look_spaced(network, batch["first"], batch["last"])(spacing)[0]
+    expected = build_spaced_interpolator(network, batch["first"], batch["last"])(spacing)[0]
     drawn = SpacingFlowBlend(str(path))(batch["first"], batch["last"])(torch.tensor([[0.3]]))
     torch.testing.assert_close(drawn, expected)
 

@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from inbetween.modules.composition import DECISION, Intermediate, agreed, compose, decided, end_flows
+from inbetween.modules.composition import (
+    MASK_SHARPNESS,
+    Intermediate,
+    compose,
+    end_flows,
+    sharpen_mask,
+    smooth_mask,
+)
 from tests.tiny import blobs
 
 
@@ -51,7 +58,7 @@ def test_compose_takes_one_drawing_whole_where_they_differ():
 
     def drawn(spacing: torch.Tensor, mask: float = 0.0) -> torch.Tensor:
         what = found(torch.zeros(1, 4, 64, 64), mask=mask)
-        return compose(first, last, spacing, decided(first, last, spacing, what), DECISION)
+        return compose(first, last, spacing, sharpen_mask(first, last, spacing, what), MASK_SHARPNESS)
 
     assert drawn(half, 0.4).max() < 0.02
     assert drawn(half, -0.4).min() > 0.98
@@ -63,7 +70,7 @@ def test_compose_takes_one_drawing_whole_where_they_differ():
 
 
 @pytest.mark.parametrize(
-    ("size", "line", "between", "still", "sure"),
+    ("size", "line", "between", "still", "confidence"),
     [
         # first shows a line on the left, last one on the right: the whole picture
         (64, (slice(8, 56), 12, 50), 32, None, 0.4),
@@ -71,7 +78,7 @@ def test_compose_takes_one_drawing_whole_where_they_differ():
         (192, (slice(40, 48), slice(40, 43), slice(68, 71)), 56, (slice(10, 180), 150), 0.6),
     ],
 )
-def test_what_is_not_followed_does_not_vanish(size, line, between, still, sure):
+def test_what_is_not_followed_does_not_vanish(size, line, between, still, confidence):
     """Even where the mask takes paper at both places."""
     rows, here, there = line
     first, last = torch.ones(2, 1, 3, size, size)
@@ -79,10 +86,10 @@ def test_what_is_not_followed_does_not_vanish(size, line, between, still, sure):
     if still:
         first[..., still[0], still[1]], last[..., still[0], still[1]] = 0, 0
     lost = found(torch.zeros(1, 4, size, size))
-    lost.mask[..., :between], lost.mask[..., between:] = -sure, sure
+    lost.mask[..., :between], lost.mask[..., between:] = -confidence, confidence
     for s, shown in ((0.2, first), (0.45, first), (0.55, last), (0.8, last)):
         spacing = torch.full((1, 1, size, size), s)
-        frame = compose(first, last, spacing, decided(first, last, spacing, lost), DECISION)
+        frame = compose(first, last, spacing, sharpen_mask(first, last, spacing, lost), MASK_SHARPNESS)
         torch.testing.assert_close(frame, shown, atol=0.02, rtol=0)
 
 
@@ -95,8 +102,8 @@ def test_swapped_keyframes_give_the_same_choice():
     frames = []
     for pair, s, sign in (((first, last), 0.4, 1), ((last, first), 0.6, -1)):
         spacing = torch.full((1, 1, 64, 64), s)
-        what = decided(*pair, spacing, lost._replace(mask=sign * lost.mask))
-        frames.append(compose(*pair, spacing, what, DECISION))
+        what = sharpen_mask(*pair, spacing, lost._replace(mask=sign * lost.mask))
+        frames.append(compose(*pair, spacing, what, MASK_SHARPNESS))
     torch.testing.assert_close(frames[0], frames[1], atol=1e-4, rtol=0)
 
 
@@ -104,7 +111,7 @@ def test_neighbours_choose_together_by_what_is_at_stake():
     mask = torch.full((1, 1, 40, 40), -0.5)
     stake = torch.zeros(1, 1, 40, 40)
     mask[..., 18:22, 18:22], stake[..., 18:22, 18:22] = 1.0, 0.5
-    one = agreed(mask, stake)
+    one = smooth_mask(mask, stake)
     assert one[..., 12:28, 12:28].min() > 0.8
     torch.testing.assert_close(one[..., :4, :4], mask[..., :4, :4])
-    torch.testing.assert_close(agreed(mask * 0 + 0.3, stake), mask * 0 + 0.3)
+    torch.testing.assert_close(smooth_mask(mask * 0 + 0.3, stake), mask * 0 + 0.3)

@@ -12,8 +12,8 @@ from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 from inbetween.commands.methods import read_yaml
 from inbetween.errors import UserError
 from inbetween.modules import Backbone, FreshBackbone, Sampling, TextBackbone, precision
-from inbetween.modules.correction import correction_of
-from inbetween.modules.sampling import denoise_from, frame_streams, noise_like
+from inbetween.modules.residual_refiner import residual_of
+from inbetween.modules.sampling import denoise_from, frame_generators, noise_like
 from inbetween.paths import find_config
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
@@ -278,30 +278,34 @@ def test_the_two_coarsest_levels_of_a_fresh_denoiser_attend(folder):
 
 def test_a_fresh_correcting_denoiser_leaves_the_start_alone_and_ends_without_noise(folder):
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
-    plain, correcting = (FreshBackbone(str(folder / "vae"), **few, corrects=value) for value in (False, True))
-    assert (plain.corrects, correcting.corrects) == (False, True)
-    assert (correcting.unet.config.in_channels, correcting.unet.config.out_channels) == (16, 4)
+    plain, refiner = (
+        FreshBackbone(str(folder / "vae"), **few, residual_refiner=value) for value in (False, True)
+    )
+    assert (plain.residual_refiner, refiner.residual_refiner) == (False, True)
+    assert (refiner.unet.config.in_channels, refiner.unet.config.out_channels) == (16, 4)
     given = torch.randn(1, 16, 8, 8), torch.tensor([10]), torch.randn(1, 1, 32)
-    assert not correcting.denoise(*given).any()
+    assert not refiner.denoise(*given).any()
     assert plain.denoise(given[0][:, :4], *given[1:]).std() > 0
-    assert correcting.scheduler.config.set_alpha_to_one
+    assert refiner.scheduler.config.set_alpha_to_one
 
 
 @pytest.mark.parametrize("scheduler", [None, "diffusers.DPMSolverMultistepScheduler"])
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
 def test_a_correction_is_what_drawing_adds_to_its_start(folder, scheduler, prediction_type):
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
-    backbone = FreshBackbone(str(folder / "vae"), **few, corrects=True, prediction_type=prediction_type)
+    backbone = FreshBackbone(
+        str(folder / "vae"), **few, residual_refiner=True, prediction_type=prediction_type
+    )
     start, change = torch.randn(2, 2, 4, 8, 8)
-    open_to = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1).expand(2, 1, 8, 8)
-    streams = [torch.Generator().manual_seed(seed) for seed in range(2)]
+    change_mask = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1).expand(2, 1, 8, 8)
+    generators = [torch.Generator().manual_seed(seed) for seed in range(2)]
     sampling = Sampling(20, 0.4, scheduler=scheduler)
 
     def predict(sample, timestep):
-        return backbone.prediction_of(change, start, open_to, sample, timestep)
+        return backbone.prediction_of(change, start, change_mask, sample, timestep)
 
-    found = denoise_from(sampling.make_scheduler(backbone.scheduler), predict, start, streams, sampling)
-    torch.testing.assert_close(found, start + correction_of(change, open_to), atol=2e-2, rtol=0)
+    found = denoise_from(sampling.make_scheduler(backbone.scheduler), predict, start, generators, sampling)
+    torch.testing.assert_close(found, start + residual_of(change, change_mask), atol=2e-2, rtol=0)
     torch.testing.assert_close(found[1], start[1], atol=2e-2, rtol=0)
     assert (found[0] - start[0]).std() > 0.5
 
@@ -385,7 +389,7 @@ def test_sampling_out_of_range(steps, strength):
         Sampling(steps, strength)
 
 
-def streams(count):
+def generators(count):
     return [torch.Generator().manual_seed(seed) for seed in range(count)]
 
 
@@ -397,7 +401,7 @@ def test_low_strength_starts_late_in_the_schedule(backbone):
         sampling.make_scheduler(backbone.scheduler),
         lambda sample, timestep: (seen.append(int(timestep)), torch.zeros_like(sample))[1],
         torch.randn(1, 4, 8, 8),
-        streams(1),
+        generators(1),
         sampling,
     )
     assert seen == [201, 151, 101, 51, 1]
@@ -406,7 +410,7 @@ def test_low_strength_starts_late_in_the_schedule(backbone):
 def test_no_strength_leaves_the_latents_alone(backbone):
     latents, sampling = torch.randn(1, 4, 8, 8), Sampling(20, 0.0)
     scheduler = sampling.make_scheduler(backbone.scheduler)
-    assert torch.equal(denoise_from(scheduler, None, latents, streams(1), sampling), latents)
+    assert torch.equal(denoise_from(scheduler, None, latents, generators(1), sampling), latents)
 
 
 SCHEDULERS = [
@@ -423,9 +427,9 @@ SCHEDULERS = [
 def test_a_perfect_denoiser_restores_the_start(backbone, path, strength):
     """With the true noise as prediction every solver follows the straight line back, from any step."""
     start, sampling = torch.randn(2, 4, 8, 8), Sampling(20, strength, scheduler=path)
-    noise = noise_like(start, streams(2))
+    noise = noise_like(start, generators(2))
     end = denoise_from(
-        sampling.make_scheduler(backbone.scheduler), lambda x, t: noise, start, streams(2), sampling
+        sampling.make_scheduler(backbone.scheduler), lambda x, t: noise, start, generators(2), sampling
     )
     # DDIM's last step ends at the schedule's first level of noise, not at none; others end at none.
     alpha = backbone.scheduler.alphas_cumprod[0]
@@ -435,12 +439,12 @@ def test_a_perfect_denoiser_restores_the_start(backbone, path, strength):
 
 
 def test_noise_alone_forgets_the_start_and_runs_all_steps(backbone):
-    sampling = Sampling(5, 0.2, start="noise")
+    sampling = Sampling(5, 0.2, init="noise")
     ends, seen = [], []
     for start in (torch.zeros(1, 4, 8, 8), torch.ones(1, 4, 8, 8)):
         scheduler = sampling.make_scheduler(backbone.scheduler)
         ends.append(
-            denoise_from(scheduler, lambda x, t: (seen.append(t), x / 2)[1], start, streams(1), sampling)
+            denoise_from(scheduler, lambda x, t: (seen.append(t), x / 2)[1], start, generators(1), sampling)
         )
     assert torch.equal(*ends)
     assert len(seen) == 10
@@ -452,7 +456,7 @@ def test_a_stochastic_scheduler_draws_from_the_rows_own_streams(backbone):
 
     def drawn(rows):
         scheduler = sampling.make_scheduler(backbone.scheduler)
-        return denoise_from(scheduler, lambda x, t: x / 2, start[rows], streams(2)[rows], sampling)
+        return denoise_from(scheduler, lambda x, t: x / 2, start[rows], generators(2)[rows], sampling)
 
     torch.testing.assert_close(drawn(slice(0, 2))[1:], drawn(slice(1, 2)))
 
@@ -473,12 +477,12 @@ def test_training_target_of_v_prediction(tmp_path):
 
 def test_noise_of_a_row_is_its_own_streams():
     latents = torch.zeros(2, 4, 3, 3)
-    assert torch.equal(noise_like(latents, streams(2))[1:], noise_like(latents[:1], streams(2)[1:]))
+    assert torch.equal(noise_like(latents, generators(2))[1:], noise_like(latents[:1], generators(2)[1:]))
 
 
 def test_frames_of_a_window_share_their_noise_whatever_their_number():
     latents = torch.zeros(6, 4, 3, 3)
-    three = noise_like(latents, frame_streams(streams(2), 2, 3)).unflatten(0, (2, 3))
+    three = noise_like(latents, frame_generators(generators(2), 2, 3)).unflatten(0, (2, 3))
     assert torch.equal(three[:, 0], three[:, 2])
     assert not torch.equal(three[0], three[1])
-    assert torch.equal(three[:, 0], noise_like(latents[:2], frame_streams(streams(2), 2, 1)))
+    assert torch.equal(three[:, 0], noise_like(latents[:2], frame_generators(generators(2), 2, 1)))

@@ -5,7 +5,7 @@ from inbetween.modules import matching
 from inbetween.modules.matching import Matcher, Matches, match, matched_motion, matching_loss
 
 
-def marks(height: int = 12, width: int = 14) -> torch.Tensor:
+def descriptors(height: int = 12, width: int = 14) -> torch.Tensor:
     features = torch.randn(1, 64, height, width, generator=torch.Generator().manual_seed(0))
     return F.normalize(features, dim=1)
 
@@ -17,32 +17,32 @@ def sharp_matcher() -> Matcher:
 
 
 def test_match_finds_what_moved_far_in_both_directions():
-    first = marks()
+    first = descriptors()
     last = first.roll((2, 5), dims=(2, 3))
-    flow_01, flow_10, sure_01, _ = match(sharp_matcher(), first, last)
+    flow_01, flow_10, confidence_01, _ = match(sharp_matcher(), first, last)
     assert flow_01.shape == (1, 2, 12, 14)
-    assert sure_01.shape == (1, 1, 12, 14)
+    assert confidence_01.shape == (1, 1, 12, 14)
     torch.testing.assert_close(
         flow_01[..., :10, :9], torch.tensor([5.0, 2.0]).view(1, 2, 1, 1).expand(1, 2, 10, 9)
     )
     torch.testing.assert_close(
         flow_10[..., 2:, 5:], torch.tensor([-5.0, -2.0]).view(1, 2, 1, 1).expand(1, 2, 10, 9)
     )
-    assert sure_01[..., :10, :9].min() > 0.9
+    assert confidence_01[..., :10, :9].min() > 0.9
 
 
 def test_what_looks_the_same_everywhere_stays():
     first = F.normalize(torch.ones(1, 64, 6, 7), dim=1)
     matcher = Matcher(8, 8)
     torch.nn.init.constant_(matcher.log_penalty, 1.5)
-    flow_01, _, sure_01, _ = match(matcher, first, first)
+    flow_01, _, confidence_01, _ = match(matcher, first, first)
     assert flow_01[..., 1:-1, 1:-1].abs().max() < 1e-4
-    assert sure_01.max() < 0.9
+    assert confidence_01.max() < 0.9
 
 
 def test_large_pictures_are_matched_by_larger_cells(monkeypatch):
     monkeypatch.setattr(matching, "MOST_CELLS", 60)
-    coarse = marks(5, 7)
+    coarse = descriptors(5, 7)
     first = F.interpolate(coarse, scale_factor=2, mode="nearest")[..., :9, :13]
     last = F.interpolate(coarse.roll(2, dims=3), scale_factor=2, mode="nearest")[..., :9, :13]
     flow_01, *_ = match(sharp_matcher(), first, last)
@@ -51,15 +51,17 @@ def test_large_pictures_are_matched_by_larger_cells(monkeypatch):
 
 
 def test_matches_are_sent_to_where_the_spacing_says_and_movers_lie_in_front():
-    flow_01, sure = torch.zeros(1, 2, 8, 16), torch.ones(1, 1, 8, 16)
+    flow_01, confidence = torch.zeros(1, 2, 8, 16), torch.ones(1, 1, 8, 16)
     flow_01[:, 0, 3, 2] = 8
     flow_10 = torch.zeros(1, 2, 8, 16)
     flow_10[:, 0, 3, 10] = -8
     for spacing, column in ((0.5, 6), (0.25, 4)):
-        found = matched_motion(Matches(flow_01, flow_10, sure, sure), torch.full((1, 1, 8, 16), spacing))
-        ways = found[0, [0, 2], 3]
-        assert ways[:, column].min() > 7
-        assert ways[:, column - 2].abs().max() < 0.1
+        found = matched_motion(
+            Matches(flow_01, flow_10, confidence, confidence), torch.full((1, 1, 8, 16), spacing)
+        )
+        displacements = found[0, [0, 2], 3]
+        assert displacements[:, column].min() > 7
+        assert displacements[:, column - 2].abs().max() < 0.1
         assert found[0, 4:, 3, column].min() > 0.9
     # nothing lands where the thing came from, as seen from the first keyframe: it stays
     assert found[0, 0, 3, 2] == 0
@@ -67,7 +69,7 @@ def test_matches_are_sent_to_where_the_spacing_says_and_movers_lie_in_front():
 
 
 def test_the_true_match_costs_least_and_what_is_hidden_counts_for_nothing():
-    first = marks()
+    first = descriptors()
     last = first.roll(4, dims=3)
     flows = torch.zeros(1, 4, 96, 112)
     flows[:, 0], flows[:, 2] = -16, 16

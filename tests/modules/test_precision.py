@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inbetween.modules import precision
-from inbetween.modules.precision import bfloat16_pays, fastest
+from inbetween.modules.precision import bfloat16_pays, resolve_precision
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_busy_machine_chooses_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(torch.nn.functional, "conv2d", conv2d)
         # as in two processes
         getattr(bfloat16_pays, "cache_clear", lambda: None)()
-        found.append(fastest("bf16-mixed", "cpu"))
+        found.append(resolve_precision("bf16-mixed", "cpu"))
     assert found[0] == found[1]
 
 
@@ -82,7 +82,7 @@ def test_only_what_has_no_fast_bfloat16_goes_without(
     monkeypatch: pytest.MonkeyPatch, asked: object, accelerator: str, pays: bool, used: object
 ) -> None:
     monkeypatch.setattr(precision, "bfloat16_pays", lambda: pays)
-    assert fastest(asked, accelerator) == used
+    assert resolve_precision(asked, accelerator) == used
 
 
 @pytest.mark.parametrize("accelerator", ["auto", "gpu", "cuda"])
@@ -95,11 +95,11 @@ def test_gpus_before_ampere_go_without(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(major=major))
-    assert fastest("bf16-mixed", accelerator) == used
+    assert resolve_precision("bf16-mixed", accelerator) == used
 
 
 def test_auto_is_a_processor_where_there_is_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     for pays, used in ((False, "32-true"), (True, "bf16-mixed")):
         monkeypatch.setattr(precision, "bfloat16_pays", lambda pays=pays: pays)
-        assert fastest("bf16-mixed") == used
+        assert resolve_precision("bf16-mixed") == used

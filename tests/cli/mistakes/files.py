@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from tests.cli.mistakes.place import BLEND, CELS, UNREADABLE, Place
+from tests.cli.mistakes.place import BLEND, SYNTHETIC, UNREADABLE, Place
 from tests.cli.mistakes.row import Row, row
 
 CACHE = ("cache", "cache/*", "cache/*/lock")  # an empty store
@@ -216,7 +216,9 @@ def rows() -> list[Row]:
             lambda p: p.compare("--config", "interpolate.yaml"),
             "There is no",
         ),
-        row("config_of_fit_for_interpolate", lambda p: p.interpolate("--config", "hold.yaml"), "There is no"),
+        row(
+            "config_of_fit_for_interpolate", lambda p: p.interpolate("--config", "repeat.yaml"), "There is no"
+        ),
         row("one_keyframe", lambda p: p.interpolate(keyframes=p.keys / "0.png"), "two are needed"),
         row("no_keyframes", lambda p: ["interpolate", "--method", p.blend], "two are needed"),
         row(
@@ -243,27 +245,27 @@ def rows() -> list[Row]:
         ),
         row(
             "lpips_backbone_missing",
-            lambda p: p.compare("--lpips_backbone", "no.pth"),
-            "There is no LPIPS backbone no.pth",
+            lambda p: p.compare("--lpips_network", "no.pth"),
+            "There is no LPIPS network no.pth",
         ),
         row(
             "lpips_backbone_junk",
-            lambda p: p.compare("--lpips_backbone", p.write("a.pth", b"junk" * 9)),
+            lambda p: p.compare("--lpips_network", p.write("a.pth", b"junk" * 9)),
             "a.pth",
         ),
         row(
             "lpips_backbone_unreadable",
-            lambda p: p.compare("--lpips_backbone", p.link("a.pth", UNREADABLE)),
+            lambda p: p.compare("--lpips_network", p.link("a.pth", UNREADABLE)),
             "a.pth",
         ),
         row(
             "lpips_backbone_of_others",
-            lambda p: p.compare("--lpips_backbone", p.shared.weights),
+            lambda p: p.compare("--lpips_network", p.shared.weights),
             "does not hold AlexNet",
         ),
         row(
             "cels_overlay_alone",
-            lambda p: ["compare", "--config", p.overlay(CELS | {"methods": ["data/cels.yaml"]})],
+            lambda p: ["compare", "--config", p.overlay(SYNTHETIC | {"methods": ["data/synthetic.yaml"]})],
             "has no `model`",
         ),
     ]

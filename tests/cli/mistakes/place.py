@@ -51,17 +51,17 @@ def make_shared(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
             Image.fromarray(drawing(number, 32, 32)).save(folder / "scenes" / scene / f"{number}.png")
     place = Place(Shared(folder), folder)
     (folder / "blend.yaml").write_text(yaml.safe_dump({"model": {"class_path": BLEND}}))
-    place.overlay(CELS | {"trainer": TRAINER}, "run.yaml")
+    place.overlay(SYNTHETIC | {"trainer": TRAINER}, "run.yaml")
     (folder / "run").mkdir()
     monkeypatch.chdir(folder / "run")
     assert main([str(arg) for arg in place.fit()]) == 0
     return place.shared
 
 
-CELS: dict[str, Any] = {
+SYNTHETIC: dict[str, Any] = {
     "data": {
         "source": {
-            "class_path": "inbetween.data.SyntheticCels",
+            "class_path": "inbetween.data.SyntheticAnimation",
             "init_args": {"length": {"val": 2, "test": 2}},
         },
         "size": 32,
@@ -150,13 +150,13 @@ class Place:
             "--method",
             self.blend,
             "--cuts",
-            "draw",
+            "interpolate",
             *args,
         ]
 
     def compare(self, *args: str | Path) -> list[str | Path]:
         """Hold, cross-fade and `Blend` on two windows."""
-        data = self.overlay(CELS | {"methods": [str(self.blend)], "picture_windows": 0}, "compare.yaml")
+        data = self.overlay(SYNTHETIC | {"methods": [str(self.blend)], "image_windows": 0}, "compare.yaml")
         return ["compare", "--config", data, "--precision", "32-true", "--accelerator", "cpu", *args]
 
     def benchmark(self, *args: str | Path) -> list[str | Path]:

@@ -84,7 +84,9 @@ def rows() -> list[Row]:
             lambda p: p.trainer(
                 "validate",
                 data=source(
-                    "MixedWindows", sources=[{"class_path": "inbetween.data.SyntheticCels"}], weights=[0.0]
+                    "MixedWindows",
+                    sources=[{"class_path": "inbetween.data.SyntheticAnimation"}],
+                    weights=[0.0],
                 ),
             ),
             "weights",

@@ -2,7 +2,7 @@
 
 from tests.cli.mistakes.row import Row, row
 
-CELS_SOURCE = "inbetween.data.SyntheticCels"
+SYNTHETIC_SOURCE = "inbetween.data.SyntheticAnimation"
 # key and value of `fit`, and what the sentence names
 FIT = [
     ("data.between", "0", "between is 0"),
@@ -125,7 +125,7 @@ INTERPOLATE = [
     ("accelerator", "gpu", "accelerator gpu"),
     ("accelerator", "toaster", "accelerator toaster"),
     ("method", "nowhere.yaml", "There is no config file nowhere.yaml"),
-    ("method", "data/cels.yaml", "has no `model`"),
+    ("method", "data/synthetic.yaml", "has no `model`"),
     ("method", "exp1.yaml=nowhere.ckpt", "There is no checkpoint nowhere.ckpt"),
     ("method", "exp1.yaml=spacing_flow/weights.safetensors", "is a checkpoint of SpacingFlow"),
     ("overwrite", "maybe", "overwrite"),
@@ -135,8 +135,8 @@ COMPARE = [
     ("spacings", "2", "spacings is 2"),
     ("spacings", "1000000000", "spacings is 1000000000"),
     ("split", "training", "split"),
-    ("picture_windows", "-1", "picture_windows is -1"),
-    ("picture_windows", "1.5", "picture_windows is 1.5"),
+    ("image_windows", "-1", "image_windows is -1"),
+    ("image_windows", "1.5", "image_windows is 1.5"),
     ("precision", "8", "precision"),
     ("accelerator", "gpu", "accelerator gpu"),
     ("accelerator", "toaster", "accelerator toaster"),
@@ -187,10 +187,10 @@ def rows() -> list[Row]:
             "is small, expected float",
         ),
         row(
-            "weight_average_decay",
+            "ema_decay",
             lambda p: p.fit(
                 "--trainer.callbacks+",
-                "inbetween.callbacks.WeightAverage",
+                "inbetween.callbacks.EMA",
                 "--trainer.callbacks.init_args.decay",
                 "1.5",
             ),
@@ -203,7 +203,7 @@ def rows() -> list[Row]:
         ),
         row("no_such_command", lambda p: ["train"], "There is no command train"),
         row("a_file_as_command", lambda p: [p.blend], "There is no command"),
-        row("nothing_to_train", lambda p: ["fit", "--config", "hold.yaml"], "Hold has nothing to train"),
+        row("nothing_to_train", lambda p: ["fit", "--config", "repeat.yaml"], "Repeat has nothing to train"),
         row("no_config", lambda p: ["fit"], "Required keys are missing"),
         row("validate_without_config", lambda p: ["validate"], "Required keys are missing"),
         row("compare_without_data", lambda p: ["compare"], "Required keys are missing: data"),
@@ -219,23 +219,23 @@ def rows() -> list[Row]:
             "leaves no room",
         ),
         row(
-            "verdict_limits",
+            "review_thresholds",
             lambda p: p.interpolate(
                 "--method",
                 p.overlay(
                     {
                         "model": {
                             "class_path": "inbetween.methods.SpacingFlow",
-                            "init_args": {"verdict_limits": [2.0, 1.0]},
+                            "init_args": {"review_thresholds": [2.0, 1.0]},
                         }
                     }
                 ),
             ),
-            "verdict_limits",
+            "review_thresholds",
         ),
         *(
             row(f"spacing_flow_{key}", lambda p, k=key: p.fit(model=spacing_flow(k)), f"{key} is -1")
-            for key in ("crop", "work_side", "flow_weight", "prior_dropout", "perceptual_weight")
+            for key in ("crop", "flow_resolution", "flow_weight", "prior_dropout", "perceptual_weight")
         ),
         row(
             "lora_rank",
