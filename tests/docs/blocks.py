@@ -21,7 +21,8 @@ PAGES = {
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)(?P<rest>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```", re.M | re.S
 )
-_INCLUDE = re.compile(r'^--8<-- "(.+)"$', re.M)
+# two ways to write it; the second one is nothing that a formatter takes for Python
+_INCLUDE = re.compile(r'^--8<-- "(.+)"$|^--8<--\n(.+)\n--8<--$', re.M)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,10 @@ def blocks(text: str, page: str) -> list[Block]:
     found = []
     for fence in _FENCE.finditer(text):
         title = re.search(r'title="(.+?)"', fence["rest"])
-        content = _INCLUDE.sub(lambda name: (ROOT / name[1]).read_text(), textwrap.dedent(fence["text"]))
+        content = _INCLUDE.sub(
+            lambda name: (ROOT / (name[1] or name[2])).read_text().removesuffix("\n"),
+            textwrap.dedent(fence["text"]),
+        )
         line = text.count("\n", 0, fence.start()) + 1
         found.append(Block(fence["language"], title[1] if title else "", content, f"{page}:{line}"))
     return found

@@ -72,6 +72,9 @@ class Newcomer:
                 write_video(folder / "my_videos" / split / f"{name}.mp4")
                 for root in ("my_lottie", "data/lottie"):
                     write_lottie(folder / root / split / f"{name}.json", seed)
+        mixture = yaml.safe_load((ROOT / "configs/data/spacing_flow.yaml").read_text())["data"]["source"]
+        for name in mixture["init_args"]["sources"][1]["init_args"]["exclude"]:
+            write_lottie(folder / "data/lottie/train" / name, 0)
         draw_scene(folder / "my_keyframes", numbers=(0, 4, 8))
         draw_scene(folder / "my_maps", numbers=(0, 1), grey=True)
         for picture in sorted((ROOT / "examples").rglob("*.png")):  # smaller

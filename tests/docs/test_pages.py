@@ -15,8 +15,9 @@ import pytest
 from tests.docs.blocks import PAGES, PROGRAM, ROOT, blocks, shell_commands
 from tests.docs.newcomer import Newcomer, parse
 
-# Comparisons of all methods, and their speed.
-SLOW = {"docs/results.md", "docs/speed.md", "docs/methods/weights.md"}
+# Comparisons of all methods, their speed, and a training of every one.
+SLOW = {f"docs/{name}.md" for name in ("results", "speed", "methods/diffusion", "methods/keyframe-diffusion")}
+SLOW |= {"docs/methods/weighted-cross-attention.md"}
 README = (ROOT / "README.md").read_text()
 
 
