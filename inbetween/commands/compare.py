@@ -10,12 +10,10 @@ from typing import Literal, cast
 import lightning as L
 import torch
 from torch import Tensor
-from torchmetrics import MetricCollection
 from tqdm import tqdm
 
 from inbetween.callbacks import write_image
 from inbetween.commands.machine import open_fabric, synchronize
-from inbetween.commands.methods import load_method, placed
 from inbetween.commands.reports import name_for, write_text
 from inbetween.commands.scores import (
     Row,
@@ -33,13 +31,10 @@ from inbetween.errors import UserError
 from inbetween.files import check_folder
 from inbetween.functional.grid import image_grid, stacked
 from inbetween.methods.base import Method
+from inbetween.methods.loading import load_method, placed
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.metrics import (
-    EndPointError,
-    OracleTimingLPIPS,
-    PerceptualDistances,
-    TruthCache,
-    frame_metrics,
+    WindowMetrics,
     load_lpips,
     window_scores,
 )
@@ -110,14 +105,11 @@ def compare(
     data.test_split = split
     data.setup("test")
     batches = data.test_dataloader()
-    network, cache = load_lpips(lpips_network), TruthCache()
-    distances = PerceptualDistances(network, cache) if network is not None and spacings else None
-    measured = [frame_metrics(network, cache).to(fabric.device) for _ in rows]
-    motions = [MetricCollection({"end_point_error": EndPointError()}).to(fabric.device) for _ in rows]
-    oracle_timing = [
-        MetricCollection({"lpips_oracle_timing": OracleTimingLPIPS(distances)} if distances else {})
-        for _ in rows
-    ]
+    network = load_lpips(lpips_network)
+    window_metrics, has_oracle = WindowMetrics(network), network is not None and spacings > 0
+    measured = [window_metrics.of_frames().to(fabric.device) for _ in rows]
+    motions = [window_metrics.of_flows().to(fabric.device) for _ in rows]
+    oracle_timing = [window_metrics.of_oracle_timing().to(fabric.device) for _ in rows]
     seconds = [0.0] * len(rows)
     names: dict[int, str] = {}
     animations: dict[int, str] = {}
@@ -148,7 +140,7 @@ def compare(
                     flows = method.flows(batch)
                 if flows is not None:
                     motions[place].update(flows, batch)
-            if distances:
+            if has_oracle:
                 with fabric.autocast(), torch.no_grad():
                     dense_frames = from_first_to_last(method, batch, spacings)
                 oracle_timing[place].update(dense_frames, batch)

@@ -16,11 +16,11 @@ from jsonargparse import ArgumentParser
 from torch.utils.data import default_collate
 
 from inbetween.commands.baseline import BaselineLoop
-from inbetween.commands.methods import build_method, placed, read_yaml
 from inbetween.commands.reports import name_for
 from inbetween.data import SyntheticAnimation, WindowDataModule, WindowSpec
 from inbetween.errors import UserError
 from inbetween.methods import Method, TrainableMethod
+from inbetween.methods.loading import build_method, placed, read_yaml
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.modules.latent_diffusion import LatentDiffusion
 from inbetween.modules.perceptual import has_vgg

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from inbetween.callbacks.images import encode_png
+from inbetween.commands.animation import Animation, encode_animation
 from inbetween.data.images import SUFFIXES
 from inbetween.errors import UserError
 from inbetween.files import write_whole
@@ -21,6 +22,9 @@ from inbetween.metrics import VERDICTS, verdict
 
 RECORD = "interpolate.json"  # what the drawings in a folder were made from
 VERDICTS_FILE = "verdicts.csv"  # how sure the method is of each
+ANIMATION = "animation"  # the file that plays them, without its suffix
+# what a job leaves in a folder, but for its record
+OURS = re.compile(rf"\d{{4,}}\.png|{ANIMATION}\.(webp|gif)|{re.escape(VERDICTS_FILE)}")
 COLUMNS = ("frame", "expected_error", "verdict")  # of that file
 
 
@@ -96,6 +100,18 @@ class SequenceFolder:
             for path in self._files(candidate, number):
                 write_whole(path, content)
 
+    def animate(self, count: int, animation: Animation, fps: float) -> None:
+        """Write all `count` drawings of each candidate as one file that plays, at `fps` frames a second.
+
+        Raises:
+            UserError: The folder cannot be written.
+        """
+        for candidate, folder in enumerate(self.folders):
+            shown = (self._files(candidate, number)[0] for number in range(count))
+            content = encode_animation(shown, animation, self.hold / fps)
+            with self._writing():
+                write_whole(folder / f"{ANIMATION}.{animation}", content)
+
     def write_verdicts(
         self, candidate: int, numbers: Sequence[int], errors: Sequence[float], limits: tuple[float, float]
     ) -> None:
@@ -151,12 +167,17 @@ class SequenceFolder:
     def _folders_with_images(self) -> list[Path]:
         candidates = [path for path in self.folder.glob("candidate_*") if path.is_dir()]
         places = [self.folder, *candidates] if self.folder.is_dir() else []
-        return [place for place in places if any(path.suffix.lower() in SUFFIXES for path in place.iterdir())]
+        return [place for place in places if any(map(_is_drawing, place.iterdir()))]
 
     def _remove_frames(self) -> None:
         for folder in self._folders_with_images():
             for path in folder.iterdir():
-                if re.fullmatch(rf"\d{{4,}}\.png|{re.escape(VERDICTS_FILE)}", path.name):
+                if OURS.fullmatch(path.name):
                     path.unlink()
             if folder != self.folder and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _is_drawing(path: Path) -> bool:
+    """Whether a file may be a drawing of the user's or of a job's, and not what is made of a job's."""
+    return path.suffix.lower() in SUFFIXES and path.stem != ANIMATION

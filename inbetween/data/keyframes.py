@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inbetween.data.images import Pixels, composited
+from inbetween.data.images import Layers, Pixels, composited
 from inbetween.data.shots import find_cuts, thumbnail
 from inbetween.data.source_images import SourceImage, SourceImageReader, find_images
 from inbetween.errors import UserError
@@ -41,17 +41,26 @@ class Keyframes:
 
     def read(self, number: int) -> Tensor:
         """A keyframe (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity."""
-        layers = self.reader.read(self.source_images[number])
-        opaque = np.full(self.size, 255, np.uint8)
-        opacity = opaque if layers.opacity is None else layers.opacity
-        return _in_unit_range(np.dstack([layers.color, opacity])).permute(2, 0, 1)
+        return with_opacity(self.reader.read(self.source_images[number]))
 
-    def as_stored(self, images: Tensor) -> Tensor:
-        """Pictures (..., 4, H, W) with the channels that the keyframes have: L, LA, RGB or RGBA."""
-        color, opacity = images[..., :3, :, :], images[..., 3:, :, :]
-        if self.grey:
-            color = color.mean(-3, keepdim=True)
-        return torch.cat([color, opacity], -3) if self.transparent else color
+    def as_stored(self, image: Tensor) -> Tensor:
+        """An image (..., 4, H, W) with the channels that the keyframes have."""
+        return as_stored(image, self.grey, self.transparent)
+
+
+def with_opacity(layers: Layers) -> Tensor:
+    """A decoded image (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity."""
+    opaque = np.full(layers.color.shape[:2], 255, np.uint8)
+    opacity = opaque if layers.opacity is None else layers.opacity
+    return in_unit_range(np.dstack([layers.color, opacity])).permute(2, 0, 1)
+
+
+def as_stored(image: Tensor, grey: bool, transparent: bool) -> Tensor:
+    """An image (..., 4, H, W) as L, LA, RGB or RGBA: (..., 1 to 4, H, W)."""
+    color, opacity = image[..., :3, :, :], image[..., 3:, :, :]
+    if grey:
+        color = color.mean(-3, keepdim=True)
+    return torch.cat([color, opacity], -3) if transparent else color
 
 
 def read_keyframes(
@@ -98,7 +107,7 @@ def read_spacing_map(source_image: SourceImage, reader: SourceImageReader) -> Te
         raise UserError(
             f"The spacing map {source_image} is not grey: save it without colour and transparency."
         )
-    return _in_unit_range(layers.color[..., 0].copy())[None]
+    return in_unit_range(layers.color[..., 0].copy())[None]
 
 
 def one_size(source_images: Sequence[SourceImage], what: str, reader: SourceImageReader) -> tuple[int, int]:
@@ -122,5 +131,6 @@ def one_size(source_images: Sequence[SourceImage], what: str, reader: SourceImag
     return sizes[0]
 
 
-def _in_unit_range(pixels: Pixels) -> Tensor:
+def in_unit_range(pixels: Pixels) -> Tensor:
+    """Pixels from 0 to 255 as float32 in [0, 1]."""
     return torch.from_numpy(pixels).float() / 255

@@ -7,8 +7,8 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from inbetween.commands.methods import load_method
 from inbetween.methods import LatentInterpolation, TrainableMethod
+from inbetween.methods.loading import load_method
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.modules.perceptual import PerceptualLoss
 from tests.contract.cases import CASES, model_of
