@@ -3,44 +3,32 @@
 from typing import Any
 
 import lightning as L
-import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from inbetween.functional.lines import soft_lines
+from inbetween.metrics import ImageMetric, WindowMetric
 from inbetween.types import StepOutput, WindowBatch
 
 
-class LineDensityError(Metric):
-    """Relative difference of the amount of line; 0 is best. Methods that fade or double lines score badly."""
+class LineDensityError(ImageMetric):
+    """Relative difference of the amount of line; 0 is best. Frames that fade or double lines score badly.
+
+    Takes `preds` (B, 3, H, W) and `target` (B, 3, H, W) in [0, 1]; gives the mean over the batch.
+    """
 
     higher_is_better = False
-    full_state_update = False
 
-    total: Tensor
-    count: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Add frames (B, 3, H, W) in [0, 1] and the true ones."""
-        predicted, true = (soft_lines(images.float()).flatten(1).mean(1) for images in (preds, target))
-        self.total += ((predicted - true).abs() / true.clamp(min=1e-4)).sum()
-        self.count += len(preds)
-
-    def compute(self) -> Tensor:
-        """The mean over all frames."""
-        return self.total / self.count
+    def scores(self, preds: Tensor, target: Tensor) -> Tensor:
+        """The error of each image (B,)."""
+        predicted, true = (soft_lines(images).flatten(1).mean(1) for images in (preds, target))
+        return (predicted - true).abs() / true.clamp(min=1e-4)
 
 
 class LogLineDensity(L.Callback):
-    """Logs `val/line_density_error` and `test/line_density_error`."""
+    """Logs `val/line_density_error` and `test/line_density_error`, of the frames that are sampled anyway."""
 
     def __init__(self) -> None:
-        self.metric = LineDensityError()
+        self.metric = WindowMetric(LineDensityError())  # leaves padding out, and counts each window once
 
     def on_validation_batch_end(
         self,
@@ -52,20 +40,20 @@ class LogLineDensity(L.Callback):
     ) -> None:
         """Measure the frames of the batches that were sampled."""
         if "frames" in outputs:
-            self.metric.to(pl_module.device)
-            self.metric.update(outputs["frames"].flatten(0, 1), batch["targets"].flatten(0, 1))
-
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log it; torchmetrics gathers it from all processes."""
-        if self.metric.update_called:
-            pl_module.log("val/line_density_error", self.metric.compute())
-        self.metric.reset()
+            self.metric.to(pl_module.device).update(outputs["frames"], batch)
 
     def on_test_batch_end(self, *given: Any) -> None:  # noqa: ANN401 - as in validation
         """Measure the frames of the batch."""
         self.on_validation_batch_end(*given)
 
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log it, gathered from all processes."""
+        self._log(pl_module, "val")
+
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log it."""
-        pl_module.log("test/line_density_error", self.metric.compute())
+        """Log it, gathered from all processes."""
+        self._log(pl_module, "test")
+
+    def _log(self, pl_module: L.LightningModule, stage: str) -> None:
+        pl_module.log(f"{stage}/line_density_error", self.metric.compute())
         self.metric.reset()

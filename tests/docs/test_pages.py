@@ -16,8 +16,8 @@ from tests.docs.blocks import PAGES, PROGRAM, ROOT, blocks, shell_commands
 from tests.docs.newcomer import Newcomer, parse
 
 # Comparisons of all methods, their speed, and a training of every one.
-SLOW = {f"docs/{name}.md" for name in ("results", "speed", "methods/diffusion", "methods/keyframe-diffusion")}
-SLOW |= {"docs/methods/weighted-cross-attention.md"}
+TRAINED = ("spacing-flow", "diffusion", "keyframe-diffusion", "temporal-encoding", "weighted-cross-attention")
+SLOW = {"docs/results.md", "docs/speed.md", *(f"docs/methods/{name}.md" for name in TRAINED)}
 README = (ROOT / "README.md").read_text()
 
 
