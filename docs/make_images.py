@@ -1,71 +1,105 @@
-"""Makes the pictures of the manual: `python docs/make_images.py`, in a checkout. The same on every run.
+"""Makes the images of the manual and of README: `python docs/make_images.py`, in a checkout.
 
-Every method's picture shows the same two windows of the synthetic test split, a sketch and a coloured one:
-both keyframes, and between them what the method makes of t = 1/4, 1/2 and 3/4.
+Every method's image shows the same two windows of the synthetic test split, a sketch and a coloured one: both
+keyframes, and between them what the method makes of t = 1/4, 1/2 and 3/4. `examples.webp` plays what spacing
+flow makes of the keyframes in `examples/`.
 """
 
 from pathlib import Path
 
-import torch
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageDraw
 from torch import Tensor
 
-from inbetween.commands.methods import load_method, placed
+import inbetween
 from inbetween.data import SyntheticAnimation, WindowSpec
-from inbetween.methods.base import Method
-from inbetween.paths import find_checkpoint, find_config
-from inbetween.types import Window
 
 IMAGES = Path(__file__).parent / "images"
+EXAMPLES = Path(__file__).parents[1] / "examples/keyframes"
 SIDE, GAP = 200, 6  # pixels
 SHOWN = (9, 22)  # of the test split
 SHEET = (0, 33, 22, 34, 5, 17)  # two of each kind: sketch, color, composition
 METHODS = {
-    "repeat": ("repeat.yaml", None),
-    "cross_fade": ("cross_fade.yaml", None),
-    "optical_flow": ("optical_flow.yaml", None),
-    "dis": ("dis.yaml", None),
-    "spacing_flow": ("spacing_flow.yaml", "spacing_flow/weights.safetensors"),
-    "latent_slerp": ("latent_slerp.yaml", None),
-    "keyframe_diffusion": ("keyframe_diffusion.yaml", "keyframe_diffusion/weights.safetensors"),
-    "temporal_encoding": ("exp1.yaml", "exp1/weights.safetensors"),
-    "weighted_cross_attention": ("exp2.yaml", "exp2/weights.safetensors"),
+    "repeat": "repeat",
+    "cross_fade": "cross_fade",
+    "optical_flow": "optical_flow",
+    "dis": "dis",
+    "spacing_flow": "spacing_flow",
+    "latent_slerp": "latent_slerp",
+    "keyframe_diffusion": "keyframe_diffusion",
+    "temporal_encoding": "exp1",
+    "weighted_cross_attention": "exp2",
 }
+BETWEEN = 7  # in-betweens of the animation
+PLAYED, BAR = 224, 6  # pixels: side of an example, and the bar below it
+KEYFRAME, IN_BETWEEN = (230, 90, 40), (215, 215, 222)  # colours of the bar
 
 
 def main() -> None:
-    """Write every picture."""
-    torch.manual_seed(0)
-    spec = WindowSpec(between=3, size=(SIDE, SIDE))
-    windows = SyntheticAnimation().dataset("test", spec)
+    """Write every image."""
+    windows = SyntheticAnimation().dataset("test", WindowSpec(between=3, size=(SIDE, SIDE)))
     chosen = [windows[0, index] for index in SHOWN]
     save("truth", [[w["first"], *w["targets"], w["last"]] for w in chosen])
-    for name, (config, weights) in METHODS.items():
-        checkpoint = find_checkpoint(weights) if weights else None
-        method = placed(load_method(find_config(config), checkpoint), torch.device("cpu"))
-        save(name, [[w["first"], *frames(method, w), w["last"]] for w in chosen])
+    for name, method in METHODS.items():
+        model = inbetween.load(method, device="cpu", precision="32-true")
+        rows = []
+        for window in chosen:
+            first, last = window["first"], window["last"]
+            rows.append([first, *model.interpolate(first, last, window["t"].tolist()), last])
+        save(name, rows)
     wide = SyntheticAnimation().dataset("test", WindowSpec(between=1, size=(SIDE, 3 * SIDE // 2)))
     sheet = [wide[0, index]["first"] for index in SHEET]
     save("synthetic", [sheet[0::2], sheet[1::2]])
-
-
-@torch.no_grad()
-def frames(method: Method, window: Window) -> Tensor:
-    """What a method draws between the keyframes of a window: (N, 3, H, W)."""
-    generator = torch.Generator().manual_seed(0)
-    return method.interpolate(window["first"][None], window["last"][None], window["t"][None], generator)[0]
+    save_examples()
 
 
 def save(name: str, rows: list[list[Tensor]]) -> None:
-    """Rows of pictures (3, H, W) in [0, 1], as a WebP file."""
+    """Rows of images (3, H, W) in [0, 1], as a WebP file."""
     height, width = rows[0][0].shape[-2:]
     size = len(rows[0]) * (width + GAP) - GAP, len(rows) * (height + GAP) - GAP
     sheet = Image.new("RGB", size, "white")
-    for row, pictures in enumerate(rows):
-        for column, picture in enumerate(pictures):
-            pixels = (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    for row, images in enumerate(rows):
+        for column, image in enumerate(images):
+            pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
             sheet.paste(Image.fromarray(pixels), (column * (width + GAP), row * (height + GAP)))
     sheet.save(IMAGES / f"{name}.webp", quality=80, method=6)
+
+
+def save_examples() -> None:
+    """All examples side by side, there and back, as an animated WebP file."""
+    played = [there_and_back(folder) for folder in sorted(EXAMPLES.iterdir())]
+    frames = []
+    for number in range(max(map(len, played))):
+        row = Image.new("RGB", (len(played) * (PLAYED + GAP) - GAP, PLAYED + BAR), "white")
+        for column, images in enumerate(played):
+            row.paste(images[number % len(images)], (column * (PLAYED + GAP), 0))
+        frames.append(row)
+    file = IMAGES / "examples.webp"
+    frames[0].save(
+        file, save_all=True, append_images=frames[1:], duration=1000 // 12, loop=0, quality=60, method=6
+    )
+
+
+def there_and_back(folder: Path) -> list[Image.Image]:
+    """A sequence and its way back; an orange bar below marks keyframes."""
+    keyframes = [Image.open(path) for path in sorted(folder.glob("*.png"))]
+    sequence = inbetween.interpolate(keyframes, between=BETWEEN, device="cpu")
+    shown = []
+    for number, image in enumerate(sequence):
+        layer = image.convert("RGBA").resize((PLAYED, PLAYED), Image.Resampling.LANCZOS)
+        ground = Image.fromarray(checkerboard()).convert("RGBA")
+        frame = Image.new("RGB", (PLAYED, PLAYED + BAR), "white")
+        frame.paste(Image.alpha_composite(ground, layer).convert("RGB"), (0, 0))
+        colour = KEYFRAME if number % (BETWEEN + 1) == 0 else IN_BETWEEN
+        ImageDraw.Draw(frame).rectangle((0, PLAYED + 1, PLAYED, PLAYED + BAR), fill=colour)
+        shown.append(frame)
+    return [*shown, *shown[-2:0:-1]]
+
+
+def checkerboard() -> np.ndarray:
+    """What is seen through transparent pixels, (PLAYED, PLAYED, 3) uint8."""
+    row, column = np.indices((PLAYED, PLAYED)) // 16
+    return np.where((row + column) % 2, 255, 225).astype(np.uint8)[..., None].repeat(3, axis=-1)
 
 
 if __name__ == "__main__":
