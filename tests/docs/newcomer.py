@@ -168,10 +168,11 @@ def smaller(words: list[str]) -> list[str]:
 
 def only_parsed(words: list[str]) -> bool:
     """Whether a command needs what tests have not: the network, GPUs, processes, a renderer."""
+    download = words[0].startswith("fetch-") or any("rife" in word for word in words)
     lottie = any("lottie" in word or word == "data/spacing_flow.yaml" for word in words)
     no_renderer = lottie and importlib.util.find_spec("rlottie_python") is None
     # test_clusters.py starts the processes of those with ddp
-    return words[0] == "fetch-lpips" or any("fsdp" in word or word == "ddp" for word in words) or no_renderer
+    return download or no_renderer or any("fsdp" in word or word == "ddp" for word in words)
 
 
 def parse(words: list[str]) -> None:
