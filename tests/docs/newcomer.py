@@ -171,8 +171,8 @@ def only_parsed(words: list[str]) -> bool:
     download = words[0].startswith("fetch-") or any("rife" in word for word in words)
     lottie = any("lottie" in word or word == "data/spacing_flow.yaml" for word in words)
     no_renderer = lottie and importlib.util.find_spec("rlottie_python") is None
-    # test_clusters.py starts the processes of those with ddp
-    return download or no_renderer or any("fsdp" in word or word == "ddp" for word in words)
+    # test_clusters.py starts the processes of those that need several
+    return download or no_renderer or any(word in ("ddp", "sharded.yaml") for word in words)
 
 
 def parse(words: list[str]) -> None:

@@ -161,3 +161,32 @@ def test_a_command_that_starts_processes_works(folder: Path, told: str) -> None:
     assert ended.returncode == 0, ended.stderr
     saved = torch.load("logs/exp1/version_0/checkpoints/last.ckpt", weights_only=True)
     assert saved["global_step"] == 2
+
+
+@pytest.mark.slow  # four new processes import everything
+def test_sharded_weights_are_those_of_one_process(folder: Path) -> None:
+    for name in ("sharded.py", "sharded.yaml"):
+        (folder / name).write_text((ROOT / "docs/examples" / name).read_text())
+    callbacks = {
+        "trainer": {"callbacks": yaml.safe_load(Path("sharded.yaml").read_text())["trainer"]["callbacks"]}
+    }
+    Path("callbacks.yaml").write_text(yaml.safe_dump(callbacks))
+    two = ["--config", "sharded.yaml", "--trainer.devices", "2"]
+    two += ["--trainer.strategy.init_args.data_parallel_size", "2"]
+    last = "logs/exp1/version_{}/checkpoints/last.ckpt"
+    for given in (
+        ["--config", "callbacks.yaml", "--trainer.max_steps", "4"],
+        [*two, "--trainer.max_steps", "2"],
+        [*two, "--trainer.max_steps", "4", "--ckpt_path", last.format(1)],
+    ):
+        ended = subprocess.run(
+            [sys.executable, *PROGRAM[1:], "fit", "--config", "exp1.yaml", "--config", "small.yaml", *given],
+            env=environment(folder),
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert ended.returncode == 0, ended.stderr
+    one, sharded = (torch.load(last.format(version), weights_only=True) for version in (0, 2))
+    assert sharded["global_step"] == 4
+    torch.testing.assert_close(sharded["state_dict"], one["state_dict"], rtol=1e-4, atol=1e-6)
