@@ -9,8 +9,8 @@ from huggingface_hub import constants
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
-from inbetween.commands.methods import read_yaml
 from inbetween.errors import UserError
+from inbetween.methods.loading import read_yaml
 from inbetween.modules import Backbone, FreshBackbone, Sampling, TextBackbone, precision
 from inbetween.modules.residual_refiner import residual_of
 from inbetween.modules.sampling import denoise_from, frame_generators, noise_like
