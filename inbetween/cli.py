@@ -33,7 +33,6 @@ from inbetween.callbacks import (
 from inbetween.callbacks.run_config import RunConfig
 from inbetween.checks import check_folders, check_numbers, check_optimizer, refused_keys
 from inbetween.commands.configs import resolve_configs
-from inbetween.commands.methods import load_weights, read_checkpoint
 from inbetween.commands.runs import (
     check_batches,
     check_steps,
@@ -49,6 +48,7 @@ from inbetween.functions import run_function
 from inbetween.messages import quiet, silent_about_full_disks
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
+from inbetween.methods.loading import load_weights, read_checkpoint
 from inbetween.mistakes import REFUSALS, mistake_behind, not_made, refused_by_library
 from inbetween.modules.precision import REPLACED, resolve_precision
 
@@ -214,10 +214,10 @@ class InbetweenCLI(LightningCLI):
             self._callbacks.append(PredictionWriter())
 
     def after_predict(self) -> None:
-        """Say where the drawings are; Lightning calls this after `predict`."""
+        """Say where the frames are; Lightning calls this after `predict`."""
         if self.trainer.is_global_zero and not is_dry(self.trainer):
             for writer in self._writers():
-                print(f"drawings: {writer.folder}")
+                print(f"frames: {writer.folder}")
 
     def _writers(self) -> list[PredictionWriter]:
         return [callback for callback in self._callbacks if isinstance(callback, PredictionWriter)]

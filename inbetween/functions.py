@@ -21,9 +21,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 # What is a list in YAML and words one after the other on the command line.
 LISTS: dict[str, dict[str, tuple[type, str]]] = {
-    "compare": {"methods": (str, "YAML files, each as FILE or FILE=CHECKPOINT.")},
+    "compare": {"methods": (str, "Names of methods that ship, or YAML files as FILE or FILE=CHECKPOINT.")},
     "benchmark": {
-        "methods": (str, "YAML files to measure, each as FILE or FILE=CHECKPOINT."),
+        "methods": (str, "Names of methods that ship, or YAML files as FILE or FILE=CHECKPOINT."),
         "sizes": (str, "What is drawn: HEIGHTxWIDTH:N is one window with N in-betweens."),
     },
     "interpolate": {

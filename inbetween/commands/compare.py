@@ -10,12 +10,10 @@ from typing import Literal, cast
 import lightning as L
 import torch
 from torch import Tensor
-from torchmetrics import MetricCollection
 from tqdm import tqdm
 
 from inbetween.callbacks import write_image
 from inbetween.commands.machine import open_fabric, synchronize
-from inbetween.commands.methods import load_method, placed
 from inbetween.commands.reports import name_for, write_text
 from inbetween.commands.scores import (
     Row,
@@ -32,14 +30,12 @@ from inbetween.data.source import MOST_BETWEEN
 from inbetween.errors import UserError
 from inbetween.files import check_folder
 from inbetween.functional.grid import image_grid, stacked
+from inbetween.interpolation.loading import as_written
 from inbetween.methods.base import Method
+from inbetween.methods.loading import load_method, placed
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.metrics import (
-    EndPointError,
-    OracleTimingLPIPS,
-    PerceptualDistances,
-    TruthCache,
-    frame_metrics,
+    WindowMetrics,
     load_lpips,
     window_scores,
 )
@@ -69,8 +65,8 @@ def compare(
 
     Args:
         data: The windows.
-        methods: YAML files such as `fit` takes, here or among the shipped configs. `exp1.yaml=PATH` runs
-            the method with the weights of the checkpoint PATH.
+        methods: Methods that ship, such as `spacing_flow`, or YAML files such as `fit` takes, here or among
+            the shipped configs. `exp1.yaml=PATH` runs the method with the weights of the checkpoint PATH.
         split: Which windows.
         output: Folder for what is written.
         lpips_network: See `FrameMetrics`.
@@ -96,7 +92,8 @@ def compare(
     if image_windows < 0:
         raise UserError(f"image_windows is {image_windows}: give 0 or more windows.")
     check_folder(output.expanduser(), "--output")
-    rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
+    others = [entry for entry in methods or [] if as_written(entry)[0] not in ALWAYS]
+    rows = named_rows([*ALWAYS, *others])
     asked, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     built = []
@@ -110,14 +107,11 @@ def compare(
     data.test_split = split
     data.setup("test")
     batches = data.test_dataloader()
-    network, cache = load_lpips(lpips_network), TruthCache()
-    distances = PerceptualDistances(network, cache) if network is not None and spacings else None
-    measured = [frame_metrics(network, cache).to(fabric.device) for _ in rows]
-    motions = [MetricCollection({"end_point_error": EndPointError()}).to(fabric.device) for _ in rows]
-    oracle_timing = [
-        MetricCollection({"lpips_oracle_timing": OracleTimingLPIPS(distances)} if distances else {})
-        for _ in rows
-    ]
+    network = load_lpips(lpips_network)
+    window_metrics, has_oracle = WindowMetrics(network), network is not None and spacings > 0
+    measured = [window_metrics.of_frames().to(fabric.device) for _ in rows]
+    motions = [window_metrics.of_flows().to(fabric.device) for _ in rows]
+    oracle_timing = [window_metrics.of_oracle_timing().to(fabric.device) for _ in rows]
     seconds = [0.0] * len(rows)
     names: dict[int, str] = {}
     animations: dict[int, str] = {}
@@ -148,7 +142,7 @@ def compare(
                     flows = method.flows(batch)
                 if flows is not None:
                     motions[place].update(flows, batch)
-            if distances:
+            if has_oracle:
                 with fabric.autocast(), torch.no_grad():
                     dense_frames = from_first_to_last(method, batch, spacings)
                 oracle_timing[place].update(dense_frames, batch)
@@ -190,11 +184,11 @@ def compare(
 
 
 def named_rows(entries: list[str]) -> list[Row]:
-    """A row per `CONFIG` or `CONFIG=CHECKPOINT`, named by the config, numbered where two share it."""
+    """A row per `NAME`, `CONFIG` or `CONFIG=CHECKPOINT`, named by the config, numbered where two share it."""
     rows: list[Row] = []
     for entry in entries:
-        config, _, checkpoint = entry.partition("=")
-        rows.append(Row(name_for(config, [row.name for row in rows]), config, checkpoint or None))
+        config, checkpoint = as_written(entry)
+        rows.append(Row(name_for(config, [row.name for row in rows]), config, checkpoint))
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inbetween.commands.methods import read_yaml
+from inbetween.methods.loading import read_yaml
 from inbetween.paths import find_config
 
 

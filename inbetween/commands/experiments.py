@@ -16,12 +16,13 @@ from jsonargparse import ArgumentParser
 from torch.utils.data import default_collate
 
 from inbetween.commands.baseline import BaselineLoop
-from inbetween.commands.methods import build_method, placed, read_yaml
 from inbetween.commands.reports import name_for
 from inbetween.data import SyntheticAnimation, WindowDataModule, WindowSpec
 from inbetween.errors import UserError
+from inbetween.interpolation.loading import as_written
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.diffusion.latent_diffusion import LatentDiffusion
+from inbetween.methods.loading import build_method, placed, read_yaml
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.modules.perceptual import has_vgg
 from inbetween.paths import find_config
@@ -223,7 +224,7 @@ def experiments(
     Args:
         config: YAML files that add up. If they name a method they are an experiment of their own, else
             they are laid over each of `methods`.
-        methods: YAML files, each as FILE or FILE=CHECKPOINT.
+        methods: Methods that ship by their names, or YAML files, each as FILE or FILE=CHECKPOINT.
         backbone: Keys of `model.init_args.backbone.init_args`, where such a backbone is `pretrained`.
 
     Raises:
@@ -237,8 +238,8 @@ def experiments(
         found.append((config[0], None, layers))
         layers = {}
     for entry in methods:
-        file, _, weights = entry.partition("=")
-        found.append((file, weights or None, merged(read_yaml(find_config(file)), layers)))
+        file, weights = as_written(entry)
+        found.append((file, weights, merged(read_yaml(find_config(file)), layers)))
     if not found:
         raise UserError(
             "Nothing says what to measure: give an experiment such as --config exp1.yaml, or several with"

@@ -152,7 +152,7 @@ def test_a_whole_training_takes_each_phase_in_its_share() -> None:
 def test_methods_without_training_have_no_table_of_it(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run("benchmark", "--config", "repeat.yaml", "--sizes", "32x32:1", "--repeats", "1", "--memory", "false")
     out = capsys.readouterr().out
-    assert "drawing " in out
+    assert "inference " in out
     assert "training " not in out
 
 

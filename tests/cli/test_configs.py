@@ -18,7 +18,7 @@ EXPERIMENTS = sorted(
     name for name, keys in CONTENT.items() if "model" in keys and "class_path" in keys["model"]
 )
 COMPARISONS = sorted(name for name, keys in CONTENT.items() if "methods" in keys)
-SHEETS = sorted(name for name, keys in CONTENT.items() if "repeat" in keys)
+SHEETS = sorted(name for name, keys in CONTENT.items() if "hold" in keys)
 # what an overlay is laid on, where that is not exp1.yaml
 BELOW = {
     # the one method that looks at no picture goes with a backbone that reads a prompt
@@ -26,6 +26,7 @@ BELOW = {
     "backbone/refine_autoencoder.yaml": "backbone/train_autoencoder.yaml",
     "data/spacing_flow.yaml": "spacing_flow.yaml",
     "spacing_flow_error_head.yaml": "spacing_flow.yaml",
+    "trainer/one_gpu.yaml": "spacing_rife.yaml",
 }
 OVERLAYS = sorted(set(CONTENT) - set(EXPERIMENTS) - set(COMPARISONS) - set(SHEETS))
 

@@ -8,9 +8,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from inbetween.commands.methods import placed
 from inbetween.methods import Repeat, TemporalEncodingDiffusion
 from inbetween.methods.diffusion import Backbone
+from inbetween.methods.loading import placed
 from inbetween.modules import precision
 from tests.cli.conftest import Run, write_yaml
 
@@ -130,7 +130,7 @@ def test_bf16_only_where_it_is_faster(
     assert used == ["bf16-mixed" if pays else "32-true"]
     assert ("computes in float32 (32-true)" in caplog.text) is not pays
     # a run that goes on from it, on whatever machine, computes alike
-    assert f"precision: {used[0]}" in Path("logs/hold/version_0/config.yaml").read_text()
+    assert f"precision: {used[0]}" in Path("logs/repeat/version_0/config.yaml").read_text()
 
 
 @pytest.mark.parametrize("pays", [False, True])

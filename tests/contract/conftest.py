@@ -8,8 +8,8 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from inbetween.commands.methods import load_method
 from inbetween.methods import LatentInterpolation, TrainableMethod
+from inbetween.methods.loading import load_method
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.methods.rife.network import RifeNetwork
 from inbetween.modules.perceptual import PerceptualLoss

@@ -57,4 +57,4 @@ class SpacingRife(SpacingFlow):
         """See `SpacingFlow.preparation`: no classical flow is wanted."""
         if not training:
             return FullFrame("none")
-        return RandomCrop(self.crop, "none", 0.0, self.perceptual_crop)
+        return RandomCrop(self.crop, "none", 0.0, self.perceptual_crop, self.crops_per_window)

@@ -53,21 +53,31 @@ class FullFrame:
 class RandomCrop:
     """Makes a `CroppedSample` of a random in-between: cropped, shrunk, flipped, transposed, reversed in time.
 
+    With several crops per window each field of the sample has a leading K.
+
     Args:
         crop: Side in pixels of the crops; smaller images give smaller ones.
         prior: The classical flow's algorithm.
         prior_dropout: Share in [0, 1] of the crops without classical flow.
         perceptual_crop: Side of the square for the perceptual loss, as a share in (0, 1] of the crop's.
+        crops_per_window: K, the number of crops of a window.
     """
 
     crop: int
     prior: Prior
     prior_dropout: float
     perceptual_crop: float = 0.5
+    crops_per_window: int = 1
 
     def __call__(self, window: Window) -> CroppedSample:
         """See the class."""
         generator = generator_of(window)
+        if self.crops_per_window == 1:
+            return self._crop(window, generator)
+        crops = [self._crop(window, generator) for _ in range(self.crops_per_window)]
+        return CroppedSample(*map(torch.stack, zip(*crops, strict=True)))
+
+    def _crop(self, window: Window, generator: torch.Generator) -> CroppedSample:
         chosen = int(torch.randint(len(window["t"]), (), generator=generator))
         height, width = window["first"].shape[-2:]
         side = min(self.crop, height, width) // MULTIPLE * MULTIPLE

@@ -55,6 +55,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             weights work with any prior and with none.
         crop: Side in pixels of the training crops, taken after shrinking windows by a random factor; smaller
             windows are taken whole.
+        crops_per_window: Number of crops of each window, for fast GPUs and slow data: a batch then has
+            `crops_per_window` times `batch_size` samples.
         flow_weight: Weight of the flows' end-point error in pixels.
         line_weight: Weight of the line term.
         matching_weight: Weight of the cross-entropy of the global matches.
@@ -83,6 +85,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         trained: Literal["all", "error_head"] = "all",
         prior_dropout: float = 0.25,
         crop: int = 224,
+        crops_per_window: int = 1,
         flow_weight: float = 0.02,
         line_weight: float = 0.3,
         matching_weight: float = 0.02,
@@ -100,13 +103,14 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             raise UserError(f"prior_dropout is {prior_dropout}: give a share between 0 and 1.")
         if not 0 < perceptual_crop <= 1:
             raise UserError(f"perceptual_crop is {perceptual_crop}: give a share above 0, up to 1.")
-        check_at_least(1, crop=crop, flow_resolution=flow_resolution)
+        check_at_least(1, crop=crop, crops_per_window=crops_per_window, flow_resolution=flow_resolution)
         check_at_least(0, flow_weight=flow_weight, line_weight=line_weight, matching_weight=matching_weight)
         # inference
         self.prior, self.flow_resolution = prior, flow_resolution
         self.review_thresholds = review_thresholds
         # training
-        self.crop, self.prior_dropout, self.perceptual_crop = crop, prior_dropout, perceptual_crop
+        self.crop, self.crops_per_window, self.perceptual_crop = crop, crops_per_window, perceptual_crop
+        self.prior_dropout = prior_dropout
         self.loss = SpacingFlowLoss(flow_weight, line_weight, matching_weight)
         self.network: Any = self.network_class()
         if trained == "error_head":
@@ -117,11 +121,16 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         """In training a random crop of each window, else all of its middle in-between."""
         if not training:
             return FullFrame(self.prior)
-        return RandomCrop(self.crop, self.prior, self.prior_dropout, self.perceptual_crop)
+        return RandomCrop(
+            self.crop, self.prior, self.prior_dropout, self.perceptual_crop, self.crops_per_window
+        )
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class."""
         sample: CroppedSample = self.sample_of(batch)
+        if sample.first.ndim == 5:
+            # several crops of each window
+            sample = CroppedSample(*(field.flatten(0, 1) for field in sample))
         prediction: Intermediate = self.network(
             sample.first, sample.last, sample.spacing[:, None], sample.prior[:, :2], sample.prior[:, 2:]
         )

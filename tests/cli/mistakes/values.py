@@ -215,7 +215,7 @@ def rows() -> list[Row]:
         ),
         row("a_word_too_many", lambda p: p.fit("now"), "now"),
         row("a_key_without_a_value", lambda p: p.fit("--data.between"), "data.between"),
-        row("between_and_t", lambda p: p.interpolate("--between", "2", "--t", "0.5"), "leave out --between"),
+        row("between_and_t", lambda p: p.interpolate("--between", "2", "--t", "0.5"), "leave out between"),
         row("t_falls", lambda p: p.interpolate("--t", "0.5", "0.25"), "rising numbers"),
         row(
             "halves_of_halves",

@@ -9,10 +9,10 @@ from huggingface_hub import constants
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
-from inbetween.commands.methods import read_yaml
 from inbetween.errors import UserError
 from inbetween.methods.diffusion import Backbone, FreshBackbone, Sampling, TextBackbone
 from inbetween.methods.diffusion.noise_schedule import training_target
+from inbetween.methods.loading import read_yaml
 from inbetween.modules import precision
 from inbetween.paths import find_config
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
