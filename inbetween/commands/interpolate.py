@@ -130,7 +130,8 @@ def interpolate(
     if precision != asked:
         print(REPLACED)
     print(f"{keys}; between each two {places}, by {method}")
-    if not checkpoint and any(parameter.requires_grad for parameter in loaded.parameters()):
+    untrained = not checkpoint and not loaded.begins_trained
+    if untrained and any(parameter.requires_grad for parameter in loaded.parameters()):
         print(f"warning: {config} is not trained: give the weights of a run with --method {config}=PATH")
     if unread := left_out([*(keyframes or []), *(spacing_map or [])]):
         named = ", ".join(map(str, unread))

@@ -34,6 +34,7 @@ class SpacingRife(SpacingFlow):
         **options: See `SpacingFlow`.
     """
 
+    begins_trained = True
     of_the_run = (*SpacingFlow.of_the_run, "mask_sharpness", "reading", "base")
     network_class = RifeFlow
 
