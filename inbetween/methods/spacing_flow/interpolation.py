@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from inbetween.functional.warp import backward_warp
 from inbetween.methods.spacing_flow.composition import (
     SHARP,
     Composition,
+    FlowNetwork,
     Intermediate,
     compose,
     end_flows,
@@ -29,16 +30,6 @@ PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the pr
 FLOW_RESOLUTION = 256  # root of the pixels that motion is estimated at: about what training shows
 REFINE_RESOLUTION = 512  # root of the pixels at which what is left between the warped keyframes is looked at
 NEAR = 4.0  # of those pixels: so far apart it is one line drawn twice, from the double on it is two
-
-
-class FlowNetwork(Protocol):
-    """What finds the motion between two keyframes: `IntermediateFlow`, or a network in its place."""
-
-    def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Any:  # noqa: ANN401
-        """What `between` is to be told of both keyframes."""
-
-    def between(self, pair: Any, spacing: Tensor) -> Intermediate:  # noqa: ANN401 - what `encode_pair` gives
-        """What lies between keyframes that were looked at."""
 
 
 def prior_flow(first: Tensor, last: Tensor, prior: Prior) -> Tensor:
