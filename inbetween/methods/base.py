@@ -39,6 +39,8 @@ class Method(L.LightningModule, ABC):
     time_symmetric: ClassVar[bool] = False
     #: `interpolate` takes a fourth channel, opacity in [0, 1], and moves it as it moves the first three.
     supports_alpha: ClassVar[bool] = False
+    #: It is constructed with trained weights and needs no checkpoint.
+    begins_trained: bool = False
 
     def __init__(self, sampled_batches: int = 4) -> None:
         super().__init__()

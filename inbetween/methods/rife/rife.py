@@ -53,7 +53,8 @@ class Rife(SpacedMethod, PerceptualMethod):
         check_at_least(1, crop=crop)
         self.crop = crop
         self.network = RifeNetwork()
-        if weights == "fetched":
+        self.begins_trained = weights == "fetched"
+        if self.begins_trained:
             self.network.load_state_dict(read_rife())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -34,6 +34,7 @@ class SpacingRife(SpacingFlow):
         **options: See `SpacingFlow`.
     """
 
+    begins_trained = True
     architecture = ("base_sha256",)
     network_class = RifeFlow
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -34,6 +34,16 @@ class Intermediate(NamedTuple):
     error: Tensor  # (M, 1, H, W) float32: log of the frame's expected absolute error
     levels: list[Tensor]  # motions of the coarser levels, (M, 4, h, w), in pixels at full resolution
     descriptors: tuple[Tensor, ...] = ()  # that both keyframes were matched by, (B, 64, H/8, W/8) each
+
+
+class FlowNetwork(Protocol):
+    """What estimates the motion between two keyframes: `IntermediateFlow`, or a network in its place."""
+
+    def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Any:  # noqa: ANN401
+        """What `between` needs of both keyframes."""
+
+    def between(self, pair: Any, spacing: Tensor) -> Intermediate:  # noqa: ANN401 - what `encode_pair` gives
+        """The in-betweens of encoded keyframes."""
 
 
 def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:

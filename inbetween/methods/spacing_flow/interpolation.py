@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,7 +13,14 @@ from torch.nn import functional as F
 from inbetween.functional.batch import repeat_samples
 from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
-from inbetween.methods.spacing_flow.composition import SHARP, Composition, Intermediate, compose, end_flows
+from inbetween.methods.spacing_flow.composition import (
+    SHARP,
+    Composition,
+    FlowNetwork,
+    Intermediate,
+    compose,
+    end_flows,
+)
 from inbetween.methods.spacing_flow.masks import sharpen_mask
 from inbetween.methods.spacing_flow.network import MULTIPLE
 from inbetween.methods.spacing_flow.prior import (
@@ -28,16 +34,6 @@ from inbetween.methods.spacing_flow.prior import (
 from inbetween.methods.spacing_flow.refinement import REFINE_RESOLUTION, refine_flow
 
 MAX_PIXELS = 2**20  # of the in-betweens computed in one pass: more would not fit a CPU's cache
-
-
-class FlowNetwork(Protocol):
-    """What estimates the motion between two keyframes: `IntermediateFlow`, or a network in its place."""
-
-    def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Any:  # noqa: ANN401
-        """What `between` needs of both keyframes."""
-
-    def between(self, pair: Any, spacing: Tensor) -> Intermediate:  # noqa: ANN401 - what `encode_pair` gives
-        """The in-betweens of encoded keyframes."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from PIL import Image
 from torch.utils.data import default_collate
 
+from inbetween.__main__ import main
 from inbetween.data import SyntheticAnimation
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
@@ -126,6 +129,27 @@ def test_a_step_on_known_motion_learns(base: dict[str, object], monkeypatch: pyt
         losses.append(float(output["loss"].detach()))
     assert losses[-1] < losses[0]
     assert all(torch.equal(value, before[name]) for name, value in method.network.base.named_buffers())
+
+
+def test_interpolate_says_what_is_not_trained(
+    base: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A published network that was fetched is trained without a checkpoint; a random one is not."""
+    for name in ("a", "b"):
+        Image.new("RGB", (16, 16), "white").save(tmp_path / f"{name}.png")
+    arguments = {
+        "SpacingRife": {"base": str(base["base"]), "base_sha256": base["base_sha256"]},
+        "Rife": {"weights": "none"},
+    }
+    warned = []
+    for name, values in arguments.items():
+        model = {"class_path": f"inbetween.methods.{name}", "init_args": values}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"model": model}))
+        keyframes = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+        call = ["interpolate", "--keyframes", *keyframes, "--method", str(tmp_path / f"{name}.yaml")]
+        assert main([*call, "--output", str(tmp_path / name), "--accelerator", "cpu"]) == 0
+        warned.append("is not trained" in capsys.readouterr().out)
+    assert warned == [False, True]
 
 
 def test_the_error_head_learns_alone(base: dict[str, object]) -> None:
