@@ -18,7 +18,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningCLI
 
 from inbetween.errors import UserError, user_error_behind
-from inbetween.files import full_disk
+from inbetween.io.files import full_disk
 
 # Where Python and libraries lie.
 INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -190,7 +190,8 @@ def refused_by_lightning(error: Exception) -> bool:
     modules = [str(frame.f_globals.get("__name__")) for frame in frames]
     names = [frame.f_code.co_name for frame in frames]
     # the command line is the door: all frames behind the last of its own count
-    behind = max((place for place, module in enumerate(modules) if module == "inbetween.cli"), default=-1) + 1
+    ours = (place for place, module in enumerate(modules) if module.startswith("inbetween.cli."))
+    behind = max(ours, default=-1) + 1
     modules, names = modules[behind:], names[behind:]
     if not modules or not modules[-1].startswith(("lightning.", "torch.optim.")):
         return False

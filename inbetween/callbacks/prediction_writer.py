@@ -6,10 +6,10 @@ from typing import Any
 import lightning as L
 import torch
 
-from inbetween.callbacks.images import folder_for, write_frames
 from inbetween.callbacks.run_folder import is_dry, run_folder
 from inbetween.errors import UserError
-from inbetween.files import check_folder
+from inbetween.io.files import check_folder
+from inbetween.io.frames import folder_for, write_frames
 from inbetween.types import WindowBatch
 
 

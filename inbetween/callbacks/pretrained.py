@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from inbetween.callbacks.run_folder import is_dry
 from inbetween.callbacks.whole_weights import need_whole_weights
 from inbetween.errors import UserError
-from inbetween.files import move_folder, partial_of
+from inbetween.io.files import move_folder, partial_of
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from PIL import Image
 from torch import Tensor
 
-from inbetween.callbacks.images import to_bytes, write_image
+from inbetween.io.frames import to_bytes, write_image
 
 
 def is_dry(trainer: L.Trainer) -> bool:

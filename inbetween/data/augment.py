@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.data.images import Pixels, resize
 from inbetween.data.source import Augment
+from inbetween.io.images import Pixels, resize
 
 
 def augment_images(

@@ -2,19 +2,17 @@
 
 from pathlib import Path
 
-from inbetween.data.images import READABLE
 from inbetween.data.scenes import (
     Scene,
     SceneSource,
     choose_split,
     existing_folder,
-    frames_in,
     split_by_name,
     split_folders,
-    subfolders,
-    walk,
 )
 from inbetween.errors import UserError
+from inbetween.io.images import READABLE
+from inbetween.io.listing import frames_in, subfolders, walk
 from inbetween.types import Split
 
 

@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.data.images import Pixels
 from inbetween.functional.color import LUMA
+from inbetween.io.images import Pixels
 
 VERSION = 3  # of what is found here; a change makes stored findings stale
 

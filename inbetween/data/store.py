@@ -13,11 +13,12 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from inbetween.data import shots
-from inbetween.data.images import Fit, Pixels, image_size, read_image
+from inbetween.data.fit import Fit
 from inbetween.data.scenes import Scene
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
-from inbetween.files import whole_file, write_whole
+from inbetween.io.files import whole_file, write_whole
+from inbetween.io.images import Pixels, image_size, read_image
 from inbetween.machine import cores
 from inbetween.paths import cache_folder
 

@@ -17,15 +17,13 @@ from inbetween.data.scenes import (
     SceneSource,
     choose_split,
     existing_folder,
-    files_in,
-    frames_in,
     split_by_name,
     split_folders,
-    walk,
 )
 from inbetween.data.source import LARGEST_SIDE
 from inbetween.errors import UserError
-from inbetween.files import whole_folder
+from inbetween.io.files import whole_folder
+from inbetween.io.listing import files_in, frames_in, walk
 from inbetween.machine import cores
 from inbetween.types import Split
 

@@ -1,15 +1,12 @@
 """Scenes from video files."""
 
-import os
 from pathlib import Path
-
-import cv2
 
 from inbetween.data.scenes import Scene
 from inbetween.data.unpacked import UnpackedScenes
+from inbetween.io.video import write_video_frames
 from inbetween.paths import cache_folder
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what it says of broken files is said here
 _VERSION = 1  # of the frames written here
 
 
@@ -61,24 +58,7 @@ class VideoScenes(UnpackedScenes):
 
     def unpack(self, file: Path, folder: Path) -> str | None:
         """See `UnpackedScenes.unpack`."""
-        video, number = cv2.VideoCapture(str(file)), 0
-        try:
-            if not video.isOpened():
-                return "not a video that OpenCV reads"
-            while True:
-                there, picture = video.read()
-                if not there:
-                    break
-                number += 1
-                scale = self.side / max(picture.shape[:2])
-                if scale < 1:
-                    size = [max(round(side * scale), 1) for side in picture.shape[1::-1]]
-                    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-                # cv2.imwrite may not notice that the disk is full
-                (folder / f"{number:06d}.png").write_bytes(cv2.imencode(".png", picture)[1].data)
-        finally:
-            video.release()
-        return None if number else "no frames"
+        return write_video_frames(file, folder, self.side)
 
     def scene(self, file: Path, root: Path, frames: tuple[Path, ...]) -> Scene:
         """`<folder>/<path below it without suffix>`, or `<name>` of a file in the root itself."""

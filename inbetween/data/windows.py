@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from inbetween.data.augment import augment_images
-from inbetween.data.images import pad
+from inbetween.data.fit import pad
 from inbetween.data.scenes import Scene
 from inbetween.data.source import WindowDataset, WindowSpec
 from inbetween.data.store import FrameStore, StoredScene

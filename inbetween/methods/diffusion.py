@@ -22,11 +22,11 @@ from inbetween.modules.latent_cache import LatentCache
 from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart
 from inbetween.modules.noising import NoisedSample, Noising, TrainFrom
 from inbetween.modules.perceptual import decoded_crops
-from inbetween.modules.precision import frozen_dtype_on
 from inbetween.modules.residual_refiner import compute_change_mask
 from inbetween.modules.sampling import Sampling, denoise_from, frame_generators
 from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
+from inbetween.weights.precision import frozen_dtype_on
 
 INITS = ("slerp", "flow")  # of paths; `truth` has none
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from inbetween.errors import UserError
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
 from inbetween.modules.flow import IntermediateFlow
-from inbetween.modules.loading import read_weights
 from inbetween.modules.spaced_interpolation import build_spaced_interpolator, working_flow
 from inbetween.paths import find_checkpoint
+from inbetween.weights.checkpoints import read_weights
 
 DIS = "dis"
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from inbetween.errors import UserError
 from inbetween.modules.normalization import use_fast_group_norm
-from inbetween.modules.precision import resolve_precision
 from inbetween.modules.residual_refiner import residual_of
+from inbetween.weights.precision import resolve_precision
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel

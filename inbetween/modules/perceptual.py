@@ -14,10 +14,10 @@ from inbetween.errors import UserError
 from inbetween.functional.constants import constant
 from inbetween.functional.crops import crops_at
 from inbetween.functional.padding import pad_to_multiple
-from inbetween.modules.download import download
 from inbetween.modules.latent_diffusion import LatentDiffusion
 from inbetween.modules.noising import crop_cells
 from inbetween.paths import cached
+from inbetween.weights.download import download
 
 # torchvision's numbers of the convolutions, layer by layer; each layer ends where LPIPS looks
 LAYERS = ((0, 2), (5, 7), (10, 12, 14))

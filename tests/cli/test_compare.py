@@ -16,8 +16,8 @@ from inbetween.data import WindowSource, WindowSpec
 from inbetween.data.source import WindowDataset
 from inbetween.metrics import bootstrap_interval
 from inbetween.metrics.feature_network import SHAPES
-from inbetween.modules import precision
 from inbetween.types import Split, Window
+from inbetween.weights import precision
 from tests.cli.conftest import Run, write_yaml
 from tests.commands.known_methods import Slow
 from tests.conftest import DrawScene

@@ -18,7 +18,7 @@ EXPERIMENTS = sorted(
     name for name, keys in CONTENT.items() if "model" in keys and "class_path" in keys["model"]
 )
 COMPARISONS = sorted(name for name, keys in CONTENT.items() if "methods" in keys)
-SHEETS = sorted(name for name, keys in CONTENT.items() if "repeat" in keys)
+SHEETS = sorted(name for name, keys in CONTENT.items() if "hold" in keys)
 # what an overlay is laid on, where that is not exp1.yaml
 BELOW = {
     # the one method that looks at no picture goes with a backbone that reads a prompt

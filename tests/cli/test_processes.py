@@ -101,7 +101,7 @@ DISAGREEING = """
 import os
 import torch
 from inbetween.methods import TemporalEncodingDiffusion
-from inbetween.modules import precision
+from inbetween.weights import precision
 rank = int(os.environ.get("LOCAL_RANK", 0))
 precision.bfloat16_pays = lambda: (rank == 0) is {first}
 def note(self):

@@ -10,7 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from inbetween.commands.methods import placed
 from inbetween.methods import Repeat, TemporalEncodingDiffusion
-from inbetween.modules import Backbone, precision
+from inbetween.modules import Backbone
+from inbetween.weights import precision
 from tests.cli.conftest import Run, write_yaml
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")

@@ -11,8 +11,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from inbetween.__main__ import main
 from inbetween.callbacks import FrameMetrics
-from inbetween.commands.runs import results
-from inbetween.messages import quiet
+from inbetween.cli.messages import quiet
+from inbetween.cli.results import results
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from inbetween.__main__ import main
 from inbetween.modules.classical_flow import two_way_flow
-from inbetween.modules.precision import bfloat16_pays
+from inbetween.weights.precision import bfloat16_pays
 from tests.commands.known_methods import Gambler, Judge, OpaqueCrossFade, Painter, Waverer
 
 Interpolated = Callable[..., Path]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from inbetween.data import AnitaScenes, FolderScenes, Scene, WindowSpec
-from inbetween.data.scenes import SPLITS, natural_key, split_by_name
+from inbetween.data.scenes import SPLITS, split_by_name
 from inbetween.errors import UserError
+from inbetween.io.listing import natural_key
 
 
 def labels(scenes: list[Scene]) -> list[str]:

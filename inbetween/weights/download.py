@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 from filelock import FileLock
 from tqdm import tqdm
 
-from inbetween.files import whole_file
+from inbetween.io.files import whole_file
 
 PATIENCE = 4.0  # seconds without a first answer after which a download is given up
 STALL = 30.0  # seconds without a further byte

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from inbetween.files import write_whole
+from inbetween.io.files import write_whole
 
 
 def rounded(frames: Tensor) -> Tensor:

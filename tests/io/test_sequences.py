@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from inbetween.data import FolderScenes, WindowSpec
-from inbetween.data.images import SUFFIXES, image_size, read_layers
 from inbetween.data.keyframes import read_keyframes
-from inbetween.data.source_images import SourceImage, SourceImageReader, find_images, left_out
 from inbetween.errors import UserError
+from inbetween.io.images import SUFFIXES, image_size, read_layers
+from inbetween.io.sequences import SourceImage, SourceImageReader, find_images, left_out
 
 GREYS = (10, 60, 110, 160)
 
@@ -114,7 +114,7 @@ def test_reading_on_costs_one_picture(tmp_path: Path, monkeypatch: pytest.Monkey
     path = animate(tmp_path / "a.gif", greys=tuple(range(0, 200, 10)))
     opened = []
     monkeypatch.setattr(
-        "inbetween.data.source_images.open_image", lambda path: opened.append(path) or Image.open(path)
+        "inbetween.io.sequences.open_image", lambda path: opened.append(path) or Image.open(path)
     )
     source_images, reader = [SourceImage(path, frame) for frame in range(20)], SourceImageReader()
     found = [reader.read(source_image).color for source_image in source_images]

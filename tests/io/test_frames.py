@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from inbetween.callbacks.images import encode_png, write_image
-from inbetween.files import write_whole
+from inbetween.io.files import write_whole
+from inbetween.io.frames import encode_png, write_image
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "LA"), (3, "RGB"), (4, "RGBA")])

@@ -1,8 +1,7 @@
-"""The command line: LightningCLI for fit, validate, test and predict, and the project's own commands."""
+"""The commands of LightningCLI: fit, validate, test and predict."""
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +30,24 @@ from inbetween.callbacks import (
     run_folder,
 )
 from inbetween.callbacks.run_config import RunConfig
-from inbetween.checks import check_folders, check_numbers, check_optimizer, refused_keys
-from inbetween.commands.configs import resolve_configs
-from inbetween.commands.methods import load_weights, read_checkpoint
-from inbetween.commands.runs import (
+from inbetween.cli.checks import (
     check_batches,
+    check_folders,
+    check_numbers,
+    check_optimizer,
     check_steps,
     check_time,
     check_work,
-    last_checkpoint,
-    results,
-    spare_working_folder,
+    refused_keys,
 )
+from inbetween.cli.results import last_checkpoint, results, spare_working_folder
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
-from inbetween.functions import run_function
-from inbetween.messages import quiet, silent_about_full_disks
 from inbetween.methods import Method, TrainableMethod
 from inbetween.methods.base import no_end, nothing_to_train
 from inbetween.mistakes import REFUSALS, mistake_behind, not_made, refused_by_library
-from inbetween.modules.precision import REPLACED, resolve_precision
+from inbetween.weights.checkpoints import load_weights, read_checkpoint
+from inbetween.weights.precision import REPLACED, resolve_precision
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 FROZEN_DTYPE = "model.init_args.backbone.init_args.frozen_dtype"
@@ -254,29 +251,6 @@ class InbetweenCLI(LightningCLI):
 
 def _has(callbacks: list[Callback], kind: type[Callback]) -> bool:
     return any(isinstance(callback, kind) for callback in callbacks)
-
-
-def run(command: str, args: list[str]) -> None:
-    """Run one command of `inbetween.__main__.COMMANDS` with its arguments.
-
-    Raises:
-        UserError: A mistake in what the user gave.
-    """
-    quiet()
-    args = resolve_configs(args)
-    threading.excepthook, before = silent_about_full_disks(threading.excepthook), threading.excepthook
-    try:
-        if command in TRAINER_COMMANDS:
-            run_trainer(command, args)
-        else:
-            run_function(command, args)
-    except Exception as error:
-        mistake = mistake_behind(error, command)
-        if mistake is None:
-            raise
-        raise mistake from None
-    finally:
-        threading.excepthook = before
 
 
 def run_trainer(command: str, args: list[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from inbetween.errors import UserError
 from inbetween.paths import shipped
@@ -17,18 +17,6 @@ if TYPE_CHECKING:
 
 PredictionType = Literal["epsilon", "v_prediction"]
 SMALL = "small"  # the name of the backbone that ships
-
-
-def read_weights(path: Path) -> dict[str, Any]:
-    """What `WeightsWriter` wrote: `state_dict` in float32, `method`, `hyper_parameters`."""
-    with safe_open(path, framework="pt") as file:
-        about = file.metadata()
-        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no dict
-    return {
-        "state_dict": weights,
-        "method": about["method"],
-        "hyper_parameters": json.loads(about["hyper_parameters"]),
-    }
 
 
 def load_autoencoder(vae: str) -> AutoencoderKL | AutoencoderTiny:

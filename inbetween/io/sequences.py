@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from inbetween.data.images import (
+from inbetween.errors import UserError
+from inbetween.io.images import (
     READABLE,
     SUFFIXES,
     Layers,
@@ -17,8 +18,7 @@ from inbetween.data.images import (
     read_layers,
     upright_size,
 )
-from inbetween.data.scenes import files_beside, frames_in
-from inbetween.errors import UserError
+from inbetween.io.listing import files_beside, frames_in
 
 # What artists and players make besides, and what of it Pillow knows not even by its beginning.
 _OTHER = frozenset(

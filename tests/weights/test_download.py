@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from inbetween.errors import UserError
-from inbetween.modules import download as module
-from inbetween.modules.download import download
 from inbetween.modules.perceptual import read_vgg
+from inbetween.weights import download as module
+from inbetween.weights.download import download
 
 CONTENT = b"weights"
 NAME = f"net-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"

@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable
 
-from inbetween.files import full_disk
+from inbetween.io.files import full_disk
 
 
 def plain_warning(

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from inbetween.modules import precision
-from inbetween.modules.precision import bfloat16_pays, resolve_precision
+from inbetween.weights import precision
+from inbetween.weights.precision import bfloat16_pays, resolve_precision
 
 
 @pytest.mark.parametrize(

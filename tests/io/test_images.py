@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inbetween.data.images import Fit, image_size, pad, read_image
+from inbetween.data.fit import Fit, pad
 from inbetween.errors import UserError
+from inbetween.io.images import image_size, read_image
 
 WHITE = (255, 255, 255)
 RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3)).astype(np.uint8)

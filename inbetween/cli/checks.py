@@ -1,4 +1,4 @@
-"""What is looked at before a run begins: keys of the trainer that Lightning takes and stumbles over later."""
+"""What a run is refused for before it writes anything."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import inspect
 import logging
 import warnings
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 
+from inbetween.callbacks import is_dry
+from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
-from inbetween.files import check_folder
+from inbetween.io.files import check_folder
 from inbetween.methods import TrainableMethod
 from inbetween.mistakes import REFUSALS, reason, refused_by_library
 
@@ -110,3 +113,82 @@ def check_optimizer(method: TrainableMethod) -> None:
         if not refused_by_library(error):
             raise
         raise UserError(f"model.optimizer cannot be made: {reason(error)}; change its keys.") from error
+
+
+def check_work(trainer: Trainer, stage: Literal["train", "val", "test", "predict"]) -> None:
+    """See that a stage has batches.
+
+    Raises:
+        UserError: None are left to it.
+    """
+    key = f"limit_{stage}_batches"
+    if getattr(trainer, key) == 0:
+        raise UserError(f"trainer.{key} is 0: there is nothing to do; give more, or leave it out.")
+
+
+def check_steps(trainer: Trainer, checkpoint: str | None, counts: dict[str, Any]) -> None:
+    """See that `fit` has steps to take.
+
+    Args:
+        trainer: Of the run.
+        checkpoint: That it goes on from; None begins anew.
+        counts: Of Lightning's fit loop, from that checkpoint; may be empty.
+
+    Raises:
+        UserError: The checkpoint has been trained as long as the run is to be.
+    """
+    steps, epochs = 0, 0
+    if counts:
+        steps = counts["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]["step"]["total"][
+            "completed"
+        ]
+        epoch, batch = counts["epoch_progress"]["current"], counts["epoch_loop.batch_progress"]
+        # a checkpoint of an epoch's last step is written before the epoch counts as done
+        epochs = epoch["processed"] + (batch["is_last_batch"] and epoch["processed"] < epoch["ready"])
+    dry = f" (trainer.fast_dev_run ends after {trainer.max_steps})" if is_dry(trainer) else ""
+    limits = {"steps": (steps, trainer.max_steps), "epochs": (epochs, trainer.max_epochs)}
+    for unit, (done, limit) in limits.items():
+        if limit is not None and 0 <= limit <= done:
+            trained = f"{checkpoint} has been trained up to {unit[:-1]} {done}, and " if checkpoint else ""
+            raise UserError(
+                f"{trained}trainer.max_{unit} is {limit}{dry}: there is nothing left to do; give a larger"
+                f" trainer.max_{unit}{', or leave ckpt_path out' if checkpoint else ''}."
+            )
+
+
+def check_time(callbacks: list[Callback], checkpoint: str | None, trained: float) -> None:
+    """See that `fit` has time left, where it has a limit (`max_time`).
+
+    Args:
+        callbacks: Of the run's trainer.
+        checkpoint: See `check_steps`.
+        trained: Seconds that the checkpoint was trained for, which count.
+
+    Raises:
+        UserError: None is left.
+    """
+    for timer in callbacks:
+        left = timer.time_remaining() if isinstance(timer, Timer) else None
+        if checkpoint and left is not None and left <= trained:
+            raise UserError(
+                f"{checkpoint} has been trained for {timedelta(seconds=int(trained))}, which trainer.max_time"
+                " counts: there is nothing left to do; give a larger one, or leave ckpt_path out."
+            )
+
+
+def check_batches(trainer: Trainer, data: WindowDataModule, counts: dict[str, Any]) -> None:
+    """See that a run goes on with the batches that its checkpoint was written among.
+
+    Args:
+        trainer: Of the run.
+        data: Set up for `fit`.
+        counts: See `check_steps`.
+
+    Raises:
+        UserError: They are others.
+    """
+    epoch = counts["epoch_progress"]["current"]
+    if trainer.max_steps < 0 and epoch["ready"] == epoch["processed"]:
+        return  # of an epoch's end: the next one may be of other batches
+    for saved in counts["state_dict"].get("combined_loader", []):
+        data.check_batches(saved)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from inbetween.modules.frozen import frozen_keys, leave_frozen_out
+from inbetween.weights.frozen import frozen_keys, leave_frozen_out
 
 
 def network():
