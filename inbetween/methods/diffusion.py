@@ -16,7 +16,7 @@ from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.slerp import slerp
 from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
-from inbetween.modules.blends import load_blend
+from inbetween.methods.spacing_flow.blend import load_blend
 from inbetween.modules.conditioning import line_density
 from inbetween.modules.latent_cache import LatentCache
 from inbetween.modules.latent_diffusion import LatentDiffusion, TrainedPart

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from inbetween.functional.splat import splatted_motion
 from inbetween.functional.warp import backward_warp
-from inbetween.modules.matching import Matches, matched_motion
+from inbetween.methods.spacing_flow.matching import Matches, matched_motion
 
 FLOW_CANDIDATES = 4  # ways through a pixel: the classical flow's and the matches', each from both keyframes
 PIXELS = 16.0  # motions are divided by this where they enter a network

@@ -5,7 +5,7 @@ from torch.utils.data import default_collate
 from inbetween.data import SyntheticAnimation
 from inbetween.data.source import WindowSpec
 from inbetween.functional.warp import backward_warp
-from inbetween.modules.random_crops import RandomCrop
+from inbetween.methods.spacing_flow.crops import RandomCrop
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,15 @@ from torch.nn import functional as F
 from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
+from inbetween.methods.spacing_flow.composition import (
+    MASK_SHARPNESS,
+    Intermediate,
+    compose,
+    end_flows,
+    sharpen_mask,
+)
+from inbetween.methods.spacing_flow.network import MULTIPLE, IntermediateFlow
 from inbetween.modules.classical_flow import Algorithm, two_way_flow
-from inbetween.modules.composition import MASK_SHARPNESS, Intermediate, compose, end_flows, sharpen_mask
-from inbetween.modules.flow import MULTIPLE, IntermediateFlow
 
 Prior = Literal["dis", "farneback", "none"]
 PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the processor's cache

@@ -1,9 +1,9 @@
 import torch
 
-from inbetween.modules.composition import compose
-from inbetween.modules.flow import IntermediateFlow
-from inbetween.modules.flow_candidates import ConsistencyFeatures, FlowCandidates
-from inbetween.modules.matching import matching_loss
+from inbetween.methods.spacing_flow.composition import compose
+from inbetween.methods.spacing_flow.flow_candidates import ConsistencyFeatures, FlowCandidates
+from inbetween.methods.spacing_flow.matching import matching_loss
+from inbetween.methods.spacing_flow.network import IntermediateFlow
 from tests.tiny import blobs
 
 

@@ -3,9 +3,9 @@ import torch
 from safetensors.torch import save_file
 
 from inbetween.errors import UserError
-from inbetween.modules.blends import SpacingFlowBlend, load_blend
-from inbetween.modules.flow import IntermediateFlow
-from inbetween.modules.spaced_interpolation import build_spaced_interpolator
+from inbetween.methods.spacing_flow.blend import SpacingFlowBlend, load_blend
+from inbetween.methods.spacing_flow.interpolation import build_spaced_interpolator
+from inbetween.methods.spacing_flow.network import IntermediateFlow
 from tests.tiny import random_batch
 
 

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from inbetween.functional.lines import distance_to_lines, line_mask
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generator_of
-from inbetween.modules.flow import MULTIPLE
-from inbetween.modules.spaced_interpolation import Prior, prior_flow
+from inbetween.methods.spacing_flow.interpolation import Prior, prior_flow
+from inbetween.methods.spacing_flow.network import MULTIPLE
 from inbetween.types import TARGET_TRUTH, Window
 
 FAR = 10.0  # pixels from a line beyond which a stray line is no worse

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from inbetween.errors import UserError
+from inbetween.methods.spacing_flow.interpolation import build_spaced_interpolator, working_flow
+from inbetween.methods.spacing_flow.network import IntermediateFlow
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
-from inbetween.modules.flow import IntermediateFlow
-from inbetween.modules.spaced_interpolation import build_spaced_interpolator, working_flow
 from inbetween.paths import find_checkpoint
 from inbetween.weights.checkpoints import read_weights
 

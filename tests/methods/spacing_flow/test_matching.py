@@ -1,8 +1,8 @@
 import torch
 from torch.nn import functional as F
 
-from inbetween.modules import matching
-from inbetween.modules.matching import Matcher, Matches, match, matched_motion, matching_loss
+from inbetween.methods.spacing_flow import matching
+from inbetween.methods.spacing_flow.matching import Matcher, Matches, match, matched_motion, matching_loss
 
 
 def descriptors(height: int = 12, width: int = 14) -> torch.Tensor:

@@ -8,8 +8,8 @@ from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.lines import distance_to_lines, line_mask
 from inbetween.methods import SpacingFlow
-from inbetween.modules.composition import end_flows
-from inbetween.modules.random_crops import FAR
+from inbetween.methods.spacing_flow.composition import end_flows
+from inbetween.methods.spacing_flow.crops import FAR
 from tests.tiny import random_batch
 
 

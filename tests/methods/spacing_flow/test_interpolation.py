@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from inbetween.modules.flow import IntermediateFlow
-from inbetween.modules.spaced_interpolation import (
+from inbetween.methods.spacing_flow.interpolation import (
     _shrunk,
     build_spaced_interpolator,
     refine_flow,
     spaced_flows,
 )
+from inbetween.methods.spacing_flow.network import IntermediateFlow
 from tests.tiny import blobs, random_batch
 
 
@@ -20,7 +20,7 @@ def test_shrunk_pictures_are_means_over_areas(size):
 
 @pytest.mark.parametrize("side", [512, 64])
 def test_small_errors_of_motion_are_aligned_away(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inbetween.modules.spaced_interpolation.REFINE_RESOLUTION", side)
+    monkeypatch.setattr("inbetween.methods.spacing_flow.interpolation.REFINE_RESOLUTION", side)
     spacing = torch.tensor([0.25, 0.5]).view(2, 1, 1, 1).expand(-1, 1, 96, 96)
     motion = torch.zeros(2, 4, 96, 96)
     motion[:, 0] = 17  # of 20
@@ -45,7 +45,7 @@ def test_only_enlarged_motion_is_aligned_and_only_where_there_is_a_prior(
 ) -> None:
     calls = []
     monkeypatch.setattr(
-        "inbetween.modules.spaced_interpolation.aligned",
+        "inbetween.methods.spacing_flow.interpolation.refine_flow",
         lambda first, last, spacing, motion, algorithm: calls.append(algorithm) or motion,
     )
     network = IntermediateFlow().eval()
@@ -73,7 +73,7 @@ def test_frames_do_not_depend_on_how_many_are_drawn_together(
 
     together = drawn_along()
     assert looks == [3, 3]
-    monkeypatch.setattr("inbetween.modules.spaced_interpolation.PIXELS_AT_ONCE", pixels)
+    monkeypatch.setattr("inbetween.methods.spacing_flow.interpolation.PIXELS_AT_ONCE", pixels)
     for drawn, expected in zip(drawn_along(), together, strict=True):
         # a convolution rounds small pictures otherwise when they are alone
         torch.testing.assert_close(drawn, expected, atol=1e-5, rtol=1e-5)

@@ -17,7 +17,7 @@ from inbetween.functional.warp import backward_warp
 from inbetween.methods.base import RUN_HYPERPARAMETERS
 from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
 from inbetween.methods.spaced import SpacedMethod, even_spacing
-from inbetween.modules.composition import (
+from inbetween.methods.spacing_flow.composition import (
     KEYFRAME_BIAS,
     MASK_SHARPNESS,
     Intermediate,
@@ -25,16 +25,16 @@ from inbetween.modules.composition import (
     end_flows,
     sharpen_mask,
 )
-from inbetween.modules.flow import IntermediateFlow
-from inbetween.modules.matching import matching_loss
-from inbetween.modules.processes import mean_per_sample
-from inbetween.modules.random_crops import CroppedSample, FullFrame, RandomCrop
-from inbetween.modules.spaced_interpolation import (
+from inbetween.methods.spacing_flow.crops import CroppedSample, FullFrame, RandomCrop
+from inbetween.methods.spacing_flow.interpolation import (
     FLOW_RESOLUTION,
     Prior,
     build_spaced_interpolator,
     spaced_flows,
 )
+from inbetween.methods.spacing_flow.matching import matching_loss
+from inbetween.methods.spacing_flow.network import IntermediateFlow
+from inbetween.modules.processes import mean_per_sample
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
 ABOUT = 32  # pixels of a neighbourhood that keeps its ink

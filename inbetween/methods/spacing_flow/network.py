@@ -12,15 +12,15 @@ from torch.nn import functional as F
 
 from inbetween.functional.correlation import correlation
 from inbetween.functional.warp import backward_warp
-from inbetween.modules.composition import Intermediate, end_flows
-from inbetween.modules.flow_candidates import (
+from inbetween.methods.spacing_flow.composition import Intermediate, end_flows
+from inbetween.methods.spacing_flow.flow_candidates import (
     FLOW_CANDIDATES,
     PIXELS,
     ConsistencyFeatures,
     FlowCandidates,
     prior_motion,
 )
-from inbetween.modules.matching import Matcher, Matches, match
+from inbetween.methods.spacing_flow.matching import Matcher, Matches, match
 
 WIDTHS = (32, 64, 96, 128)  # of the features at 1/2, 1/4, 1/8 and 1/16 of the picture
 HIDDEN = 32  # channels handed from a level to the next finer one

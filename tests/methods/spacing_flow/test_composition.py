@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from inbetween.modules.composition import (
+from inbetween.methods.spacing_flow.composition import (
     MASK_SHARPNESS,
     Intermediate,
     compose,

@@ -1,0 +1,5 @@
+"""Spacing flow: learned intermediate flow, indexed by how far the motion has gone."""
+
+from inbetween.methods.spacing_flow.method import SpacingFlow
+
+__all__ = ["SpacingFlow"]
