@@ -16,8 +16,9 @@ from jsonargparse import ArgumentParser
 from torch.utils.data import default_collate
 
 from inbetween.commands.baseline import BaselineLoop
-from inbetween.commands.methods import build_method, placed, read_yaml
+from inbetween.commands.methods import build_method, placed
 from inbetween.commands.reports import name_for
+from inbetween.configs import merged, read_config
 from inbetween.data import SyntheticAnimation, WindowDataModule, WindowSpec
 from inbetween.errors import UserError
 from inbetween.methods import Method, TrainableMethod
@@ -231,14 +232,14 @@ def experiments(
     """
     layers: dict[str, Any] = {}
     for path in config:
-        layers = merged(layers, read_yaml(find_config(path)))
+        layers = merged(layers, read_config(find_config(path)))
     found: list[tuple[str, str | None, dict[str, Any]]] = []
     if "class_path" in layers.get("model", {}):
         found.append((config[0], None, layers))
         layers = {}
     for entry in methods:
         file, _, weights = entry.partition("=")
-        found.append((file, weights or None, merged(read_yaml(find_config(file)), layers)))
+        found.append((file, weights or None, merged(read_config(find_config(file)), layers)))
     if not found:
         raise UserError(
             "Nothing says what to measure: give an experiment such as --config exp1.yaml, or several with"
@@ -270,19 +271,6 @@ def check_keys(file: str, keys: dict[str, Any]) -> None:
         for name in found:
             if name not in names:
                 raise UserError(f"There is no key {section}{'.' * bool(section)}{name}, which {file} has.")
-
-
-def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Nested keys of two YAML files, those of `over` winning; another class brings its arguments along."""
-    result = dict(under)
-    for key, value in over.items():
-        old = under.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            same_class = value.get("class_path") in (None, old.get("class_path"))
-            result[key] = merged(old, value) if same_class else value
-        else:
-            result[key] = value
-    return result
 
 
 def windows_for(task: Task) -> WindowBatch:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jsonargparse import ArgumentParser
 
+from inbetween.configs import read_config
 from inbetween.errors import UserError, user_error_behind
 from inbetween.methods import Method
 from inbetween.methods.diffusion import DiffusionMethod
@@ -26,7 +26,7 @@ def load_method(config: Path, checkpoint: Path | None = None) -> Method:
     Raises:
         UserError: The file has no usable model, or the checkpoint is of another one.
     """
-    return build_method(read_yaml(config).get("model"), config, checkpoint)
+    return build_method(read_config(config).get("model"), config, checkpoint)
 
 
 def build_method(model: Any, config: Path, checkpoint: Path | None = None) -> Method:  # noqa: ANN401 - YAML
@@ -68,36 +68,3 @@ def placed(method: Method, device: torch.device) -> Method:
     if isinstance(method, DiffusionMethod):
         method.backbone.store_frozen(frozen_dtype_on(device, method.backbone.frozen_dtype))
     return method.to(device)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file's keys.
-
-    Raises:
-        UserError: It cannot be read, or is no YAML with keys.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror or error}).") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no text: give a YAML file.") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" in line {mark.line + 1}" if mark else ""
-        reason = " ".join(str(getattr(error, "problem", error)).split())
-        raise UserError(f"{path} is no valid YAML{place}: {reason}.") from error
-    if contains_itself(content):
-        raise UserError(f"{path} has a key that contains itself: write out what the alias stands for.")
-    if not isinstance(content, dict):
-        raise UserError(f"{path} has no keys: give a YAML file such as the shipped exp1.yaml.")
-    return content
-
-
-def contains_itself(content: Any, above: tuple[int, ...] = ()) -> bool:  # noqa: ANN401 - YAML
-    """Whether a YAML alias stands for something around it."""
-    if not isinstance(content, dict | list):
-        return False
-    inside = content.values() if isinstance(content, dict) else content
-    here = (*above, id(content))
-    return id(content) in above or any(contains_itself(value, here) for value in inside)

@@ -17,7 +17,7 @@ from inbetween.__main__ import main
 from inbetween.commands import machine, measuring
 from inbetween.commands.baseline import BaselineLoop
 from inbetween.commands.benchmark import inference_entry, parse_size, training_entry
-from inbetween.commands.experiments import Phase, Task, experiments, merged
+from inbetween.commands.experiments import Phase, Task, experiments
 from inbetween.commands.machine import operations, peak_memory
 from inbetween.commands.measuring import Line, with_whole_trainings
 from inbetween.commands.sd15 import sd15_parts
@@ -250,12 +250,6 @@ def test_files_add_up_like_those_of_fit(tmp_path: Path) -> None:
     assert [row.name for row in both] == ["repeat", "exp1", "exp1#2"]
     assert [row.checkpoint for row in both] == [None, "a.ckpt", None]
     assert {row.keys["data"]["batch_size"] for row in both} == {3}
-
-
-def test_merged_leaves_its_arguments_alone() -> None:
-    under, over = {"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}}
-    assert merged(under, over) == {"a": {"b": 1, "c": [3]}}
-    assert under == {"a": {"b": 1, "c": [1, 2]}}
 
 
 @pytest.mark.parametrize("text", ["256x256", "256:3", "0x256:3", "256x256:0", "256x256:3 "])

@@ -9,7 +9,7 @@ from huggingface_hub import constants
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
-from inbetween.commands.methods import read_yaml
+from inbetween.configs import read_yaml
 from inbetween.errors import UserError
 from inbetween.modules import Backbone, FreshBackbone, Sampling, TextBackbone
 from inbetween.modules.residual_refiner import residual_of
