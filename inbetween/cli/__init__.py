@@ -1,12 +1,12 @@
 """The command line: LightningCLI for fit, validate, test and predict, and the project's own commands."""
 
 import threading
+from collections.abc import Callable
 
-from inbetween.cli.configs import resolve_configs
-from inbetween.cli.functions import run_function
 from inbetween.cli.messages import quiet, silent_about_full_disks
-from inbetween.cli.trainer import TRAINER_COMMANDS, run_trainer
 from inbetween.mistakes import mistake_behind
+
+TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 
 
 def run(command: str, args: list[str]) -> None:
@@ -15,14 +15,31 @@ def run(command: str, args: list[str]) -> None:
     Raises:
         UserError: A mistake in what the user gave.
     """
+    # each command imports what it needs, and no more
+    if command in TRAINER_COMMANDS:
+        from inbetween.cli.trainer import run_trainer
+
+        guarded(command, lambda: run_trainer(command, args))
+    else:
+        from inbetween.cli.functions import run_function
+
+        guarded(command, lambda: run_function(command, args))
+
+
+def guarded(command: str, work: Callable[[], object]) -> None:
+    """Do the work of a command; what libraries say beside the point stays unsaid.
+
+    Args:
+        command: Its name, for what is said of mistakes.
+        work: Does it.
+
+    Raises:
+        UserError: A mistake in what the user gave.
+    """
     quiet()
-    args = resolve_configs(args)
     threading.excepthook, before = silent_about_full_disks(threading.excepthook), threading.excepthook
     try:
-        if command in TRAINER_COMMANDS:
-            run_trainer(command, args)
-        else:
-            run_function(command, args)
+        work()
     except Exception as error:
         mistake = mistake_behind(error, command)
         if mistake is None:

@@ -2,52 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from inbetween.commands.benchmark import benchmark
-from inbetween.commands.compare import compare
-from inbetween.commands.interpolate import interpolate
-from inbetween.commands.lpips_weights import fetch_lpips
+from inbetween.cli.configs import resolve_configs
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "interpolate": interpolate,
-    "compare": compare,
-    "benchmark": benchmark,
-    "fetch-lpips": fetch_lpips,
+Lists = Mapping[str, tuple[type, str]]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A command that is a function.
+
+    Args:
+        function: What is called, its parameters being the command's keys.
+        lists: Parameters that are lists in YAML and words one after the other on the command line: the type
+            of an element, and a word on them.
+        reads_configs: Whether `--config` gives the keys; if not, the function itself takes the files' names.
+    """
+
+    function: Callable[..., Any]
+    lists: Lists = field(default_factory=dict)
+    reads_configs: bool = True
+
+    def call(self, name: str, args: list[str]) -> None:
+        """Call it with what the arguments of a command line say."""
+        parser = ArgumentParser(prog=name, exit_on_error=False)
+        if self.reads_configs:
+            parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
+            args = resolve_configs(args)
+        else:
+            text = "YAML file of an experiment; several add up."
+            parser.add_argument("-c", "--config", action="append", default=[], help=text)
+        for key, (kind, text) in self.lists.items():
+            parser.add_argument(f"--{key}", nargs="*", type=kind, default=[], help=text)
+        parser.add_function_arguments(self.function, skip={"config", *self.lists})
+        given = parser.instantiate(parser.parse_args(args))
+        if self.reads_configs:
+            given.pop("config")
+        self.function(**given.as_dict())
+
+
+METHODS: Lists = {"methods": (str, "YAML files, each as FILE or FILE=CHECKPOINT.")}
+EXPERIMENTS: Lists = {
+    **METHODS,
+    "sizes": (str, "Sizes of inference: HEIGHTxWIDTH:N is one window with N in-betweens."),
 }
-# What is a list in YAML and words one after the other on the command line.
-LISTS: dict[str, dict[str, tuple[type, str]]] = {
-    "compare": {"methods": (str, "YAML files, each as FILE or FILE=CHECKPOINT.")},
-    "benchmark": {
-        "methods": (str, "YAML files to measure, each as FILE or FILE=CHECKPOINT."),
-        "sizes": (str, "What is drawn: HEIGHTxWIDTH:N is one window with N in-betweens."),
-    },
-    "interpolate": {
-        "keyframes": (str, "Pictures in order, or a folder of them (in natural order)."),
-        "t": (float, "A chart of your own: where each drawing lies, rising numbers between 0 and 1."),
-        "spacing_map": (str, "Grey pictures, one per drawing, or a folder: how far each region has gone."),
-    },
+SEQUENCE: Lists = {
+    "keyframes": (str, "Images in order, or a folder of them (in natural order)."),
+    "t": (float, "Where each in-between lies: increasing numbers between 0 and 1."),
+    "spacing_map": (str, "Grey images, one per in-between, or a folder: how far each region has moved."),
 }
 
 
 def run_function(command: str, args: list[str]) -> None:
     """Call the function behind one of the project's own commands with what its keys say."""
-    function = FUNCTIONS[command]
-    parser = ArgumentParser(prog=f"inbetween {command}", exit_on_error=False)
-    if function is benchmark:  # measures what other commands run, from the same files
-        parser.add_argument(
-            "-c", "--config", action="append", default=[], help="YAML file of an experiment; several add up."
-        )
-    else:
-        parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
-    lists = LISTS.get(command, {})
-    for name, (kind, text) in lists.items():
-        parser.add_argument(f"--{name}", nargs="*", type=kind, default=[], help=text)
-    parser.add_function_arguments(function, skip={"config", *lists})
-    given = parser.instantiate(parser.parse_args(args))
-    if function is not benchmark:
-        given.pop("config")
-    function(**given.as_dict())
+    function_of(command).call(f"inbetween {command}", args)
+
+
+def function_of(command: str) -> Function:
+    """The function behind a command; no other one is imported, since most of them import much."""
+    if command == "interpolate":
+        from inbetween.commands.interpolate import interpolate
+
+        return Function(interpolate, SEQUENCE)
+    if command == "compare":
+        from inbetween.commands.compare import compare
+
+        return Function(compare, METHODS)
+    if command == "benchmark":
+        from inbetween.commands.benchmark import benchmark
+
+        return Function(benchmark, EXPERIMENTS, reads_configs=False)
+    from inbetween.commands.lpips_weights import fetch_lpips
+
+    return Function(fetch_lpips)

@@ -40,6 +40,7 @@ from inbetween.cli.checks import (
     check_work,
     refused_keys,
 )
+from inbetween.cli.configs import resolve_configs
 from inbetween.cli.results import last_checkpoint, results, spare_working_folder
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
@@ -49,7 +50,6 @@ from inbetween.mistakes import REFUSALS, mistake_behind, not_made, refused_by_li
 from inbetween.weights.checkpoints import load_weights, read_checkpoint
 from inbetween.weights.precision import REPLACED, resolve_precision
 
-TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 FROZEN_DTYPE = "model.init_args.backbone.init_args.frozen_dtype"
 # What finds mistakes when it is set up, and may be set up twice.
 LOOKS_FIRST = (LearnedWeights, PredictionWriter, PretrainedWriter, EMA)
@@ -255,6 +255,7 @@ def _has(callbacks: list[Callback], kind: type[Callback]) -> bool:
 
 def run_trainer(command: str, args: list[str]) -> None:
     """Hand `command` to LightningCLI, which takes three times as long to know all of them."""
+    args = resolve_configs(args)
     known = InbetweenCLI.subcommands()[command]
     only = type("InbetweenCLI", (InbetweenCLI,), {"subcommands": staticmethod(lambda: {command: known})})
     options: dict[str, Any] = {"exit_on_error": False}

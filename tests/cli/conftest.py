@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from inbetween.__main__ import main
+from inbetween.commands import machine
 from tests.tiny import write_tiny_backbone
 
 Run = Callable[..., None]
@@ -87,6 +88,14 @@ def exp1(tmp_path: Path, tiny: list[str], backbone: Path) -> list[str]:
         "trainer": {"max_steps": 4, "val_check_interval": 2},
     }
     return ["--config", "exp1.yaml", *tiny, "--config", str(write_yaml(tmp_path / "exp1.yaml", overlay))]
+
+
+@pytest.fixture
+def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matrix work that takes a moment."""
+    monkeypatch.setattr(machine, "CONVOLUTION", (1, 8, 8))
+    monkeypatch.setattr(machine, "PRODUCT", 64)
+    monkeypatch.setattr("inbetween.commands.benchmark.measuring.LEAST_SECONDS", 0.001)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.sd15 import write_sd15_sized_backbone
 from inbetween.commands.machine import peak_memory
-from inbetween.commands.sd15 import write_sd15_sized_backbone
 from tests.cli.conftest import Run, write_yaml
 
 

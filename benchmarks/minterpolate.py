@@ -1,4 +1,4 @@
-"""ffmpeg's motion-compensated interpolation, as a yardstick of speed."""
+"""ffmpeg's motion-compensated interpolation, timed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 
 from inbetween.errors import UserError
 
-SHORT, LONG = 4, 12  # pictures of the two clips
+SHORT, LONG = 4, 12  # frames of the two clips
 
 
 def minterpolate_clock(frames: Tensor, between: int) -> Callable[[], float]:
-    """What measures the seconds of one in-between of `ffmpeg -vf minterpolate=mi_mode=mci`.
+    """A function that measures the seconds of one in-between of `ffmpeg -vf minterpolate=mi_mode=mci`.
 
     Each call runs ffmpeg on a short and on a long clip. The difference of their times, divided by the
     difference of their in-betweens, is free of what it takes to start the process and the filter.
-    Scene change detection is off: it would show the nearest picture instead of an in-between.
+    Scene change detection is off: it would show the nearest frame instead of an in-between.
 
     Args:
-        frames: (F, 3, H, W) in [0, 1], neighbours in time; clips walk through them to and fro.
+        frames: (F, 3, H, W) in [0, 1], neighbours in time; clips run through them back and forth.
         between: N, in-betweens of neighbouring pictures.
 
     Raises:

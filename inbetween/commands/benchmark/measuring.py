@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import multiprocessing
@@ -12,19 +11,25 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Protocol
 
 import lightning as L
 import torch
 from tqdm import tqdm
 
-from inbetween.commands.baseline import BaselineLoop
-from inbetween.commands.experiments import Experiment, MethodSubject, Phase, Task, windows_for
+from inbetween.commands.benchmark.experiments import Experiment
+from inbetween.commands.benchmark.subject import Phase, Subject, Task, windows_for
 from inbetween.commands.machine import matrix_work, open_fabric, operations, peak_memory, synchronize
-from inbetween.methods.diffusion import DiffusionMethod
 from inbetween.weights.precision import Precision
 
-ALL_OF_IT = Phase()
 LEAST_SECONDS = 0.2  # measured at a time; what takes less is repeated
+
+
+class Buildable(Protocol):
+    """What a process of its own can build its subject from."""
+
+    def subject(self, fabric: L.Fabric) -> Subject:
+        """The subject."""
 
 
 @dataclass
@@ -35,59 +40,53 @@ class Line:
         name: Of the method.
         task: What is done.
         experiment: What does it.
-        subject: The same, built; None for the origin's loop, which is built when it is needed.
-        baseline_steps: Denoiser steps a frame, where the origin's loop draws.
-        baseline: The origin's line that this one is compared with.
+        subject: The same, built.
+        reference: The line that this one's speed is compared with.
+        mixed: Whether it follows the precision of the run; float32 if not.
         phase: Of the training, where the task is to train.
         preparation: Seconds that a data worker takes to make a sample of a window that it has read.
     """
 
     name: str
     task: Task
-    experiment: Experiment
-    subject: MethodSubject | None
-    baseline_steps: int = 0
-    baseline: Line | None = None
-    phase: Phase = ALL_OF_IT
+    experiment: Buildable
+    subject: Subject | None = None
+    reference: Line | None = None
+    mixed: bool = True
+    phase: Phase = Phase()  # noqa: RUF009 - frozen
     peak_bytes: int | None = None
     operations: float = 0
     preparation: float = 0.0
     seconds: list[float] = field(default_factory=list)  # one task each, a value per round
 
 
+#: The line, if any, that an experiment's task is compared with.
+References = Callable[[Experiment, Subject, Task], Line | None]
+
+
 def lines_of(
     rows: Sequence[Experiment],
     sizes: Sequence[tuple[int, int, int]],
     batch_size: int | None,
-    baseline: bool,
     fabric: L.Fabric,
+    references: References | None = None,
 ) -> list[Line]:
-    """A line for each method and task, the origin's in front of those that are compared with it.
+    """A line for each method and task, behind the one that it is compared with.
 
     Raises:
         UserError: A method cannot be built.
     """
     lines: list[Line] = []
-    baselines: dict[str, Line] = {}
     for row in rows:
-        subject = row.method(fabric)
+        subject = row.subject(fabric)
         training = row.training_task(batch_size)
-        tasks = [(training, phase) for phase in subject.phases if subject.trains]
-        tasks += [(Task("interpolate", *size), ALL_OF_IT) for size in sizes]
+        tasks = [(training, phase) for phase in subject.phases]
+        tasks += [(Task("interpolate", *size), Phase()) for size in sizes]
         for task, phase in tasks:
-            line = Line(row.name, task, row, subject, phase=phase)
-            method = subject.method
-            # the origin's denoiser puts out noise, and could do nothing with one that looks at a start
-            if baseline and isinstance(method, DiffusionMethod) and not method.backbone.residual_refiner:
-                steps = method.sampling.steps if task.kind == "interpolate" else 0
-                key = json.dumps([row.backbone_keys, str(task), steps])
-                if key not in baselines:
-                    baselines[key] = Line(
-                        f"baseline loop ({row.name})", task, row, None, baseline_steps=steps
-                    )
-                    lines.append(baselines[key])
-                line.baseline = baselines[key]
-            lines.append(line)
+            reference = references(row, subject, task) if references else None
+            if reference is not None and not any(line is reference for line in lines):
+                lines.append(reference)
+            lines.append(Line(row.name, task, row, subject, reference, phase=phase))
     return lines
 
 
@@ -100,8 +99,8 @@ def with_whole_trainings(lines: Sequence[Line]) -> list[Line]:
     for line in lines:
         found.append(line)
         phases = [one for one in lines if one.subject is line.subject]
-        if line.subject is None or len(phases) == 1 or line is not phases[-1]:
-            continue  # the origin's loop, or no more than one phase, or more to come
+        if len(phases) == 1 or line is not phases[-1]:
+            continue  # no more than one phase, or more to come
         rounds = zip(*([one.phase.share * took for took in one.seconds] for one in phases), strict=True)
         whole = replace(
             line,
@@ -114,46 +113,36 @@ def with_whole_trainings(lines: Sequence[Line]) -> list[Line]:
     return found
 
 
-def one_run(line: Line, fabric: L.Fabric, baselines: dict[str, BaselineLoop]) -> Callable[[], object]:
-    """What does a line's task once; a backbone's baseline loop is taken from `baselines` or put there."""
+def one_run(line: Line, fabric: L.Fabric) -> Callable[[], object]:
+    """What does a line's task once."""
+    assert line.subject is not None
     batch = fabric.to_device(windows_for(line.task))
-    training = line.task.kind == "train"
-    if line.subject is not None:
-        if training:
-            batch, seconds = line.subject.prepared(batch)
-            line.preparation = seconds / line.task.windows
-            return partial(line.subject.train, batch, line.phase.progress)
+    if line.task.kind == "interpolate":
         return partial(line.subject.interpolate, batch)
-    key = json.dumps(line.experiment.backbone_keys)
-    if key not in baselines:
-        baselines[key] = line.experiment.baseline(fabric)
-    return (
-        partial(baselines[key].train, batch)
-        if training
-        else partial(baselines[key].interpolate, batch, line.baseline_steps)
-    )
+    batch, seconds = line.subject.prepared(batch)
+    line.preparation = seconds / line.task.windows
+    return partial(line.subject.train, batch, line.phase.progress)
 
 
 def measure_peaks(lines: Sequence[Line], precision: Precision, accelerator: str) -> None:
     """Set each line's `peak_bytes`, measured over two runs in a process of its own."""
     start = multiprocessing.get_context("spawn")
     for line in tqdm(lines, desc="memory", unit="process", leave=False, disable=None):
-        bare = Line(line.name, line.task, line.experiment, None, line.baseline_steps, phase=line.phase)
+        bare = Line(line.name, line.task, line.experiment, phase=line.phase)
         with ProcessPoolExecutor(1, mp_context=start) as pool:
             line.peak_bytes = pool.submit(
-                peak_of, bare, line.subject is None, precision, accelerator, torch.get_num_threads()
+                peak_of, bare, precision, accelerator, torch.get_num_threads()
             ).result()
 
 
-def peak_of(line: Line, by_baseline: bool, precision: Precision, accelerator: str, threads: int) -> int:
+def peak_of(line: Line, precision: Precision, accelerator: str, threads: int) -> int:
     """Most bytes that this process held when it has built a line's subject and run its task twice."""
     warnings.simplefilter("ignore")  # all has been said by the process that asks
     logging.disable(logging.WARNING)
     torch.set_num_threads(threads)
     fabric = open_fabric(accelerator, precision)
-    if not by_baseline:
-        line.subject = line.experiment.method(fabric)
-    run = one_run(line, fabric, {})
+    line.subject = line.experiment.subject(fabric)
+    run = one_run(line, fabric)
     run()
     run()
     return peak_memory(fabric.device)
@@ -161,14 +150,14 @@ def peak_of(line: Line, by_baseline: bool, precision: Precision, accelerator: st
 
 def measure_times(
     lines: Sequence[Line],
-    others: dict[str, Callable[[], float]],
+    others: dict[tuple[str, str], Callable[[], float]],
     repeats: int,
     fabric: L.Fabric,
-) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+) -> tuple[dict[str, list[float]], dict[tuple[str, str], list[float]]]:
     """Measure everything in turn, set each line's `seconds` and training lines' `operations`.
 
     Args:
-        lines: What methods do.
+        lines: What is done.
         others: Further clocks, each of which says how many seconds it took.
         repeats: Rounds that count, after one that does not.
         fabric: Knows precision and device.
@@ -179,15 +168,14 @@ def measure_times(
     matrix = matrix_work(fabric.device)
     clocks: list[tuple[list[float], Callable[[], float]]] = []
     rates: dict[str, list[float]] = {name: [] for name in matrix}
-    baselines: dict[str, BaselineLoop] = {}
     clocks += [(rates[name], _clock(run, fabric.device)) for name, (_, run) in matrix.items()]
     for line in tqdm(lines, desc="warm-up", unit="task", leave=False, disable=None):
-        run = one_run(line, fabric, baselines)
+        run = one_run(line, fabric)
         clock = _clock(run, fabric.device)
         if line.task.kind == "train":
             line.operations = operations(run)  # what is cached is cached by now
         clocks.append((line.seconds, clock))
-    seconds: dict[str, list[float]] = {name: [] for name in others}
+    seconds: dict[tuple[str, str], list[float]] = {name: [] for name in others}
     clocks += [(seconds[name], clock) for name, clock in others.items()]
     for _ in tqdm(range(repeats), desc="rounds", unit="round", leave=False, disable=None):
         for found, clock in clocks:

@@ -47,8 +47,8 @@ def write_sd15_sized_backbone(folder: Path) -> Path:
 def sd15_parts() -> dict[str, Any]:
     """The networks in the published configuration, on the meta device: shapes without weights.
 
-    A UNet of 860 M parameters told by 768 channels, the f8 autoencoder with 4 latent channels, and CLIP
-    ViT-L/14 with its projection to 768.
+    A UNet of 860 M parameters with 768 cross-attention channels, the f8 autoencoder with 4 latent channels,
+    and CLIP ViT-L/14 with its projection to 768.
     """
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
