@@ -185,7 +185,7 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     (line,) = (line for line in report["methods"] if line["method"] == "spacing_flow")
     assert line["selective"]["mean"] == pytest.approx(mean, abs=1e-6)
     told = capsys.readouterr().out
-    assert f"and {mean:.3f} on the 80% of windows it is surest of" in told
+    assert f"and {mean:.3f} on the 80% of windows it is most confident of" in told
     rows.sort(key=lambda row: float(row["expected_error"]))
     risks = [1 - float(row["ssim"]) for row in rows]
     uncertainties = [row["expected_error"] for row in rows]
@@ -271,7 +271,7 @@ def test_seconds_are_those_of_drawing_alone(
         time.sleep(Slow.waiting)
         Slow.waiting = 0.0
 
-    monkeypatch.setattr("inbetween.commands.compare.synchronize", synchronize)
+    monkeypatch.setattr("inbetween.commands.compare.evaluation.synchronize", synchronize)
     slow = write_yaml(tmp_path / "slow.yaml", {"model": {"class_path": "tests.commands.known_methods.Slow"}})
     report = compare(methods=[str(slow)])
     (line,) = (line for line in report["methods"] if line["method"] == "slow")
