@@ -205,7 +205,7 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     half, most = line["selective"]["expected_error"]
     assert half == pytest.approx((errors[2] + errors[3]) / 2)
     assert most == pytest.approx(errors[4])
-    assert f"errors below {half:.5f} of half of them and below {most:.5f} of 80%" in told
+    assert f"expected error is below {half:.5f} for half of them and below {most:.5f} for 80%" in told
     assert all("selective" not in line for line in report["methods"] if line["method"] != "spacing_flow")
 
 
