@@ -23,7 +23,7 @@ def minterpolate_clock(frames: Tensor, between: int) -> Callable[[], float]:
 
     Args:
         frames: (F, 3, H, W) in [0, 1], neighbours in time; clips run through them back and forth.
-        between: N, in-betweens of neighbouring pictures.
+        between: N, in-betweens of neighbouring images.
 
     Raises:
         UserError: There is no ffmpeg.

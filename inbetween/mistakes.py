@@ -189,7 +189,7 @@ def refused_by_lightning(error: Exception) -> bool:
     frames = _frames(error)
     modules = [str(frame.f_globals.get("__name__")) for frame in frames]
     names = [frame.f_code.co_name for frame in frames]
-    # the command line is the door: all frames behind the last of its own count
+    # only the stack frames below the command line's own count
     ours = (place for place, module in enumerate(modules) if module.startswith("inbetween.cli."))
     behind = max(ours, default=-1) + 1
     modules, names = modules[behind:], names[behind:]
@@ -241,7 +241,7 @@ def reason(error: BaseException) -> str:
 
 
 def reworded(text: str) -> str:
-    """The first of `REWORDED` that fits, or the text itself; keys of a class are told with the class."""
+    """The first of `REWORDED` that fits, or the text itself; keys of a class are named with the class."""
     for pattern, words in BESIDE:
         text = re.sub(pattern, words, text)
     # a class whose keys have values of other types

@@ -1,4 +1,4 @@
-"""What happens around a method's steps: figures, pictures and files."""
+"""Callbacks: metrics, sample images, checkpoints and the files of a run."""
 
 from inbetween.callbacks.checkpoints import WholeCheckpoints
 from inbetween.callbacks.data_wait import DataWait

@@ -46,7 +46,7 @@ class LearnedWeights(L.Callback):
 
     A chart for each layer of the denoiser, with the weight of the last keyframe against t for each head.
     Learned weights begin at the grey diagonal, the linear rule; linear ones stay there. Shown by every logger
-    that takes pictures, and written as PNG files to the run's folder: see `log_image`.
+    that takes images, and written as PNG files to the run's folder: see `log_image`.
     """
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:

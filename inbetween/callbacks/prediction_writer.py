@@ -16,7 +16,7 @@ from inbetween.types import WindowBatch
 class PredictionWriter(L.Callback):
     """Writes what `predict` draws: a folder per window with first, the in-betweens and last, in order.
 
-    `<directory>/<name of the window>/0000.png` is the first keyframe, `0001.png` ... the N drawings, the
+    `<directory>/<name of the window>/0000.png` is the first keyframe, `0001.png` ... the N in-betweens, the
     highest number the last keyframe; 8-bit PNGs without padding. With several processes each writes its
     own windows. A dry run (`fast_dev_run`) writes nothing.
 

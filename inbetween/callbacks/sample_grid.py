@@ -33,7 +33,7 @@ def window_sheet(title: str, t: list[float], true: Tensor, predicted: Tensor) ->
 
     Args:
         title: Written above.
-        t: Position of each drawing, N numbers in (0, 1).
+        t: Position of each in-between, N numbers in (0, 1).
         true: (N + 2, 3, h, w) in [0, 1]: first, targets, last.
         predicted: (N, 3, h, w) in [0, 1].
 
@@ -55,7 +55,7 @@ class SampleGrid(L.Callback):
 
     For each window: first, targets and last; the drawn frames below their targets; below those the
     error, white where they agree, red to black where they differ. Shown by every logger that takes
-    pictures, and written as PNG files to the run's folder: see `log_image`. With several processes the
+    images, and written as PNG files to the run's folder: see `log_image`. With several processes the
     windows are the same as with one.
 
     Args:

@@ -50,7 +50,7 @@ class StepProgressBar(TQDMProgressBar):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Show the step that has been taken, when the bar is due: figures wait for the device."""
+        """Show the step that has been taken, when the bar is due: metrics wait for the device."""
         bar = self.train_progress_bar
         done = trainer.global_step if trainer.max_steps > 0 else batch_idx + 1
         if bar.disable or done <= bar.n:

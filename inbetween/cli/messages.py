@@ -30,11 +30,11 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
     # jsonargparse 4.5x on what LightningCLI 2.6 calls
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning")
-    # the door has taken the process's arguments and hands them on
+    # `__main__` reads the process's arguments and passes them on
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
     # a run that goes on, or a test of one, writes to a folder of its own
     warnings.filterwarnings("ignore", message="The dirpath has changed")
-    # `FrameMetrics` has gathered its figures from all processes
+    # `FrameMetrics` has gathered its metrics from all processes
     warnings.filterwarnings("ignore", message=".*It is recommended to use `self.log")
     # `Method.on_save_checkpoint` leaves networks out of the hyperparameters
     warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module` and is already saved")

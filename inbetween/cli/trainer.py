@@ -114,10 +114,12 @@ class InbetweenCLI(LightningCLI):
             saved = read_checkpoint(Path(checkpoint), given.model.class_path)
             self.weights = checkpoint, saved["state_dict"]
             if checkpoint.endswith(".safetensors"):
-                given.ckpt_path = None  # weights alone: to be drawn with, or to begin another training from
+                given.ckpt_path = None  # weights alone: for inference, or to initialise another training
             elif self.config.subcommand == "fit":
                 if not {"optimizer_states", "loops", "callbacks"} <= saved.keys():
-                    raise UserError(f"{checkpoint} holds weights alone, to draw with: go on from last.ckpt.")
+                    raise UserError(
+                        f"{checkpoint} holds weights alone, for inference: resume from last.ckpt."
+                    )
                 self.checkpoint, self.counts = checkpoint, saved["loops"]["fit_loop"]
                 timer = saved["callbacks"].get("Timer", {"time_elapsed": {"train": 0.0}})  # of max_time
                 self.trained = timer["time_elapsed"]["train"]
@@ -211,10 +213,10 @@ class InbetweenCLI(LightningCLI):
             self._callbacks.append(PredictionWriter())
 
     def after_predict(self) -> None:
-        """Say where the drawings are; Lightning calls this after `predict`."""
+        """Say where the frames are; Lightning calls this after `predict`."""
         if self.trainer.is_global_zero and not is_dry(self.trainer):
             for writer in self._writers():
-                print(f"drawings: {writer.folder}")
+                print(f"frames: {writer.folder}")
 
     def _writers(self) -> list[PredictionWriter]:
         return [callback for callback in self._callbacks if isinstance(callback, PredictionWriter)]

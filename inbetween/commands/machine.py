@@ -37,7 +37,7 @@ def open_fabric(accelerator: str, precision: Precision) -> L.Fabric:
 
 
 def description(device: torch.device) -> dict[str, Any]:
-    """What the figures of a benchmark depend on, besides the code."""
+    """What the results of a benchmark depend on, besides the code."""
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": _processor(),

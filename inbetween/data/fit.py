@@ -8,15 +8,15 @@ from inbetween.io.images import Pixels, resize
 
 
 class Fit:
-    """How pictures of one size are brought to a window's size without changing their aspect ratio.
+    """How images of one size are brought to a window's size without changing their aspect ratio.
 
-    A stored picture is `store` pixels large: the part of the source that a window shows, with
+    A stored image is `store` pixels large: the part of the source that a window shows, with
     head-room for a random crop if the source has the pixels for it. Given out, it fills `box`.
 
     Args:
-        source: Height and width in pixels of the pictures on disk.
+        source: Height and width in pixels of the images on disk.
         size: Height and width in pixels of a window.
-        mode: `pad` shows the whole picture, `crop` fills the window and cuts the rest off both sides.
+        mode: `pad` keeps the whole image, `crop` fills the window and crops both sides.
         keep: Smallest share of a side that a random crop keeps, in (0, 1]; 1 stores no head-room.
     """
 
@@ -37,7 +37,7 @@ class Fit:
         self.store = (round(height * room), round(width * room))
 
     def picture(self, image: Pixels) -> Pixels:
-        """Cut and resize a decoded picture (source) to what is stored, (*store, 3)."""
+        """Cut and resize a decoded image (source) to what is stored, (*store, 3)."""
         rows, columns = image.shape[:2]
         top, left = self.margin
         return resize(image[top : rows - top, left : columns - left], *self.store)
@@ -46,7 +46,7 @@ class Fit:
 def pad(
     pictures: Pixels, box: tuple[int, int, int, int], size: tuple[int, int], color: tuple[int, ...]
 ) -> Pixels:
-    """Lay pictures (F, h, w, 3) into windows (F, *size, 3) at box = (top, left, h, w), on `color` (RGB)."""
+    """Lay images (F, h, w, 3) into windows (F, *size, 3) at box = (top, left, h, w), on `color` (RGB)."""
     top, left, height, width = box
     if (height, width) == size:
         return pictures

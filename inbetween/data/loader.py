@@ -28,7 +28,7 @@ class PreparedWindows(WindowDataset):
     Args:
         windows: The windows.
         prepare: The method's.
-        whole: Whether pictures stay, for drawing and metrics; training needs none beside its samples.
+        whole: Whether frames stay, for inference and metrics; training needs none beside its samples.
     """
 
     def __init__(self, windows: WindowDataset, prepare: Preparation, whole: bool) -> None:

@@ -1,4 +1,4 @@
-"""Scenes of drawings in folders: how they are found, ordered and split."""
+"""Scenes in folders of images: how they are found, ordered and split."""
 
 import hashlib
 import logging
@@ -19,13 +19,13 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Scene:
-    """An ordered run of drawings.
+    """An ordered sequence of frames.
 
     Args:
         animation: What the scene belongs to; splits keep animations whole.
         name: The scene within its animation.
         kind: sketch, color, composition, ... or empty where the layout knows no kinds.
-        frames: Paths of the drawings, in order.
+        frames: Paths of the frames, in order.
     """
 
     animation: str
@@ -93,7 +93,7 @@ def choose_split(scenes: dict[Split, list[Scene]], split: Split, root: Path) -> 
 
 
 def split_by_name(scenes: list[Scene]) -> dict[Split, list[Scene]]:
-    """Deal animations out to train, val and test, about 80, 10 and 10 per cent, by a hash of their name.
+    """Split animations into train, val and test, about 80, 10 and 10 per cent, by a hash of their name.
 
     A name falls into the same split whatever else there is, in every process and on every machine. Two
     exceptions keep small collections usable: if no name falls into train, the lowest hash does; if none

@@ -43,7 +43,7 @@ class UnpackedScenes(SceneSource):
 
     Args:
         root: The folder.
-        exclude: Names of files to leave out, for example those that others measure on.
+        exclude: Names of files to leave out, for example those of an evaluation set.
         side: Pixels of the longer side that frames are kept at. Windows shrink frames, they never gain
             detail: give the window's longer side, divided by the share that a random crop keeps, or more.
         cache_dir: Folder of the frames; it may be deleted between runs.

@@ -13,18 +13,18 @@ _VERSION = 1  # of the frames written here
 class VideoScenes(UnpackedScenes):
     """Video files (`.mp4`, `.mov`, `.mkv`, `.webm`, `.avi`, `.m4v`, `.gif`) in a folder, nested as you like.
 
-    Every file is a scene; it is split at its cuts, and drawings held over several frames count once
+    Every file is a scene; it is split at its cuts, and held frames count once
     (`collapse_holds`). The folder right below the root names the animation, or the file where it lies in the
     root itself. Each file is decoded once, to PNG files that are kept in `cache_dir`; files that cannot be
     decoded are left out with a warning, and remembered.
 
     Where `train`, `val` or `test` lie right below the root, and no file beside them, they are the splits,
-    and the animations lie below them; else animations are dealt out by a hash of their name, about
+    and the animations lie below them; else animations are split by a hash of their name, about
     80 : 10 : 10. Without a test split, `test` means val.
 
     Args:
         root: The folder.
-        exclude: Names of files to leave out, for example those that others measure on.
+        exclude: Names of files to leave out, for example those of an evaluation set.
         side: Pixels of the longer side that frames are kept at; smaller videos keep their size. Give the
             window's longer side, divided by the share that a random crop keeps, or more.
         cache_dir: Folder of the decoded frames, which may be deleted between runs; None takes `video` in the

@@ -19,12 +19,12 @@ def rounded(frames: Tensor) -> Tensor:
 
 
 def to_bytes(image: Tensor) -> np.ndarray:
-    """A picture (C, H, W) in [0, 1] as (H, W, C) uint8, `rounded`."""
+    """An image (C, H, W) in [0, 1] as (H, W, C) uint8, `rounded`."""
     return rounded(image).permute(1, 2, 0).numpy()
 
 
 def encode_png(image: Tensor) -> bytes:
-    """A picture as an 8-bit PNG.
+    """An image as an 8-bit PNG.
 
     Args:
         image: (C, H, W) in [0, 1], rounded to the nearest of 256 values: grey, grey and opacity, RGB, or
@@ -37,7 +37,7 @@ def encode_png(image: Tensor) -> bytes:
 
 
 def write_image(path: Path, image: Tensor) -> None:
-    """Write a picture as an 8-bit PNG; the file appears at once or not at all.
+    """Write an image as an 8-bit PNG; the file appears at once or not at all.
 
     Args:
         path: The file; its folder is made.

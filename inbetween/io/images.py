@@ -1,4 +1,4 @@
-"""Read one drawing from disk, whatever it is stored as, and fit it to a size."""
+"""Image files: opened, checked, decoded and resized."""
 
 import struct
 import warnings
@@ -29,7 +29,7 @@ _SUFFIXES_OF = {
 }
 SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES_OF.values() for suffix in suffixes)
 READABLE = "PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, AVIF or TGA"  # in words
-PIXEL_LIMIT = 64_000_000  # 8000 x 8000; a drawing of more is a mistake or a decompression bomb
+PIXEL_LIMIT = 64_000_000  # 8000 x 8000; a larger image is a mistake or a decompression bomb
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _SUBFILE = 254  # the TIFF tag that says what a page is
@@ -55,7 +55,7 @@ def open_image(path: Path) -> Image.Image:
     """Read the header and refuse what must not or cannot be decoded.
 
     Raises:
-        UserError: No image, too many pixels, or a colour model that is not a drawing's.
+        UserError: No image, too many pixels, or a colour model other than RGB, grey or a palette.
     """
     try:
         image = Image.open(path, formats=_formats())
@@ -90,7 +90,7 @@ def _too_large(path: Path) -> UserError:
 
 
 def frames_of(image: Image.Image, path: Path) -> list[int]:
-    """Numbers of the pictures in an opened file, in order, as Pillow counts them; for most files [0].
+    """Numbers of the images in an opened file, in order, as Pillow counts them; for most files [0].
 
     What an animation shows where it cannot be played, thumbnails, masks and second views are none.
 
@@ -123,24 +123,24 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """`upright_size` of a file that holds one picture.
+    """`upright_size` of a file that holds one image.
 
     Raises:
         UserError: As for `read_image`, except for what only decoding can find; or the file holds several
-            pictures, of which `read_image` would take the first alone.
+            images, of which `read_image` would take the first alone.
     """
     with open_image(path) as image:
         frames = frames_of(image, path)
         if frames != [0]:
             raise UserError(
-                f"{path} holds {frames[-1] + 1} pictures where one is expected: save each as a file of its"
+                f"{path} holds {frames[-1] + 1} images where one is expected: save each as a file of its"
                 " own, or remove it."
             )
         return upright_size(image)
 
 
 def go_to(image: Image.Image, frame: int, path: Path) -> None:
-    """Let an opened file stand at one of its pictures.
+    """Seek to one of an opened file's images.
 
     Raises:
         UserError: The file is cut short, or a later page has more than `PIXEL_LIMIT` pixels.
@@ -158,7 +158,7 @@ def damaged(path: Path) -> UserError:
 
 
 class Layers(NamedTuple):
-    """A decoded drawing, its colours apart from its transparency."""
+    """A decoded image, its colours apart from its transparency."""
 
     color: Pixels  # (H, W, 3) RGB, not multiplied by opacity
     opacity: Pixels | None  # (H, W), 255 is opaque; None where the file knows no transparency
@@ -166,13 +166,13 @@ class Layers(NamedTuple):
 
 
 def read_layers(path: Path) -> Layers:
-    """Decode a picture: palette, grey, 16-bit, with or without alpha; of several the first.
+    """Decode an image: palette, grey, 16-bit, with or without alpha; of several the first.
 
     Args:
         path: The file; its name may hold any characters.
 
     Returns:
-        The drawing in 8 bits, turned as its EXIF orientation says.
+        The image in 8 bits, rotated as its EXIF orientation says.
 
     Raises:
         UserError: The file is no image, is truncated, has more than `PIXEL_LIMIT` pixels, or holds
@@ -183,7 +183,7 @@ def read_layers(path: Path) -> Layers:
 
 
 def decoded_layers(image: Image.Image, path: Path) -> Layers:
-    """`read_layers` of an opened file, at the picture it stands at."""
+    """`read_layers` of an opened file, at the image it stands at."""
     try:
         image.load()
         upright = ImageOps.exif_transpose(image)
@@ -201,11 +201,11 @@ def decoded_layers(image: Image.Image, path: Path) -> Layers:
 
 
 def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:
-    """Decode a drawing and lay it on a background.
+    """Decode an image and composite it over a background.
 
     Args:
         path: See `read_layers`.
-        background: RGB in [0, 255] that transparent pixels are laid on.
+        background: RGB in [0, 255] to composite over.
 
     Returns:
         (H, W, 3) RGB, turned as its EXIF orientation says.
@@ -217,7 +217,7 @@ def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:
 
 
 def composited(layers: Layers, background: tuple[int, int, int]) -> Pixels:
-    """The picture (H, W, 3) that a drawing gives on a background, RGB in [0, 255]."""
+    """The image (H, W, 3) composited over a background, RGB in [0, 255]."""
     if layers.opacity is None:
         return layers.color
     alpha = layers.opacity[..., None].astype(np.uint16)

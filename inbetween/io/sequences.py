@@ -20,7 +20,7 @@ from inbetween.io.images import (
 )
 from inbetween.io.listing import files_beside, frames_in
 
-# What artists and players make besides, and what of it Pillow knows not even by its beginning.
+# Other image and video formats, which Pillow may not recognise by their first bytes.
 _OTHER = frozenset(
     {".psd", ".psb", ".xcf", ".kra", ".ora", ".clip", ".csp", ".sai", ".sai2", ".mdp", ".procreate", ".ai"}
     | {".afphoto", ".svg", ".svgz", ".eps", ".exr", ".hdr", ".dpx", ".heic", ".heif", ".jxl"}
@@ -29,32 +29,32 @@ _OTHER = frozenset(
 
 
 class SourceImage(NamedTuple):
-    """A file, or one picture of an animated or many-paged one."""
+    """A file, or one image of an animated or many-paged one."""
 
     path: Path
-    frame: int | None = None  # as Pillow counts; None where the file holds one picture
+    frame: int | None = None  # as Pillow counts; None where the file holds one image
 
     def __str__(self) -> str:
-        return str(self.path) if self.frame is None else f"{self.path} (picture {self.frame + 1})"
+        return str(self.path) if self.frame is None else f"{self.path} (image {self.frame + 1})"
 
 
 def find_images(entries: Sequence[str]) -> tuple[SourceImage, ...]:
     """Pictures in the order given.
 
     A folder stands for the files in it, in natural order, and an animated or many-paged file for all of its
-    pictures.
+    images.
 
     Raises:
-        UserError: An entry is not there, is of a kind that is not read, or a folder holds no picture.
+        UserError: An entry is not there, is of a kind that is not read, or a folder holds no image.
     """
     found: list[Path] = []
     for entry in entries:
         path = Path(entry).expanduser()
         inside = frames_in(path) if path.is_dir() else (path,)
         if not path.exists():
-            raise UserError(f"There is no picture or folder {path}: check the path.")
+            raise UserError(f"There is no image or folder {path}: check the path.")
         if not inside:
-            raise UserError(f"{path} holds no picture: give a folder of {READABLE} files.")
+            raise UserError(f"{path} holds no image: give a folder of {READABLE} files.")
         if path.suffix.lower() not in SUFFIXES and not path.is_dir():
             raise UserError(f"{path} is of a kind that is not read: save it as {READABLE}.")
         found += inside
@@ -62,15 +62,15 @@ def find_images(entries: Sequence[str]) -> tuple[SourceImage, ...]:
 
 
 def left_out(entries: Sequence[str]) -> list[Path]:
-    """What lies in the folders among `entries` and looks like a picture, of a kind that is not read."""
+    """What lies in the folders among `entries` and looks like an image, of a kind that is not read."""
     folders = [path for path in (Path(entry).expanduser() for entry in entries) if path.is_dir()]
     return [path for folder in folders for path in files_beside(folder, SUFFIXES) if _looks_like_one(path)]
 
 
 class SourceImageReader:
-    """Reads pictures, best in order: the file stays open until another one is read.
+    """Reads images, best in order: the file stays open until another one is read.
 
-    The next picture of an animation then costs one picture, where a fresh start would cost all before it.
+    The next image of an animation then costs one image, where a fresh start would cost all before it.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class SourceImageReader:
         return upright_size(image)
 
     def read(self, source_image: SourceImage) -> Layers:
-        """Decode a picture.
+        """Decode an image.
 
         Raises:
             UserError: As for `read_layers`.
@@ -107,7 +107,7 @@ class SourceImageReader:
         return layers._replace(opacity=None) if opaque else layers
 
     def _opened(self, path: Path, frame: int) -> Image.Image:
-        # anew for an earlier picture: Pillow rewinds an animated PNG once, and then finds it damaged
+        # anew for an earlier image: Pillow rewinds an animated PNG once, and then finds it damaged
         if self._image is None or self._path != path or self._image.tell() > frame:
             if self._image is not None:
                 self._image.close()
