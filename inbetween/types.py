@@ -31,14 +31,14 @@ class Window(TypedDict):
     index: Tensor  # () int64: position in the dataset
     seed: Tensor  # () int64 in [0, 2**63): seeds this sample's noise, made of (seed, epoch, index)
     name: str  # "<animation>/<scene>/<kind>/<first frame>-<last frame>" or the like, unique in the dataset
-    animation: NotRequired[str]  # whose window it is: its windows are no independent ones
+    animation: NotRequired[str]  # that it belongs to: windows of one animation are not independent
     flow_01: NotRequired[Tensor]  # (2, H, W) truth: from first to last, at first's pixels
     flow_10: NotRequired[Tensor]  # (2, H, W) truth: from last to first, at last's pixels
     visible_01: NotRequired[Tensor]  # (1, H, W) truth: 1 where first's pixel is still seen in last
     visible_10: NotRequired[Tensor]  # (1, H, W) truth: 1 where last's pixel was already seen in first
     flow_t0: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to first, at target's pixels
     flow_t1: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to last, at target's pixels
-    spacing: NotRequired[Tensor]  # (N, 1, H, W) truth in [0, 1]: share of its path a pixel has gone
+    spacing: NotRequired[Tensor]  # (N, 1, H, W) truth in [0, 1]: share of its path that a pixel has covered
     frame_ids: NotRequired[Tensor]  # (N + 2,) int64: an id of each frame, where frames come back each epoch
     sample: NotRequired[Any]  # what a method's `Preparation` made of the window for its loss
 
@@ -72,7 +72,7 @@ class WindowBatch(TypedDict):
 
 
 # What a method's loss needs of a window, computed in a data worker: it can be pickled, what it gives can be
-# collated, and only the window's seed decides about chance.
+# collated, and only the window's seed decides random choices.
 Preparation = Callable[[Window], Any]
 
 

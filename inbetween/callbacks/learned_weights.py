@@ -1,4 +1,4 @@
-"""What a method has learned about which keyframe to look at, as charts."""
+"""Charts of learned keyframe weights."""
 
 from typing import Protocol, runtime_checkable
 
@@ -50,10 +50,10 @@ class LearnedWeights(L.Callback):
     """
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Look whether there are weights.
+        """Check that there are weights.
 
         Raises:
-            UserError: The method has none, or they are split over processes.
+            UserError: The method has none, or they are sharded.
         """
         if not isinstance(pl_module, WeightsKeyframes):
             raise UserError(

@@ -13,9 +13,9 @@ def run(command: str, args: list[str]) -> None:
     """Run one command of `inbetween.__main__.COMMANDS` with its arguments.
 
     Raises:
-        UserError: A mistake in what the user gave.
+        UserError: A user's mistake.
     """
-    # each command imports what it needs, and no more
+    # imported here, so that each command imports only what it needs
     if command in TRAINER_COMMANDS:
         from inbetween.cli.trainer import run_trainer
 
@@ -27,14 +27,14 @@ def run(command: str, args: list[str]) -> None:
 
 
 def guarded(command: str, work: Callable[[], object]) -> None:
-    """Do the work of a command; what libraries say beside the point stays unsaid.
+    """Run a command with filtered library messages and users' mistakes in one sentence.
 
     Args:
-        command: Its name, for what is said of mistakes.
-        work: Does it.
+        command: Its name, for messages about mistakes.
+        work: What it does.
 
     Raises:
-        UserError: A mistake in what the user gave.
+        UserError: A user's mistake.
     """
     quiet()
     threading.excepthook, before = silent_about_full_disks(threading.excepthook), threading.excepthook

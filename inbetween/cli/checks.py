@@ -1,4 +1,4 @@
-"""What a run is refused for before it writes anything."""
+"""Checks of a run before it writes anything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from inbetween.io.files import check_folder
 from inbetween.methods import TrainableMethod
 from inbetween.mistakes import REFUSALS, reason, refused_by_library
 
-# The least of numbers that Lightning does not look at; None is any above 0.
+# Minimum of numbers that Lightning does not check; None is any above 0.
 LEAST: dict[str, float | None] = {
     "val_check_interval": None,
     "check_val_every_n_epoch": 1,
@@ -33,7 +33,7 @@ LARGEST_SEED = 2**32 - 1
 
 
 def check_numbers(trainer: Mapping[str, Any], seed: bool | int | None) -> None:
-    """Look at numbers that no library does.
+    """Check numbers that no library checks.
 
     Args:
         trainer: Keys of the trainer.
@@ -52,16 +52,16 @@ def check_numbers(trainer: Mapping[str, Any], seed: bool | int | None) -> None:
 
 
 def refused_keys(build: Callable[..., Trainer], given: Mapping[str, Any], error: Exception) -> UserError:
-    """Find the keys that a trainer cannot be made of, by leaving out one after the other.
+    """Find the keys that a trainer cannot be built from, by leaving out one after the other.
 
     Args:
-        build: Makes a trainer of what is given, but for the keyword arguments.
+        build: Builds a trainer from the config; keyword arguments replace keys.
         given: Keys of the trainer.
         error: What is raised when nothing is left out.
     """
     defaults = {name: value.default for name, value in inspect.signature(Trainer).parameters.items()}
     blamed = []
-    logging.disable(logging.CRITICAL)  # of trainers that nobody asked for
+    logging.disable(logging.CRITICAL)  # of trainers that are built for this alone
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for key in [key for key, value in given.items() if key in defaults and value != defaults[key]]:
@@ -84,7 +84,7 @@ def text_of(value: object) -> str:
 
 
 def check_folders(trainer: Trainer) -> None:
-    """See whether loggers and checkpoints can be written.
+    """Check that loggers and checkpoints can be written.
 
     Raises:
         UserError: One cannot.
@@ -102,10 +102,10 @@ def check_folders(trainer: Trainer) -> None:
 
 
 def check_optimizer(method: TrainableMethod) -> None:
-    """Make the optimiser once: libraries look at its numbers no sooner.
+    """Build the optimiser once: libraries check its numbers only then.
 
     Raises:
-        UserError: It cannot be made.
+        UserError: It cannot be built.
     """
     try:
         method.optimizer([weight for weight in method.parameters() if weight.requires_grad])
@@ -116,10 +116,10 @@ def check_optimizer(method: TrainableMethod) -> None:
 
 
 def check_work(trainer: Trainer, stage: Literal["train", "val", "test", "predict"]) -> None:
-    """See that a stage has batches.
+    """Check that a stage has batches.
 
     Raises:
-        UserError: None are left to it.
+        UserError: There are none.
     """
     key = f"limit_{stage}_batches"
     if getattr(trainer, key) == 0:
@@ -127,11 +127,11 @@ def check_work(trainer: Trainer, stage: Literal["train", "val", "test", "predict
 
 
 def check_steps(trainer: Trainer, checkpoint: str | None, counts: dict[str, Any]) -> None:
-    """See that `fit` has steps to take.
+    """Check that `fit` has steps left.
 
     Args:
         trainer: Of the run.
-        checkpoint: That it goes on from; None begins anew.
+        checkpoint: That it resumes from; None starts from scratch.
         counts: Of Lightning's fit loop, from that checkpoint; may be empty.
 
     Raises:
@@ -157,7 +157,7 @@ def check_steps(trainer: Trainer, checkpoint: str | None, counts: dict[str, Any]
 
 
 def check_time(callbacks: list[Callback], checkpoint: str | None, trained: float) -> None:
-    """See that `fit` has time left, where it has a limit (`max_time`).
+    """Check that `fit` has time left, where it has a limit (`max_time`).
 
     Args:
         callbacks: Of the run's trainer.
@@ -177,7 +177,7 @@ def check_time(callbacks: list[Callback], checkpoint: str | None, trained: float
 
 
 def check_batches(trainer: Trainer, data: WindowDataModule, counts: dict[str, Any]) -> None:
-    """See that a run goes on with the batches that its checkpoint was written among.
+    """Check that a run resumes with the batches of its checkpoint.
 
     Args:
         trainer: Of the run.
@@ -185,7 +185,7 @@ def check_batches(trainer: Trainer, data: WindowDataModule, counts: dict[str, An
         counts: See `check_steps`.
 
     Raises:
-        UserError: They are others.
+        UserError: They differ.
     """
     epoch = counts["epoch_progress"]["current"]
     if trainer.max_steps < 0 and epoch["ready"] == epoch["processed"]:

@@ -24,7 +24,7 @@ def resolve_configs(args: list[str]) -> list[str]:
 def resolved_config(name: str) -> str:
     """The path of a YAML file, or all keys of one that names a `base`, as jsonargparse takes both.
 
-    It is read here, too: what jsonargparse says of a file that is no YAML does not name the file.
+    It is read here as well, since jsonargparse's error for a file that is no YAML does not name the file.
     """
     path = find_config(name)
     return yaml.safe_dump(read_config(path), sort_keys=False) if BASE in read_yaml(path) else str(path)

@@ -1,4 +1,4 @@
-"""The project's own commands: functions, called with what their keys say."""
+"""The project's own commands: functions, called with arguments from YAML and the command line."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Function:
 
     Args:
         function: What is called, its parameters being the command's keys.
-        lists: Parameters that are lists in YAML and words one after the other on the command line: the type
-            of an element, and a word on them.
+        lists: Parameters that are lists in YAML and separate words on the command line: the type of
+            an element, and their help.
         reads_configs: Whether `--config` gives the keys; if not, the function itself takes the files' names.
     """
 
@@ -29,7 +29,7 @@ class Function:
     reads_configs: bool = True
 
     def call(self, name: str, args: list[str]) -> None:
-        """Call it with what the arguments of a command line say."""
+        """Call it with the arguments of a command line."""
         parser = ArgumentParser(prog=name, exit_on_error=False)
         if self.reads_configs:
             parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
@@ -59,7 +59,7 @@ SEQUENCE: Lists = {
 
 
 def run_function(command: str, args: list[str]) -> None:
-    """Call the function behind one of the project's own commands with what its keys say."""
+    """Call the function behind one of the project's own commands."""
     function_of(command).call(f"inbetween {command}", args)
 
 

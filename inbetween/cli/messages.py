@@ -1,4 +1,4 @@
-"""What the libraries below the command line say that nobody needs to hear."""
+"""Warnings and log lines of libraries: filtered and shortened."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from inbetween.io.files import full_disk
 def plain_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """A warning as one sentence: where in which library it was raised tells the reader of a run nothing."""
+    """A warning as one sentence, without the place in a library that raised it."""
     return f"warning: {message}\n"
 
 
 def quiet() -> None:
-    """Silence what Lightning says that its users can do nothing about, and say the rest plainly."""
+    """Silence warnings that users can do nothing about, and shorten the others."""
     warnings.formatwarning = plain_warning
     # bf16-mixed keeps its weights in float32, which is what the summary counts
     warnings.filterwarnings("ignore", message=".*Precision bf16-mixed is not supported by the model summary")
@@ -32,7 +32,7 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning")
     # `__main__` reads the process's arguments and passes them on
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-    # a run that goes on, or a test of one, writes to a folder of its own
+    # a resumed run, or a test of one, writes to a folder of its own
     warnings.filterwarnings("ignore", message="The dirpath has changed")
     # `FrameMetrics` has gathered its metrics from all processes
     warnings.filterwarnings("ignore", message=".*It is recommended to use `self.log")
@@ -47,7 +47,7 @@ def quiet() -> None:
 def silent_about_full_disks(
     hook: Callable[[threading.ExceptHookArgs], object],
 ) -> Callable[[threading.ExceptHookArgs], object]:
-    """`threading.excepthook` that leaves full disks to the main thread, which TensorBoard's tells of them."""
+    """`threading.excepthook` without full disks, which TensorBoard's thread reports to the main thread."""
 
     def silent(args: threading.ExceptHookArgs) -> object:
         return None if args.exc_value and full_disk(args.exc_value) else hook(args)
@@ -56,13 +56,13 @@ def silent_about_full_disks(
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of Lightning's tells more than the config, what is not there, and what to buy."""
+    """Whether a log line of Lightning's is more than the config, missing hardware, or advertising."""
     known = (
         "Seed set to",
         "GPU available: False",
         # `ParameterSummary` is that callback
         "Trainer already configured with model summary callbacks",
-        # sounds like a mishap, in the middle of the bar that shows it
+        # reads like a failure, and the progress bar shows it
         "`Trainer.fit` stopped: `max_",
         # said once, before it
         "Restored all states from the checkpoint",

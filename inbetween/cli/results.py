@@ -1,4 +1,4 @@
-"""Where a run leaves its results, and what it says of them at its end."""
+"""Where a run's results are, as printed at its end."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from inbetween.callbacks import is_dry, run_folder
 
 
 def spare_working_folder(trainer: Trainer, callbacks: list[Callback]) -> None:
-    """Take away what would write into the working folder, where a run has no folder of its own, and say so.
+    """Remove what would write into the working folder, where a run has no folder of its own, and warn.
 
     Args:
         trainer: Of the run.
@@ -29,9 +29,9 @@ def spare_working_folder(trainer: Trainer, callbacks: list[Callback]) -> None:
 
 
 def last_checkpoint(trainer: Trainer) -> str:
-    """The newest checkpoint that a run goes on from, else its best, else nothing; of any of its writers.
+    """The newest checkpoint to resume from, else the best, else an empty string; of any `ModelCheckpoint`.
 
-    One whose writing failed is none.
+    Checkpoints whose writing failed do not count.
     """
     writers = [writer for writer in trainer.checkpoint_callbacks if isinstance(writer, ModelCheckpoint)]
     paths = [writer.last_model_path for writer in writers] + [writer.best_model_path for writer in writers]
@@ -40,7 +40,7 @@ def last_checkpoint(trainer: Trainer) -> str:
 
 
 def results(trainer: Trainer) -> list[str]:
-    """Lines that say where the results of a `fit` are; only the main process knows it."""
+    """Lines that say where the results of a `fit` are; for the main process."""
     if is_dry(trainer):
         return ["a dry run: nothing was written"]
     lines = [f"checkpoint: {last_checkpoint(trainer) or 'none written'}"]

@@ -51,8 +51,8 @@ from inbetween.weights.checkpoints import load_weights, read_checkpoint
 from inbetween.weights.precision import REPLACED, resolve_precision
 
 FROZEN_DTYPE = "model.init_args.backbone.init_args.frozen_dtype"
-# What finds mistakes when it is set up, and may be set up twice.
-LOOKS_FIRST = (LearnedWeights, PredictionWriter, PretrainedWriter, EMA)
+# Callbacks whose `setup` checks for mistakes, and may be called twice.
+CHECKS_EARLY = (LearnedWeights, PredictionWriter, PretrainedWriter, EMA)
 
 
 class InbetweenCLI(LightningCLI):
@@ -63,13 +63,13 @@ class InbetweenCLI(LightningCLI):
         **options: Further ones of LightningCLI's.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM; its text says how to go on.
-        UserError: A mistake in what the user gave, or something failed that a run can go on after.
+        KeyboardInterrupt: SIGINT or SIGTERM; its text says how to resume.
+        UserError: A user's mistake, or a failure that a run can be resumed after.
     """
 
     def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
         self.weights: tuple[str, dict[str, Any]] | None = None  # of a checkpoint, and its name
-        # what `fit` goes on from: a checkpoint, Lightning's counts in it, and for how many seconds it trained
+        # what `fit` resumes from: a checkpoint, Lightning's progress in it, and its seconds of training
         self.checkpoint: str | None = None
         self.counts: dict[str, Any] = {}
         self.trained = 0.0
@@ -81,9 +81,9 @@ class InbetweenCLI(LightningCLI):
                 raise
             if not self.trainer.is_global_zero:
                 raise SystemExit(130) from None  # one process speaks for all
-            # a run that was stopped before its first step goes on from where it came
+            # a run stopped before its first step resumes from the checkpoint it started from
             checkpoint = last_checkpoint(self.trainer) or self.checkpoint
-            raise KeyboardInterrupt(f"go on with --ckpt_path {checkpoint}" if checkpoint else "") from None
+            raise KeyboardInterrupt(f"resume with --ckpt_path {checkpoint}" if checkpoint else "") from None
         except Exception as error:
             if getattr(self, "trainer", None) is None:
                 raise
@@ -94,11 +94,11 @@ class InbetweenCLI(LightningCLI):
             checkpoint = last_checkpoint(self.trainer)
             if mistake is None:
                 raise
-            on = f" Add --ckpt_path {checkpoint} to go on where it stopped." if checkpoint else ""
+            on = f" Add --ckpt_path {checkpoint} to resume." if checkpoint else ""
             raise UserError(f"{mistake}{on}") from error
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse, then look at numbers, and compare the checkpoint's method with the config's."""
+        """Parse, then check numbers, and the checkpoint's method against the config's."""
         super().parse_arguments(parser, args)
         given = self.config[self.config.subcommand]
         if not isinstance(given.trainer, Namespace):
@@ -125,7 +125,7 @@ class InbetweenCLI(LightningCLI):
                 self.trained = timer["time_elapsed"]["train"]
 
     def instantiate_classes(self) -> None:
-        """Build what the keys say.
+        """Build the objects that the config describes.
 
         Raises:
             UserError: A library refuses them.
@@ -141,7 +141,7 @@ class InbetweenCLI(LightningCLI):
     def instantiate_trainer(self, **options: Any) -> Trainer:  # noqa: ANN401 - LightningCLI's
         """Build the trainer, in the precision that is fastest here: see `resolve_precision`.
 
-        The config in the run's folder says what was used, so that a run that goes on from it elsewhere
+        The config in the run's folder says what was used, so that a run that resumes from it elsewhere
         computes alike.
         """
         given = self.config[self.config.subcommand]
@@ -205,7 +205,7 @@ class InbetweenCLI(LightningCLI):
         self._prepare("test")
 
     def before_predict(self) -> None:
-        """Find mistakes before a logger makes a folder, and see to a writer; Lightning calls this."""
+        """Find mistakes before a logger makes a folder, and add a writer; Lightning calls this."""
         check_work(self.trainer, "predict")
         self._prepare("predict")
         self.config_init["predict"]["return_predictions"] = False  # files are wanted, not tensors
@@ -213,7 +213,7 @@ class InbetweenCLI(LightningCLI):
             self._callbacks.append(PredictionWriter())
 
     def after_predict(self) -> None:
-        """Say where the frames are; Lightning calls this after `predict`."""
+        """Print where the frames are; Lightning calls this after `predict`."""
         if self.trainer.is_global_zero and not is_dry(self.trainer):
             for writer in self._writers():
                 print(f"frames: {writer.folder}")
@@ -236,7 +236,7 @@ class InbetweenCLI(LightningCLI):
         if self.trainer.is_global_zero:
             check_folders(self.trainer)
         for callback in self._callbacks:  # Lightning sets them up when loggers have made their folders
-            if isinstance(callback, LOOKS_FIRST) or (
+            if isinstance(callback, CHECKS_EARLY) or (
                 self.trainer.world_size == 1 and isinstance(callback, FrameMetrics)
             ):
                 callback.setup(self.trainer, self.model, stage)
@@ -246,7 +246,7 @@ class InbetweenCLI(LightningCLI):
             rank_zero_info(REPLACED)
 
     def after_fit(self) -> None:
-        """Say where the results are; Lightning calls this after `fit`."""
+        """Print where the results are; Lightning calls this after `fit`."""
         if self.trainer.is_global_zero:
             print(*results(self.trainer), sep="\n")
 

@@ -1,4 +1,4 @@
-"""What this machine is and can do: its description, its matrix throughput, and a process's peak memory."""
+"""The machine: its description, matrix throughput, and a process's peak memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inbetween.errors import UserError
 from inbetween.weights.precision import Precision
 
 Run = Callable[[], object]
-# Matrix work that suits machines: windows, channels and side of a 3x3 convolution; side of square matrices.
+# Large matrix operations: windows, channels and side of a 3x3 convolution; side of square matrices.
 CONVOLUTION = (8, 256, 32)
 PRODUCT = 2048
 

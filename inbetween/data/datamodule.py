@@ -195,7 +195,7 @@ class WindowDataModule(L.LightningDataModule):
             saved: What the training loader left in the checkpoint.
 
         Raises:
-            UserError: They are others.
+            UserError: They differ.
         """
         check_same(saved, self._identity())
 

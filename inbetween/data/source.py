@@ -1,4 +1,4 @@
-"""What a source of windows promises to the data module."""
+"""The interface of window sources, and the specification of windows."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from inbetween.errors import UserError
 from inbetween.types import Split, Window
 
 MOST_BETWEEN = 1000  # in-betweens of a window; the same holds
-LARGEST_SIDE = 4096  # pixels of a window; beyond it a typing mistake is likelier than a wish
+LARGEST_SIDE = 4096  # pixels of a window; larger values are most likely typing mistakes
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Random changes of training windows, the same for every frame of a window.
+    """Augmentation of training windows, the same for every frame of a window.
 
     Args:
-        flip: Probability of a mirror image.
+        flip: Probability of a horizontal flip.
         reverse: Probability of playing the window backwards: first and last swap, t becomes 1 - t.
         crop: Smallest share of the image's side kept by a random crop; 1 keeps everything.
         color: Strength in [0, 1] of random brightness, contrast and hue; 0 leaves colours alone.
@@ -59,9 +59,9 @@ class WindowSpec:
             The aspect ratio is kept by both.
         background: RGB in [0, 255] under transparency and in padding.
         collapse_holds: Count a frame that is held (shown several times) once.
-        seed: Base of every random choice.
+        seed: Seed of all random choices.
         cache_dir: Folder of the decoded-frame store; None takes `frames` in the user's cache.
-        augment: Random changes; None for validation and test.
+        augment: Augmentation; None for validation and test.
 
     Raises:
         UserError: A value no window can be made with.

@@ -39,7 +39,7 @@ class UnpackedScenes(SceneSource):
     Files that cannot be unpacked are left out with a warning, and remembered; what was damaged or deleted in
     the cache is unpacked anew. Where `train`, `val` or
     `test` lie right below the root, and no file beside them, they are the splits; else animations are
-    dealt out by a hash of their name, about 80 : 10 : 10. Without a test split, `test` means val.
+    split by a hash of their name, about 80 : 10 : 10. Without a test split, `test` means val.
 
     Args:
         root: The folder.
@@ -134,7 +134,7 @@ class UnpackedScenes(SceneSource):
             places = {file: cache / _digest(look + self.identity(file)) for file in files}
         except OSError as error:
             raise UserError(
-                f"{error.filename} cannot be read ({error.strerror or error}): mend that, or name it in"
+                f"{error.filename} cannot be read ({error.strerror or error}): repair it, or name it in"
                 " exclude."
             ) from None
         try:

@@ -17,7 +17,7 @@ from inbetween.types import Window
 
 log = logging.getLogger(__name__)
 
-_AUGMENT_STREAM = 1  # keeps the changes of a window independent of its noise
+_AUGMENT_STREAM = 1  # keeps the augmentation of a window independent of its noise
 
 
 def shots_of(stored: StoredScene, collapse_holds: bool) -> list[list[int]]:

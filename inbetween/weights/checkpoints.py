@@ -25,12 +25,12 @@ def read_weights(path: Path) -> dict[str, Any]:
 
 
 def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:
-    """A checkpoint's content, once it is sure that it is one of the method `class_path`.
+    """A checkpoint's content, checked to be of the method `class_path`.
 
     Args:
         path: A `.ckpt` that `fit` wrote, or a `.safetensors` of weights alone that
             `TrainableMethod.save_pretrained` wrote; one that ships is found by its name.
-        class_path: Of the method it is wanted for.
+        class_path: Of the method to load it into.
 
     Returns:
         `state_dict`, `hyper_parameters`, `method` and, of a `.ckpt`, what Lightning adds.
@@ -65,7 +65,7 @@ def load_weights(method: nn.Module, weights: dict[str, Any], names: str) -> None
     """Load a checkpoint's weights into a method.
 
     Raises:
-        UserError: They are of another architecture; `names` says of what.
+        UserError: They are of another architecture; `names` names both in the message.
     """
     try:
         method.load_state_dict(weights)
@@ -77,6 +77,6 @@ def load_weights(method: nn.Module, weights: dict[str, Any], names: str) -> None
 
 
 def first_line(error: Exception) -> str:
-    """The first line with content after the headline of torch's message, without its full stop."""
+    """The first line with content after the title line of torch's message, without its full stop."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[min(1, len(lines) - 1)].rstrip(".")

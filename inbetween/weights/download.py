@@ -1,4 +1,4 @@
-"""Downloads that say what they fetch, and that no two processes of a machine do twice."""
+"""Downloads with a progress bar and a lock, so that a machine's processes fetch a file once."""
 
 import hashlib
 import sys
@@ -13,23 +13,23 @@ from tqdm import tqdm
 
 from inbetween.io.files import whole_file
 
-PATIENCE = 4.0  # seconds without a first answer after which a download is given up
-STALL = 30.0  # seconds without a further byte
+PATIENCE = 4.0  # timeout of the first answer in seconds
+STALL = 30.0  # timeout of further bytes in seconds
 BLOCK = 2**17  # bytes
 
 
 def download(url: str, path: Path, what: str) -> None:
     """Fetch a file whose name ends with the start of its SHA-256, unless it is there, with a progress bar.
 
-    Processes of one machine wait for the one that fetches. A file that does not come whole is not left.
+    Processes of one machine wait for the one that fetches. Incomplete files are removed.
 
     Args:
         url: Where from.
         path: Where to: `name-<start of the hash>.suffix`.
-        what: Said before it begins, such as "VGG16 for the perceptual loss (528 MB)".
+        what: Printed before it begins, such as "VGG16 for the perceptual loss (528 MB)".
 
     Raises:
-        OSError: It cannot be had, or cannot be written.
+        OSError: It cannot be downloaded or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
@@ -41,7 +41,7 @@ def download(url: str, path: Path, what: str) -> None:
         try:
             _fetch(url, path)
         except HTTPException as error:
-            raise OSError(f"{url} does not come whole ({error})") from error
+            raise OSError(f"{url} was not downloaded completely ({error})") from error
 
 
 def _fetch(url: str, path: Path) -> None:
@@ -59,19 +59,19 @@ def _fetch(url: str, path: Path) -> None:
 
 
 def _answers(url: str) -> bool:
-    """Whether the host of `url` answers within `PATIENCE` seconds, be it with a refusal."""
+    """Whether the host of `url` answers within `PATIENCE` seconds, even with an error."""
     reached = threading.Event()
 
     def ask() -> None:
         try:
             with urllib.request.urlopen(_request(url, "HEAD"), timeout=PATIENCE):
                 reached.set()
-        except HTTPError:  # not every mirror lets its files be asked for so
+        except HTTPError:  # not every mirror allows HEAD
             reached.set()
         except (OSError, HTTPException):
             pass
 
-    # in a thread, because looking up a host's name heeds no timeout
+    # in a thread, because DNS look-ups have no timeout
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(PATIENCE)

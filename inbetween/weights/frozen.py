@@ -1,4 +1,4 @@
-"""Checkpoints without the weights that training never touches."""
+"""State dicts without frozen weights."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def frozen_keys(module: nn.Module) -> set[str]:
 
 
 def leave_frozen_out(module: nn.Module) -> None:
-    """Make `module.state_dict()` hold the trainable weights alone, and loading accept such a dict.
+    """Make `module.state_dict()` hold the trainable weights alone, and accept such a dict on loading.
 
     A frozen key that is missing is forgiven on loading, since its weights come from the backbone. A
     trainable key that is missing stays an error, and so does an unexpected one. Which weights are
@@ -30,7 +30,7 @@ def leave_frozen_out(module: nn.Module) -> None:
     module.register_load_state_dict_post_hook(_forgive)  # type: ignore[no-untyped-call]
 
 
-# The hooks look at the module they are called for, so that a copy of a module looks at itself.
+# The hooks use the module they are called for, so that they work for copies of a module.
 def _drop(module: nn.Module, state_dict: dict[str, Any], prefix: str, _: dict[str, Any]) -> None:
     for key in frozen_keys(module):
         state_dict.pop(prefix + key, None)

@@ -1,4 +1,4 @@
-"""Backbones' parts from disk or hub."""
+"""Parts of pretrained backbones from disk or the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def load_part(
         state = f" --revision {revision}" if revision else ""
         raise UserError(
             f"The backbone's {name} cannot be loaded from {pretrained}: it is no folder here and cannot be"
-            f" had from the hub{f' at revision {revision}' if revision else ''} ({type(error).__name__}); run"
-            f" `hf download {pretrained}{state} --local-dir FOLDER` where there is a network, bring FOLDER"
-            " here and give it as `pretrained`."
+            f" loaded from the hub{f' at revision {revision}' if revision else ''} ({type(error).__name__});"
+            f" run `hf download {pretrained}{state} --local-dir FOLDER` where there is a network, bring"
+            " FOLDER here and give it as `pretrained`."
         ) from error
 
 
@@ -95,7 +95,7 @@ def load_shared_parts(
         pretrained: See `load_part`.
         revision: See `load_part`.
         variant: See `load_part`.
-        prediction_type: What the denoiser puts out; None takes what the schedule's config says.
+        prediction_type: What the denoiser predicts; None takes it from the schedule's config.
     """
     from diffusers import AutoModel, DDIMScheduler, UNet2DConditionModel
 

@@ -67,7 +67,7 @@ def test_sheet_has_four_charts_in_a_row() -> None:
 def test_a_method_without_weights_is_told(make_trainer: Callable[..., L.Trainer]) -> None:
     trainer = make_trainer(LearnedWeights())
     with pytest.raises(
-        UserError, match="Drawer does not weight its keyframes: leave out the callback Learned"
+        UserError, match="ToyModel does not weight its keyframes: leave out the callback Learned"
     ):
         trainer.validate(ToyModel(), loader(2), verbose=False)
 

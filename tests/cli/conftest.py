@@ -45,7 +45,7 @@ def write_yaml(path: Path, content: dict[str, Any]) -> Path:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> list[str]:
-    """An overlay for all methods: 32x32 cels, few of them, on one CPU, float32, results in `logs`."""
+    """An overlay for all methods: few 32x32 windows, on one CPU, float32, results in `logs`."""
     overlay = {
         "data": {
             "source": {
@@ -73,7 +73,7 @@ def tiny(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def exp1(tmp_path: Path, tiny: list[str], backbone: Path) -> list[str]:
-    """exp1 as it ships, on the tiny backbone and tiny cels, for four steps with validation after each two."""
+    """exp1 as it ships, on a tiny backbone and tiny windows, for four steps, validated after each two."""
     overlay = {
         "model": {
             "init_args": {
@@ -100,7 +100,7 @@ def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder_data(tmp_path: Path, scenes_root: Path) -> list[str]:
-    """An overlay: 32x32 windows of the scenes drawn on disk instead of cels."""
+    """An overlay: 32x32 windows of the scenes drawn on disk."""
     source = {"class_path": "inbetween.data.FolderScenes", "init_args": {"root": str(scenes_root)}}
     return ["--config", str(write_yaml(tmp_path / "folder.yaml", {"data": {"source": source}}))]
 

@@ -170,4 +170,4 @@ def test_sigterm_to_the_first_of_two_processes_ends_both(tmp_path: Path, options
         process.kill()
     assert process.returncode == 130, err
     assert "Traceback" not in out + err
-    assert "inbetween: interrupted: go on with --ckpt_path " in err
+    assert "inbetween: interrupted: resume with --ckpt_path " in err

@@ -61,7 +61,7 @@ def test_both_layouts_of_anita_give_the_same_scenes(tmp_path: Path, draw_scene: 
     split = AnitaScenes(tmp_path / "split").scenes("train")
     assert labels(published) == labels(split) == ["cat/walk/color", "cat/walk/sketch"]
     assert labels(AnitaScenes(tmp_path / "split", ["sketch"]).scenes("train")) == ["cat/walk/sketch"]
-    with pytest.raises(UserError, match="no drawings of kind 'composition': it has color, sketch"):
+    with pytest.raises(UserError, match="no frames of kind 'composition': it has color, sketch"):
         AnitaScenes(tmp_path / "split", ["color", "composition"]).scenes("train")
 
 

@@ -35,7 +35,7 @@ def test_every_picture_of_a_file_counts(tmp_path: Path, name: str) -> None:
     source_images = find_images([str(path)])
     assert greys_of(source_images) == list(GREYS)
     assert greys_of(source_images[::-1]) == list(GREYS[::-1])
-    assert str(source_images[1]) == f"{path} (picture 2)"
+    assert str(source_images[1]) == f"{path} (image 2)"
     keys = read_keyframes([str(path)])
     assert (len(keys.source_images), keys.size, keys.grey, keys.transparent) == (4, (12, 20), False, False)
     assert [round(float(keys.read(number)[0, 6, 10]) * 255) for number in range(4)] == list(GREYS)
@@ -55,7 +55,7 @@ def test_pages_of_different_sizes_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     Image.new("L", (20, 12)).save(path, save_all=True, append_images=[Image.new("L", (20, 13))])
     with pytest.raises(
-        UserError, match=r"a\.tif \(picture 1\) has 20x12 pixels, .*a\.tif \(picture 2\) has 20x13"
+        UserError, match=r"a\.tif \(image 1\) has 20x12 pixels, .*a\.tif \(image 2\) has 20x13"
     ):
         read_keyframes([str(path)])
 
@@ -99,7 +99,7 @@ def test_many_pictures_do_not_pass_for_one_drawing_of_a_scene(tmp_path: Path) ->
     (found,) = FolderScenes(tmp_path / "scenes").scenes("train")
     assert len(found.frames) == 5
     animate(scene / "4.gif")
-    with pytest.raises(UserError, match=r"4\.gif holds 4 pictures where one is expected: save each"):
+    with pytest.raises(UserError, match=r"4\.gif holds 4 images where one is expected: save each"):
         FolderScenes(tmp_path / "scenes").dataset("train", WindowSpec(cache_dir=tmp_path / "cache"))
 
 

@@ -1,4 +1,4 @@
-"""The small backbone that ships and exp1's weights for it, on synthetic cels that no training has seen."""
+"""The small backbone that ships and exp1's weights for it, on synthetic animation unseen in training."""
 
 import pytest
 

@@ -127,7 +127,7 @@ def test_every_command_of_the_readme_works(
             continue
         if words[0] == "interpolate":
             run(*words)
-            told = capsys.readouterr().out.rpartition("drawings: ")[2].splitlines()[0]
+            told = capsys.readouterr().out.rpartition("frames: ")[2].splitlines()[0]
             folder, _, candidates = told.partition(": candidate_1")  # a folder of each, below
             pictures = list(Path(folder).glob("candidate_*/*.png" if candidates else "*.png"))
             assert len(pictures) > (9 if candidates else 3)
@@ -137,7 +137,7 @@ def test_every_command_of_the_readme_works(
         if words[0] == "fit":
             assert "checkpoint: logs/" in out
         if words[0] == "predict":
-            folder = Path(out.rpartition("drawings: ")[2].strip())
+            folder = Path(out.rpartition("frames: ")[2].strip())
             assert len(list(folder.rglob("*.png"))) == 2 * 4
         if words[0] == "compare":
             assert Path("logs/compare/compare.png").is_file()

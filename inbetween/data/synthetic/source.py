@@ -65,7 +65,8 @@ class SyntheticAnimation(WindowSource):
         for split, count in sizes.items():
             if split not in STREAM or count < 1:
                 raise UserError(
-                    f"length of synthetic animation must be 1 or more for train, val, test; got {split}: {count}."
+                    "length of synthetic animation must be 1 or more for train, val, test;"
+                    f" got {split}: {count}."
                 )
         self.kinds, self.length, self.truth = tuple(kinds), sizes, truth
         self.random_t, self.motion = random_t, motion

@@ -1,4 +1,4 @@
-"""The weights of spacing flow that ship, on synthetic cels that no training has seen."""
+"""The weights of spacing flow that ship, on synthetic animation that no training has seen."""
 
 import numpy as np
 import pytest
