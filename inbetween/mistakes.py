@@ -41,7 +41,7 @@ ELSEWHERE = {
     "interpolate": "--output",
     "compare": "--output",
     "benchmark": "--output",
-    "fetch-lpips": "XDG_CACHE_HOME",
+    "fetch-weights": "XDG_CACHE_HOME",
 }
 # torch says so of processors and GPUs, numpy by MemoryError, OpenCV by an error of its own
 NO_MEMORY = re.compile(

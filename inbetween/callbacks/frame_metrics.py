@@ -25,7 +25,7 @@ class FrameMetrics(L.Callback):
     Args:
         lpips_network: File with AlexNet's weights for LPIPS: safetensors with torchvision's names, or
             torchvision's .pth. None looks in the caches of inbetween and torchvision. Nothing is downloaded:
-            `fetch-lpips` does that.
+            `fetch-weights lpips` does that.
     """
 
     def __init__(self, lpips_network: Path | None = None) -> None:
@@ -108,7 +108,7 @@ class FrameMetrics(L.Callback):
                 known = sorted(f"val/{metric}" for metric in (*self.metrics, "windows"))
                 raise UserError(
                     f"{type(callback).__name__} watches {name}, which is not measured: get LPIPS' weights"
-                    f" with fetch-lpips, or give a monitor among {', '.join(known)}, or a loss."
+                    f" with fetch-weights lpips, or give a monitor among {', '.join(known)}, or a loss."
                 )
 
     def _start(self, pl_module: L.LightningModule) -> None:

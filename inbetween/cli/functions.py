@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from jsonargparse import ArgumentParser
 
 from inbetween.cli.configs import resolve_configs
+from inbetween.errors import UserError
 
 Lists = Mapping[str, tuple[type, str]]
 
@@ -22,11 +23,13 @@ class Function:
         lists: Parameters that are lists in YAML and separate words on the command line: the type of
             an element, and their help.
         reads_configs: Whether `--config` gives the keys; if not, the function itself takes the files' names.
+        positional: Name, choices and help of a parameter that is the words of the command line themselves.
     """
 
     function: Callable[..., Any]
     lists: Lists = field(default_factory=dict)
     reads_configs: bool = True
+    positional: tuple[str, tuple[str, ...], str] | None = None
 
     def call(self, name: str, args: list[str]) -> None:
         """Call it with the arguments of a command line."""
@@ -39,14 +42,21 @@ class Function:
             parser.add_argument("-c", "--config", action="append", default=[], help=text)
         for key, (kind, text) in self.lists.items():
             parser.add_argument(f"--{key}", nargs="*", type=kind, default=[], help=text)
-        parser.add_function_arguments(self.function, skip={"config", *self.lists})
+        skip: set[str | int] = {"config", *self.lists}
+        if self.positional:
+            key, choices, text = self.positional
+            if not args:
+                raise UserError(f"Nothing says what to fetch: give {', '.join(choices)}.")
+            parser.add_argument(key, nargs="+", choices=choices, help=text)
+            skip.add(key)
+        parser.add_function_arguments(self.function, skip=skip)
         given = parser.instantiate(parser.parse_args(args))
         if self.reads_configs:
             given.pop("config")
         self.function(**given.as_dict())
 
 
-METHODS: Lists = {"methods": (str, "YAML files, each as FILE or FILE=CHECKPOINT.")}
+METHODS: Lists = {"methods": (str, "Names of methods that ship, or YAML files as FILE or FILE=CHECKPOINT.")}
 EXPERIMENTS: Lists = {
     **METHODS,
     "sizes": (str, "Sizes of inference: HEIGHTxWIDTH:N is one window with N in-betweens."),
@@ -77,6 +87,7 @@ def function_of(command: str) -> Function:
         from inbetween.commands.benchmark import benchmark
 
         return Function(benchmark, EXPERIMENTS, reads_configs=False)
-    from inbetween.commands.lpips_weights import fetch_lpips
+    from inbetween.commands.fetch_weights import NetworkName, fetch_weights
 
-    return Function(fetch_lpips)
+    words = "What to fetch: the weights of one network or of several."
+    return Function(fetch_weights, positional=("networks", get_args(NetworkName), words))

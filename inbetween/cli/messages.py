@@ -7,6 +7,8 @@ import threading
 import warnings
 from collections.abc import Callable
 
+from PIL import Image
+
 from inbetween.io.files import full_disk
 
 
@@ -40,6 +42,8 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module` and is already saved")
     # nothing is trained by validate, test and predict
     warnings.filterwarnings("ignore", message=".*`max_epochs` was not set")
+    # Pillow's, from 89 megapixels on; our own limit is lower and is an error
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
         logging.getLogger(name).addFilter(is_news)
 

@@ -1,4 +1,4 @@
-"""A folder of numbered drawings that a long job fills, and goes on with after an interruption."""
+"""A folder of numbered frames that a long job fills, and goes on with after an interruption."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from typing import Any
 
 from torch import Tensor
 
+from inbetween.commands.animation import Animation, encode_animation
 from inbetween.errors import UserError
 from inbetween.io.files import write_whole
 from inbetween.io.frames import encode_png
 from inbetween.io.images import SUFFIXES
 from inbetween.metrics import VERDICTS, verdict
 
-RECORD = "interpolate.json"  # what the drawings in a folder were made from
+RECORD = "interpolate.json"  # what the frames in a folder were made from
 VERDICTS_FILE = "verdicts.csv"  # how sure the method is of each
+ANIMATION = "animation"  # the file that plays them, without its suffix
+# what a job leaves in a folder, but for its record
+OURS = re.compile(rf"\d{{4,}}\.png|{ANIMATION}\.(webp|gif)|{re.escape(VERDICTS_FILE)}")
 COLUMNS = ("frame", "expected_error", "verdict")  # of that file
 
 
@@ -31,8 +35,8 @@ class SequenceFolder:
 
     Args:
         folder: Where to.
-        candidates: How many versions of the sequence there will be.
-        hold: How many frames each drawing is shown for; it is written that often.
+        candidates: How many candidates of the sequence there will be.
+        hold: How often each frame is shown; it is written that often.
     """
 
     def __init__(self, folder: Path, candidates: int, hold: int) -> None:
@@ -45,24 +49,24 @@ class SequenceFolder:
         return str(self.folder) if len(self.folders) == 1 else f"{self.folder}: {first} to {last}"
 
     def prepare(self, inputs: list[Path], job: dict[str, Any], overwrite: bool) -> None:
-        """Make sure that nothing of the user's is written over, then note what is drawn here.
+        """Make sure that nothing of the user's is written over, then note what is made here.
 
         Drawings of the very same job stay: it goes on with what they lack.
 
         Args:
             inputs: Files that must outlive the job.
-            job: All that decides what the drawings look like, as JSON can hold it.
-            overwrite: Remove the numbered drawings of another job.
+            job: All that decides what the frames look like, as JSON can hold it.
+            overwrite: Remove the numbered frames of another job.
 
         Raises:
-            UserError: The folder holds drawings of another job, an input lies in it, or it cannot be
+            UserError: The folder holds images of another job, an input lies in it, or it cannot be
                 written.
         """
         used = {folder.resolve() for folder in [*self.folders, *self._folders_with_images()]}
         for path in inputs:
             if path.resolve().parent in used:
                 raise UserError(
-                    f"{path} lies where the drawings are to go: give a folder of its own with --output."
+                    f"{path} lies where the frames are to go: give a folder of its own with --output."
                 )
         try:
             same_job = json.loads((self.folder / RECORD).read_text(encoding="utf-8")) == job
@@ -70,7 +74,7 @@ class SequenceFolder:
             same_job = False
         if not overwrite and not same_job and self._folders_with_images():
             raise UserError(
-                f"{self.folder} already holds other drawings: give another folder with --output, or replace "
+                f"{self.folder} already holds other images: give another folder with --output, or replace "
                 "them with --overwrite true."
             )
         with self._writing():
@@ -82,11 +86,11 @@ class SequenceFolder:
             write_whole(self.folder / RECORD, json.dumps(job, indent=2).encode())
 
     def has(self, candidate: int, numbers: range) -> bool:
-        """Whether all files of these drawings of a candidate, counted from 0, are there."""
+        """Whether all files of these frames of a candidate, counted from 0, are there."""
         return all(path.exists() for number in numbers for path in self._files(candidate, number))
 
     def write(self, candidate: int, number: int, image: Tensor) -> None:
-        """Write a drawing (C, H, W) in [0, 1] as often as it is held; see `encode_png`.
+        """Write a frame (C, H, W) in [0, 1] as often as it is held; see `encode_png`.
 
         Raises:
             UserError: The folder cannot be written.
@@ -96,10 +100,22 @@ class SequenceFolder:
             for path in self._files(candidate, number):
                 write_whole(path, content)
 
+    def animate(self, count: int, animation: Animation, fps: float) -> None:
+        """Write all `count` frames of each candidate as one file that plays, at `fps` frames a second.
+
+        Raises:
+            UserError: The folder cannot be written.
+        """
+        for candidate, folder in enumerate(self.folders):
+            shown = (self._files(candidate, number)[0] for number in range(count))
+            content = encode_animation(shown, animation, self.hold / fps)
+            with self._writing():
+                write_whole(folder / f"{ANIMATION}.{animation}", content)
+
     def write_verdicts(
         self, candidate: int, numbers: Sequence[int], errors: Sequence[float], limits: tuple[float, float]
     ) -> None:
-        """Note what is to be done about drawings, in `verdicts.csv` beside them.
+        """Note what is to be done about frames, in `verdicts.csv` beside them.
 
         Args:
             candidate: Of which they are.
@@ -151,12 +167,17 @@ class SequenceFolder:
     def _folders_with_images(self) -> list[Path]:
         candidates = [path for path in self.folder.glob("candidate_*") if path.is_dir()]
         places = [self.folder, *candidates] if self.folder.is_dir() else []
-        return [place for place in places if any(path.suffix.lower() in SUFFIXES for path in place.iterdir())]
+        return [place for place in places if any(map(_is_image, place.iterdir()))]
 
     def _remove_frames(self) -> None:
         for folder in self._folders_with_images():
             for path in folder.iterdir():
-                if re.fullmatch(rf"\d{{4,}}\.png|{re.escape(VERDICTS_FILE)}", path.name):
+                if OURS.fullmatch(path.name):
                     path.unlink()
             if folder != self.folder and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a file may be an image of the user's or of a job's, and not what is made of a job's."""
+    return path.suffix.lower() in SUFFIXES and path.stem != ANIMATION

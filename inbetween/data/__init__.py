@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from inbetween.data.datamodule import WindowDataModule
     from inbetween.data.folders import AnitaScenes, FolderScenes
+    from inbetween.data.layers import LayeredImages
     from inbetween.data.lottie import LottieScenes
     from inbetween.data.mixed import MixedWindows
     from inbetween.data.scenes import Scene, SceneSource
@@ -21,6 +22,7 @@ __all__ = [
     "AnitaScenes",
     "Augment",
     "FolderScenes",
+    "LayeredImages",
     "LottieScenes",
     "MixedWindows",
     "Scene",
@@ -37,6 +39,7 @@ _HOME = {
     "AnitaScenes": "inbetween.data.folders",
     "Augment": "inbetween.data.source",
     "FolderScenes": "inbetween.data.folders",
+    "LayeredImages": "inbetween.data.layers",
     "LottieScenes": "inbetween.data.lottie",
     "MixedWindows": "inbetween.data.mixed",
     "Scene": "inbetween.data.scenes",

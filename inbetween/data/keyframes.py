@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inbetween.data.shots import find_cuts, thumbnail
 from inbetween.errors import UserError
-from inbetween.io.images import Pixels, composited
+from inbetween.io.images import Layers, Pixels, composited
 from inbetween.io.sequences import SourceImage, SourceImageReader, find_images
 
 BACKGROUND = (255, 255, 255)  # what cuts are looked for on
@@ -17,7 +17,7 @@ BACKGROUND = (255, 255, 255)  # what cuts are looked for on
 
 @dataclass(frozen=True)
 class Keyframes:
-    """An ordered sequence of drawings of one size.
+    """An ordered sequence of images of one size.
 
     Args:
         source_images: Where they are, two or more.
@@ -41,27 +41,36 @@ class Keyframes:
 
     def read(self, number: int) -> Tensor:
         """A keyframe (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity."""
-        layers = self.reader.read(self.source_images[number])
-        opaque = np.full(self.size, 255, np.uint8)
-        opacity = opaque if layers.opacity is None else layers.opacity
-        return _in_unit_range(np.dstack([layers.color, opacity])).permute(2, 0, 1)
+        return with_opacity(self.reader.read(self.source_images[number]))
 
-    def as_stored(self, images: Tensor) -> Tensor:
-        """Pictures (..., 4, H, W) with the channels that the keyframes have: L, LA, RGB or RGBA."""
-        color, opacity = images[..., :3, :, :], images[..., 3:, :, :]
-        if self.grey:
-            color = color.mean(-3, keepdim=True)
-        return torch.cat([color, opacity], -3) if self.transparent else color
+    def as_stored(self, image: Tensor) -> Tensor:
+        """An image (..., 4, H, W) with the channels that the keyframes have."""
+        return as_stored(image, self.grey, self.transparent)
+
+
+def with_opacity(layers: Layers) -> Tensor:
+    """A decoded image (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity."""
+    opaque = np.full(layers.color.shape[:2], 255, np.uint8)
+    opacity = opaque if layers.opacity is None else layers.opacity
+    return in_unit_range(np.dstack([layers.color, opacity])).permute(2, 0, 1)
+
+
+def as_stored(image: Tensor, grey: bool, transparent: bool) -> Tensor:
+    """An image (..., 4, H, W) as L, LA, RGB or RGBA: (..., 1 to 4, H, W)."""
+    color, opacity = image[..., :3, :, :], image[..., 3:, :, :]
+    if grey:
+        color = color.mean(-3, keepdim=True)
+    return torch.cat([color, opacity], -3) if transparent else color
 
 
 def read_keyframes(
     entries: Sequence[str], progress: Callable[[Iterable[SourceImage]], Iterable[SourceImage]] = iter
 ) -> Keyframes:
-    """Look at every keyframe once, so that a mistake is found before anything is drawn.
+    """Look at every keyframe once, so that a mistake is found before anything is interpolated.
 
     Args:
         entries: See `find_images`.
-        progress: Wraps the pictures while they are gone through.
+        progress: Wraps the images while they are gone through.
 
     Raises:
         UserError: There are fewer than two keyframes, one cannot be read, or their sizes differ.
@@ -85,24 +94,24 @@ def read_keyframes(
 
 
 def read_spacing_map(source_image: SourceImage, reader: SourceImageReader) -> Tensor:
-    """How far each pixel's motion has gone, from a grey picture: black is 0, white is 1.
+    """How far each pixel's motion has gone, from a grey image: black is 0, white is 1.
 
     Returns:
         (1, H, W) in [0, 1].
 
     Raises:
-        UserError: The picture cannot be read, or has colour or transparency.
+        UserError: The image cannot be read, or has colour or transparency.
     """
     layers = reader.read(source_image)
     if layers.opacity is not None or np.ptp(layers.color, axis=2).any():
         raise UserError(
             f"The spacing map {source_image} is not grey: save it without colour and transparency."
         )
-    return _in_unit_range(layers.color[..., 0].copy())[None]
+    return in_unit_range(layers.color[..., 0].copy())[None]
 
 
 def one_size(source_images: Sequence[SourceImage], what: str, reader: SourceImageReader) -> tuple[int, int]:
-    """Height and width in pixels of pictures that share them.
+    """Height and width in pixels of images that share them.
 
     Args:
         source_images: Where they are.
@@ -122,5 +131,6 @@ def one_size(source_images: Sequence[SourceImage], what: str, reader: SourceImag
     return sizes[0]
 
 
-def _in_unit_range(pixels: Pixels) -> Tensor:
+def in_unit_range(pixels: Pixels) -> Tensor:
+    """Pixels from 0 to 255 as float32 in [0, 1]."""
     return torch.from_numpy(pixels).float() / 255

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Reading = Literal["bilinear", "bicubic"]  # how an image is read between its pixels
 LARGE = 2**18  # pixels of a picture from which threads share it: starting them takes longer than a small one
 
 
@@ -19,7 +20,7 @@ def pixel_grid(height: int, width: int, device: torch.device | None = None) -> T
     return torch.stack([x, y])[None]
 
 
-def backward_warp(image: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
+def backward_warp(image: Tensor, flow: Tensor, mode: Reading = "bilinear") -> Tensor:
     """Sample `image` at x + flow(x); beyond the border the border's pixel is repeated.
 
     To draw the frame at t from `first`, `flow` is the displacement from t back to 0, which is

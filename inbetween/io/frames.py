@@ -23,6 +23,12 @@ def to_bytes(image: Tensor) -> np.ndarray:
     return rounded(image).permute(1, 2, 0).numpy()
 
 
+def to_image(image: Tensor) -> Image.Image:
+    """A picture (C, H, W) in [0, 1], `rounded`, for Pillow: L, LA, RGB or RGBA for C = 1, 2, 3, 4."""
+    pixels = to_bytes(image)
+    return Image.fromarray(pixels.squeeze(-1) if len(image) == 1 else pixels)
+
+
 def encode_png(image: Tensor) -> bytes:
     """An image as an 8-bit PNG.
 
@@ -30,9 +36,8 @@ def encode_png(image: Tensor) -> bytes:
         image: (C, H, W) in [0, 1], rounded to the nearest of 256 values: grey, grey and opacity, RGB, or
             RGB and opacity for C = 1, 2, 3, 4. Colours are not multiplied by opacity.
     """
-    pixels = to_bytes(image)
     encoded = io.BytesIO()
-    Image.fromarray(pixels.squeeze(-1) if len(image) == 1 else pixels).save(encoded, "PNG")
+    to_image(image).save(encoded, "PNG")
     return encoded.getvalue()
 
 

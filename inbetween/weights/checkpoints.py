@@ -39,26 +39,42 @@ def read_checkpoint(path: Path, class_path: str) -> dict[str, Any]:
         UserError: It is missing, unreadable, or of another method.
     """
     path = find_checkpoint(path)
-    try:
-        saved = (
-            read_weights(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, "cpu", weights_only=True)
-        )
-        found = str(saved["method"])
-    except Exception as error:
+    saved = _saved(path)
+    found, wanted = str(saved["method"]).rpartition(".")[2], class_path.rpartition(".")[2]
+    if found != wanted:
         raise UserError(
-            f"{path} is not a checkpoint that `fit` wrote ({type(error).__name__}); give one that is."
-        ) from error
-    if found.rpartition(".")[2] != class_path.rpartition(".")[2]:
-        raise UserError(
-            f"{path} is a checkpoint of {found.rpartition('.')[2]}, and the config names"
-            f" {class_path.rpartition('.')[2]}; give the config it was trained with."
+            f"{path} is a checkpoint of {found}, and the config names {wanted}; give the config it was"
+            " trained with."
         )
     for part in ("hyper_parameters", "state_dict"):
         if not isinstance(saved.get(part), dict):
             raise UserError(f"{path} is not a checkpoint that `fit` wrote (no {part}); give one that is.")
     return dict(saved)
+
+
+def class_of(path: Path) -> str:
+    """The name of a checkpoint's method; see `read_checkpoint`.
+
+    Raises:
+        UserError: It is unreadable.
+    """
+    return str(_saved(path)["method"]).rpartition(".")[2]
+
+
+def _saved(path: Path) -> dict[str, Any]:
+    """A checkpoint's content, with its `method`."""
+    try:
+        saved: dict[str, Any] = (
+            read_weights(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, "cpu", weights_only=True)
+        )
+        saved["method"]
+    except Exception as error:
+        raise UserError(
+            f"{path} is not a checkpoint that `fit` wrote ({type(error).__name__}); give one that is."
+        ) from error
+    return saved
 
 
 def load_weights(method: nn.Module, weights: dict[str, Any], names: str) -> None:

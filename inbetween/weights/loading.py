@@ -62,10 +62,11 @@ def load_part(
     Raises:
         UserError: It cannot be loaded.
     """
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
     if pretrained == SMALL:
         pretrained = str(shipped("checkpoints", SMALL))
+    shows = is_progress_bar_enabled()
     disable_progress_bar()  # of reading files, which takes seconds; downloads have one of their own
     try:
         return from_pretrained(pretrained, subfolder=name, revision=revision, variant=variant, **overrides)
@@ -84,6 +85,9 @@ def load_part(
             f" run `hf download {pretrained}{state} --local-dir FOLDER` where there is a network, bring"
             " FOLDER here and give it as `pretrained`."
         ) from error
+    finally:
+        if shows:
+            enable_progress_bar()
 
 
 def load_shared_parts(

@@ -26,6 +26,7 @@ BELOW = {
     "backbone/refine_autoencoder.yaml": "backbone/train_autoencoder.yaml",
     "data/spacing_flow.yaml": "spacing_flow.yaml",
     "spacing_flow_error_head.yaml": "spacing_flow.yaml",
+    "trainer/one_gpu.yaml": "spacing_rife.yaml",
 }
 OVERLAYS = sorted(set(CONTENT) - set(EXPERIMENTS) - set(COMPARISONS) - set(SHEETS) - set(BASES))
 

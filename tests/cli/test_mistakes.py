@@ -218,9 +218,8 @@ def test_checkpoint_of_another_method(refused: Refused, repeat: list[str], tmp_p
     path = tmp_path / "other.ckpt"
     torch.save({"method": "inbetween.methods.temporal_encoding.TemporalEncodingDiffusion"}, path)
     text = refused("validate", *repeat, "--ckpt_path", path)
-    assert text.startswith(
-        f"{path} is a checkpoint of TemporalEncodingDiffusion, and the config names Repeat;"
-    )
+    says = f"{path} is a checkpoint of TemporalEncodingDiffusion, and the config names Repeat;"
+    assert text.startswith(says)
 
 
 @pytest.mark.parametrize("content", [b"not a checkpoint\n", b"", b"PK\x03\x04"])

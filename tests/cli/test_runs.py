@@ -8,8 +8,8 @@ from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from inbetween.commands.methods import placed
 from inbetween.methods import Repeat, TemporalEncodingDiffusion
+from inbetween.methods.loading import placed
 from inbetween.modules import Backbone
 from inbetween.weights import precision
 from tests.cli.conftest import Run, write_yaml

@@ -1,5 +1,6 @@
 """The shipped YAML files on tiny models."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from inbetween.commands.methods import load_method
 from inbetween.methods import LatentInterpolation, TrainableMethod
+from inbetween.methods.loading import load_method
 from inbetween.methods.perceptual import PerceptualMethod
+from inbetween.methods.rife.network import RifeNetwork
 from inbetween.modules.perceptual import PerceptualLoss
 from tests.contract.cases import CASES, model_of
 from tests.modules.test_perceptual_loss import random_vgg
@@ -18,7 +20,11 @@ from tests.tiny import write_tiny_backbone
 
 @pytest.fixture(scope="package")
 def tiny_yaml(tmp_path_factory):
-    """YAML path and overrides -> the same with a tiny backbone where it names one."""
+    """YAML path and overrides -> the same with a tiny backbone, or random weights, where it names some."""
+    rife = tmp_path_factory.mktemp("rife") / "random.pkl"
+    torch.manual_seed(0)
+    torch.save(RifeNetwork().state_dict(), rife)
+    of_rife = {"base": str(rife), "base_sha256": hashlib.sha256(rife.read_bytes()).hexdigest()}
     backbone = write_tiny_backbone(tmp_path_factory.mktemp("backbone"))
 
     def write(path: Path, overrides: dict) -> Path:
@@ -36,6 +42,10 @@ def tiny_yaml(tmp_path_factory):
             arguments |= overrides
         if "LatentInterpolation" in model["class_path"]:
             arguments |= {"vae": None, "channels": 8, "encoder_blocks": [0, 1], "decoder_blocks": [1, 1]}
+        if model["class_path"].endswith(".Rife"):
+            arguments["weights"] = "none"
+        if model["class_path"].endswith(".SpacingRife"):
+            arguments |= of_rife
         if "perceptual_weight" in arguments:
             arguments["perceptual_weight"] = 0.0  # its network is not everywhere
         target = tmp_path_factory.mktemp("yaml") / path.name

@@ -9,10 +9,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 import inbetween.methods
-from inbetween.commands.methods import load_method
 from inbetween.errors import UserError
 from inbetween.functional.seeds import generators
 from inbetween.methods import Method
+from inbetween.methods.loading import load_method
 from inbetween.types import Window
 from tests.contract.cases import CASES, YAMLS, model_of
 from tests.tiny import random_batch

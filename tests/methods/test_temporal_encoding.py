@@ -84,6 +84,6 @@ def test_checkpoint_made_in_python_holds_no_module(method):
         "lora_rank": 8,
         "condition_dropout": 0.0,
         "keyframe_latents": False,
-        "structure": False,
+        "line_condition": False,
         "line_condition_dropout": 0.1,
     }

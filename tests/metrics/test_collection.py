@@ -21,7 +21,7 @@ BETTER = {
 
 
 def test_names_and_directions(network: nn.Module) -> None:
-    assert {name: metric.higher_is_better for name, metric in frame_metrics(network).items()} == BETTER
+    assert {name: metric.metric.higher_is_better for name, metric in frame_metrics(network).items()} == BETTER
     assert set(frame_metrics(None)) == {"ssim", "psnr", "warping_error", "line_chamfer_distance"}
 
 

@@ -25,7 +25,7 @@ def test_without_weights_there_is_one_warning_and_no_download(monkeypatch: pytes
         monkeypatch.setattr(f"socket.socket.{name}", refuse)
     monkeypatch.setattr("socket.getaddrinfo", refuse)
     monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
-    with pytest.warns(UserWarning, match="python -m inbetween fetch-lpips") as caught:
+    with pytest.warns(UserWarning, match="python -m inbetween fetch-weights lpips") as caught:
         assert load_lpips() is None
     assert len(caught) == 1
 

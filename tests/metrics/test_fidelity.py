@@ -10,7 +10,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from inbetween.metrics import PSNR, SSIM
+from inbetween.metrics import PSNR, SSIM, WindowMetric
 from inbetween.types import WindowBatch
 
 
@@ -38,7 +38,7 @@ def ssim_by_hand(x: np.ndarray, y: np.ndarray) -> float:
 def test_ssim_is_its_definition(make_batch: Callable[..., WindowBatch]) -> None:
     batch = make_batch(1, between=2, height=17, width=19)
     frames = (batch["targets"] + 0.1 * torch.rand_like(batch["targets"])).clamp(0, 1)
-    metric = SSIM()
+    metric = WindowMetric(SSIM())
     metric.update(frames, batch)
     x, y = frames[0].double().numpy(), batch["targets"][0].double().numpy()
     expected = np.mean([ssim_by_hand(x[n, c], y[n, c]) for n in range(2) for c in range(3)])
@@ -48,7 +48,7 @@ def test_ssim_is_its_definition(make_batch: Callable[..., WindowBatch]) -> None:
 def test_fidelity_agrees_with_torchmetrics(make_batch: Callable[..., WindowBatch]) -> None:
     batch = make_batch(3)
     frames = batch["targets"].flip(1) * 0.8
-    ssim, psnr = SSIM(), PSNR()
+    ssim, psnr = WindowMetric(SSIM()), WindowMetric(PSNR())
     ssim.update(frames, batch)
     psnr.update(frames, batch)
     x, y = frames.flatten(0, 1), batch["targets"].flatten(0, 1)
@@ -64,7 +64,7 @@ def test_an_exact_frame_counts_sixty_decibels(make_batch: Callable[..., WindowBa
     batch = make_batch(1, between=2)
     frames = batch["targets"].clone()
     frames[:, 1] += 0.1
-    metric = PSNR()
+    metric = WindowMetric(PSNR())
     metric.update(frames, batch)
     assert float(metric.compute()) == pytest.approx((60 + 20) / 2, abs=1e-3)
 
@@ -72,7 +72,7 @@ def test_an_exact_frame_counts_sixty_decibels(make_batch: Callable[..., WindowBa
 def test_padding_does_not_flatter(make_batch: Callable[..., WindowBatch]) -> None:
     whole = make_batch(2)
     frames = whole["targets"] * 0.7
-    expected_ssim, expected_psnr = SSIM(), PSNR()
+    expected_ssim, expected_psnr = WindowMetric(SSIM()), WindowMetric(PSNR())
     expected_ssim.update(frames, whole)
     expected_psnr.update(frames, whole)
 
@@ -81,7 +81,7 @@ def test_padding_does_not_flatter(make_batch: Callable[..., WindowBatch]) -> Non
 
     padded = {**whole, **{key: pad(whole[key]) for key in ("first", "last", "targets")}}
     padded["box"] = torch.tensor([[5, 7, 40, 48]] * 2)
-    for metric, expected in ((SSIM(), expected_ssim), (PSNR(), expected_psnr)):
+    for metric, expected in ((WindowMetric(SSIM()), expected_ssim), (WindowMetric(PSNR()), expected_psnr)):
         metric.update(pad(frames), padded)
         assert torch.equal(metric.compute(), expected.compute())
 
@@ -89,7 +89,7 @@ def test_padding_does_not_flatter(make_batch: Callable[..., WindowBatch]) -> Non
 def test_bfloat16_frames_are_measured_in_float32(make_batch: Callable[..., WindowBatch]) -> None:
     batch = make_batch(1)
     frames = (batch["targets"] * 0.9).bfloat16()
-    narrow, wide = PSNR(), PSNR()
+    narrow, wide = WindowMetric(PSNR()), WindowMetric(PSNR())
     narrow.update(frames, batch)
     wide.update(frames.float(), batch)
     assert torch.equal(narrow.compute(), wide.compute())
@@ -97,7 +97,7 @@ def test_bfloat16_frames_are_measured_in_float32(make_batch: Callable[..., Windo
 
 
 def test_a_picture_smaller_than_the_window_has_no_ssim(make_batch: Callable[..., WindowBatch]) -> None:
-    metric = SSIM()
+    metric = WindowMetric(SSIM())
     small, large = make_batch(1, height=10), make_batch(1, start=1)
     metric.update(small["targets"], small)
     metric.update(large["targets"] * 0.5, large)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from inbetween.metrics import LineChamferDistance
+from inbetween.metrics import LineChamferDistance, WindowMetric
 from inbetween.types import WindowBatch
 
 
@@ -32,7 +32,7 @@ def window(targets: torch.Tensor) -> WindowBatch:
 
 
 def test_unit_is_a_ten_thousandth_of_the_diagonal() -> None:
-    metric = LineChamferDistance()
+    metric = WindowMetric(LineChamferDistance())
     metric.update(stripes(10, 31)[None], window(stripes(10, 35)))
     # a drawn line is three pixels wide: the nearest of the other are 3, 4 and 5 ... 4 - 1 pixels away
     width = 1e4 / math.hypot(40, 60)
@@ -41,7 +41,7 @@ def test_unit_is_a_ten_thousandth_of_the_diagonal() -> None:
 
 
 def test_a_frame_without_lines_costs_a_diagonal_and_two_cost_nothing() -> None:
-    one, both = LineChamferDistance(), LineChamferDistance()
+    one, both = WindowMetric(LineChamferDistance()), WindowMetric(LineChamferDistance())
     one.update(stripes(-1, 20)[None], window(stripes(20, 20)))
     both.update(stripes(-1, 20)[None], window(stripes(-1, 20)))
     assert float(one.compute()) == pytest.approx(5000)

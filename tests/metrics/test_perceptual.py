@@ -12,9 +12,9 @@ from torch import nn
 from inbetween.metrics import (
     LPIPS,
     OracleTimingLPIPS,
-    PerceptualDistances,
     TemporalCoherence,
     TemporalCoherenceGap,
+    WindowMetric,
     frame_metrics,
 )
 from inbetween.types import WindowBatch
@@ -43,7 +43,7 @@ def test_lpips_is_the_packages(
 ) -> None:
     batch = make_batch(2)
     frames = batch["targets"].flip(0)
-    metric = LPIPS(PerceptualDistances(network))
+    metric = WindowMetric(LPIPS(network))
     metric.update(frames, batch)
     expected = reference(frames.flatten(0, 1), batch["targets"].flatten(0, 1)).unflatten(0, (2, 3))
     assert expected.min() > 0.001
@@ -55,7 +55,7 @@ def test_told_the_spacing_the_nearest_drawing_counts(
 ) -> None:
     batch = make_batch(2)
     drawings = torch.cat([batch["first"][:, None], batch["targets"].flip(0)[:, :2] * 0.9], dim=1)
-    metric = OracleTimingLPIPS(PerceptualDistances(network))
+    metric = WindowMetric(OracleTimingLPIPS(network))
     metric.update(drawings, batch)
     expected = [
         min(float(reference(drawing[None], target[None])) for drawing in drawings[row])
@@ -74,7 +74,7 @@ def test_told_the_spacing_the_nearest_drawing_counts(
 def test_told_lpips_is_undefined_for_tiny_pictures(
     make_batch: Callable[..., WindowBatch], network: nn.Module
 ) -> None:
-    metric = OracleTimingLPIPS(PerceptualDistances(network))
+    metric = WindowMetric(OracleTimingLPIPS(network))
     batch = make_batch(1, height=24)
     metric.update(batch["targets"], batch)
     assert len(metric.per_window()[0]) == 0
@@ -85,8 +85,7 @@ def test_coherence_and_its_gap_are_built_on_lpips(
 ) -> None:
     batch = make_batch(1, between=4)
     frames = batch["targets"] * torch.tensor([1.0, 0.5, 0.6, 0.2]).view(1, 4, 1, 1, 1)
-    distances = PerceptualDistances(network)
-    coherence, gap = TemporalCoherence(distances), TemporalCoherenceGap(distances)
+    coherence, gap = WindowMetric(TemporalCoherence(network)), WindowMetric(TemporalCoherenceGap(network))
     coherence.update(frames, batch)
     gap.update(frames, batch)
     drawn = reference(frames[0, :-1], frames[0, 1:]).mean()
@@ -128,7 +127,7 @@ def test_autocast_does_not_reach_the_network(
     make_batch: Callable[..., WindowBatch], network: nn.Module
 ) -> None:
     batch = make_batch(1)
-    plain, mixed = LPIPS(PerceptualDistances(network)), LPIPS(PerceptualDistances(network))
+    plain, mixed = WindowMetric(LPIPS(network)), WindowMetric(LPIPS(network))
     plain.update(batch["targets"] * 0.5, batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed.update(batch["targets"] * 0.5, batch)
@@ -147,7 +146,7 @@ def test_state_and_pickle_leave_the_network_out(network: nn.Module) -> None:
 def test_pictures_too_small_for_alexnet_have_no_lpips(
     make_batch: Callable[..., WindowBatch], network: nn.Module
 ) -> None:
-    metric = LPIPS(PerceptualDistances(network))
+    metric = WindowMetric(LPIPS(network))
     for height, index in ((30, 0), (31, 1)):
         batch = make_batch(1, height=height, start=index)
         metric.update(batch["targets"] * 0.5, batch)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from inbetween.metrics import frame_metrics, load_lpips, window_scores
+from inbetween.metrics import PSNR, frame_metrics, load_lpips, window_scores
 from inbetween.types import WindowBatch
 
 # What each process measures, batch by batch.
@@ -21,14 +21,16 @@ def measure(rank: int, folder: Path, weights: Path) -> None:
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     metrics = frame_metrics(load_lpips(weights))
     whole = torch.load(folder / "windows.pt", weights_only=True)
-    results = []
+    results, images = [], PSNR()
     for shares in (DEALT, ONE_IDLE):
         for rows in shares[rank]:
             batch = {key: value[rows] for key, value in whole.items()}
             metrics.update(batch["targets"] * 0.8, batch)
+            if shares is ONE_IDLE:
+                images.update(batch["targets"].flatten(0, 1) * 0.8, batch["targets"].flatten(0, 1))
         results.append((metrics.compute(), window_scores(metrics)))
         metrics.reset()
-    torch.save(results, folder / f"result-{rank}.pt")
+    torch.save((images.compute(), results), folder / f"result-{rank}.pt")
     distributed.destroy_process_group()
 
 
@@ -46,7 +48,9 @@ def test_two_processes_measure_what_one_does(
     multiprocessing.spawn(measure, (tmp_path, alexnet_file), nprocs=2)
 
     for rank in range(2):
-        for metrics, windows in torch.load(tmp_path / f"result-{rank}.pt", weights_only=True):
+        of_images, results = torch.load(tmp_path / f"result-{rank}.pt", weights_only=True)
+        assert float(of_images) == pytest.approx(float(expected["psnr"]))
+        for metrics, windows in results:
             assert set(metrics) == set(windows) == set(expected)
             for name, value in expected.items():
                 assert torch.equal(metrics[name], value), name

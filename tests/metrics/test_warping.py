@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inbetween.metrics import WarpingError
+from inbetween.metrics import WarpingError, WindowMetric
 from inbetween.metrics.warping import dis_flows, visible_after
 from inbetween.types import WindowBatch
 
@@ -38,7 +38,7 @@ def test_flows_have_the_right_sign_and_order(sliding: WindowBatch) -> None:
 
 def test_true_motion_scores_near_zero_and_still_or_reversed_motion_does_not(sliding: WindowBatch) -> None:
     def error(frames: torch.Tensor) -> float:
-        metric = WarpingError()
+        metric = WindowMetric(WarpingError())
         metric.update(frames, sliding)
         return float(metric.compute())
 
@@ -53,7 +53,7 @@ def test_true_motion_scores_near_zero_and_still_or_reversed_motion_does_not(slid
 def test_an_offset_of_one_frame_gives_its_size(sliding: WindowBatch) -> None:
     frames = sliding["targets"].clone()
     frames[:, 1] += 0.2
-    metric, plain = WarpingError(), WarpingError()
+    metric, plain = WindowMetric(WarpingError()), WindowMetric(WarpingError())
     metric.update(frames, sliding)
     plain.update(sliding["targets"], sliding)
     # two of the four pairs of neighbours differ by 0.2
@@ -70,7 +70,7 @@ def test_pixels_that_are_covered_or_leave_are_not_visible() -> None:
 
 
 def test_defined_for_a_single_frame_but_not_for_a_tiny_picture(sliding: WindowBatch) -> None:
-    metric = WarpingError()
+    metric = WindowMetric(WarpingError())
     single = {**sliding, "targets": sliding["targets"][:, 1:2], "t": sliding["t"][:, 1:2]}
     metric.update(single["targets"], single)
     tiny = {**sliding, "box": torch.tensor([[0, 0, 11, 80]]), "index": torch.tensor([7])}

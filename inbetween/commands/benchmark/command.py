@@ -59,7 +59,7 @@ def benchmark(
     Args:
         config: YAML files that add up to an experiment such as `fit` takes. If they name no method they
             are laid over each of `methods`.
-        methods: YAML files to measure, each as FILE or FILE=CHECKPOINT.
+        methods: Methods that ship by their names, or YAML files, each as FILE or FILE=CHECKPOINT.
         sizes: Sizes of inference: HEIGHTxWIDTH:N is one window with N in-betweens; none takes 256x256:3.
         repeats: Rounds.
         batch_size: Windows in a training step; None takes the YAML's.

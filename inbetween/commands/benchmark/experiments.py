@@ -11,11 +11,12 @@ from typing import Any
 import lightning as L
 
 from inbetween.commands.benchmark.subject import MethodSubject, Task
-from inbetween.commands.methods import build_method, placed
 from inbetween.commands.reports import name_for
 from inbetween.configs import merged, read_config
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
+from inbetween.interpolation.loading import as_written
+from inbetween.methods.loading import build_method, placed
 from inbetween.paths import find_config
 
 
@@ -70,7 +71,7 @@ def experiments(
     Args:
         config: YAML files that add up. If they name a method they are an experiment of their own, else
             they are laid over each of `methods`.
-        methods: YAML files, each as FILE or FILE=CHECKPOINT.
+        methods: Methods that ship by their names, or YAML files, each as FILE or FILE=CHECKPOINT.
         backbone: Keys of `model.init_args.backbone.init_args`, where such a backbone is `pretrained`.
 
     Raises:
@@ -84,8 +85,8 @@ def experiments(
         found.append((config[0], None, layers))
         layers = {}
     for entry in methods:
-        file, _, weights = entry.partition("=")
-        found.append((file, weights or None, merged(read_config(find_config(file)), layers)))
+        file, weights = as_written(entry)
+        found.append((file, weights, merged(read_config(find_config(file)), layers)))
     if not found:
         raise UserError(
             "Nothing says what to measure: give an experiment such as --config exp1.yaml, or several with"

@@ -12,16 +12,17 @@ from inbetween.commands.compare.evaluation import Evaluation, Windows, evaluate
 from inbetween.commands.compare.report import differences_csv, markdown, summary_csv, table, windows_csv
 from inbetween.commands.compare.summary import Row, selective_text, summarise
 from inbetween.commands.machine import open_fabric
-from inbetween.commands.methods import load_method, placed
 from inbetween.commands.reports import name_for, write_text
 from inbetween.data import WindowDataModule
 from inbetween.data.source import MOST_BETWEEN
 from inbetween.errors import UserError
 from inbetween.functional.grid import image_grid, stacked
+from inbetween.interpolation.loading import as_written
 from inbetween.io.files import check_folder
 from inbetween.io.frames import write_image
+from inbetween.methods.loading import load_method, placed
 from inbetween.methods.spaced import SpacedMethod
-from inbetween.metrics import TruthCache, load_lpips
+from inbetween.metrics import WindowMetrics, load_lpips
 from inbetween.paths import find_config
 from inbetween.weights.precision import REPLACED, Precision, resolve_precision
 
@@ -47,8 +48,8 @@ def compare(
 
     Args:
         data: The windows.
-        methods: YAML files such as `fit` takes, here or among the shipped configs. `exp1.yaml=PATH` runs
-            the method with the weights of the checkpoint PATH.
+        methods: Methods that ship, such as `spacing_flow`, or YAML files such as `fit` takes, here or among
+            the shipped configs. `exp1.yaml=PATH` runs the method with the weights of the checkpoint PATH.
         split: The split whose windows are taken.
         output: Folder for what is written.
         lpips_network: File with AlexNet's weights for LPIPS, as `FrameMetrics` takes it. None looks into the
@@ -75,7 +76,8 @@ def compare(
     if image_windows < 0:
         raise UserError(f"image_windows is {image_windows}: give 0 or more windows.")
     check_folder(output.expanduser(), "--output")
-    rows = named_rows([*ALWAYS, *(entry for entry in methods or [] if entry not in ALWAYS)])
+    others = [entry for entry in methods or [] if as_written(entry)[0] not in ALWAYS]
+    rows = named_rows([*ALWAYS, *others])
     asked, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     built = []
@@ -88,10 +90,10 @@ def compare(
         built.append(placed(method, fabric.device))
     data.test_split = split
     data.setup("test")
-    network, cache = load_lpips(lpips_network), TruthCache()
+    network = load_lpips(lpips_network)
+    metrics, spacings = WindowMetrics(network), spacings if network is not None else 0
     evaluations = [
-        Evaluation(row, method, fabric, network, cache, spacings)
-        for row, method in zip(rows, built, strict=True)
+        Evaluation(row, method, fabric, metrics, spacings) for row, method in zip(rows, built, strict=True)
     ]
     if precision != asked:
         print(REPLACED)
@@ -131,11 +133,11 @@ def write(rows: list[Row], windows: Windows, data: WindowDataModule, precision: 
 
 
 def named_rows(entries: list[str]) -> list[Row]:
-    """A row per `CONFIG` or `CONFIG=CHECKPOINT`, named by the config, numbered where two share it."""
+    """A row per `NAME`, `CONFIG` or `CONFIG=CHECKPOINT`, named by the config, numbered where two share it."""
     rows: list[Row] = []
     for entry in entries:
-        config, _, checkpoint = entry.partition("=")
-        rows.append(Row(name_for(config, [row.name for row in rows]), config, checkpoint or None))
+        config, checkpoint = as_written(entry)
+        rows.append(Row(name_for(config, [row.name for row in rows]), config, checkpoint))
     return rows
 
 

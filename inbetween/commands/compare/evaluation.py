@@ -9,8 +9,7 @@ from typing import cast
 
 import lightning as L
 import torch
-from torch import Tensor, nn
-from torchmetrics import MetricCollection
+from torch import Tensor
 from tqdm import tqdm
 
 from inbetween.commands.compare.summary import Row
@@ -18,14 +17,7 @@ from inbetween.commands.machine import synchronize
 from inbetween.data import WindowDataModule
 from inbetween.methods.base import Method
 from inbetween.methods.spaced import SpacedMethod
-from inbetween.metrics import (
-    EndPointError,
-    OracleTimingLPIPS,
-    PerceptualDistances,
-    TruthCache,
-    frame_metrics,
-    window_scores,
-)
+from inbetween.metrics import WindowMetrics, window_scores
 from inbetween.types import WindowBatch, animation_in
 
 
@@ -45,8 +37,7 @@ class Evaluation:
         row: Takes the results.
         method: On its device.
         fabric: Knows device and precision.
-        network: LPIPS, if there is one.
-        cache: Keeps what metrics know of target frames; shared by all methods.
+        metrics: Makes its metrics; shared by all methods.
         spacings: Frames for oracle timing; 0 leaves that out.
     """
 
@@ -55,17 +46,13 @@ class Evaluation:
         row: Row,
         method: Method,
         fabric: L.Fabric,
-        network: nn.Module | None,
-        cache: TruthCache,
+        metrics: WindowMetrics,
         spacings: int,
     ) -> None:
         self.row, self.method, self.fabric, self.spacings = row, method, fabric, spacings
-        self.metrics = frame_metrics(network, cache).to(fabric.device)
-        self.flow_metrics = MetricCollection({"end_point_error": EndPointError()}).to(fabric.device)
-        timed = network is not None and spacings
-        self.oracle_timing = MetricCollection(
-            {"lpips_oracle_timing": OracleTimingLPIPS(PerceptualDistances(network, cache))} if timed else {}
-        )
+        self.metrics = metrics.of_frames().to(fabric.device)
+        self.flow_metrics = metrics.of_flows().to(fabric.device)
+        self.oracle_timing = metrics.of_oracle_timing().to(fabric.device)
         self.seconds = 0.0
 
     def update(self, batch: WindowBatch) -> Tensor:
@@ -77,7 +64,7 @@ class Evaluation:
         self.metrics.update(frames, batch)
         with self.fabric.autocast(), torch.no_grad():
             flows = self.method.flows(batch) if "flow_t0" in batch else None
-            dense = from_first_to_last(self.method, batch, self.spacings) if self.oracle_timing else None
+            dense = from_first_to_last(self.method, batch, self.spacings) if self.spacings else None
         if flows is not None:
             self.flow_metrics.update(flows, batch)
         if dense is not None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inbetween.functional.lines import soft_lines
-from inbetween.functional.warp import backward_warp
+from inbetween.functional.warp import Reading, backward_warp
 
 MASK_SHARPNESS = 10.0  # of the choice between the keyframes; 1 would fade wherever it is not sure
 KEYFRAME_BIAS = 2.5  # logit of a keyframe leant to: outweighs nearness at up to eight drawings between two
@@ -19,6 +19,16 @@ MIN_DIFFERENCE = 0.1  # of [0, 1]: difference of colour from which both keyframe
 MIN_LINE_DENSITY = 0.002  # share of a place that lines cover from which they count
 CELL = 8  # pixels of a place at which lines are counted
 MASK_RADIUS = 6  # cells of two pixels about a place whose choice is made together
+
+
+class Composition(NamedTuple):
+    """How an in-between is put together from both warped keyframes."""
+
+    mask_sharpness: float = MASK_SHARPNESS  # 1 blends by the odds, each pixel for itself
+    reading: Reading = "bicubic"  # of keyframes between their pixels
+
+
+SHARP = Composition()
 
 
 class Intermediate(NamedTuple):
@@ -57,7 +67,12 @@ def odds_of(spacing: Tensor) -> Tensor:
 
 
 def compose(
-    first: Tensor, last: Tensor, spacing: Tensor, found: Intermediate, sharpness: float = 1.0
+    first: Tensor,
+    last: Tensor,
+    spacing: Tensor,
+    found: Intermediate,
+    sharpness: float = 1.0,
+    reading: Reading = "bicubic",
 ) -> Tensor:
     """The frames: both keyframes warped along the motion, weighed by mask and spacing, plus the residual.
 
@@ -68,6 +83,7 @@ def compose(
         found: At the same height and width.
         sharpness: What the logits of the weights are multiplied by: 1 weighs both by their odds, 10 takes
             one of them nearly everywhere.
+        reading: How keyframes are read between their pixels.
 
     Returns:
         (M, C, H, W) float32, about [0, 1], sharp edges overshoot. Where s = 0 it is `first`, where s = 1
@@ -75,7 +91,7 @@ def compose(
     """
     flow_t0, flow_t1 = end_flows(found.motion, spacing)
     share = torch.sigmoid(sharpness * (found.mask + odds_of(spacing)))
-    from_first, from_last = backward_warp(first, flow_t0, "bicubic"), backward_warp(last, flow_t1, "bicubic")
+    from_first, from_last = backward_warp(first, flow_t0, reading), backward_warp(last, flow_t1, reading)
     painted = 4 * spacing * (1 - spacing) * found.residual
     if first.shape[1] > 3:
         painted = F.pad(painted, (0, 0, 0, 0, 0, first.shape[1] - 3))

@@ -29,7 +29,7 @@ class CroppedSample(NamedTuple):
     flows: Tensor  # (4, H, W) true flow_t0 and flow_t1 in pixels, or NaN; (0, H, W): no source knows them
     prior: Tensor  # (4, H, W) classical flow_01 and flow_10 in pixels, or zeros
     lines: Tensor  # (2, H, W) the target's lines, 0 or 1, and how far the nearest is, 1 from `FAR` pixels on
-    corner: Tensor  # (2,) int64: top and left of the quarter that the perceptual loss looks at
+    corner: Tensor  # (2,) int64: top and left of what the perceptual loss looks at
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,31 @@ class FullFrame:
 class RandomCrop:
     """Makes a `CroppedSample` of any in-between: a crop shrunk, flipped, transposed and reversed by its seed.
 
+    With several crops per window each field of the sample has them in front, (K, ...).
+
     Args:
         crop: Side in pixels of the views; smaller pictures give smaller ones.
         prior: The classical flow's algorithm.
         prior_dropout: Share in [0, 1] of the views that go without it.
+        perceptual_crop: Share in (0, 1] of a view's side that the perceptual loss looks at.
+        crops_per_window: K, how many crops a window gives; more cost little where windows are costly.
     """
 
     crop: int
     prior: Prior
     prior_dropout: float
+    perceptual_crop: float = 0.5
+    crops_per_window: int = 1
 
     def __call__(self, window: Window) -> CroppedSample:
         """See the class."""
         generator = generator_of(window)
+        if self.crops_per_window == 1:
+            return self._crop(window, generator)
+        crops = [self._crop(window, generator) for _ in range(self.crops_per_window)]
+        return CroppedSample(*map(torch.stack, zip(*crops, strict=True)))
+
+    def _crop(self, window: Window, generator: torch.Generator) -> CroppedSample:
         chosen = int(torch.randint(len(window["t"]), (), generator=generator))
         height, width = window["first"].shape[-2:]
         side = min(self.crop, height, width) // MULTIPLE * MULTIPLE
@@ -83,7 +95,7 @@ class RandomCrop:
             exact = F.interpolate(exact[None], size=size, mode="nearest-exact")[0]
             exact[1:] *= side / cut
         parts = _flipped(torch.cat([images, exact]), generator)
-        corner = torch.randint(side - side // 2 + 1, (2,), generator=generator)
+        corner = torch.randint(side - round(self.perceptual_crop * side) + 1, (2,), generator=generator)
         return _cropped_sample(parts, "none" if dropped < self.prior_dropout else self.prior, corner)
 
 

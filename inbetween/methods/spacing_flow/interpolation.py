@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -14,13 +14,14 @@ from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.spacing_flow.composition import (
-    MASK_SHARPNESS,
+    SHARP,
+    Composition,
     Intermediate,
     compose,
     end_flows,
     sharpen_mask,
 )
-from inbetween.methods.spacing_flow.network import MULTIPLE, IntermediateFlow
+from inbetween.methods.spacing_flow.network import MULTIPLE
 from inbetween.modules.classical_flow import Algorithm, two_way_flow
 
 Prior = Literal["dis", "farneback", "none"]
@@ -28,6 +29,16 @@ PIXELS_AT_ONCE = 2**20  # of in-betweens drawn together: more would leave the pr
 FLOW_RESOLUTION = 256  # root of the pixels that motion is estimated at: about what training shows
 REFINE_RESOLUTION = 512  # root of the pixels at which what is left between the warped keyframes is looked at
 NEAR = 4.0  # of those pixels: so far apart it is one line drawn twice, from the double on it is two
+
+
+class FlowNetwork(Protocol):
+    """What finds the motion between two keyframes: `IntermediateFlow`, or a network in its place."""
+
+    def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Any:  # noqa: ANN401
+        """What `between` is to be told of both keyframes."""
+
+    def between(self, pair: Any, spacing: Tensor) -> Intermediate:  # noqa: ANN401 - what `encode_pair` gives
+        """What lies between keyframes that were looked at."""
 
 
 def prior_flow(first: Tensor, last: Tensor, prior: Prior) -> Tensor:
@@ -58,6 +69,7 @@ class SpacedPair:
         prior: See `prior_flow`.
         flow_resolution: The network sees no more pixels than a square of this side; larger images are shrunk,
             and what it finds is refined (`refine_flow`) unless there is no prior.
+        composition: How keyframes are put together.
         keyframe_bias: Logit by which first counts more, where both keyframes disagree; below 0, last.
         flows: What `working_flow` gives of these keyframes, (B, 4, h, w), where it is known already.
     """
@@ -65,15 +77,16 @@ class SpacedPair:
     @torch.no_grad()
     def __init__(
         self,
-        network: IntermediateFlow,
+        network: FlowNetwork,
         first: Tensor,
         last: Tensor,
         prior: Prior = "dis",
         flow_resolution: int = FLOW_RESOLUTION,
         keyframe_bias: float = 0.0,
         flows: Tensor | None = None,
+        composition: Composition = SHARP,
     ) -> None:
-        self.network, self.keyframe_bias = network, keyframe_bias
+        self.network, self.keyframe_bias, self.composition = network, keyframe_bias, composition
         # of one layout in memory whatever the caller's: warping rounds by it, and frames must not
         self.first, self.last = (image.float().contiguous() for image in (first, last))
         self.shape = first.shape[-2], first.shape[-1]
@@ -107,9 +120,8 @@ class SpacedPair:
         for part, maps, found in self._estimated(spacing):
             errors[:, part] = found.error.exp().clamp(0, 1).view_as(errors[:, part])
             whole = [_repeat(image, part.stop - part.start) for image in (self.first, self.last)]
-            frames[:, part] = compose(whole[0], whole[1], maps, found, MASK_SHARPNESS).view_as(
-                frames[:, part]
-            )
+            results = compose(whole[0], whole[1], maps, found, *self.composition)
+            frames[:, part] = results.view_as(frames[:, part])
         return frames, errors
 
     @torch.no_grad()
@@ -136,8 +148,10 @@ class SpacedPair:
             small_maps = pad_to_multiple(_shrunk(maps, self.size), MULTIPLE)
             found = self.network.between(self.pair, small_maps.view(windows, count, *small_maps.shape[1:]))
             found = found._replace(mask=found.mask + self.keyframe_bias)
-            a, b = (_repeat(image, count) for image in self.small)
-            found = _cut(sharpen_mask(a, b, small_maps, found), self.size, self.shape)
+            if self.composition.mask_sharpness != 1:
+                a, b = (_repeat(image, count) for image in self.small)
+                found = sharpen_mask(a, b, small_maps, found)
+            found = _cut(found, self.size, self.shape)
             if self.algorithm:
                 motion = refine_flow(*self.middling, maps, found.motion, self.algorithm)
                 found = found._replace(motion=motion)
@@ -145,16 +159,17 @@ class SpacedPair:
 
 
 def build_spaced_interpolator(
-    network: IntermediateFlow,
+    network: FlowNetwork,
     first: Tensor,
     last: Tensor,
     prior: Prior = "dis",
     flow_resolution: int = FLOW_RESOLUTION,
     keyframe_bias: float = 0.0,
     flows: Tensor | None = None,
+    composition: Composition = SHARP,
 ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """`SpacedPair.interpolate` for any number of windows; for the arguments see there."""
-    pairs = _pairs(network, first, last, prior, flow_resolution, keyframe_bias, flows)
+    pairs = _pairs(network, first, last, prior, flow_resolution, keyframe_bias, flows, composition)
 
     def interpolator(spacing: Tensor) -> tuple[Tensor, Tensor]:
         results = [pair.interpolate(spacing[rows]) for rows, pair in pairs]
@@ -167,7 +182,7 @@ def build_spaced_interpolator(
 
 
 def spaced_flows(
-    network: IntermediateFlow,
+    network: FlowNetwork,
     first: Tensor,
     last: Tensor,
     spacing: Tensor,
@@ -175,18 +190,19 @@ def spaced_flows(
     flow_resolution: int = FLOW_RESOLUTION,
 ) -> Tensor:
     """What `build_spaced_interpolator` draws along; see `SpacedPair.flows`."""
-    pairs = _pairs(network, first, last, prior, flow_resolution, 0.0, None)
+    pairs = _pairs(network, first, last, prior, flow_resolution, 0.0, None, SHARP)
     return torch.cat([pair.flows(spacing[rows]) for rows, pair in pairs])
 
 
 def _pairs(
-    network: IntermediateFlow,
+    network: FlowNetwork,
     first: Tensor,
     last: Tensor,
     prior: Prior,
     flow_resolution: int,
     keyframe_bias: float,
     flows: Tensor | None,
+    composition: Composition,
 ) -> list[tuple[slice, SpacedPair]]:
     """Windows, as many together as are drawn at once, and their rows."""
     at_once = max(1, PIXELS_AT_ONCE // math.prod(first.shape[-2:]))
@@ -194,14 +210,10 @@ def _pairs(
     for begin in range(0, len(first), at_once):
         rows = slice(begin, begin + at_once)
         prior_flows = None if flows is None else flows[rows]
-        pairs.append(
-            (
-                rows,
-                SpacedPair(
-                    network, first[rows], last[rows], prior, flow_resolution, keyframe_bias, prior_flows
-                ),
-            )
+        pair = SpacedPair(
+            network, first[rows], last[rows], prior, flow_resolution, keyframe_bias, prior_flows, composition
         )
+        pairs.append((rows, pair))
     return pairs
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inbetween.errors import UserError, check_at_least
@@ -19,7 +19,7 @@ from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualM
 from inbetween.methods.spaced import SpacedMethod, even_spacing
 from inbetween.methods.spacing_flow.composition import (
     KEYFRAME_BIAS,
-    MASK_SHARPNESS,
+    SHARP,
     Intermediate,
     compose,
     end_flows,
@@ -73,12 +73,16 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             with any prior and with none.
         crop: Side in pixels of what is cut from windows for training, after shrinking them by a random
             factor; windows no larger are taken whole.
+        crops_per_window: Crops taken of each window: where data are slower than training, more of them feed
+            a GPU. A training batch has `batch_size` times as many samples.
         flow_weight: Weight of the flows' end-point error in pixels.
         line_weight: Weight of the line term.
         matching_weight: Weight of the cross-entropy of the global matches.
         flow_resolution: Motion is estimated at no more pixels than a square of this side has; larger pictures
             are shrunk for that, and warped at their own size, along motion that the classical flow, where
             there is one, corrects by what still parts both warped keyframes.
+        perceptual_crop: Share in (0, 1] of a crop's side that the perceptual loss looks at, at a random
+            place: on a processor VGG16 would cost more on all of it than everything else.
         review_thresholds: Mean expected error of a frame up to which it is easy, and up to which it is to be
             checked; `compare` says what half and four fifths of its windows stay below.
         **options: See `PerceptualMethod`.
@@ -88,6 +92,24 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     supports_alpha = True
     candidates = 3
     saves_frozen = True
+    #: Besides those of the bases, hyperparameters that belong to the run and not to the weights.
+    of_the_run: ClassVar[tuple[str, ...]] = (
+        "prior",
+        "trained",
+        "prior_dropout",
+        "crop",
+        "crops_per_window",
+        "flow_weight",
+        "line_weight",
+        "matching_weight",
+        "flow_resolution",
+        "perceptual_crop",
+        "review_thresholds",
+    )
+    #: What estimates the motion: its `encode_pair` and `between` are those of `IntermediateFlow`.
+    network_class: ClassVar[type[nn.Module]] = IntermediateFlow
+    #: How it interpolates; training blends.
+    composition = SHARP
 
     def __init__(
         self,
@@ -95,26 +117,19 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         trained: Literal["all", "error_head"] = "all",
         prior_dropout: float = 0.25,
         crop: int = 224,
+        crops_per_window: int = 1,
         flow_weight: float = 0.02,
         line_weight: float = 0.3,
         matching_weight: float = 0.02,
         flow_resolution: int = FLOW_RESOLUTION,
+        perceptual_crop: float = 0.5,
         review_thresholds: tuple[float, float] | None = None,
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
-        of_the_run = (
-            "prior",
-            "trained",
-            "prior_dropout",
-            "crop",
-            "flow_weight",
-            "line_weight",
-            "matching_weight",
-            "flow_resolution",
-            "review_thresholds",
+        self.save_hyperparameters(
+            ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *self.of_the_run]
         )
-        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *of_the_run])
         if review_thresholds and not review_thresholds[0] < review_thresholds[1]:
             raise UserError(
                 f"review_thresholds is {list(review_thresholds)}: give a smaller number, then a larger one."
@@ -122,7 +137,10 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         self.review_thresholds = review_thresholds
         if not 0 <= prior_dropout <= 1:
             raise UserError(f"prior_dropout is {prior_dropout}: give a share between 0 and 1.")
-        check_at_least(1, crop=crop, flow_resolution=flow_resolution)
+        if not 0 < perceptual_crop <= 1:
+            raise UserError(f"perceptual_crop is {perceptual_crop}: give a share above 0, up to 1.")
+        self.perceptual_crop, self.crops_per_window = perceptual_crop, crops_per_window
+        check_at_least(1, crop=crop, crops_per_window=crops_per_window, flow_resolution=flow_resolution)
         check_at_least(0, flow_weight=flow_weight, line_weight=line_weight, matching_weight=matching_weight)
         self.prior, self.prior_dropout, self.crop, self.flow_resolution = (
             prior,
@@ -131,22 +149,30 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             flow_resolution,
         )
         self.flow_weight, self.line_weight, self.matching_weight = flow_weight, line_weight, matching_weight
-        self.network = IntermediateFlow()
+        self.network: Any = self.network_class()
         if trained == "error_head":
             self.network.requires_grad_(False)
-            self.network.synthesis.error_head.requires_grad_(True)
+            self.network.error_head.requires_grad_(True)
 
     def preparation(self, training: bool) -> Preparation:
         """In training a random view of each window, else all of its middle in-between."""
-        return RandomCrop(self.crop, self.prior, self.prior_dropout) if training else FullFrame(self.prior)
+        if not training:
+            return FullFrame(self.prior)
+        return RandomCrop(
+            self.crop, self.prior, self.prior_dropout, self.perceptual_crop, self.crops_per_window
+        )
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """See the class."""
         sample: CroppedSample = self.sample_of(batch)
+        if sample.first.ndim == 5:
+            # several crops of each window
+            sample = CroppedSample(*(field.flatten(0, 1) for field in sample))
         found: Intermediate = self.network(
             sample.first, sample.last, sample.spacing[:, None], sample.prior[:, :2], sample.prior[:, 2:]
         )
-        frame = compose(sample.first, sample.last, sample.spacing, found)
+        reading = self.composition.reading
+        frame = compose(sample.first, sample.last, sample.spacing, found, reading=reading)
         target, progress = sample.target, self.progress if self.training else 0.0
         pixels = (frame - target).abs().mean(1, keepdim=True)
         slopes = F.l1_loss(frame.diff(dim=-1), target.diff(dim=-1))
@@ -155,25 +181,27 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         error_nll = self._error_nll(found, sample)
         l1 = pixels.mean()
         edges = _near_edges(target)
-        matching = self._matching(found, sample, edges)
-        loss = l1 + slopes / 2 + self.line_weight * lines + error_nll / 50 + self.matching_weight * matching
-        logs = {"l1": l1, "slopes": slopes, "lines": lines, "error_nll": error_nll, "matching": matching}
+        loss = l1 + slopes / 2 + self.line_weight * lines + error_nll / 50
+        logs = {"l1": l1, "slopes": slopes, "lines": lines, "error_nll": error_nll}
+        if self.matching_weight:
+            logs["matching"] = self._matching(found, sample, edges)
+            loss = loss + self.matching_weight * logs["matching"]
         if sample.flows.shape[1]:
             logs["epe"] = self._end_point_error(found, sample, edges)
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * progress))
             loss = loss + weight * logs["epe"]
         if perceptual := self.perceptual:
-            # a random quarter: on whole views VGG16 would cost more than all the rest
-            cut = [crops_at(images, sample.corner, frame.shape[-1] // 2) for images in (frame, target)]
-            logs["perceptual"] = perceptual(*cut)
+            side = round(self.perceptual_crop * frame.shape[-1])
+            logs["perceptual"] = perceptual(*(crops_at(x, sample.corner, side) for x in (frame, target)))
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
 
     def _error_nll(self, found: Intermediate, sample: CroppedSample) -> Tensor:
         """A Laplace distribution's negative log-likelihood of the error of the frame as it is drawn."""
         with torch.no_grad():
-            sharp = sharpen_mask(sample.first, sample.last, sample.spacing, found)
-            frame = compose(sample.first, sample.last, sample.spacing, sharp, MASK_SHARPNESS).clamp(0, 1)
+            if self.composition.mask_sharpness != 1:
+                found = sharpen_mask(sample.first, sample.last, sample.spacing, found)
+            frame = compose(sample.first, sample.last, sample.spacing, found, *self.composition).clamp(0, 1)
         off = (frame - sample.target).abs().mean(1, keepdim=True)
         return (off * torch.exp(-found.error) + found.error).mean()
 
@@ -251,7 +279,13 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         """See `SpacedMethod.spaced_interpolator`."""
         keyframe_bias = (0.0, KEYFRAME_BIAS, -KEYFRAME_BIAS)[candidate]
         interpolator = build_spaced_interpolator(
-            self.network, first, last, self.prior, self.flow_resolution, keyframe_bias
+            self.network,
+            first,
+            last,
+            self.prior,
+            self.flow_resolution,
+            keyframe_bias,
+            composition=self.composition,
         )
 
         def clamped(spacing: Tensor) -> tuple[Tensor, Tensor]:

@@ -235,6 +235,11 @@ class IntermediateFlow(nn.Module):
         """
         return self.between(self.encode_pair(first, last, flow_01, flow_10), spacing)
 
+    @property
+    def error_head(self) -> nn.Module:
+        """What says how wrong a frame may be."""
+        return self.synthesis.error_head
+
     def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Pair:
         """Look at both keyframes; see `forward`."""
         encoded = self.encoder(torch.cat([first, last]))

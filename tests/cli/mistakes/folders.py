@@ -117,12 +117,12 @@ def rows() -> list[Row]:
         row(
             "interpolate_into_others",
             lambda p: p.interpolate("--output", p.keyframes(lambda path: None)),
-            "already holds other drawings",
+            "already holds other images",
         ),
         row(
             "interpolate_into_its_keyframes",
             lambda p: p.interpolate("--output", p.keys),
-            "lies where the drawings are to go",
+            "lies where the frames are to go",
         ),
     ]
     return found

@@ -208,10 +208,14 @@ def rows() -> list[Row]:
         row("validate_without_config", lambda p: ["validate"], "Required keys are missing"),
         row("compare_without_data", lambda p: ["compare"], "Required keys are missing: data"),
         row("benchmark_of_nothing", lambda p: ["benchmark"], "Nothing says what to measure"),
-        row("fetch_lpips_with_a_key", lambda p: ["fetch-lpips", "--folder", "x"], "There is no key --folder"),
+        row("fetch_nothing", lambda p: ["fetch-weights"], "give lpips, vgg16 or rife"),
+        row("fetch_something_else", lambda p: ["fetch-weights", "alexnet"], "invalid choice: 'alexnet'"),
+        row(
+            "fetch_weights_with_a_key", lambda p: ["fetch-weights", "rife", "--a", "1"], "There is no key --a"
+        ),
         row("a_word_too_many", lambda p: p.fit("now"), "now"),
         row("a_key_without_a_value", lambda p: p.fit("--data.between"), "data.between"),
-        row("between_and_t", lambda p: p.interpolate("--between", "2", "--t", "0.5"), "leave out --between"),
+        row("between_and_t", lambda p: p.interpolate("--between", "2", "--t", "0.5"), "leave out between"),
         row("t_falls", lambda p: p.interpolate("--t", "0.5", "0.25"), "rising numbers"),
         row(
             "halves_of_halves",

@@ -5,7 +5,8 @@ from torch.utils.data import default_collate
 from inbetween.data import SyntheticAnimation
 from inbetween.data.source import WindowSpec
 from inbetween.functional.warp import backward_warp
-from inbetween.methods.spacing_flow.crops import RandomCrop
+from inbetween.methods import SpacingFlow
+from inbetween.methods.spacing_flow.crops import CroppedSample, RandomCrop
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def test_views_keep_pictures_and_truth_together(synthetic):
     """However a view is shrunk, cut, mirrored, turned and reversed: true flow leads to the keyframes."""
     seen = set()
     for seed in range(24):
-        view = RandomCrop(64, "dis", 0.0)
+        view = RandomCrop(64, "dis", 0.0, 0.5)
         rows = [{**window, "seed": torch.tensor(row + 10 * seed)} for row, window in enumerate(synthetic)]
         sample = default_collate([view(row) for row in rows])
         assert sample.target.shape == (4, 3, 64, 64)
@@ -32,3 +33,19 @@ def test_views_keep_pictures_and_truth_together(synthetic):
             assert (ratio[moving] < 0.3).all()
         seen |= {tuple(view.flatten().tolist()) for view in sample.spacing[:, :, :1, :1]}
     assert len(seen) > 24
+
+
+def test_a_window_gives_several_crops(synthetic):
+    one = RandomCrop(64, "none", 0.0)(synthetic[0])
+    several = RandomCrop(64, "none", 0.0, crops_per_window=3)(synthetic[0])
+    for single, many in zip(one, several, strict=True):
+        assert many.shape == (3, *single.shape)
+        torch.testing.assert_close(many[0], single, rtol=0, atol=0, equal_nan=True)
+    assert not torch.equal(several.first[0], several.first[1])
+    method = SpacingFlow(prior="none", crop=64, crops_per_window=3, perceptual_weight=0).eval()
+    sample = default_collate([several, several])
+    alone = CroppedSample(*(field[:, 0] for field in sample))
+    losses = [float(method.training_loss({"sample": made})["loss"]) for made in (sample, alone)]
+    assert losses[0] != pytest.approx(losses[1])
+    first = CroppedSample(*(field[:, :1].repeat_interleave(3, 1) for field in sample))
+    assert float(method.training_loss({"sample": first})["loss"]) == pytest.approx(losses[1], rel=1e-4)

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from inbetween.commands.methods import load_method
 from inbetween.data import SyntheticAnimation
 from inbetween.data.source import WindowSpec
 from inbetween.data.synthetic import SyntheticScene
 from inbetween.methods import OpticalFlow, SpacingFlow
-from inbetween.metrics import EndPointError
+from inbetween.methods.loading import load_method
+from inbetween.metrics import EndPointError, WindowFlowMetric
 from inbetween.paths import find_checkpoint, find_config
 
 SIZE = (192, 192)
@@ -61,7 +61,7 @@ def test_its_flows_are_nearer_to_the_truth_than_the_classical_ones(method: Spaci
     batch = default_collate([windows[0, index] for index in range(8)])
     errors = []
     for one in (method, OpticalFlow("dis")):
-        metric = EndPointError()
+        metric = WindowFlowMetric(EndPointError())
         metric.update(one.flows(batch), batch)
         errors.append(metric.per_window()[0])
     assert errors[0].mean() < 0.75 * errors[1].mean()

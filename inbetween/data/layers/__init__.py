@@ -1,0 +1,5 @@
+"""Layers: moving pictures made of still ones, an endless source of windows with known motion."""
+
+from inbetween.data.layers.source import LayeredImages
+
+__all__ = ["LayeredImages"]

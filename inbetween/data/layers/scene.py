@@ -1,0 +1,255 @@
+"""One scene of layers: drawn at any time, with the truth about its motion."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inbetween.data.layers.motion import Bend, Camera, Matrix, Motion, Points
+from inbetween.data.layers.store import Texture
+
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
+Area = tuple[slice, slice]
+
+STILL = 0.5  # pixels: a point that moves less from key to key has no spacing of its own
+_CELL = 8  # pixels between the points where a layer's place is computed; between them it is interpolated
+_MARGIN = 2  # such points around an area, for the interpolation
+_SOLID = 127  # opacity above which a layer hides what lies behind it
+_LONGEST = 41  # pixels of a streak
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A picture that moves.
+
+    A point q of the layer, in pixels from its middle at scale 1, is seen at
+    camera(s) ... carrier(s) motion(s) (q + bend(q, s)).
+
+    Args:
+        texture: What it shows.
+        density: Pixels of the texture for a pixel at scale 1.
+        motion: Its own.
+        bend: How it is deformed.
+        depth: How much the camera shifts it: 1 for a background, 0 for paper that stays.
+        carriers: Further motions, applied after its own in this order: of what it hangs on.
+        endless: It goes on beyond its edge, mirrored: a background.
+        solid: Its pixels are its own; the pixels of a shadow belong to what lies below.
+        shutter: Share of the time between two frames for which it is exposed: fast ones are streaked.
+    """
+
+    texture: Texture
+    density: float
+    motion: Motion
+    bend: Bend | None = None
+    depth: float = 1.0
+    carriers: tuple[Motion, ...] = ()
+    endless: bool = False
+    solid: bool = True
+    shutter: float = 0.0
+
+
+class Frame(NamedTuple):
+    """A drawn frame."""
+
+    image: Image
+    layer: NDArray[np.uint8]  # (H, W) number of the layer on top, counted from 0
+    flows: NDArray[np.float32]  # (H, W, 2 K) x and y of its displacement to each time asked for, in pixels
+
+
+class LayerScene:
+    """Layers over a background, a pure function of what it is made of.
+
+    Args:
+        layers: From the farthest to the nearest, the first one endless; at most 255.
+        camera: How the picture is framed.
+        size: Height and width in pixels.
+        step: Time between two frames, for streaks.
+    """
+
+    def __init__(self, layers: list[Layer], camera: Camera, size: tuple[int, int], step: float) -> None:
+        self.layers, self.camera, self.size, self.step = layers, camera, size, step
+        self.middle = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+
+    def _matrix(self, layer: Layer, s: float) -> Matrix:
+        """From the layer's points to pixels, (3, 3), but for its bend."""
+        matrix = layer.motion.matrix(s)
+        for carrier in layer.carriers:
+            matrix = carrier.matrix(s) @ matrix
+        matrix = self.camera.matrix(s, layer.depth) @ matrix
+        matrix[:2, 2] += self.middle
+        return matrix
+
+    def places(self, layer: Layer, points: Points, s: float) -> Points:
+        """Where points of a layer are seen at s, (P, 2) in pixels."""
+        if layer.bend is not None:
+            points = points + layer.bend.offsets(points, s)
+        return _moved(points, self._matrix(layer, s))
+
+    def points(self, layer: Layer, places: Points, s: float) -> Points:
+        """The points of a layer seen at places (P, 2) in pixels at s."""
+        inverse = np.asarray(np.linalg.inv(self._matrix(layer, s)), np.float64)
+        points = _moved(places, inverse)
+        return points if layer.bend is None else layer.bend.undo(points, s)
+
+    def _area(self, layer: Layer, s: float, streak: float) -> Area | None:
+        """The part of the picture that a layer can touch, or None."""
+        height, width = self.size
+        if layer.endless:
+            return slice(0, height), slice(0, width)
+        high, wide = (length / layer.density / 2 for length in layer.texture.shape[:2])
+        if layer.bend is not None:
+            high, wide = high + layer.bend.reach, wide + layer.bend.reach
+        corners = np.array([[-wide, -high], [wide, -high], [wide, high], [-wide, high]])
+        corners = _moved(corners, self._matrix(layer, s))
+        left, top = np.floor(corners.min(0) - 1 - streak).clip(0).astype(int)
+        right, bottom = np.ceil(corners.max(0) + 2 + streak).astype(int)
+        right, bottom = min(right, width), min(bottom, height)
+        return (slice(top, bottom), slice(left, right)) if left < right and top < bottom else None
+
+    def draw(self, s: float, others: tuple[float, ...] = ()) -> Frame:
+        """The frame at s in [0, 1], and where its points are seen at other times."""
+        height, width = self.size
+        canvas = np.zeros((height, width, 4), np.uint8)
+        number = np.zeros((height, width), np.uint8)
+        flows = np.zeros((height, width, 2 * len(others)), np.float32)
+        for k, layer in enumerate(self.layers):
+            speed = self._speed(layer, s) if layer.shutter else np.zeros(2)
+            streak = min(float(np.hypot(*speed)), _LONGEST)
+            area = self._area(layer, s, streak / 2)
+            if area is None:
+                continue
+            grid = _Grid(area)
+            points = self.points(layer, grid.places, s)
+            seen = self._show(layer, grid, points)
+            if streak > 2:
+                seen = cv2.filter2D(seen, -1, _line(speed, streak), borderType=cv2.BORDER_REPLICATE)
+            opacity = cv2.extractChannel(seen, 3)
+            below = cv2.multiply(canvas[area], cv2.merge([255 - opacity] * 4), scale=1 / 255)
+            canvas[area] = cv2.add(below, seen)
+            if layer.solid:
+                solid = cv2.threshold(opacity, _SOLID, 255, cv2.THRESH_BINARY)[1]
+                cv2.copyTo(np.full_like(opacity, k), solid, number[area])
+                if others:
+                    moved = [self.places(layer, points, other) - grid.places for other in others]
+                    smooth = layer.bend is not None
+                    cv2.copyTo(grid.filled(np.concatenate(moved, 1), smooth), solid, flows[area])
+        return Frame(np.asarray(cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB), np.uint8), number, flows)
+
+    def _show(self, layer: Layer, grid: "_Grid", points: Points) -> Texture:
+        """What a layer shows in an area, (h, w, 4)."""
+        rows, columns = layer.texture.shape[:2]
+        place = points * layer.density + [(columns - 1) / 2, (rows - 1) / 2]
+        border = cv2.BORDER_REFLECT if layer.endless else cv2.BORDER_CONSTANT
+        lookup = grid.filled(place, layer.bend is not None)
+        return np.asarray(
+            cv2.remap(layer.texture, lookup, None, cv2.INTER_LINEAR, borderMode=border), np.uint8
+        )
+
+    def _speed(self, layer: Layer, s: float) -> NDArray[np.float64]:
+        """Pixels, x and y, that the layer's middle moves while it is exposed at s."""
+        half = layer.shutter * self.step / 2
+        early, late = max(s - half, 0.0), min(s + half, 1.0)
+        middle = np.zeros((1, 2))
+        moved = (self.places(layer, middle, late) - self.places(layer, middle, early))[0]
+        return np.asarray(moved * (2 * half / (late - early)))
+
+    def visible(self, frame: Frame, there: Frame) -> NDArray[np.float32]:
+        """(1, H, W): 1 where the point at a frame's pixel is on top, and in the picture, in another.
+
+        Args:
+            frame: Drawn with its flow to the other's time first.
+            there: The other.
+        """
+        height, width = self.size
+        y, x = np.mgrid[:height, :width]
+        column = np.rint(x + frame.flows[..., 0]).astype(int)
+        row = np.rint(y + frame.flows[..., 1]).astype(int)
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        same = there.layer[row.clip(0, height - 1), column.clip(0, width - 1)] == frame.layer
+        return np.asarray((inside & same)[None], np.float32)
+
+
+def spacing(to_first: NDArray[np.float32], to_last: NDArray[np.float32], t: float) -> NDArray[np.float32]:
+    """How far along its way each pixel's point has gone at t.
+
+    With x(s) its position at s, this is <x(t) - x(0), x(1) - x(0)> / |x(1) - x(0)|^2, clipped to [0, 1]
+    (distance indexing, arXiv 2311.08007), and t where it moves less than half a pixel from key to key.
+
+    Args:
+        to_first: (2, H, W) x(0) - x(t).
+        to_last: (2, H, W) x(1) - x(t).
+        t: The time of the frame.
+
+    Returns:
+        (1, H, W).
+    """
+    way = to_last - to_first
+    length = np.sum(way**2, 0)
+    share = np.clip(np.sum(-to_first * way, 0) / np.maximum(length, 1e-6), 0, 1)
+    return np.asarray(np.where(length < STILL**2, np.float32(t), share)[None], np.float32)
+
+
+def _moved(points: Points, matrix: Matrix) -> Points:
+    """Points (P, 2) under an affine map; without BLAS, whose last digits depend on the number of threads."""
+    x, y = points.T
+    return np.stack([row[0] * x + row[1] * y + row[2] for row in matrix[:2]], 1)
+
+
+class _Grid:
+    """Points spread over an area of the picture, and what is known there filled in between."""
+
+    def __init__(self, area: Area) -> None:
+        self.shape = tuple(part.stop - part.start for part in area)
+        count = [-(-length // _CELL) + 2 * _MARGIN for length in self.shape]
+        y, x = (
+            part.start + _CELL * (np.arange(n) - _MARGIN) + (_CELL - 1) / 2
+            for part, n in zip(area, count, strict=True)
+        )
+        self.count = count
+        self.places = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), -1).reshape(-1, 2)
+
+    def filled(self, values: NDArray[np.float64], smooth: bool) -> NDArray[np.float32]:
+        """Values (P, C) at the points, for each pixel of the area, (h, w, C); exact where they are affine."""
+        rows, columns = self.count
+        height, width = self.shape
+        coarse = values.astype(np.float32).reshape(rows, columns, -1)
+        if smooth:
+            # not OpenCV's cubic, which does not leave straight lines straight
+            lines = _finer(coarse.transpose(1, 0, 2).reshape(columns, -1))[:width]
+            across = lines.reshape(width, rows, -1).transpose(1, 0, 2).reshape(rows, -1)
+            return _finer(across)[:height].reshape(height, width, -1)
+        fine = cv2.resize(coarse, (columns * _CELL, rows * _CELL), interpolation=cv2.INTER_LINEAR)
+        start = _MARGIN * _CELL
+        return np.asarray(fine[start : start + height, start : start + width])
+
+
+@cache
+def _weights() -> NDArray[np.float32]:
+    """(5, _CELL): of the points about a cell, for each pixel of it: Catmull-Rom splines."""
+    place = (np.arange(_CELL) + 0.5) / _CELL - 0.5
+    x = np.abs(place[None] - np.arange(-_MARGIN, _MARGIN + 1)[:, None])
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0)).astype(np.float32)
+
+
+def _finer(coarse: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values (n + 4, R) at points on a line, for the _CELL pixels about each inner one, (n _CELL, R)."""
+    count = len(coarse) - 2 * _MARGIN
+    fine = np.zeros((count, _CELL, coarse.shape[1]), np.float32)
+    for k, weights in enumerate(_weights()):
+        fine += weights[:, None] * coarse[k : k + count, None]
+    return fine.reshape(count * _CELL, -1)
+
+
+def _line(speed: NDArray[np.float64], length: float) -> NDArray[np.float32]:
+    """The kernel of a straight streak."""
+    size = int(length) // 2 * 2 + 3
+    half = speed / np.hypot(*speed) * length / 2 * 16
+    middle = np.array([size // 2, size // 2]) * 16
+    kernel = np.zeros((size, size), np.uint8)
+    first, last = (tuple(int(v) for v in np.rint(middle + sign * half)) for sign in (-1, 1))
+    cv2.line(kernel, first, last, 255, 1, cv2.LINE_AA, 4)
+    return np.asarray(kernel / kernel.sum(dtype=np.float64), np.float32)

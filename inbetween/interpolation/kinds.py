@@ -1,0 +1,155 @@
+"""PIL images, numpy arrays and tensors as what methods take, and frames as what was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from inbetween.data.keyframes import BACKGROUND, as_stored, in_unit_range, with_opacity
+from inbetween.data.shots import find_cuts, thumbnail
+from inbetween.errors import UserError
+from inbetween.io.frames import to_bytes, to_image
+from inbetween.io.images import Layers, Pixels, check_image, composited, decoded_layers
+
+ImageOrArray: TypeAlias = Image.Image | NDArray[np.uint8] | Tensor
+KINDS = "PIL images, numpy arrays (H, W, 3 or 4) uint8, or tensors (3 or 4, H, W) of floats in [0, 1]"
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images of one kind and size.
+
+    Args:
+        layers: Each as (4, H, W) float32 in [0, 1] on the CPU: RGB, not multiplied by opacity, then opacity.
+        originals: Each as it is given back.
+        transparent: One of them at least knows transparency.
+        give: A frame (4, H, W) in [0, 1] as an image of the kind.
+        joined: Makes one result of images of the kind.
+    """
+
+    layers: list[Tensor]
+    originals: list[Any]
+    transparent: bool
+    give: Callable[[Tensor], Any]
+    joined: Callable[[list[Any]], Any]
+
+    def cuts(self) -> frozenset[int]:
+        """Numbers of the images that begin another shot."""
+        shown = (to_bytes(layers) for layers in self.layers)
+        seen = (Layers(pixels[..., :3], pixels[..., 3], grey=False) for pixels in shown)
+        return frozenset(find_cuts(thumbnail(composited(layers, BACKGROUND)) for layers in seen))
+
+
+def of_one_kind(images: Iterable[ImageOrArray] | ImageOrArray, names: Sequence[str] = ()) -> Images:
+    """Two or more images that belong together.
+
+    Args:
+        images: See `KINDS`; as an array or a tensor, its first dimension counts them.
+        names: What each is called in messages; `image 0` and so on where nothing is said.
+
+    Raises:
+        UserError: They differ in kind, size or channels, or are none.
+    """
+    if isinstance(images, np.ndarray | Tensor) and images.ndim != 4:
+        shape = tuple(images.shape)
+        raise UserError(f"images has the shape {shape}: give an array (K, H, W, C) or a tensor (K, C, H, W).")
+    found: list[ImageOrArray] = [images] if isinstance(images, Image.Image) else list(images)
+    if len(found) < 2:
+        raise UserError("Two images are needed at least: give a list of keyframes in order.")
+    names = names or [f"image {number}" for number in range(len(found))]
+    kinds = [next((kind for kind in READERS if isinstance(image, kind)), None) for image in found]
+    for name, image, kind in zip(names, found, kinds, strict=True):
+        if kind is None:
+            raise UserError(f"{name} is a {type(image).__name__}: give {KINDS}.")
+        if kind is not kinds[0]:
+            raise UserError(
+                f"{names[0]} is a {type(found[0]).__name__} and {name} a {type(image).__name__}: give all of"
+                " one kind."
+            )
+    assert kinds[0] is not None
+    return READERS[kinds[0]](found, names)
+
+
+def _pil_images(images: Sequence[Image.Image], names: Sequence[str]) -> Images:
+    found = []
+    for image, name in zip(images, names, strict=True):
+        check_image(image, name)
+        found.append(decoded_layers(image, name))
+    _check_same([layers.color.shape for layers in found], names)
+    grey = all(layers.grey for layers in found)
+    transparent = any(layers.opacity is not None for layers in found)
+    layers = [with_opacity(layer) for layer in found]
+
+    def give(frame: Tensor) -> Image.Image:
+        return to_image(as_stored(frame, grey, transparent))
+
+    return Images(layers, [give(layer) for layer in layers], transparent, give, list)
+
+
+def _arrays(images: Sequence[Pixels], names: Sequence[str]) -> Images:
+    for image, name in zip(images, names, strict=True):
+        if image.ndim != 3 or image.shape[2] not in (3, 4) or not image.size:
+            raise UserError(f"{name} has the shape {image.shape}: give an array (H, W, 3) or (H, W, 4).")
+        if image.dtype != np.uint8:
+            raise UserError(f"{name} is of {image.dtype}: give an array of uint8, from 0 to 255.")
+    _check_same([image.shape for image in images], names)
+    channels = images[0].shape[2]
+    layers = [_with_opacity(in_unit_range(np.array(image)).permute(2, 0, 1)) for image in images]
+    return Images(
+        layers,
+        list(images),
+        channels == 4,
+        lambda frame: to_bytes(frame[:channels]),
+        np.stack,
+    )
+
+
+def _tensors(images: Sequence[Tensor], names: Sequence[str]) -> Images:
+    for image, name in zip(images, names, strict=True):
+        if image.ndim != 3 or image.shape[0] not in (3, 4) or not image.numel():
+            raise UserError(
+                f"{name} has the shape {tuple(image.shape)}: give a tensor (3, H, W) or (4, H, W)."
+            )
+        if not image.is_floating_point():
+            raise UserError(f"{name} is of {image.dtype}: give a tensor of floats in [0, 1].")
+        low, high = (float(value) for value in image.detach().aminmax())
+        if not (low >= 0 and high <= 1):
+            raise UserError(f"{name} has values from {low:g} to {high:g}: give a tensor of floats in [0, 1].")
+    _check_same([tuple(image.shape) for image in images], names)
+    like, channels = images[0], len(images[0])
+    originals = [image.detach().to(like) for image in images]
+    return Images(
+        [_with_opacity(image.float().cpu()) for image in originals],
+        originals,
+        channels == 4,
+        lambda frame: frame[:channels].to(like),
+        torch.stack,
+    )
+
+
+READERS: dict[type, Callable[..., Images]] = {
+    Image.Image: _pil_images,
+    np.ndarray: _arrays,
+    Tensor: _tensors,
+}
+
+
+def _with_opacity(image: Tensor) -> Tensor:
+    """An image (3 or 4, H, W) with opacity as its fourth channel."""
+    return image if len(image) == 4 else torch.cat([image, torch.ones_like(image[:1])])
+
+
+def _check_same(shapes: Sequence[tuple[int, ...]], names: Sequence[str]) -> None:
+    for name, shape in zip(names, shapes, strict=True):
+        if shape != shapes[0]:
+            raise UserError(
+                f"{names[0]} has the shape {shapes[0]} and {name} {shape}: give images of one size, with"
+                " as many channels."
+            )

@@ -1,0 +1,214 @@
+"""A method with its weights, on its device: images in, images of the same kind out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from inbetween.errors import UserError
+from inbetween.functional.seeds import sample_seed
+from inbetween.functional.spacing import Chart
+from inbetween.interpolation.kinds import ImageOrArray, Images, of_one_kind
+from inbetween.interpolation.pair import few_at_once, frames_between
+from inbetween.interpolation.timing import chosen_chart, positions
+from inbetween.methods import Method
+from inbetween.methods.loading import placed
+from inbetween.methods.spaced import SpacedMethod
+from inbetween.weights.precision import Precision, resolve_precision
+
+Cuts = Literal["repeat", "interpolate"]
+
+
+class Interpolator:
+    """A method with its weights, ready to interpolate; `inbetween.load` makes one.
+
+    Args:
+        method: Any method of `inbetween.methods`, or your own; it is put into evaluation mode and moved.
+        device: Where it computes.
+        precision: `bf16-mixed` runs networks in bfloat16 where the device has fast instructions for it, else
+            in float32, as `32-true` always does.
+
+    Attributes:
+        method: The LightningModule itself: `interpolate` on batches of tensors, `training_step` and so on.
+        device: Where it computes.
+        precision: What its networks compute in.
+    """
+
+    def __init__(
+        self, method: Method, device: torch.device | str = "cpu", precision: Precision = "bf16-mixed"
+    ) -> None:
+        self.device = torch.device(device)
+        self.precision: Precision = resolve_precision(precision, self.device.type)
+        self.method = placed(method.eval(), self.device)
+
+    def __repr__(self) -> str:
+        return f"Interpolator({type(self.method).__name__}, device={str(self.device)!r})"
+
+    @property
+    def candidates(self) -> int:
+        """How many candidates the method has for one frame without chance: 3 for spacing flow, else 1."""
+        return self.method.candidates if isinstance(self.method, SpacedMethod) else 1
+
+    @cached_property
+    def stochastic(self) -> bool:
+        """Whether the method takes random numbers, and so has any number of candidates.
+
+        It is tried out on a small image.
+        """
+        generator = torch.Generator().manual_seed(0)
+        before = generator.get_state()
+        blank = torch.ones(1, 3, 64, 64, device=self.device)
+        with self.inference():
+            self.method.interpolate(blank, blank, torch.full((1, 1), 0.5, device=self.device), [generator])
+        return not torch.equal(before, generator.get_state())
+
+    def interpolate(
+        self,
+        first: ImageOrArray,
+        last: ImageOrArray,
+        t: float | Sequence[float] = 0.5,
+        *,
+        candidate: int = 0,
+        seed: int = 0,
+    ) -> Any:  # noqa: ANN401 - the kind that was given
+        """Interpolate between two images.
+
+        Args:
+            first: The first keyframe, of any height and width: a PIL image, a numpy array (H, W, 3 or 4)
+                uint8, or a tensor (3 or 4, H, W) or (B, 3 or 4, H, W) of floats in [0, 1]. A fourth channel
+                is opacity, by which colours are not multiplied.
+            last: The last keyframe, of the same kind and size.
+            t: Where the frames lie, numbers between 0 (first) and 1 (last), in any order; or one such number.
+            candidate: Which of the method's candidates, from 0, the likeliest. Spacing flow has three: where
+                the keyframes disagree, 1 takes more of the first and 2 more of the last. Of a stochastic
+                method every number is another sample.
+            seed: Decides what a stochastic method comes up with. The same seed always gives the same frames.
+
+        Returns:
+            One frame per number in `t`, of the kind that was given: a list of PIL images, an array
+            (N, H, W, C) uint8, or a tensor (N, C, H, W) or (B, N, C, H, W), with the channels, dtype and
+            device of `first`.
+
+        Raises:
+            UserError: The images differ in kind or size or are none, or a number is out of range.
+        """
+        chart = positions(t)
+        self._check_candidate(candidate)
+        if isinstance(first, Tensor) and isinstance(last, Tensor) and first.ndim == last.ndim == 4:
+            if len(first) != len(last) or not len(first):
+                raise UserError(f"first has {len(first)} images and last {len(last)}: give equally many.")
+            pairs = [of_one_kind([a, b], ("first", "last")) for a, b in zip(first, last, strict=True)]
+            made = [
+                images.joined(self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, number)))
+                for number, images in enumerate(pairs)
+            ]
+            return torch.stack(made)
+        images = of_one_kind([first, last], ("first", "last"))
+        return images.joined(self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, 0)))
+
+    def interpolate_sequence(
+        self,
+        images: Iterable[ImageOrArray] | ImageOrArray,
+        between: int | None = None,
+        spacing: Chart | None = None,
+        t: Sequence[float] | None = None,
+        *,
+        cuts: Cuts = "repeat",
+        candidate: int = 0,
+        seed: int = 0,
+    ) -> Any:  # noqa: ANN401 - the kind that was given
+        """Interpolate a whole sequence of keyframes; see `inbetween.interpolate`."""
+        keyframes = of_one_kind(images)
+        chart = chosen_chart(between, spacing, t)
+        self._check_candidate(candidate)
+        if cuts not in get_args(Cuts):
+            raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
+        held = keyframes.cuts() if cuts == "repeat" else frozenset[int]()
+        sequence = []
+        for pair in range(len(keyframes.layers) - 1):
+            sequence.append(keyframes.originals[pair])
+            if pair + 1 in held:
+                sequence += [keyframes.originals[pair]] * len(chart)
+            else:
+                sequence += self._frames(
+                    keyframes, pair, chart, candidate, sample_seed(seed, candidate, pair)
+                )
+        return keyframes.joined([*sequence, keyframes.originals[-1]])
+
+    def in_betweens(
+        self,
+        first: Tensor,
+        last: Tensor,
+        count: int,
+        place: Callable[[range], Tensor],
+        *,
+        transparent: bool = False,
+        candidate: int = 0,
+        seed: int = 0,
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Frames between two keyframes, a few at a time, so that memory does not grow with their number.
+
+        Between equal keyframes the keyframe is repeated.
+
+        Args:
+            first: (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity.
+            last: The same.
+            count: Number of frames.
+            place: Gives `t` (1, n), or the spacing map (1, n, 1, H, W), of frames by their numbers from 0.
+            transparent: Whether opacity counts.
+            candidate: See `interpolate`; beyond the method's own it begins again.
+            seed: Of this pair, in [0, 2**63).
+
+        Yields:
+            The next n frames (n, 4, H, W) in [0, 1], and each pixel's expected absolute error (n, 1, H, W)
+            where the method knows it.
+        """
+        parts = few_at_once(count, (first.shape[-2], first.shape[-1]))
+        if torch.equal(first, last):
+            for part in parts:
+                yield first.expand(len(part), *first.shape), None
+            return
+        ends, own = (first.to(self.device), last.to(self.device)), candidate % self.candidates
+        # a context must not be open while the one who asked for frames does something with them
+        with self.inference():
+            frames_at = frames_between(self.method, *ends, seed, transparent, own)
+        for part in parts:
+            with self.inference():
+                found = frames_at(place(part))
+            yield found
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """Without gradients, and in the model's precision."""
+        mixed = self.precision == "bf16-mixed"
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+            yield
+
+    def _frames(
+        self, images: Images, pair: int, chart: Sequence[float], candidate: int, seed: int
+    ) -> list[Any]:
+        """The frames between two neighbouring images, each of their kind."""
+        first, last = images.layers[pair : pair + 2]
+        parts = self.in_betweens(
+            first,
+            last,
+            len(chart),
+            lambda part: torch.tensor([chart[part.start : part.stop]]),
+            transparent=images.transparent,
+            candidate=candidate,
+            seed=seed,
+        )
+        return [images.give(frame) for frames, _ in parts for frame in frames]
+
+    def _check_candidate(self, candidate: int) -> None:
+        if candidate < 0 or (candidate >= self.candidates and not self.stochastic):
+            name, most = type(self.method).__name__, self.candidates - 1
+            raise UserError(
+                f"candidate is {candidate}, and {name} has"
+                + (f" {self.candidates} candidates: give 0 to {most}." if most else " one only: give 0.")
+            )

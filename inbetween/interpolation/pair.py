@@ -1,0 +1,90 @@
+"""The frames between one pair of keyframes: with opacity, from a seed, a few at a time."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from inbetween.functional.opacity import composite, contrasting_background, uncomposite
+from inbetween.functional.seeds import generators
+from inbetween.methods import Method
+from inbetween.methods.spaced import SpacedMethod, even_spacing
+
+#: Takes `t` (1, N) or a spacing map (1, N, 1, H, W); gives what belongs to N in-betweens, and the expected
+#: absolute error of methods that know it, (..., N, 1, H, W).
+FramesAt = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+
+PIXELS_AT_ONCE = 2**20  # of in-betweens computed together: with their number memory would grow
+
+
+def few_at_once(count: int, size: tuple[int, int]) -> list[range]:
+    """Numbers, from 0 to `count` - 1, of the in-betweens of `size` = (H, W) that are computed together."""
+    at_once = max(1, PIXELS_AT_ONCE // (size[0] * size[1]))
+    return [range(begin, min(begin + at_once, count)) for begin in range(0, count, at_once)]
+
+
+def frames_between(
+    method: Method, first: Tensor, last: Tensor, seed: int, transparent: bool, candidate: int = 0
+) -> FramesAt:
+    """What interpolates between two keyframes with or without transparency, a few in-betweens at a time.
+
+    Where a method supports alpha, one motion moves colours and opacity. Else opacity is a grey image of its
+    own, interpolated beside the coloured one and from the same noise.
+
+    Args:
+        method: Interpolates.
+        first: (4, H, W) in [0, 1] on the method's device, RGB not multiplied by opacity, then opacity.
+        last: The same.
+        seed: Decides what a stochastic method comes up with.
+        transparent: Whether opacity counts.
+        candidate: See `SpacedMethod.interpolate_spaced`.
+
+    Returns:
+        A `FramesAt` that gives (N, 4, H, W) in [0, 1] like the keyframes, the same however in-betweens are
+        dealt out to calls.
+    """
+    if not transparent:
+        frames_at = _frames_at(method, first[None, :3], last[None, :3], seed, candidate)
+
+        def opaque(place: Tensor) -> tuple[Tensor, Tensor | None]:
+            frames, errors = frames_at(place)
+            return F.pad(frames[0], (0, 0, 0, 0, 0, 1), value=1.0), None if errors is None else errors[0]
+
+        return opaque
+    keyframes = torch.stack([first, last])
+    colors, opacity = keyframes[:, :3], keyframes[:, 3:]
+    paper = contrasting_background(colors, opacity)
+    images = composite(colors, opacity, paper)
+    if method.supports_alpha:
+        layered = torch.cat([images, opacity], dim=1)
+        a, b = layered[:1], layered[1:]
+    else:
+        a, b = torch.stack([images, opacity.expand_as(images)], dim=1)
+    frames_at = _frames_at(method, a, b, seed, candidate)
+
+    def see_through(place: Tensor) -> tuple[Tensor, Tensor | None]:
+        layers, errors = frames_at(place)
+        if method.supports_alpha:
+            image, opacity = layers[0, :, :3], layers[0, :, 3:]
+        else:
+            image, opacity = layers[0], layers[1].mean(dim=1, keepdim=True)
+        frames = torch.cat([uncomposite(image, opacity, paper), opacity], dim=1)
+        return frames, None if errors is None else errors[0]
+
+    return see_through
+
+
+def _frames_at(method: Method, first: Tensor, last: Tensor, seed: int, candidate: int) -> FramesAt:
+    """Gives frames (B, N, C, H, W) of keyframes (B, C, H, W) that share place and noise."""
+    windows = len(first)
+    if isinstance(method, SpacedMethod):
+        spaced = method.spaced_interpolator(first, last, candidate)
+
+        def with_errors(place: Tensor) -> tuple[Tensor, Tensor | None]:
+            place = place.to(method.device).expand(windows, *place.shape[1:])
+            return spaced(place if place.ndim == 5 else even_spacing(first, place))
+
+        return with_errors
+    plain = method.interpolator(first, last, generators(torch.full((windows,), seed)))
+    return lambda t: (plain(t.to(method.device).expand(windows, -1)), None)

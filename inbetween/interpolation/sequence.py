@@ -1,0 +1,60 @@
+"""A whole sequence of keyframes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inbetween.errors import UserError
+from inbetween.functional.spacing import Chart
+from inbetween.interpolation.kinds import ImageOrArray
+from inbetween.interpolation.loading import load
+from inbetween.interpolation.model import Cuts, Interpolator
+
+
+def interpolate(
+    images: Iterable[ImageOrArray] | ImageOrArray,
+    between: int | None = None,
+    spacing: Chart | None = None,
+    t: Sequence[float] | None = None,
+    *,
+    method: str | Path | Interpolator = "spacing_flow",
+    device: torch.device | str | None = None,
+    cuts: Cuts = "repeat",
+    candidate: int = 0,
+    seed: int = 0,
+) -> Any:  # noqa: ANN401 - the kind that was given
+    """Interpolate a whole sequence: all keyframes and what lies between them, in the order they are shown.
+
+    Between equal keyframes the keyframe is repeated.
+
+    Args:
+        images: Two or more keyframes of one size and kind: PIL images, numpy arrays (H, W, 3 or 4) uint8, or
+            tensors (3 or 4, H, W) of floats in [0, 1]; or all of them in one array (K, H, W, C) or tensor
+            (K, C, H, W). A fourth channel is opacity, by which colours are not multiplied.
+        between: Frames between two keyframes; 1 where nothing is said.
+        spacing: How they lie: `even`, `ease_in` (starts slowly), `ease_out` (ends slowly), `ease_in_out`, or
+            `halves` (each goes half of the way that is left: 1/2, 3/4, 7/8). Even where nothing is said.
+        t: A chart of your own in place of both: where each frame lies, rising numbers between 0 and 1.
+        method: See `load`; or what it returned, so that it is loaded once for many sequences.
+        device: See `load`.
+        cuts: Between keyframes of two different shots, `repeat` repeats the first one, `interpolate`
+            interpolates.
+        candidate: See `Interpolator.interpolate`.
+        seed: Decides what a stochastic method comes up with. The same seed always gives the same frames.
+
+    Returns:
+        The sequence, of the kind that was given: a list of PIL images, an array (M, H, W, C) uint8, or a
+        tensor (M, C, H, W) with dtype and device of the first keyframe. The keyframes in it are bit-exact.
+
+    Raises:
+        UserError: The images differ in kind or size or are none, or an argument makes no sense.
+    """
+    if not isinstance(method, Interpolator):
+        method = load(method, device=device)
+    elif device is not None:
+        raise UserError("device is given, and the method is loaded already: give it to inbetween.load.")
+    return method.interpolate_sequence(images, between, spacing, t, cuts=cuts, candidate=candidate, seed=seed)

@@ -1,0 +1,55 @@
+"""Where frames lie between two keyframes."""
+
+from collections.abc import Iterable, Sequence
+from typing import get_args
+
+import torch
+
+from inbetween.data.source import MOST_BETWEEN
+from inbetween.errors import UserError
+from inbetween.functional.spacing import Chart, spacing_chart
+
+
+def positions(t: float | Sequence[float]) -> tuple[float, ...]:
+    """Numbers in (0, 1), in any order.
+
+    Raises:
+        UserError: There are none or too many, or one is no such number.
+    """
+    found = tuple(float(number) for number in (t if isinstance(t, Iterable) else (t,)))
+    if not 1 <= len(found) <= MOST_BETWEEN:
+        raise UserError(f"t has {len(found)} numbers: give 1 to {MOST_BETWEEN}.")
+    for number in found:
+        if not 0 < number < 1:
+            raise UserError(f"t has {number:g}: give numbers between 0 (first) and 1 (last), both excluded.")
+    return found
+
+
+def chosen_chart(between: int | None, spacing: Chart | None, t: Sequence[float] | None) -> tuple[float, ...]:
+    """Where the frames between neighbouring keyframes lie: the user's own chart, or one of ours.
+
+    Args:
+        between: Number of frames; 1 where nothing is said.
+        spacing: Name of a chart; `even` where nothing is said.
+        t: Rising numbers in (0, 1), in place of both.
+
+    Raises:
+        UserError: Both are given, or the numbers do not rise from 0 to 1.
+    """
+    own = () if t is None else tuple(float(number) for number in t)
+    if own and (between is not None or spacing):
+        raise UserError("t says how many frames there are and where: leave out between and spacing.")
+    if between is not None and not 1 <= between <= MOST_BETWEEN:
+        raise UserError(f"between is {between}: give a number of frames from 1 to {MOST_BETWEEN}.")
+    known = get_args(Chart)
+    if spacing and spacing not in known:
+        raise UserError(f"There is no spacing {spacing}: give one of {', '.join(known)}.")
+    chart = own or tuple(spacing_chart(spacing or "even", between or 1))
+    # methods calculate in float32, where frames may meet that are apart in float64
+    rounded = torch.tensor([0.0, *chart, 1.0])
+    if len(chart) <= MOST_BETWEEN and bool((rounded.diff() > 0).all()):
+        return chart
+    if own:
+        given = " ".join(map(str, own))
+        raise UserError(f"t is {given}: give rising numbers between 0 and 1, such as 0.25 0.5 0.75.")
+    raise UserError(f"spacing {spacing} leaves no room for {between} frames: ask for fewer.")

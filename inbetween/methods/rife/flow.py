@@ -1,0 +1,153 @@
+"""RIFE as the flow network of spacing flow: a frozen base, and the difference to it that is trained."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from inbetween.functional.padding import pad_to_multiple
+from inbetween.functional.warp import backward_warp
+from inbetween.methods.rife.network import HIDDEN, MULTIPLE, Estimate, RifeNetwork
+from inbetween.methods.spacing_flow.composition import Intermediate, odds_of
+
+#: Spacing in (0, 0.5) up to which the flow to first shrinks in proportion, and the mask turns to first; and
+#: so for last. RIFE, which does not promise to reach the keyframes, is as it is between both.
+NEAREST = 1 / 64
+LEAST = 1e-3  # of [0, 1]: error that is expected where nothing speaks for one
+
+
+class ErrorHead(nn.Module):
+    """How wrong a frame may be, from what is known where both warped keyframes are put together.
+
+    Begins at what both, weighed by the mask m, disagree about, 2 m (1 - m) |a - b|, as `Rife` does.
+
+    Args:
+        width: Channels within.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        inputs = HIDDEN + 1 + 4 + 1 + 1 + 3  # hidden, mask, flows, spacing, disagreement, mean colour
+        final = nn.Conv2d(width, 4, 3, 1, 1)
+        nn.init.zeros_(final.weight)
+        final.bias = nn.Parameter(torch.zeros(4))
+        self.body = nn.Sequential(
+            nn.Conv2d(4 * inputs, width, 3, 1, 1),
+            nn.LeakyReLU(0.1, inplace=True),
+            nn.Conv2d(width, width, 3, 1, 1),
+            nn.LeakyReLU(0.1, inplace=True),
+            final,
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, first: Tensor, last: Tensor, found: Estimate, spacing: Tensor) -> Tensor:
+        """Log of the expected absolute error, without gradients to what it judges.
+
+        Args:
+            first: (M, 3, H, W) in [0, 1], H and W even.
+            last: (M, 3, H, W) in [0, 1].
+            found: RIFE's of them.
+            spacing: (M, 1, H, W) in [0, 1].
+
+        Returns:
+            (M, 1, H, W) float32.
+        """
+        with torch.no_grad():
+            one, other = backward_warp(first, found.flows[:, :2]), backward_warp(last, found.flows[:, 2:])
+            apart = (one - other).abs().mean(1, keepdim=True)
+            mask = torch.sigmoid(found.mask)
+            begin = (2 * mask * (1 - mask) * apart + LEAST).log()
+            parts = [found.hidden, found.mask / 4, found.flows / 16, spacing, 4 * apart, (one + other) / 2]
+            seen = F.pixel_unshuffle(torch.cat(parts, dim=1), 2)
+        change = self.body(seen.contiguous(memory_format=torch.channels_last))
+        return begin + F.pixel_shuffle(change.float(), 2)
+
+
+class RifePair(NamedTuple):
+    """Both keyframes of B windows, looked at."""
+
+    weights: dict[str, Tensor]  # base and difference together
+    size: tuple[int, int]  # without padding
+    first: Tensor  # (B, 3, H, W) float32 in [0, 1], padded
+    last: Tensor
+    features: tuple[Tensor, Tensor]  # (B, 4, H, W) each
+
+
+class RifeFlow(nn.Module):
+    """RIFE 4.26 in the place of `IntermediateFlow`, its weights a frozen base and a trained difference.
+
+    Its flows become displacement and curvature, exactly: displacement = f_t1 - f_t0, and
+    curvature = -(f_t0 + s displacement) / (4 s (1 - s)). Its mask, which knows how near each keyframe is,
+    becomes what it says beyond that.
+
+    The base is no part of `state_dict`. Trained are the difference, 0 to begin with, and the error head.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base, self.difference = RifeNetwork(), RifeNetwork()
+        for module in self.base.modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                delattr(module, name)
+                module.register_buffer(name, parameter.detach(), persistent=False)
+        for parameter in self.difference.parameters():
+            nn.init.zeros_(parameter)
+        self.error_head = ErrorHead()
+
+    def load_base(self, weights: dict[str, Tensor]) -> None:
+        """Take the base's weights, by RIFE's names."""
+        for name, buffer in self.base.named_buffers():
+            buffer.copy_(weights[name])
+
+    def forward(
+        self, first: Tensor, last: Tensor, spacing: Tensor, flow_01: Tensor, flow_10: Tensor
+    ) -> Intermediate:
+        """See `IntermediateFlow.forward`; any H and W that are even."""
+        return self.between(self.encode_pair(first, last, flow_01, flow_10), spacing)
+
+    def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> RifePair:
+        """See `IntermediateFlow.encode_pair`; there is no use for classical flows."""
+        changes = dict(self.difference.named_parameters())
+        weights = {name: value + changes[name] for name, value in self.base.named_buffers()}
+        size = first.shape[-2], first.shape[-1]
+        first, last = (pad_to_multiple(image.float(), MULTIPLE) for image in (first, last))
+        of_encoder = {
+            name.removeprefix("encode."): value
+            for name, value in weights.items()
+            if name.startswith("encode.")
+        }
+        encoded = functional_call(self.base.encode, of_encoder, (torch.cat([first, last]),))
+        return RifePair(weights, size, first, last, encoded.chunk(2))
+
+    def between(self, pair: RifePair, spacing: Tensor) -> Intermediate:
+        """See `IntermediateFlow.between`."""
+        count = spacing.shape[1]
+        maps = pad_to_multiple(spacing.flatten(0, 1).float(), MULTIPLE)
+        first, last, one, other = (_repeat(x, count) for x in (pair.first, pair.last, *pair.features))
+        found = functional_call(self.base, pair.weights, (first, last, (one, other), maps))
+        inner = maps.clamp(NEAREST, 1 - NEAREST)
+        # composition adds the odds of the spacing: with them its mask is RIFE's, but next to a keyframe,
+        # where the odds count twice
+        mask = found.mask - 2 * odds_of(inner) + odds_of(maps)
+        error = self.error_head(first, last, found, maps)
+        height, width = pair.size
+        cut = (..., slice(height), slice(width))
+        motion, *levels = (_motion(flows, inner)[cut] for flows in (found.flows, *found.levels[:3]))
+        residual = mask.new_zeros(1, 1, 1, 1).expand(len(mask), 3, height, width)
+        return Intermediate(motion, mask[cut], residual, error[cut], levels)
+
+
+def _motion(flows: Tensor, spacing: Tensor) -> Tensor:
+    """Displacement and curvature (M, 4, H, W) that give these flows at a spacing (M, 1, H, W) in (0, 1)."""
+    to_first, to_last = flows.chunk(2, dim=1)
+    displacement = to_last - to_first
+    curvature = -(to_first + spacing * displacement) / (4 * spacing * (1 - spacing))
+    return torch.cat([displacement, curvature], dim=1)
+
+
+def _repeat(tensor: Tensor, count: int) -> Tensor:
+    return tensor if count == 1 else tensor.repeat_interleave(count, 0)

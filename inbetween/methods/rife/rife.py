@@ -1,0 +1,169 @@
+"""RIFE 4.26: the network that people use today, as published or fine-tuned on one's own images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from inbetween.errors import check_at_least
+from inbetween.functional.crops import crops_at
+from inbetween.functional.padding import pad_to_multiple
+from inbetween.functional.warp import backward_warp
+from inbetween.methods.base import RUN_HYPERPARAMETERS
+from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
+from inbetween.methods.rife.network import MULTIPLE, Estimate, RifeNetwork
+from inbetween.methods.rife.weights import read_rife
+from inbetween.methods.spaced import SpacedMethod, even_spacing
+from inbetween.methods.spacing_flow.crops import CroppedSample, FullFrame, RandomCrop
+from inbetween.types import Preparation, StepOutput, WindowBatch
+
+PIXELS_AT_ONCE = 2**20  # of in-betweens that are estimated together
+
+
+class Rife(SpacedMethod, PerceptualMethod):
+    """RIFE 4.26 (arXiv 2011.06294; weights of version 4.26), as it is published.
+
+    Both keyframes are warped along estimated flows and blended by an estimated mask:
+    x = m warp(first, f_t0) + (1 - m) warp(last, f_t1). The network is told t at each pixel, so that it takes
+    a spacing map (distance indexing, arXiv 2311.08007) as well, though it was not trained on any.
+
+    Fine-tuning minimises |x - x'| + perceptual_weight LPIPS(VGG16) for one in-between per window.
+
+    Args:
+        weights: `fetched` begins with the published ones, which `python -m inbetween fetch-weights rife`
+            gets; `none` with random ones, for tests and for checkpoints, which bring all weights themselves.
+        crop: Side in pixels of what is cut from windows for training, after shrinking them by a random
+            factor; windows no larger are taken whole.
+        **options: See `PerceptualMethod`.
+    """
+
+    supports_alpha = True
+
+    def __init__(
+        self,
+        weights: Literal["fetched", "none"] = "fetched",
+        crop: int = 256,
+        **options: Any,  # noqa: ANN401 - the base's
+    ) -> None:
+        super().__init__(**options)
+        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, "crop"])
+        check_at_least(1, crop=crop)
+        self.crop = crop
+        self.network = RifeNetwork()
+        if weights == "fetched":
+            self.network.load_state_dict(read_rife())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Besides what the base does, say that the weights need not be fetched: they are all here."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["hyper_parameters"]["weights"] = "none"
+
+    def preparation(self, training: bool) -> Preparation:
+        """In training a random crop of each window, else all of its middle in-between."""
+        return RandomCrop(self.crop, "none", 0.0, 0.5) if training else FullFrame("none")
+
+    def training_loss(self, batch: WindowBatch) -> StepOutput:
+        """See the class."""
+        sample: CroppedSample = self.sample_of(batch)
+        size = sample.first.shape[-2:]
+        first, last, spacing = (
+            pad_to_multiple(x, MULTIPLE) for x in (sample.first, sample.last, sample.spacing)
+        )
+        found = self.network(first, last, self.network.features(first, last), spacing)
+        frame = blend(first, last, found)[0][..., : size[0], : size[1]]
+        l1 = (frame - sample.target).abs().mean()
+        loss, logs = l1, {"l1": l1}
+        if perceptual := self.perceptual:
+            cut = [crops_at(images, sample.corner, frame.shape[-1] // 2) for images in (frame, sample.target)]
+            logs["perceptual"] = perceptual(*cut)
+            loss = loss + self.perceptual_weight * logs["perceptual"]
+        return {"loss": loss, "logs": logs}
+
+    def interpolate_spaced(
+        self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        """See `SpacedMethod.interpolate_spaced`; the error expected is what both warped keyframes differ by.
+
+        If the frame should be one of them, each with its weight m, it is wrong by 2 m (1 - m) |a - b|.
+        """
+        return self.spaced_interpolator(first, last, version)(spacing)
+
+    def spaced_interpolator(
+        self, first: Tensor, last: Tensor, version: int = 0
+    ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """See `SpacedMethod.spaced_interpolator`: keyframes' features are found once."""
+        pairs = self._pairs(first, last)
+
+        def interpolate(spacing: Tensor) -> tuple[Tensor, Tensor]:
+            frames, errors = zip(*(pair.interpolate(spacing[rows]) for rows, pair in pairs), strict=True)
+            return torch.cat(frames).clamp_(0, 1), torch.cat(errors)
+
+        return interpolate
+
+    def flows(self, batch: WindowBatch) -> Tensor:
+        """See `Method.flows`."""
+        spacing = even_spacing(batch["first"], batch["t"])
+        pairs = self._pairs(batch["first"], batch["last"])
+        return torch.cat([pair.flows(spacing[rows]) for rows, pair in pairs])
+
+    def _pairs(self, first: Tensor, last: Tensor) -> list[tuple[slice, KeyframePair]]:
+        """Windows, as many together as are estimated at once, and their rows."""
+        step = max(1, PIXELS_AT_ONCE // math.prod(first.shape[-2:]))
+        rows = [slice(begin, begin + step) for begin in range(0, len(first), step)]
+        return [(some, KeyframePair(self.network, first[some], last[some])) for some in rows]
+
+
+class KeyframePair:
+    """Keyframes of any size, looked at once, for any number of in-betweens.
+
+    Args:
+        network: RIFE's.
+        first: (B, C, H, W), C at least 3: colour in [0, 1], and channels that move with it.
+        last: (B, C, H, W).
+    """
+
+    @torch.no_grad()
+    def __init__(self, network: RifeNetwork, first: Tensor, last: Tensor) -> None:
+        self.network, self.size = network, (first.shape[-2], first.shape[-1])
+        self.images = [pad_to_multiple(image.float(), MULTIPLE) for image in (first, last)]
+        self.features = network.features(*(image[:, :3] for image in self.images))
+
+    @torch.no_grad()
+    def interpolate(self, spacing: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames (B, N, C, H, W) at a spacing (B, N, 1, H, W), and expected errors (B, N, 1, H, W)."""
+        blended = [blend(first, last, found) for first, last, found in self._estimates(spacing)]
+        frames, errors = zip(*blended, strict=True)
+        return self._joined(frames), self._joined(errors)
+
+    @torch.no_grad()
+    def flows(self, spacing: Tensor) -> Tensor:
+        """What `interpolate` warps keyframes along, (B, N, 4, H, W) in pixels."""
+        return self._joined([found.flows for *_, found in self._estimates(spacing)])
+
+    def _estimates(self, spacing: Tensor) -> Iterator[tuple[Tensor, Tensor, Estimate]]:
+        """A few in-betweens at a time: their keyframes (B n, C, H, W), padded, and what is found there."""
+        step = max(1, PIXELS_AT_ONCE // (len(spacing) * math.prod(self.size)))
+        for some in torch.split(spacing.float(), step, dim=1):
+            count = some.shape[1]
+            first, last, *features = (x.repeat_interleave(count, 0) for x in (*self.images, *self.features))
+            maps = pad_to_multiple(some.flatten(0, 1), MULTIPLE)
+            found = self.network(first[:, :3], last[:, :3], (features[0], features[1]), maps)
+            yield first, last, found
+
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """(B, N, C, H, W) without padding, from parts (B n, C, H', W')."""
+        windows, (height, width) = len(self.images[0]), self.size
+        cut = [part[..., :height, :width] for part in parts]
+        return torch.cat([part.reshape(windows, -1, *part.shape[1:]) for part in cut], dim=1)
+
+
+def blend(first: Tensor, last: Tensor, found: Estimate) -> tuple[Tensor, Tensor]:
+    """The frames (M, C, H, W), and the error expected of each pixel (M, 1, H, W)."""
+    mask = torch.sigmoid(found.mask)
+    one, other = backward_warp(first, found.flows[:, :2]), backward_warp(last, found.flows[:, 2:])
+    error = 2 * mask * (1 - mask) * (one - other).abs().mean(1, keepdim=True)
+    return torch.lerp(other, one, mask), error

@@ -1,0 +1,60 @@
+"""RIFE made ours: spacing flow on RIFE's network, of which the difference to the published one is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from inbetween.functional.warp import Reading
+from inbetween.methods.rife.flow import RifeFlow
+from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
+from inbetween.methods.spacing_flow import SpacingFlow
+from inbetween.methods.spacing_flow.composition import Composition
+from inbetween.methods.spacing_flow.crops import FullFrame, RandomCrop
+from inbetween.methods.spacing_flow.interpolation import Prior
+from inbetween.types import Preparation
+
+
+class SpacingRife(SpacingFlow):
+    """`SpacingFlow` on the flows and the mask of RIFE 4.26, of which the difference to it is trained.
+
+    Begins at the published weights, which `python -m inbetween fetch-weights rife` gets and no checkpoint
+    holds. Checkpoints hold what is added to them, and the head that says how wrong a frame may be: they are
+    this project's own. RIFE is told how far each pixel has gone in the place of t.
+
+    Args:
+        prior: The classical flow that corrects the motion of images larger than `flow_resolution`; `none`
+            leaves them as they are. Motion does not start from it, and training goes without.
+        mask_sharpness: What the mask's logits are multiplied by in interpolation: 1 blends as RIFE does, 10
+            takes one keyframe whole, region by region, as spacing flow does.
+        reading: How keyframes are read between their pixels; RIFE's own way is `bilinear`.
+        base: A file of RIFE's weights; None takes the fetched one.
+        base_sha256: What the base's bytes must have.
+        flow_resolution: See `SpacingFlow`.
+        **options: See `SpacingFlow`.
+    """
+
+    of_the_run = (*SpacingFlow.of_the_run, "mask_sharpness", "reading", "base")
+    network_class = RifeFlow
+
+    def __init__(
+        self,
+        prior: Prior = "dis",
+        mask_sharpness: float = 1.0,
+        reading: Reading = "bicubic",
+        flow_resolution: int = 512,
+        base: Path | None = None,
+        base_sha256: str = RIFE_SHA256,
+        **options: Any,  # noqa: ANN401 - the base's
+    ) -> None:
+        super().__init__(
+            prior=prior, prior_dropout=0.0, matching_weight=0.0, flow_resolution=flow_resolution, **options
+        )
+        self.composition = Composition(mask_sharpness, reading)
+        self.network.load_base(read_rife(base, base_sha256))
+
+    def preparation(self, training: bool) -> Preparation:
+        """See `SpacingFlow.preparation`: no classical flow is wanted."""
+        if not training:
+            return FullFrame("none")
+        return RandomCrop(self.crop, "none", 0.0, self.perceptual_crop, self.crops_per_window)

@@ -1,0 +1,50 @@
+"""RIFE 4.26's weights: where they lie and how they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from inbetween.errors import UserError
+from inbetween.paths import cached
+
+# of the published file
+RIFE_SHA256 = "1195a2f0de8fcc06228590670c15cee18e27dd4f562864bf10454bed6f1e9c44"
+# parts of it that only its own training used
+UNUSED = ("teacher.", "caltime.")
+
+
+def cached_rife() -> Path:
+    """Where `fetch-weights rife` puts the weights: `inbetween/rife_4.26.pkl` in the user's cache."""
+    return cached("rife_4.26.pkl")
+
+
+def read_rife(path: Path | None = None, sha256: str = RIFE_SHA256) -> dict[str, Tensor]:
+    """RIFE's weights by their published names, without what drawing does not use.
+
+    Args:
+        path: A file of tensors; None takes the fetched one.
+        sha256: What the file's bytes must have.
+
+    Raises:
+        UserError: There is no such file, or it is another one.
+    """
+    source = path.expanduser() if path is not None else cached_rife()
+    if not source.is_file():
+        if path is not None:
+            raise UserError(f"There is no weights file {path}; give another path.")
+        raise UserError("RIFE's weights are not here: `python -m inbetween fetch-weights rife` gets them.")
+    content = source.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        again = (
+            "give the one that was trained on"
+            if path
+            else "`python -m inbetween fetch-weights rife` gets them anew"
+        )
+        raise UserError(f"{source} does not hold the expected weights of RIFE (other SHA-256): {again}.")
+    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return {name: value.float() for name, value in state.items() if not name.startswith(UNUSED)}

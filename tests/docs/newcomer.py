@@ -1,0 +1,222 @@
+"""A newcomer: types what a page says, in a folder with drawings, at a size where all of it is quick."""
+
+import importlib.util
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+import yaml
+from PIL import Image
+from tensorboard import program
+from torch.distributed.run import get_args_parser
+
+from inbetween.__main__ import main
+from tests.conftest import drawing
+from tests.data.lottie_files import animation
+from tests.docs.blocks import PROGRAM, ROOT, Block, shell_commands
+from tests.tiny import write_tiny_backbone, write_tiny_text_backbone
+
+TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
+DATA = {"size": 32, "between": 2, "batch_size": 2, "val_windows": 2, "num_workers": 0}
+TRAINER = {
+    "accelerator": "cpu",
+    "devices": 1,
+    "max_steps": 2,
+    "val_check_interval": 2,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+    "log_every_n_steps": 1,
+}
+QUICK_BENCHMARK = ["--config", "tiny_data.yaml", "--sizes", "32x32:1", "--repeats", "1", "--memory", "false"]
+QUICK_BENCHMARK += ["--minterpolate", "false"]
+# experiments whose training wants VGG16, which is a download
+WITH_VGG = ("spacing_flow.yaml", "backbone/train_autoencoder.yaml", "backbone/train_denoiser.yaml")
+# overlays that put a published backbone in the small one's place, and the tiny one that stands in for it
+PUBLISHED = {"backbone/sd15.yaml": "tiny_sd15", "backbone/sd15_text.yaml": "tiny_sd15_text"}
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+# What .ci/run does itself, or what runs this very test.
+OF_CI = (
+    "python3 -m venv .venv",
+    ". .venv/bin/activate",
+    ".ci/run",
+    "pre-commit install",
+    "mkdocs build --strict",
+    "mkdocs serve",
+    "pytest",
+    "pytest -m",
+    "pytest -n 0",
+    "python -m pytest",
+    "python -m pytest -m gpu",
+)
+
+
+class Newcomer:
+    """Follows pages, all in one folder; the same command is run once.
+
+    Args:
+        folder: Empty; the process works there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.done: set[tuple[str, ...]] = set()
+        self.files: set[str] = set()  # written by pages
+        for split, names in {"train": ("cat", "dog", "hen"), "val": ("fox",)}.items():
+            for seed, name in enumerate(names):
+                draw_scene(folder / "my_drawings" / split / name / "walk", seed)
+                draw_scene(folder / "anita" / split / name / "color" / "walk", seed)
+                write_video(folder / "my_videos" / split / f"{name}.mp4")
+                for root in ("my_lottie", "data/lottie"):
+                    write_lottie(folder / root / split / f"{name}.json", seed)
+        mixture = yaml.safe_load((ROOT / "configs/data/spacing_flow.yaml").read_text())["data"]["source"]
+        for name in mixture["init_args"]["sources"][1]["init_args"]["exclude"]:
+            write_lottie(folder / "data/lottie/train" / name, 0)
+        draw_scene(folder / "my_keyframes", numbers=(0, 4, 8))
+        draw_scene(folder / "my_maps", numbers=(0, 1), grey=True)
+        for picture in sorted((ROOT / "examples").rglob("*.png")):  # smaller
+            copy = folder / picture.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            Image.open(picture).resize((64, 48)).save(copy)
+        for shot, seed in (("cat", 0), ("dog", 1), ("fox", 2)):
+            draw_scene(folder / "my_shots", seed, prefix=f"{shot}_")
+        # `benchmark --random_sd15 sd15` takes the folder that is there; else it would write 2.4 GB
+        for name in ("sd15", "tiny_sd15"):
+            write_tiny_backbone(folder / name)
+        write_tiny_text_backbone(folder / "tiny_sd15_text")
+        data = {**DATA, "cache_dir": str(folder / "frames")}
+        (folder / "tiny.yaml").write_text(yaml.safe_dump({"data": data, "trainer": TRAINER}))
+        (folder / "tiny_data.yaml").write_text(yaml.safe_dump({"data": data}))
+
+    def follow(self, page: list[Block]) -> None:
+        """Work through a page's blocks."""
+        namespace: dict[str, Any] = {"__name__": "__page__"}
+        typed = "".join(block.text for block in page if block.language == "sh")
+        for block in page:
+            if block.title.startswith("configs/"):  # shown only
+                assert block.text == (ROOT / block.title).read_text(), block.place
+            elif block.title:
+                used = block.title in typed or f"{Path(block.title).stem}.yaml" in typed
+                assert used, f"{block.place}: no command uses {block.title}"
+                self.files.add(block.title)
+                Path(block.title).write_text(block.text)
+            elif block.language == "sh":
+                for words in shell_commands(block.text):
+                    self.type(words, block.place)
+            elif block.language == "python":
+                exec(compile(block.text, block.place, "exec"), namespace)
+            elif block.language != "text":
+                pytest.fail(f"{block.place}: no test runs a block of {block.language or 'no language'}")
+
+    def type(self, words: list[str], place: str) -> None:
+        """Type one command."""
+        told = " ".join(words)
+        if words[:3] == PROGRAM:
+            self.run(words[3:])
+        elif words[0] == "pip":
+            install(words, place)
+        elif words[0] == "torchrun":
+            given = get_args_parser().parse_args(words[1:])
+            assert given.module, told
+            assert given.training_script == "inbetween", told
+            parse(given.training_script_args)
+        elif words[0] == "tensorboard":
+            program.TensorBoard().configure(argv=words)
+        elif words[0] in ("sbatch", "bash"):  # test_clusters.py runs them
+            assert Path(words[1]).is_file(), told
+        elif told.rstrip() not in OF_CI:
+            pytest.fail(f"{place}: no test runs {told}")
+
+    def run(self, words: list[str]) -> None:
+        """Run one of inbetween's own commands, small."""
+        words = ["anita" if word == "PATH" else word for word in words]
+        written = any(word in self.files for word in words)
+        if tuple(words) in self.done and not written:
+            return
+        self.done.add(tuple(words))
+        if only_parsed(words):
+            parse(words)
+            return
+        assert main([*words, *smaller(words)]) == 0, words
+        if words[0] == "interpolate":
+            folder = Path(words[words.index("--output") + 1] if "--output" in words else "logs/interpolate")
+            assert list(folder.rglob("*.png")), words
+
+
+def smaller(words: list[str]) -> list[str]:
+    """What makes a command small, to be added behind it."""
+    if words[0] == "benchmark":
+        return QUICK_BENCHMARK
+    if words[0] == "compare":
+        return ["--config", "tiny_data.yaml"]
+    if words[0] not in TRAINER_COMMANDS:
+        return []
+    added = ["--config", "tiny.yaml"]
+    if words[0] == "fit" and "last.ckpt" in " ".join(words):  # goes on
+        added += ["--trainer.max_steps", "4"]
+    if words[0] == "fit" and any(name in words for name in WITH_VGG):
+        added += ["--model.init_args.perceptual_weight", "0"]
+    for overlay, folder in PUBLISHED.items():
+        if overlay in words:
+            backbone = "--model.init_args.backbone.init_args"
+            added += [f"{backbone}.pretrained", folder, f"{backbone}.revision", "null"]
+    return added
+
+
+def only_parsed(words: list[str]) -> bool:
+    """Whether a command needs what tests have not: the network, GPUs, processes, a renderer."""
+    download = words[0].startswith("fetch-") or any("rife" in word for word in words)
+    lottie = any("lottie" in word or word == "data/spacing_flow.yaml" for word in words)
+    no_renderer = lottie and importlib.util.find_spec("rlottie_python") is None
+    # test_clusters.py starts the processes of those that need several
+    return download or no_renderer or any(word in ("ddp", "sharded.yaml") for word in words)
+
+
+def parse(words: list[str]) -> None:
+    """Read a command's keys without running it."""
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--print_config"])
+    assert ended.value.code in (0, None), words
+
+
+def install(words: list[str], place: str) -> None:
+    """See that what a page installs is there to be installed, and that CI installs it."""
+    if words[:2] == ["pip", "install"]:
+        extras = words[-1].partition("[")[2].rstrip("]")
+        known = EXTRAS["dev"][0].partition("[")[2].rstrip("]").split(",")
+        assert words[2] == "-e", place
+        assert {*filter(None, extras.split(","))} <= {*known, "dev"}, place
+    else:
+        pytest.fail(f"{place}: no test runs {' '.join(words)}")
+
+
+def draw_scene(
+    folder: Path,
+    seed: int = 0,
+    numbers: tuple[int, ...] = tuple(range(9)),
+    grey: bool = False,
+    prefix: str = "",
+) -> None:
+    """Drawings of 48x64 as 0001.png, ..., or <prefix>0001.png."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, number in enumerate(numbers, start=1):
+        picture = Image.fromarray(drawing(number, seed=seed))
+        (picture.convert("L") if grey else picture).save(folder / f"{prefix}{place:04d}.png")
+
+
+def write_video(path: Path) -> None:
+    """Nine drawings of 48x64 as a film."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    film = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 12, (64, 48))
+    for number in range(9):
+        film.write(drawing(number)[..., ::-1])
+    film.release()
+
+
+def write_lottie(path: Path, seed: int) -> None:
+    """Nine frames of 48x64 as vector animation."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(animation((seed / 3, 0, 0))))

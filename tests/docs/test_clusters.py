@@ -1,0 +1,192 @@
+"""The commands of the manual that start processes, and its SLURM script, with a stand-in for SLURM."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from inbetween.__main__ import main
+from tests.docs.blocks import PROGRAM, ROOT, all_commands
+from tests.docs.newcomer import DATA, TRAINER
+
+SCRIPT = ROOT / "docs/examples/train.sbatch"
+SMALL = {"data": DATA, "trainer": {**TRAINER, "precision": "32-true"}}
+# what SLURM says to one process on one machine
+JOB = {
+    "SLURM_JOB_ID": "7",
+    "SLURM_JOB_NAME": "inbetween",
+    "SLURM_JOB_NUM_NODES": "1",
+    "SLURM_NTASKS": "1",
+    "SLURM_NTASKS_PER_NODE": "1",
+    "SLURM_NODELIST": "localhost",
+}
+SRUN = """#!/bin/sh
+export SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NODEID=0 SLURM_STEP_ID=0
+echo $$ > pid
+exec "$@"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where things are small, with a `.venv` that is this one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/activate").write_text("")
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    return tmp_path
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    programs = f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {
+        **os.environ,
+        **{"PATH": programs, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")},
+        **{"TORCH_HOME": str(folder / "torch"), "OMP_NUM_THREADS": "1"},
+        **more,
+    }
+
+
+def programs(folder: Path, **texts: str) -> None:
+    (folder / "bin").mkdir(exist_ok=True)
+    for name, text in texts.items():
+        (folder / "bin" / name).write_text(text)
+        (folder / "bin" / name).chmod(0o755)
+
+
+def submit(folder: Path, *given: str) -> subprocess.Popen[str]:
+    """Start the script as SLURM would."""
+    return subprocess.Popen(
+        ["bash", str(SCRIPT), "--config", "exp1.yaml", *given],
+        env=environment(folder, **JOB),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_script_asks_for_what_it_uses_and_requeues(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programs(
+        folder,
+        srun='#!/bin/sh\nprintf "%s\\n" "$@" > told\nexit 130\n',
+        scontrol='#!/bin/sh\necho "$@" > requeued\n',
+    )
+    asked = dict(
+        line.removeprefix("#SBATCH --").partition("=")[::2]
+        for line in SCRIPT.read_text().splitlines()
+        if line.startswith("#SBATCH")
+    )
+    assert asked["ntasks-per-node"] == asked["gpus-per-node"]
+    assert asked["signal"].startswith("TERM@")
+    job = submit(folder, "--config", "small.yaml")
+    assert job.wait(timeout=60) == 130
+    assert Path("requeued").read_text() == "requeue 7\n"
+
+    words = Path("told").read_text().splitlines()
+    assert words[:4] == [*PROGRAM, "fit"]
+    with pytest.raises(SystemExit):
+        main([*words[3:], "--print_config"])
+    found = yaml.safe_load(capsys.readouterr().out)["trainer"]
+    assert (found["num_nodes"], str(found["devices"]), found["strategy"]) == (1, "1", "ddp")
+    assert found["logger"]["init_args"]["version"] == "job_7"
+
+
+@pytest.mark.slow  # two new processes import everything
+def test_a_job_that_is_stopped_goes_on_when_it_is_requeued(folder: Path) -> None:
+    programs(folder, srun=SRUN, scontrol='#!/bin/sh\necho "$@" >> requeued\n')
+    last = Path("logs/slurm/job_7/checkpoints/last.ckpt")
+    every = ["--config", "small.yaml", "--config", "every.yaml"]
+    saving = {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint"}
+    saving["init_args"] = {"save_last": True, "every_n_train_steps": 1, "save_on_exception": True}
+    Path("every.yaml").write_text(yaml.safe_dump({"trainer": {"callbacks": [saving]}}))
+
+    job = submit(folder, *every, "--trainer.max_steps", "100000")
+    deadline = time.monotonic() + 180
+    while not last.is_file() and job.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.kill(int(Path("pid").read_text()), signal.SIGTERM)  # SLURM tells the steps of a job, not its script
+    out, _ = job.communicate(timeout=120)
+    assert job.returncode == 130, out
+    assert Path("requeued").read_text() == "requeue 7\n"
+    stopped = torch.load(last, weights_only=True)["global_step"]
+
+    again = submit(folder, *every, "--trainer.max_steps", str(stopped + 2))
+    out, _ = again.communicate(timeout=240)
+    assert again.returncode == 0, out
+    assert Path("requeued").read_text() == "requeue 7\n"
+    assert torch.load(last, weights_only=True)["global_step"] == stopped + 2
+    assert [path.name for path in Path("logs/slurm").iterdir()] == ["job_7"]
+
+
+def started() -> Mapping[str, list[str]]:
+    """The commands of all pages that start processes which a machine without GPUs can have, each once."""
+    commands = {" ".join(words): words for words in all_commands()}
+    return {told: words for told, words in commands.items() if words[0] == "torchrun" or "ddp" in words}
+
+
+@pytest.mark.slow  # two new processes import everything
+@pytest.mark.parametrize("told", started())
+def test_a_command_that_starts_processes_works(folder: Path, told: str) -> None:
+    words = started()[told]
+    if words[0] == "torchrun":
+        programs_own = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+        ]
+        words = [*programs_own, *words[words.index("-m") :]]
+    else:
+        words = [sys.executable, *words[1:]]
+    two = ["--trainer.devices", "2", "--trainer.num_nodes", "1"]
+    ended = subprocess.run(
+        [*words, "--config", "small.yaml", *two],
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ended.returncode == 0, ended.stderr
+    saved = torch.load("logs/exp1/version_0/checkpoints/last.ckpt", weights_only=True)
+    assert saved["global_step"] == 2
+
+
+@pytest.mark.slow  # four new processes import everything
+def test_sharded_weights_are_those_of_one_process(folder: Path) -> None:
+    for name in ("sharded.py", "sharded.yaml"):
+        (folder / name).write_text((ROOT / "docs/examples" / name).read_text())
+    callbacks = {
+        "trainer": {"callbacks": yaml.safe_load(Path("sharded.yaml").read_text())["trainer"]["callbacks"]}
+    }
+    Path("callbacks.yaml").write_text(yaml.safe_dump(callbacks))
+    two = ["--config", "sharded.yaml", "--trainer.devices", "2"]
+    two += ["--trainer.strategy.init_args.data_parallel_size", "2"]
+    last = "logs/exp1/version_{}/checkpoints/last.ckpt"
+    for given in (
+        ["--config", "callbacks.yaml", "--trainer.max_steps", "4"],
+        [*two, "--trainer.max_steps", "2"],
+        [*two, "--trainer.max_steps", "4", "--ckpt_path", last.format(1)],
+    ):
+        ended = subprocess.run(
+            [sys.executable, *PROGRAM[1:], "fit", "--config", "exp1.yaml", "--config", "small.yaml", *given],
+            env=environment(folder),
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert ended.returncode == 0, ended.stderr
+    one, sharded = (torch.load(last.format(version), weights_only=True) for version in (0, 2))
+    assert sharded["global_step"] == 4
+    torch.testing.assert_close(sharded["state_dict"], one["state_dict"], rtol=1e-4, atol=1e-6)

@@ -1,0 +1,125 @@
+"""Images of any kind in, the same kind out."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import inbetween
+from inbetween.functional.spacing import spacing_chart
+from tests.commands.known_methods import Gambler, OpaqueCrossFade
+from tests.interpolation.images import as_tensor, noise
+
+PARTS = [0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_every_kind_gives_its_own_kind_and_the_same_frames(
+    model: inbetween.Interpolator, channels: int
+) -> None:
+    a, b = noise(channels, 0), noise(channels, 1)
+    arrays = model.interpolate(a, b, t=PARTS)
+    assert arrays.dtype == np.uint8
+    assert arrays.shape == (3, 24, 40, channels)
+    images = model.interpolate(Image.fromarray(a), Image.fromarray(b), t=PARTS)
+    assert [image.mode for image in images] == ["RGB" if channels == 3 else "RGBA"] * 3
+    assert np.array_equal(np.stack(images), arrays)
+    tensors = model.interpolate(as_tensor(a), as_tensor(b), t=PARTS)
+    assert tensors.shape == (3, channels, 24, 40)
+    assert np.abs(tensors.permute(0, 2, 3, 1).numpy() * 255 - arrays).max() <= 0.51
+    # a cross-fade's own definition, where all is opaque
+    expected = a[:12, 10:, :3] * 0.75 + b[:12, 10:, :3] * 0.25
+    assert np.abs(arrays[0, :12, 10:, :3] - expected).max() <= 0.51
+
+
+def test_a_batch_of_tensors_is_interpolated_pair_by_pair(model: inbetween.Interpolator) -> None:
+    a, b = (torch.stack([as_tensor(noise(3, k)) for k in pair]).double() for pair in ((0, 1), (2, 3)))
+    frames = model.interpolate(a, b, t=[0.5, 0.1])
+    assert frames.shape == (2, 2, 3, 24, 40)
+    assert frames.dtype == torch.float64
+    for one, first, last in zip(frames, a, b, strict=True):
+        assert torch.equal(one, model.interpolate(first, last, t=[0.5, 0.1]))
+
+
+@pytest.mark.parametrize("kind", ["pil", "array", "tensor", "one array", "one tensor"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_sequence_holds_its_keyframes_bit_exact(
+    model: inbetween.Interpolator, kind: str, channels: int
+) -> None:
+    arrays = [noise(channels, number) for number in range(3)]
+    keys = {
+        "pil": [Image.fromarray(array) for array in arrays],
+        "array": arrays,
+        "tensor": [as_tensor(array) for array in arrays],
+        "one array": np.stack(arrays),
+        "one tensor": torch.stack([as_tensor(array) for array in arrays]),
+    }[kind]
+    frames = inbetween.interpolate(keys, between=2, spacing="ease_out", method=model, cuts="interpolate")
+    assert len(frames) == 7
+    assert type(frames) is (list if kind == "pil" else torch.Tensor if "tensor" in kind else np.ndarray)
+    for number, key in enumerate(keys):
+        same = torch.equal if "tensor" in kind else np.array_equal
+        assert same(frames[3 * number], key if "tensor" in kind else np.asarray(key))
+    pair = model.interpolate(keys[0], keys[1], t=spacing_chart("ease_out", 2))
+    assert all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in zip(frames[1:3], pair, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("modes", "expected"),
+    [(["L", "L"], "L"), (["LA", "L"], "LA"), (["P", "L"], "RGB"), (["RGBA", "1"], "RGBA")],
+)
+def test_pil_images_of_several_modes(model: inbetween.Interpolator, modes: list[str], expected: str) -> None:
+    keys = [Image.new("L", (9, 7), level).convert(mode) for level, mode in zip((255, 0), modes, strict=True)]
+    frames = inbetween.interpolate(keys, t=[0.2], method=model, cuts="interpolate")
+    assert [frame.mode for frame in frames] == [expected] * 3
+    assert [frame.convert("L").getpixel((3, 3)) for frame in frames] == [255, 204, 0]
+
+
+def test_methods_without_alpha_interpolate_opacity_beside(model: inbetween.Interpolator) -> None:
+    a, b = noise(4, 0), noise(4, 1)
+    beside = inbetween.Interpolator(OpaqueCrossFade()).interpolate(a, b, PARTS)
+    assert np.abs(beside[..., 3].astype(int) - model.interpolate(a, b, PARTS)[..., 3]).max() <= 1
+
+
+def test_numbers_may_be_of_any_kind(model: inbetween.Interpolator) -> None:
+    a, b = noise(), noise(number=1)
+    expected = model.interpolate(a, b, t=[0.25, 0.5])
+    for t in ((0.25, 0.5), np.array([0.25, 0.5]), torch.tensor([0.25, 0.5])):
+        assert np.array_equal(model.interpolate(a, b, t=t), expected)
+        sequence = inbetween.interpolate((image for image in (a, b)), t=t, method=model, cuts="interpolate")
+        assert np.array_equal(sequence[1:3], expected)
+    for t in (0.5, np.float32(0.5), [0.5]):
+        assert np.array_equal(model.interpolate(a, b, t=t), expected[1:])
+
+
+def test_a_cut_is_held_unless_it_is_to_be_drawn(model: inbetween.Interpolator) -> None:
+    keys = [np.repeat(np.repeat(noise(3, k, (8, 8)), 8, 0), 8, 1) for k in (0, 1)]
+    held = inbetween.interpolate(keys, between=2, method=model)
+    assert all(np.array_equal(frame, keys[0]) for frame in held[:3])
+    assert not np.array_equal(inbetween.interpolate(keys, method=model, cuts="interpolate")[1], keys[0])
+
+
+def test_a_seed_decides_about_chance() -> None:
+    gambler = inbetween.Interpolator(Gambler())
+    keys = [as_tensor(noise(3, k)) for k in range(3)]
+    once, again, other, next_one = (
+        inbetween.interpolate(keys, 2, method=gambler, cuts="interpolate", **asked)
+        for asked in ({}, {}, {"seed": 1}, {"candidate": 1})
+    )
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+    assert not torch.equal(once, next_one)
+    # a pair's frames are those of its own in a sequence, whatever they are asked for with
+    assert torch.equal(gambler.interpolate(keys[0], keys[1], [0.1, 0.2]), once[1:3])
+    batch = gambler.interpolate(torch.stack(keys[:2]), torch.stack(keys[1:]), [0.1, 0.2])
+    assert torch.equal(batch.flatten(0, 1), torch.cat([once[1:3], once[4:6]]))
+
+
+def test_arrays_that_cannot_be_written_are_taken(
+    model: inbetween.Interpolator, recwarn: pytest.WarningsRecorder
+) -> None:
+    array = np.asarray(Image.fromarray(noise()))
+    assert not array.flags.writeable
+    assert np.array_equal(model.interpolate(array, array)[0], array)
+    assert np.array_equal(model.interpolate(array[::-1, ::-1], array[::-1, ::-1])[0], array[::-1, ::-1])
+    assert not recwarn

@@ -1,0 +1,136 @@
+"""RIFE made ours: what it is before training, what its checkpoints hold, and what it owes beyond RIFE."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.data import default_collate
+
+from inbetween.data import SyntheticAnimation
+from inbetween.data.source import WindowSpec
+from inbetween.errors import UserError
+from inbetween.methods import Rife, SpacingRife
+from inbetween.methods.perceptual import PerceptualMethod
+from inbetween.methods.rife.flow import NEAREST, RifeFlow
+from inbetween.methods.spaced import even_spacing
+from inbetween.methods.spacing_flow.composition import end_flows
+from tests.methods.rife.test_rife import random_rife
+from tests.tiny import random_batch
+
+
+@pytest.fixture(scope="module")
+def rife() -> Rife:
+    return random_rife()
+
+
+@pytest.fixture(scope="module")
+def base(rife: Rife, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The arguments that name RIFE's weights as a base."""
+    path = tmp_path_factory.mktemp("base") / "rife.pkl"
+    torch.save(rife.network.state_dict(), path)
+    return {"base": path, "base_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def build(base: dict[str, object], **options: object) -> SpacingRife:
+    return SpacingRife(**{"perceptual_weight": 0.0, "prior": "none", **base, **options}).eval()
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (50, 70)])
+def test_before_training_it_is_rife(rife: Rife, base: dict[str, object], height: int, width: int) -> None:
+    method = build(base, reading="bilinear")
+    batch = random_batch(2, 3, height, width)
+    ours = method.interpolate(batch["first"], batch["last"], batch["t"])
+    theirs = rife.interpolate(batch["first"], batch["last"], batch["t"])
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+    torch.testing.assert_close(method.flows(batch), rife.flows(batch), atol=1e-3, rtol=0)
+    spacing = even_spacing(batch["first"], batch["t"])
+    errors = [m.interpolate_spaced(batch["first"], batch["last"], spacing)[1] for m in (method, rife)]
+    torch.testing.assert_close(errors[0], errors[1] + 1e-3, atol=1e-5, rtol=0)
+    sharp = build(base, mask_sharpness=10.0).interpolate(batch["first"], batch["last"], batch["t"])
+    assert (sharp - theirs).abs().mean() > 1e-3
+
+
+def test_flows_become_displacement_and_curvature(rife: Rife, base: dict[str, object]) -> None:
+    """Exactly, but for places next to a keyframe, which is reached."""
+    network = build(base).network
+    batch = random_batch(1, 1, 64, 64)
+    zeros = torch.zeros(1, 2, 64, 64)
+    pair = network.encode_pair(batch["first"], batch["last"], zeros, zeros)
+    for t in (NEAREST, 0.3, 1 - NEAREST):
+        spacing = torch.full((1, 1, 1, 64, 64), t)
+        found = network.between(pair, spacing)
+        theirs = rife.network(
+            batch["first"], batch["last"], rife.network.features(batch["first"], batch["last"]), spacing[:, 0]
+        )
+        flows = torch.cat(end_flows(found.motion, spacing[:, 0]), dim=1)
+        torch.testing.assert_close(flows, theirs.flows, atol=1e-4, rtol=1e-4)
+        assert [level.shape for level in found.levels] == [(1, 4, 64, 64)] * 3
+    near = torch.full((1, 1), 1e-4)
+    torch.testing.assert_close(
+        flows_at(network, batch, 1e-4)[:, :2].abs().max(), torch.zeros(()), atol=0.1, rtol=0
+    )
+    frame = build(base).interpolate(batch["first"], batch["last"], near)[:, 0]
+    torch.testing.assert_close(frame, batch["first"], atol=1e-2, rtol=0)
+
+
+def flows_at(network: RifeFlow, batch: dict[str, torch.Tensor], t: float) -> torch.Tensor:
+    spacing = torch.full((1, 1, 1, 64, 64), t)
+    zeros = torch.zeros(1, 2, 64, 64)
+    found = network(batch["first"], batch["last"], spacing, zeros, zeros)
+    return torch.cat(end_flows(found.motion, spacing[:, 0]), dim=1)
+
+
+def test_checkpoints_hold_the_difference_alone(rife: Rife, base: dict[str, object]) -> None:
+    method = build(base)
+    state = method.state_dict()
+    difference = {name: value for name, value in state.items() if "difference" in name}
+    assert sum(value.numel() for value in difference.values()) == 5_664_776
+    assert not any(value.any() for value in difference.values())
+    assert sum(value.numel() for value in state.values()) * 2 < 12e6  # bytes, in half precision
+    for value in state.values():
+        assert not any(
+            torch.equal(value, weight) for weight in rife.network.state_dict().values() if weight.any()
+        )
+    assert "base" not in method.hparams
+    assert method.hparams["base_sha256"] == base["base_sha256"]
+
+
+def test_another_base_is_refused(base: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / "other.pkl").write_bytes(b"other")
+    with pytest.raises(UserError, match=r"other.pkl does not hold the expected weights of RIFE"):
+        build({**base, "base": tmp_path / "other.pkl"})
+    with pytest.raises(UserError, match="There is no weights file"):
+        build({**base, "base": tmp_path / "none.pkl"})
+
+
+def test_a_step_on_known_motion_learns(base: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside windows whose motion nobody knows; the base stays as it was."""
+    source = SyntheticAnimation(kinds=["color"], truth="targets", motion=0.3)
+    monkeypatch.setattr(PerceptualMethod, "progress", 0.5)
+    windows = source.dataset("train", WindowSpec(between=1, size=(64, 96)))
+    batch = default_collate([windows[0, index] for index in range(2)])
+    for name in ("flow_t0", "flow_t1", "spacing"):
+        batch[name][1:] = torch.nan
+    method = build(base, crop=64, flow_weight=0.01).train()
+    batch["sample"] = method.sample_of(batch)
+    before = {name: value.clone() for name, value in method.network.base.named_buffers()}
+    optimizer = torch.optim.AdamW(method.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(4):
+        output = method.training_loss(batch)
+        assert set(output["logs"]) == {"l1", "slopes", "lines", "error_nll", "epe"}
+        optimizer.zero_grad()
+        output["loss"].backward()
+        optimizer.step()
+        losses.append(float(output["loss"].detach()))
+    assert losses[-1] < losses[0]
+    assert all(torch.equal(value, before[name]) for name, value in method.network.base.named_buffers())
+
+
+def test_the_error_head_learns_alone(base: dict[str, object]) -> None:
+    method = build(base, trained="error_head")
+    trainable = {name for name, parameter in method.named_parameters() if parameter.requires_grad}
+    assert {name.split(".")[1] for name in trainable} == {"error_head"}
+    # what a training of it writes interpolates by itself
+    assert set(method.state_dict()) == set(build(base).state_dict())
