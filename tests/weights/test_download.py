@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from inbetween.errors import UserError
-from inbetween.modules.perceptual import read_vgg
+from inbetween.modules.perceptual import SHAPES, read_vgg
 from inbetween.weights import download as module
 from inbetween.weights.download import download
 
@@ -122,7 +122,7 @@ def test_vgg16_is_announced_and_its_absence_is_a_sentence(
 
     def fetch(url: str, path: Path) -> None:
         announced.append(capsys.readouterr().err)
-        torch.save({f"features.{n}.weight": torch.zeros(1) for n in (0, 2, 5, 7, 10, 12, 14)}, path)
+        torch.save({name: torch.zeros(1) for name in SHAPES}, path)
 
     monkeypatch.setattr(module, "_fetch", fetch)
     assert "features.0.weight" in read_vgg(None)
