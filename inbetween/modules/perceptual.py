@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from inbetween.errors import UserError
 from inbetween.functional.constants import constant
-from inbetween.modules.download import download
 from inbetween.paths import cached
+from inbetween.weights.download import download
 
 # torchvision's indices of the convolutions, layer by layer; LPIPS compares the output of each layer
 LAYERS = ((0, 2), (5, 7), (10, 12, 14))

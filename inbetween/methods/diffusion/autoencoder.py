@@ -17,9 +17,9 @@ from inbetween.functional.slerp import slerp
 from inbetween.methods.base import Generators
 from inbetween.methods.diffusion.autoencoder_sample import AutoencoderSample, PrepareCrops
 from inbetween.methods.perceptual import PerceptualMethod
-from inbetween.modules.loading import drop_from_config, load_autoencoder
 from inbetween.modules.processes import mean_of_processes
 from inbetween.types import StepOutput, WindowBatch
+from inbetween.weights.loading import drop_from_config, load_autoencoder
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny

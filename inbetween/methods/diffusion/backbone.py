@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from inbetween.errors import UserError
 from inbetween.functional.constants import constant
 from inbetween.methods.diffusion.latent_diffusion import FrozenDtype, LatentDiffusion, TrainedPart
-from inbetween.modules.loading import (
+from inbetween.weights.loading import (
     SMALL,
     PredictionType,
     drop_from_config,

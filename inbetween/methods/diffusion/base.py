@@ -26,9 +26,9 @@ from inbetween.methods.diffusion.sampling import Sampling, frame_generators
 from inbetween.methods.diffusion.training_sample import PrepareSample, TrainingSample
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.methods.spacing_flow.blend import load_blend
-from inbetween.modules.precision import frozen_dtype_on
 from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
+from inbetween.weights.precision import frozen_dtype_on
 
 
 class DiffusionMethod(PerceptualMethod):

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from inbetween.files import write_whole
+from inbetween.io.files import write_whole
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from inbetween.errors import UserError
 from inbetween.methods.diffusion.normalization import use_fast_group_norm
-from inbetween.modules.precision import resolve_precision
+from inbetween.weights.precision import resolve_precision
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from inbetween.errors import UserError
 from inbetween.functional.slerp import slerp
 from inbetween.methods import LatentInterpolation
-from inbetween.modules.loading import load_autoencoder
+from inbetween.weights.loading import load_autoencoder
 from tests.tiny import random_batch, write_tiny_backbone
 
 SHAPE = {"channels": 8, "latent_channels": 4, "encoder_blocks": (0, 1), "decoder_blocks": (1, 1)}

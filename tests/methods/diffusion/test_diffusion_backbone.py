@@ -9,12 +9,12 @@ from huggingface_hub import constants
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
+from inbetween.configs import read_yaml
 from inbetween.errors import UserError
 from inbetween.methods.diffusion import Backbone, FreshBackbone, Sampling, TextBackbone
 from inbetween.methods.diffusion.noise_schedule import training_target
-from inbetween.methods.loading import read_yaml
-from inbetween.modules import precision
 from inbetween.paths import find_config
+from inbetween.weights import precision
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
 
@@ -290,7 +290,7 @@ def test_published_backbones_stay_what_they_are(config, revision):
 
 @pytest.mark.parametrize("name", ["backbone", "vae"])
 def test_what_ships_is_found_by_its_name(folder, monkeypatch, name):
-    monkeypatch.setattr("inbetween.modules.loading.shipped", lambda _, small, *parts: folder.joinpath(*parts))
+    monkeypatch.setattr("inbetween.weights.loading.shipped", lambda _, small, *parts: folder.joinpath(*parts))
     few = {"channels": (16, 16), "embedding_dim": 16, "encoder_layers": 1}
     made = Backbone("small") if name == "backbone" else FreshBackbone("small", **few)
     assert (made.embedding_dim, made.latent_channels) == (16, 4)
