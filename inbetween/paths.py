@@ -1,4 +1,4 @@
-"""Where files lie: those that ship, in a checkout and in an installed wheel, and the user's cache."""
+"""Paths of shipped files, in a checkout and in an installed wheel, and of the user's cache."""
 
 import os
 from pathlib import Path
@@ -14,15 +14,15 @@ def cached(name: str) -> Path:
     The cache is `~/.cache/inbetween`, or `inbetween` in the folder that XDG_CACHE_HOME names.
 
     Raises:
-        UserError: The user has no home folder, and XDG_CACHE_HOME names none.
+        UserError: The user has no home folder, and XDG_CACHE_HOME is not set.
     """
     root = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not root.is_absolute():  # the standard: a relative one does not count
+    if not root.is_absolute():  # by its specification a relative path is ignored
         try:
             root = Path.home() / ".cache"
         except RuntimeError:
             raise UserError(
-                "This user has no home folder to keep a cache in: set XDG_CACHE_HOME to a folder."
+                "This user has no home folder for a cache: set XDG_CACHE_HOME to a folder."
             ) from None
     return root / "inbetween" / name
 
@@ -51,7 +51,7 @@ def find_config(name: str | Path) -> Path:
     """The YAML file `name`: as given, or in the shipped `configs` folder.
 
     Raises:
-        UserError: It is in neither place.
+        UserError: It is in neither.
     """
     path = _found(name, "configs")
     if path is None:
@@ -65,7 +65,7 @@ def find_checkpoint(name: str | Path) -> Path:
     """The checkpoint `name`: as given, or in the shipped `checkpoints` folder.
 
     Raises:
-        UserError: It is in neither place.
+        UserError: It is in neither.
     """
     path = _found(name, "checkpoints")
     if path is None:

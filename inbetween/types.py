@@ -19,32 +19,32 @@ TARGET_TRUTH = ("flow_t0", "flow_t1", "spacing")
 class Window(TypedDict):
     """One sample: two keyframes, the target frames between them, and their positions t.
 
-    The keys marked "truth" are there only when a source knows them and was asked for them. In a mixture of
-    sources they are NaN all over where a window's own source does not know them.
+    The keys marked "truth" (ground truth) are only present if the source has them and was asked for them. In
+    a mixture of sources they are filled with NaN in windows of sources without them.
     """
 
     first: Tensor  # (3, H, W) the first keyframe
     last: Tensor  # (3, H, W) the last keyframe
     targets: Tensor  # (N, 3, H, W) the true in-betweens
-    t: Tensor  # (N,) float32 in (0, 1), ascending: where each target lies
+    t: Tensor  # (N,) float32 in (0, 1), ascending: position of each target
     box: Tensor  # (4,) int64: top, left, height, width of the frame inside its padding
     index: Tensor  # () int64: position in the dataset
     seed: Tensor  # () int64 in [0, 2**63): seeds this sample's noise, made of (seed, epoch, index)
     name: str  # "<animation>/<scene>/<kind>/<first frame>-<last frame>" or the like, unique in the dataset
-    animation: NotRequired[str]  # that it belongs to: windows of one animation are not independent
+    animation: NotRequired[str]  # its animation: windows of one animation are not independent
     flow_01: NotRequired[Tensor]  # (2, H, W) truth: from first to last, at first's pixels
     flow_10: NotRequired[Tensor]  # (2, H, W) truth: from last to first, at last's pixels
-    visible_01: NotRequired[Tensor]  # (1, H, W) truth: 1 where first's pixel is still seen in last
-    visible_10: NotRequired[Tensor]  # (1, H, W) truth: 1 where last's pixel was already seen in first
+    visible_01: NotRequired[Tensor]  # (1, H, W) truth: 1 where first's pixel is visible in last, too
+    visible_10: NotRequired[Tensor]  # (1, H, W) truth: 1 where last's pixel is visible in first, too
     flow_t0: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to first, at target's pixels
     flow_t1: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to last, at target's pixels
     spacing: NotRequired[Tensor]  # (N, 1, H, W) truth in [0, 1]: share of its path that a pixel has covered
-    frame_ids: NotRequired[Tensor]  # (N + 2,) int64: an id of each frame, where frames come back each epoch
-    sample: NotRequired[Any]  # what a method's `Preparation` made of the window for its loss
+    frame_ids: NotRequired[Tensor]  # (N + 2,) int64: an id of each frame, where frames recur each epoch
+    sample: NotRequired[Any]  # what a method's `Preparation` computed from the window for its loss
 
 
 def animation_in(name: str) -> str:
-    """The animation of a window that does not name it: its name without the frames."""
+    """The animation of a window without that key: its name without the frames."""
     return name.rpartition("/")[0] or name
 
 
@@ -68,16 +68,16 @@ class WindowBatch(TypedDict):
     flow_t1: NotRequired[Tensor]  # (B, N, 2, H, W)
     spacing: NotRequired[Tensor]  # (B, N, 1, H, W)
     frame_ids: NotRequired[Tensor]  # (B, N + 2)
-    sample: NotRequired[Any]  # collated; in training `t`, `index`, `seed`, `name` are all there is beside it
+    sample: NotRequired[Any]  # collated; in training the only other keys are `t`, `index`, `seed` and `name`
 
 
-# What a method's loss needs of a window, computed in a data worker: it can be pickled, what it gives can be
-# collated, and only the window's seed decides random choices.
+# Computes what a method's loss needs of a window, in a data worker: it can be pickled, its results can be
+# collated, and its random numbers depend on the window's seed alone.
 Preparation = Callable[[Window], Any]
 
 
 class StepOutput(TypedDict):
-    """What one step of a method gives to Lightning and the callbacks."""
+    """What one step of a method returns to Lightning and the callbacks."""
 
     loss: NotRequired[Tensor]  # () float32, absent for methods that do not train
     logs: NotRequired[dict[str, Tensor]]  # further scalars, logged as <stage>/<key>

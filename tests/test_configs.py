@@ -48,8 +48,8 @@ def test_bases_are_found_beside_a_file_and_among_those_that_ship(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("base: mine.yaml", "stands on mine.yaml itself"),
-        ("base: other.yaml", "stands on other.yaml itself"),
+        ("base: mine.yaml", "is itself based on mine.yaml"),
+        ("base: other.yaml", "is itself based on other.yaml"),
         ("base: nowhere.yaml", "no config file nowhere.yaml"),
         ("base: [a.yaml]", "give a YAML file"),
         ("base: broken.yaml", "broken.yaml is no valid YAML"),

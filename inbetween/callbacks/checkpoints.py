@@ -1,4 +1,4 @@
-"""Checkpoints are on disk whole, or not at all."""
+"""Checkpoints that are on disk complete, or not at all."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from inbetween.io.files import remove_leftovers, write_whole
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and moves it there when all of it is on disk.
+    """Writes a checkpoint to a temporary file beside its path and moves it there when it is complete.
 
-    Lightning 2.6 writes to the folder for temporary files, which often is another disk. Moving from there is
-    copying over what was there before: a kill or a full disk in between leaves half a `last.ckpt`.
+    Lightning 2.6 writes to the folder for temporary files, which often is another disk. Moving from there
+    copies over the old file: a kill or a full disk in between leaves half a `last.ckpt`.
     Addresses of remote storage are left to Lightning. The command line takes this by itself.
     """
 
@@ -35,17 +35,17 @@ class WholeCheckpoints(TorchCheckpointIO):
             storage_options: Of remote storage alone.
 
         Raises:
-            OSError: It cannot be written; what was there before still is.
+            OSError: It cannot be written; the old file is unchanged.
         """
         if "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
-        content = io.BytesIO()  # torch's own writer does not say that a disk is full
+        content = io.BytesIO()  # torch's own writer does not report a full disk
         torch.save(checkpoint, content)
         write_whole(Path(path), content.getbuffer())
 
     def load_checkpoint(self, path: str | Path, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - Lightning's
-        """Read a checkpoint; what a killed run left half written beside it, or in its run's folder, goes."""
+        """Read a checkpoint; partial files of killed runs beside it, or in its run's folder, are removed."""
         for folder in (Path(path).parent, Path(path).parent.parent):
             remove_leftovers(folder, os.getpid())
         loaded: dict[str, Any] = super().load_checkpoint(path, *args, **options)

@@ -14,16 +14,16 @@ from inbetween.errors import UserError
 class EMA(L.Callback):
     """Exponential moving average of the trainable weights, used for everything but training.
 
-    After the n-th optimiser step (n = 0, 1, ...) each trainable parameter's average becomes
-    d average + (1 - d) weight with d = min(decay, (1 + n) / (10 + n)), so that the random start is soon
-    forgotten. Validation uses the average, and so do the model after `fit` and what is written then.
-    A checkpoint's `state_dict` is the average, which is all that `test`, `predict` and `compare` need; the
-    training weights lie beside it, so that `fit` goes on as if it had never stopped.
+    After the n-th optimiser step (n = 0, 1, ...) each trainable parameter's average becomes d average + (1 -
+    d) weight with d = min(decay, (1 + n) / (10 + n)), so that the random initialisation is soon forgotten.
+    Validation uses the average, and so do the model after `fit` and what is written then. A checkpoint's
+    `state_dict` is the average, which is all that `test`, `predict` and `compare` need; the training weights
+    are stored beside it, so that `fit` resumes as if it had never stopped.
 
     Frozen weights are neither copied nor averaged, buffers stay as training left them. A checkpoint that
-    was made without this callback starts the average at its weights; one that was made with it goes on
+    was made without this callback starts the average at its weights; one that was made with it resumes
     without it from the average. Replicas (DDP) hold equal averages, since their weights are equal; strategies
-    that split the weights are refused.
+    that shard the weights are refused.
 
     Args:
         decay: Share in [0, 1) of the old average in the new one; 0.999 averages about the last 1000 steps.
@@ -37,7 +37,7 @@ class EMA(L.Callback):
             raise UserError(f"EMA's decay is {decay}: give a number from 0 to below 1.")
         self.decay = decay
         self._average: dict[str, Tensor] = {}
-        self._held: dict[str, Tensor] = {}  # training weights, while the average is in the model
+        self._training_weights: dict[str, Tensor] = {}  # training weights, while the average is in the model
         self._updates = 0
         self._step = 0
 
@@ -45,7 +45,7 @@ class EMA(L.Callback):
         """Reset, and check that the trainer supports this.
 
         Raises:
-            UserError: Weights are sharded, or checkpoints leave out what callbacks hold.
+            UserError: Weights are sharded, or checkpoints leave out callback states.
         """
         if stage != "fit":
             return
@@ -56,7 +56,7 @@ class EMA(L.Callback):
                 "ModelCheckpoint with save_weights_only saves the training weights and not their average:"
                 " switch it off, or leave EMA out."
             )
-        self._average, self._held, self._updates = {}, {}, 0
+        self._average, self._training_weights, self._updates = {}, {}, 0
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
@@ -69,9 +69,9 @@ class EMA(L.Callback):
             pl_module.load_state_dict(saved["training"], strict=False)
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the average at the weights, unless a checkpoint brought one."""
+        """Start the average at the weights, unless a checkpoint had one."""
         self._average = {
-            # in float32 at least: bf16 would round the small steps of an average away
+            # in float32 at least: bf16 would lose an average's small updates
             name: self._average.get(name, weight.detach()).to(
                 weight.device, torch.promote_types(weight.dtype, torch.float32), copy=True
             )
@@ -79,7 +79,7 @@ class EMA(L.Callback):
         }
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Count from the step that a checkpoint may have brought."""
+        """Count from the checkpoint's step, if the run resumes."""
         self._step = trainer.global_step
 
     def on_train_batch_end(
@@ -103,11 +103,11 @@ class EMA(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Swap the training weights back in."""
         if trainer.state.fn == "fit":
-            _put(pl_module, self._held)
-            self._held = {}
+            _put(pl_module, self._training_weights)
+            self._training_weights = {}
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Leave the average in the model; the training weights are held for a checkpoint saved later."""
+        """Leave the average in the model; the training weights are kept for a checkpoint saved later."""
         self._use_average(pl_module)
 
     def on_save_checkpoint(
@@ -116,13 +116,15 @@ class EMA(L.Callback):
         """Put the average in the place of the training weights, and those beside it."""
         weights = checkpoint["state_dict"]
         checkpoint["callbacks"][self.state_key] = {
-            "training": {name: self._held.get(name, weights[name]) for name in self._average},
+            "training": {name: self._training_weights.get(name, weights[name]) for name in self._average},
             "updates": self._updates,
         }
         weights.update(self._average)
 
     def _use_average(self, pl_module: L.LightningModule) -> None:
-        self._held = {name: weight.detach().clone() for name, weight in _trainable(pl_module).items()}
+        self._training_weights = {
+            name: weight.detach().clone() for name, weight in _trainable(pl_module).items()
+        }
         _put(pl_module, self._average)
 
 
@@ -134,7 +136,7 @@ def _trainable(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 
 @torch.no_grad()
 def _put(module: torch.nn.Module, values: dict[str, Tensor]) -> None:
-    """Copy values into the parameters of these names, in place: optimisers and DDP hold on to them."""
+    """Copy values into the parameters of these names, in place: optimisers and DDP refer to them."""
     parameters = dict(module.named_parameters(remove_duplicate=False))
     for name, value in values.items():
         parameters[name].copy_(value)

@@ -1,4 +1,4 @@
-"""Figures of the frames that validation and test draw."""
+"""Metrics of the frames that validation and test interpolate."""
 
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,19 @@ from inbetween.errors import UserError
 from inbetween.metrics import frame_metrics, load_lpips, window_scores
 from inbetween.types import StepOutput, WindowBatch
 
-OF_LPIPS = ("lpips", "temporal_coherence", "temporal_coherence_gap")  # measured where LPIPS has its weights
+LPIPS_METRICS = (
+    "lpips",
+    "temporal_coherence",
+    "temporal_coherence_gap",
+)  # measured where LPIPS has its weights
 
 
 class FrameMetrics(L.Callback):
-    """Measures the drawn frames and logs `val/ssim`, `val/lpips` and so on, in test `test/...`.
+    """Evaluates the interpolated frames and logs `val/ssim`, `val/lpips` and so on, in test `test/...`.
 
-    `val/windows` is the number of windows behind the figures. A figure that is undefined (coherence
+    `val/windows` is the number of windows that were evaluated. A metric that is undefined (coherence
     with one frame, everything on LPIPS without its weights) is not logged. The metrics and the LPIPS
-    network are held here and not by the model, so that they stay out of checkpoints.
+    network belong to this callback and not to the model, so that they stay out of checkpoints.
 
     Args:
         lpips_network: File with AlexNet's weights for LPIPS: safetensors with torchvision's names, or
@@ -44,18 +48,18 @@ class FrameMetrics(L.Callback):
         # Metrics gather from all processes: without the weights on one machine, none measures LPIPS.
         everywhere = trainer.strategy.reduce_boolean_decision(network is not None, all=True)
         if network is not None and not everywhere:
-            rank_zero_warn("LPIPS is left out: another machine of this run has not got AlexNet's weights.")
+            rank_zero_warn("LPIPS is left out: another machine of this run does not have AlexNet's weights.")
             network = None
         self.metrics = frame_metrics(network)
         if stage == "fit":
             self._check_monitors(trainer)
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Forget what an interrupted epoch left."""
+        """Reset the metrics."""
         self._start(pl_module)
 
     def on_test_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Forget what an interrupted epoch left."""
+        """Reset the metrics."""
         self._start(pl_module)
 
     def on_validation_batch_end(
@@ -67,7 +71,7 @@ class FrameMetrics(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Measure the windows that were drawn."""
+        """Update the metrics, if the batch was interpolated."""
         if not trainer.sanity_checking:
             self._update(outputs, batch)
 
@@ -80,16 +84,16 @@ class FrameMetrics(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Measure the windows that were drawn."""
+        """Update the metrics, if the batch was interpolated."""
         self._update(outputs, batch)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the figures."""
+        """Log the metrics."""
         if not trainer.sanity_checking:
             self._log(pl_module, "val")
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the figures."""
+        """Log the metrics."""
         self._log(pl_module, "test")
 
     def per_window(self) -> dict[str, tuple[Tensor, Tensor]]:
@@ -98,16 +102,16 @@ class FrameMetrics(L.Callback):
         return window_scores(self.metrics)
 
     def _check_monitors(self, trainer: L.Trainer) -> None:
-        """Look for what needs LPIPS among what callbacks watch; anything else may be logged by anyone."""
+        """Refuse a `monitor` that needs LPIPS where it is not measured; other keys may be a method's own."""
         assert self.metrics is not None
-        missing = {f"val/{name}" for name in OF_LPIPS if name not in self.metrics}
+        missing = {f"val/{name}" for name in LPIPS_METRICS if name not in self.metrics}
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # not declared there
         for callback in callbacks:
             name = getattr(callback, "monitor", None)
             if name in missing:
                 known = sorted(f"val/{metric}" for metric in (*self.metrics, "windows"))
                 raise UserError(
-                    f"{type(callback).__name__} watches {name}, which is not measured: get LPIPS' weights"
+                    f"{type(callback).__name__} monitors {name}, which is not measured: get LPIPS' weights"
                     f" with fetch-weights lpips, or give a monitor among {', '.join(known)}, or a loss."
                 )
 
@@ -126,5 +130,5 @@ class FrameMetrics(L.Callback):
         metrics = {name: float(scores.mean()) for name, (scores, _) in found.items()}
         if found:
             metrics["windows"] = float(max(len(scores) for scores, _ in found.values()))
-        # Numbers, not tensors: they are gathered already, and Lightning is not to reduce them again.
+        # Numbers, not tensors: they are already reduced over processes, and Lightning must not do it again.
         pl_module.log_dict({f"{stage}/{name}": value for name, value in metrics.items()}, batch_size=1)

@@ -25,7 +25,7 @@ class WeightsKeyframes(Protocol):
         """Weights of last (heads, T) in [0, 1] at t (T,) in [0, 1], for each layer by name."""
 
 
-def weight_sheet(weights: dict[str, Tensor]) -> Tensor:
+def weight_charts(weights: dict[str, Tensor]) -> Tensor:
     """A chart for each layer, in rows of four.
 
     Args:
@@ -45,8 +45,8 @@ class LearnedWeights(L.Callback):
     """Shows at each validation how `WeightedCrossAttention` weights the keyframes, as `weights/last`.
 
     A chart for each layer of the denoiser, with the weight of the last keyframe against t for each head.
-    Learned weights begin at the grey diagonal, the linear rule; linear ones stay there. Shown by every logger
-    that takes images, and written as PNG files to the run's folder: see `log_image`.
+    Learned weights are initialised to the grey diagonal, which is linear weighting; linear ones stay there.
+    Shown by every logger that takes images, and written as PNG files to the run's folder: see `log_image`.
     """
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -68,4 +68,4 @@ class LearnedWeights(L.Callback):
             return
         assert isinstance(pl_module, WeightsKeyframes)
         weights = pl_module.learned_weights(torch.linspace(0, 1, POINTS, device=pl_module.device))
-        log_image(trainer, "weights/last", weight_sheet(weights))
+        log_image(trainer, "weights/last", weight_charts(weights))

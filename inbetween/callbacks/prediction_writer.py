@@ -21,8 +21,8 @@ class PredictionWriter(L.Callback):
     own windows. A dry run (`fast_dev_run`) writes nothing.
 
     Args:
-        directory: Where to write; None takes `predictions` in the run's own folder. It must not hold anything
-            yet, unless `overwrite`.
+        directory: Where to write; None takes `predictions` in the run's own folder. It must be empty,
+            unless `overwrite`.
         overwrite: Write into a folder that is not empty, over clips of the same name.
     """
 
@@ -34,7 +34,7 @@ class PredictionWriter(L.Callback):
         """Check the folder before any process writes.
 
         Raises:
-            UserError: The folder holds something and `overwrite` is off, or it is a file.
+            UserError: The folder is not empty and `overwrite` is off, or it is a file.
         """
         if stage != "predict":
             return

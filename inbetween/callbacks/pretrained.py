@@ -22,7 +22,7 @@ class SavesPretrained(Protocol):
 
 
 class PretrainedWriter(Callback):
-    """Writes what was trained with the method's `save_pretrained` when `fit` has come to its end.
+    """Writes the trained weights with the method's `save_pretrained` when `fit` has finished.
 
     A run that is interrupted writes nothing; its checkpoint resumes it. Nor does one that trains nothing,
     or a dry run (`fast_dev_run`).
@@ -35,14 +35,14 @@ class PretrainedWriter(Callback):
         self.folder = Path(folder)
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Check that there is something to write, before training and not after it.
+        """Check before training that there is something to write.
 
         Raises:
-            UserError: The method makes no part of a backbone, or its weights are sharded.
+            UserError: The method trains no part of a backbone, or its weights are sharded.
         """
         if not isinstance(pl_module, SavesPretrained):
             raise UserError(
-                f"{type(pl_module).__name__} makes no part of a backbone: leave out the callback"
+                f"{type(pl_module).__name__} trains no part of a backbone: leave out the callback"
                 " PretrainedWriter."
             )
         need_whole_weights(trainer, self)
@@ -54,20 +54,20 @@ class PretrainedWriter(Callback):
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, SavesPretrained)
-        # all parts are written before the first takes its place
+        # all parts are written before the first is moved into place
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = partial_of(self.folder / "parts")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:
-            made_as_usual = Path(temporary, ".mode")
-            made_as_usual.touch()
-            mode = made_as_usual.stat().st_mode
-            made_as_usual.unlink()
+            probe = Path(temporary, ".mode")
+            probe.touch()
+            mode = probe.stat().st_mode
+            probe.unlink()
             pl_module.save_pretrained(temporary)
             for path in temporary.rglob("*"):
                 if path.is_file():
-                    path.chmod(mode)  # safetensors lets nobody else read what it writes
+                    path.chmod(mode)  # safetensors writes files that only their owner can read
             for part in sorted(temporary.iterdir()):
                 move_folder(part, self.folder / part.name)
         finally:

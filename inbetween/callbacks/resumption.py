@@ -10,14 +10,14 @@ from inbetween.callbacks.run_folder import is_dry
 
 
 class Resumption(L.Callback):
-    """Makes every checkpoint one of the end of an optimiser step, which resumes with the next batch.
+    """Makes every checkpoint that of a completed optimiser step, which resumes with the next batch.
 
-    Weights, optimiser and schedule change at optimiser steps alone. Lightning 2.6 counts on, and then saves
-    what it has counted:
+    Weights, optimiser and schedule change at optimiser steps alone. Lightning 2.6 keeps counting after
+    them, and saves these counts:
 
     - Where gradients are accumulated it counts batches whose gradient no checkpoint holds.
     - Where a run ends in the middle of an epoch (`max_steps`, `max_time`, a callback) it counts the epoch as
-      done, and a run that goes on skips the rest of it.
+      done, and a resumed run skips the rest of it.
 
     Hence a checkpoint gets the counts of the last optimiser step. `ModelCheckpoint` with `save_last: true`
     leaves `last.ckpt` of a run's last step even where that is no multiple of `every_n_train_steps`; it
@@ -28,7 +28,7 @@ class Resumption(L.Callback):
     def __init__(self) -> None:
         self._counts: dict[str, Any] = {}  # of Lightning's loops, at the end of the last optimiser step
         self._step = 0
-        self._saved = -1  # step of the last checkpoint that is whole
+        self._saved = -1  # step of the last complete checkpoint
         self._whole = False  # whether a step has been taken, and none is under way
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -46,13 +46,13 @@ class Resumption(L.Callback):
             self._counts = checkpoint["loops"]["fit_loop"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Count from the step that a checkpoint may have brought."""
+        """Count from the checkpoint's step, if the run resumes."""
         self._step = trainer.global_step
 
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """From here on the weights may be of two steps."""
+        """From here on the weights may be a mixture of two steps."""
         self._whole = False
 
     def on_train_batch_end(
@@ -83,7 +83,7 @@ class Resumption(L.Callback):
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Bring `last.ckpt` up to the last step, which `every_n_train_steps` may have left out."""
         writers = _writers(trainer)
-        # of several, the last checkpoint may be another one's
+        # with several writers, the last checkpoint may be another writer's
         if len(writers) == 1 and self._saved == trainer.global_step:
             return
         for writer in writers:

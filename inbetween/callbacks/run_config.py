@@ -8,7 +8,7 @@ from inbetween.io.files import write_whole
 
 
 class RunConfig(SaveConfigCallback):
-    """Keeps the whole config in the run's folder; a run that has none leaves nothing."""
+    """Writes the complete config to the run's folder, if it has one."""
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write the file, from the main process; called before each stage."""

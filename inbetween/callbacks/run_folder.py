@@ -1,4 +1,4 @@
-"""Where a run keeps its files, and images for its loggers and that folder."""
+"""The folder of a run's files, and images for its loggers and that folder."""
 
 import os
 from functools import cache
@@ -19,7 +19,7 @@ def is_dry(trainer: L.Trainer) -> bool:
 
 
 def run_folder(trainer: L.Trainer) -> Path | None:
-    """The folder of a run's own, which nothing else writes to; only the main process knows it for sure.
+    """The run's own folder, which nothing else writes to; reliable in the main process alone.
 
     It is that of the first logger, below which `ModelCheckpoint` writes as well; without a logger
     `default_root_dir`, if that was given. None for a run without either, and for a dry run
@@ -36,14 +36,14 @@ def run_folder(trainer: L.Trainer) -> Path | None:
 
 
 def _place(trainer: L.Trainer) -> str:
-    """The folder or address of a run's own."""
+    """The run's own folder or address."""
     if not trainer.loggers:
         return str(trainer.default_root_dir)
     logger = trainer.loggers[0]
     if isinstance(logger, TensorBoardLogger | CSVLogger):
         return str(logger.log_dir)
     version = logger.version if isinstance(logger.version, str) else f"version_{logger.version}"
-    # no Path, which would make one slash of two
+    # no Path, which would turn two slashes into one
     return os.path.join(logger.save_dir or trainer.default_root_dir, str(logger.name), version)  # noqa: PTH118
 
 

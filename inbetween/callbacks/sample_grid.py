@@ -26,8 +26,8 @@ class _Sample:
     predicted: Tensor  # (N, 3, h, w) uint8
 
 
-def window_sheet(title: str, t: list[float], true: Tensor, predicted: Tensor) -> Tensor:
-    """One window as a sheet: the true frames, the predicted ones, and their difference.
+def window_grid(title: str, t: list[float], true: Tensor, predicted: Tensor) -> Tensor:
+    """One window as an image grid: the true frames, the predicted ones, and their difference.
 
     The predicted row repeats the keyframes, so that it reads as a clip.
 
@@ -60,7 +60,7 @@ class SampleGrid(L.Callback):
 
     Args:
         windows: How many of the sampled windows are shown, chosen from all of them by a hash of their
-            index; or the indices of the ones to show, of which those that are drawn appear.
+            index; or the indices of the ones to show, of which those that are sampled appear.
         every_n_epochs: Images are made in training epochs 0, n, 2n and so on.
     """
 
@@ -115,7 +115,7 @@ class SampleGrid(L.Callback):
         self._show(trainer, "samples/test")
 
     def _chosen(self, samples: dict[int, _Sample]) -> dict[int, _Sample]:
-        """The samples to show. Choosing from chosen ones of parts is choosing from the whole."""
+        """The samples to show. Applied to each process's samples first, the result is the same."""
         if isinstance(self.windows, int):
             kept = sorted(samples, key=sample_seed)[: self.windows]
         else:
@@ -147,10 +147,8 @@ class SampleGrid(L.Callback):
         shown = sorted(self._chosen(samples).values(), key=lambda sample: sample.index)
         if not shown or not trainer.is_global_zero:
             return
-        sheets = [
-            window_sheet(
-                f"{sample.index}: {sample.name}", sample.t, sample.true / 255, sample.predicted / 255
-            )
+        grids = [
+            window_grid(f"{sample.index}: {sample.name}", sample.t, sample.true / 255, sample.predicted / 255)
             for sample in shown
         ]
-        log_image(trainer, tag, stacked(sheets))
+        log_image(trainer, tag, stacked(grids))

@@ -8,26 +8,26 @@ import lightning as L
 from lightning.pytorch.callbacks import ModelSummary, TQDMProgressBar
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
-SELDOM = 30.0  # seconds between two lines of the bar in a file
+FILE_INTERVAL = 30.0  # seconds between two updates of the bar where the output is a file
 
 
 class StepProgressBar(TQDMProgressBar):
     """A progress bar of all optimiser steps for runs with `max_steps`; else one per epoch.
 
-    Lightning's own counts a step-bound run's epochs, of whatever length, and does not show how much is left.
-    In a file it is written every half a minute.
+    Lightning's own shows the epochs of such a run, and not how much is left. Where the output is a file, it
+    is updated every 30 seconds.
     """
 
     def init_train_tqdm(self) -> Tqdm:
         """Lightning's bar, updated rarely where the output is a file."""
         bar = super().init_train_tqdm()
-        bar.miniters, bar.dynamic_miniters = 1, False  # time alone says when it is due
+        bar.miniters, bar.dynamic_miniters = 1, False  # updates depend on time alone
         if not sys.stdout.isatty():
-            bar.mininterval = SELDOM
+            bar.mininterval = FILE_INTERVAL
         return bar
 
     def on_train_start(self, trainer: L.Trainer, *_: object) -> None:
-        """Show where the run begins, which a checkpoint may have brought."""
+        """Start the bar at the checkpoint's step, if the run resumes."""
         super().on_train_start(trainer)
         bar = self.train_progress_bar
         if trainer.max_steps > 0 and not bar.disable:
@@ -38,7 +38,7 @@ class StepProgressBar(TQDMProgressBar):
             bar.n = bar.last_print_n = trainer.global_step
 
     def on_train_epoch_start(self, trainer: L.Trainer, *_: object) -> None:
-        """Begin another bar, unless there is one for all steps."""
+        """Start a new bar, unless there is one for all steps."""
         if trainer.max_steps < 0:
             super().on_train_epoch_start(trainer)
 
@@ -50,7 +50,7 @@ class StepProgressBar(TQDMProgressBar):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Show the step that has been taken, when the bar is due: metrics wait for the device."""
+        """Update the bar, when it is due: reading metrics waits for the device."""
         bar = self.train_progress_bar
         done = trainer.global_step if trainer.max_steps > 0 else batch_idx + 1
         if bar.disable or done <= bar.n:
@@ -60,7 +60,7 @@ class StepProgressBar(TQDMProgressBar):
             bar.set_postfix(self.get_metrics(trainer, pl_module), refresh=False)
             bar.update(done - bar.n)
         else:
-            bar.n = done  # shown next time, or when the run ends
+            bar.n = done  # shown at the next update, or when the run ends
 
     def get_metrics(
         self, trainer: L.Trainer, pl_module: L.LightningModule

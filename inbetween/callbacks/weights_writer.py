@@ -1,4 +1,4 @@
-"""The weights of a finished run in a small file of their own."""
+"""The weights of a finished run in a small file."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,11 @@ from inbetween.io.files import partial_of, write_whole
 
 
 class WeightsWriter(Callback):
-    """Writes `weights.safetensors` into the run's folder when `fit` has come to its end.
+    """Writes `weights.safetensors` into the run's folder when `fit` has finished.
 
     It is a checkpoint for inference, or to initialise another training: the model's trained weights (their
     average, where `EMA` keeps one) in half precision, with the method's name and hyperparameters,
-    without what an optimiser remembers. `fit` goes on from `last.ckpt`, which is at least six times as
+    without optimiser states. `fit` resumes from `last.ckpt`, which is at least six times as
     large. A run that is interrupted or trains nothing writes nothing, nor does one without a folder of its
     own: see `run_folder`.
     """
@@ -29,12 +29,12 @@ class WeightsWriter(Callback):
             return
         whole = trainer.strategy.broadcast(partial_of(folder / "weights.ckpt"))
         try:
-            trainer.save_checkpoint(whole, weights_only=True)  # gathers what processes share out among them
+            trainer.save_checkpoint(whole, weights_only=True)  # gathers sharded weights
             if trainer.is_global_zero:
                 saved = torch.load(whole, weights_only=True, map_location="cpu")
                 weights = {name: value.contiguous() for name, value in saved["state_dict"].items()}
                 about = {"method": saved["method"], "hyper_parameters": json.dumps(saved["hyper_parameters"])}
-                # safetensors' own save_file leaves files that nobody else may read
+                # safetensors' own save_file writes files that only their owner can read
                 write_whole(folder / "weights.safetensors", save(weights, metadata=about))
         finally:
             if trainer.is_global_zero:

@@ -7,7 +7,7 @@ from inbetween.errors import UserError
 
 
 def has_whole_weights(trainer: L.Trainer) -> bool:
-    """Whether every process holds all weights, which are not sharded as with FSDP."""
+    """Whether every process holds all weights, unlike with FSDP, which shards them."""
     whole = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
     return whole and not isinstance(trainer.strategy, DeepSpeedStrategy)  # which is a DDPStrategy
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from inbetween.cli.messages import quiet, silent_about_full_disks
+from inbetween.cli.messages import quiet, without_full_disks
 from inbetween.mistakes import mistake_behind
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
@@ -27,7 +27,7 @@ def run(command: str, args: list[str]) -> None:
 
 
 def guarded(command: str, work: Callable[[], object]) -> None:
-    """Run a command with filtered library messages and users' mistakes in one sentence.
+    """Run a command with filtered library messages and users' mistakes reported in one sentence.
 
     Args:
         command: Its name, for messages about mistakes.
@@ -37,7 +37,7 @@ def guarded(command: str, work: Callable[[], object]) -> None:
         UserError: A user's mistake.
     """
     quiet()
-    threading.excepthook, before = silent_about_full_disks(threading.excepthook), threading.excepthook
+    threading.excepthook, before = without_full_disks(threading.excepthook), threading.excepthook
     try:
         work()
     except Exception as error:

@@ -20,8 +20,8 @@ from inbetween.io.files import check_folder
 from inbetween.methods import TrainableMethod
 from inbetween.mistakes import REFUSALS, reason, refused_by_library
 
-# Minimum of numbers that Lightning does not check; None is any above 0.
-LEAST: dict[str, float | None] = {
+# Minimum of numbers that Lightning does not check; None means any above 0.
+MINIMUM: dict[str, float | None] = {
     "val_check_interval": None,
     "check_val_every_n_epoch": 1,
     "accumulate_grad_batches": 1,
@@ -42,7 +42,7 @@ def check_numbers(trainer: Mapping[str, Any], seed: bool | int | None) -> None:
     Raises:
         UserError: One is out of range.
     """
-    for key, least in LEAST.items():
+    for key, least in MINIMUM.items():
         value = trainer.get(key)
         if isinstance(value, int | float) and not (value > 0 if least is None else value >= least):
             range_ = "a number above 0" if least is None else f"{least} or more"
@@ -52,7 +52,7 @@ def check_numbers(trainer: Mapping[str, Any], seed: bool | int | None) -> None:
 
 
 def refused_keys(build: Callable[..., Trainer], given: Mapping[str, Any], error: Exception) -> UserError:
-    """Find the keys that a trainer cannot be built from, by leaving out one after the other.
+    """Find the keys that a trainer cannot be built with, by leaving out one after the other.
 
     Args:
         build: Builds a trainer from the config; keyword arguments replace keys.
@@ -60,8 +60,8 @@ def refused_keys(build: Callable[..., Trainer], given: Mapping[str, Any], error:
         error: What is raised when nothing is left out.
     """
     defaults = {name: value.default for name, value in inspect.signature(Trainer).parameters.items()}
-    blamed = []
-    logging.disable(logging.CRITICAL)  # of trainers that are built for this alone
+    refused = []
+    logging.disable(logging.CRITICAL)  # of the trainers that are only built here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for key in [key for key, value in given.items() if key in defaults and value != defaults[key]]:
@@ -69,16 +69,16 @@ def refused_keys(build: Callable[..., Trainer], given: Mapping[str, Any], error:
                 build(**{key: defaults[key]})
             except Exception:
                 continue
-            blamed.append(key)
+            refused.append(key)
     logging.disable(logging.NOTSET)
-    shown = [f"trainer.{key} {text_of(given[key])}".rstrip() for key in blamed]
+    shown = [f"trainer.{key} {text_of(given[key])}".rstrip() for key in refused]
     if len(shown) > 1:
-        return UserError(f"{' and '.join(shown)} do not go together: {reason(error)}.")
+        return UserError(f"{' and '.join(shown)} cannot be combined: {reason(error)}.")
     return UserError(f"{(shown or ['This trainer'])[0]} cannot be used here: {reason(error)}.")
 
 
 def text_of(value: object) -> str:
-    """A plain value, as in YAML; nothing of objects."""
+    """A plain value as YAML has it; empty for an object."""
     plain = isinstance(value, bool | int | float | str | list) and "object at" not in str(value)
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}" * plain
 
@@ -102,7 +102,7 @@ def check_folders(trainer: Trainer) -> None:
 
 
 def check_optimizer(method: TrainableMethod) -> None:
-    """Build the optimiser once: libraries check its numbers only then.
+    """Build the optimiser once: libraries only check its numbers then.
 
     Raises:
         UserError: It cannot be built.
@@ -135,7 +135,7 @@ def check_steps(trainer: Trainer, checkpoint: str | None, counts: dict[str, Any]
         counts: Of Lightning's fit loop, from that checkpoint; may be empty.
 
     Raises:
-        UserError: The checkpoint has been trained as long as the run is to be.
+        UserError: The checkpoint has already been trained for that many steps or epochs.
     """
     steps, epochs = 0, 0
     if counts:

@@ -7,7 +7,7 @@ from inbetween.paths import find_config
 
 
 def resolve_configs(args: list[str]) -> list[str]:
-    """Replace what follows --config and -c: by a path (see `find_config`), or by YAML where it has a base."""
+    """Replace names after --config and -c by paths (see `find_config`), or by YAML if they have a `base`."""
     resolved, is_config = [], False
     for arg in args:
         option, equals, value = arg.partition("=")
@@ -24,7 +24,7 @@ def resolve_configs(args: list[str]) -> list[str]:
 def resolved_config(name: str) -> str:
     """The path of a YAML file, or all keys of one that names a `base`, as jsonargparse takes both.
 
-    It is read here as well, since jsonargparse's error for a file that is no YAML does not name the file.
+    It is read here too, since jsonargparse's error for invalid YAML does not name the file.
     """
     path = find_config(name)
     return yaml.safe_dump(read_config(path), sort_keys=False) if BASE in read_yaml(path) else str(path)

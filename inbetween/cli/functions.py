@@ -22,8 +22,8 @@ class Function:
         function: What is called, its parameters being the command's keys.
         lists: Parameters that are lists in YAML and separate words on the command line: the type of
             an element, and their help.
-        reads_configs: Whether `--config` gives the keys; if not, the function itself takes the files' names.
-        positional: Name, choices and help of a parameter that is the words of the command line themselves.
+        reads_configs: Whether `--config` sets the keys; if not, the function takes the file names.
+        positional: Name, choices and help of a positional parameter.
     """
 
     function: Callable[..., Any]
@@ -38,7 +38,7 @@ class Function:
             parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
             args = resolve_configs(args)
         else:
-            text = "YAML file of an experiment; several add up."
+            text = "YAML file of an experiment; of several, later ones override earlier ones."
             parser.add_argument("-c", "--config", action="append", default=[], help=text)
         for key, (kind, text) in self.lists.items():
             parser.add_argument(f"--{key}", nargs="*", type=kind, default=[], help=text)
@@ -46,7 +46,7 @@ class Function:
         if self.positional:
             key, choices, text = self.positional
             if not args:
-                raise UserError(f"Nothing says what to fetch: give {', '.join(choices)}.")
+                raise UserError(f"There is nothing to fetch: give {', '.join(choices)}.")
             parser.add_argument(key, nargs="+", choices=choices, help=text)
             skip.add(key)
         parser.add_function_arguments(self.function, skip=skip)
@@ -63,18 +63,21 @@ EXPERIMENTS: Lists = {
 }
 SEQUENCE: Lists = {
     "keyframes": (str, "Images in order, or a folder of them (in natural order)."),
-    "t": (float, "Where each in-between lies: increasing numbers between 0 and 1."),
-    "spacing_map": (str, "Grey images, one per in-between, or a folder: how far each region has moved."),
+    "t": (float, "Positions of the in-betweens: increasing numbers between 0 and 1."),
+    "spacing_map": (
+        str,
+        "Grey images, one per in-between, or a folder: how far each region has moved (0 to 1).",
+    ),
 }
 
 
 def run_function(command: str, args: list[str]) -> None:
-    """Call the function behind one of the project's own commands."""
+    """Call the function of one of the project's own commands."""
     function_of(command).call(f"inbetween {command}", args)
 
 
 def function_of(command: str) -> Function:
-    """The function behind a command; no other one is imported, since most of them import much."""
+    """The function of a command; the others are not imported, since most are slow to import."""
     if command == "interpolate":
         from inbetween.commands.interpolate import interpolate
 

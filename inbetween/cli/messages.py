@@ -15,12 +15,12 @@ from inbetween.io.files import full_disk
 def plain_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """A warning as one sentence, without the place in a library that raised it."""
+    """A warning as one sentence, without the line of code that raised it."""
     return f"warning: {message}\n"
 
 
 def quiet() -> None:
-    """Silence warnings that users can do nothing about, and shorten the others."""
+    """Silence warnings that users cannot act on, and shorten the others."""
     warnings.formatwarning = plain_warning
     # bf16-mixed keeps its weights in float32, which is what the summary counts
     warnings.filterwarnings("ignore", message=".*Precision bf16-mixed is not supported by the model summary")
@@ -28,9 +28,9 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec")
     # a frozen backbone stays in evaluation mode on purpose
     warnings.filterwarnings("ignore", message=".*module.s. in eval mode at the start of training")
-    # of validation, whose few windows are read in time
+    # of validation, whose few windows load fast enough
     warnings.filterwarnings("ignore", message=".*does not have many workers which may be a bottleneck")
-    # jsonargparse 4.5x on what LightningCLI 2.6 calls
+    # jsonargparse 4.5x about LightningCLI 2.6
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning")
     # `__main__` reads the process's arguments and passes them on
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
@@ -45,22 +45,22 @@ def quiet() -> None:
     # Pillow's, from 89 megapixels on; our own limit is lower and is an error
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
-        logging.getLogger(name).addFilter(is_news)
+        logging.getLogger(name).addFilter(is_informative)
 
 
-def silent_about_full_disks(
+def without_full_disks(
     hook: Callable[[threading.ExceptHookArgs], object],
 ) -> Callable[[threading.ExceptHookArgs], object]:
     """`threading.excepthook` without full disks, which TensorBoard's thread reports to the main thread."""
 
-    def silent(args: threading.ExceptHookArgs) -> object:
+    def filtered(args: threading.ExceptHookArgs) -> object:
         return None if args.exc_value and full_disk(args.exc_value) else hook(args)
 
-    return silent
+    return filtered
 
 
-def is_news(record: logging.LogRecord) -> bool:
-    """Whether a log line of Lightning's is more than the config, missing hardware, or advertising."""
+def is_informative(record: logging.LogRecord) -> bool:
+    """Whether a log line of Lightning's is more than the config, missing hardware, or a tip."""
     known = (
         "Seed set to",
         "GPU available: False",
@@ -68,7 +68,7 @@ def is_news(record: logging.LogRecord) -> bool:
         "Trainer already configured with model summary callbacks",
         # reads like a failure, and the progress bar shows it
         "`Trainer.fit` stopped: `max_",
-        # said once, before it
+        # logged twice
         "Restored all states from the checkpoint",
         "TPU available: False",
         "Using bfloat16 Automatic",
@@ -76,5 +76,5 @@ def is_news(record: logging.LogRecord) -> bool:
         "\nDetected Keyboard",
     )
     message = record.getMessage()
-    # of a checkpoint saved because of an error: the command line says that error itself
+    # of a checkpoint saved because of an error, which the command line reports itself
     return not message.startswith(known) and " was raised with message: " not in message

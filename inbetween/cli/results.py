@@ -1,4 +1,4 @@
-"""Where a run's results are, as printed at its end."""
+"""Paths of a run's results, as printed at its end."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from inbetween.callbacks import is_dry, run_folder
 
 
 def spare_working_folder(trainer: Trainer, callbacks: list[Callback]) -> None:
-    """Remove what would write into the working folder, where a run has no folder of its own, and warn.
+    """Remove callbacks that would write into the working folder, if a run has no folder, and warn.
 
     Args:
         trainer: Of the run.
-        callbacks: Its own list.
+        callbacks: The trainer's own list.
     """
     if trainer.loggers or run_folder(trainer) or "://" in str(trainer.default_root_dir):
         return
@@ -23,7 +23,7 @@ def spare_working_folder(trainer: Trainer, callbacks: list[Callback]) -> None:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
             callbacks.remove(callback)
     rank_zero_warn(
-        "This run has no folder, since it has no logger: it leaves no checkpoint and no weights;"
+        "This run has no logger and so no folder: it saves no checkpoint and no weights;"
         " --trainer.default_root_dir FOLDER gives it one."
     )
 
@@ -40,7 +40,7 @@ def last_checkpoint(trainer: Trainer) -> str:
 
 
 def results(trainer: Trainer) -> list[str]:
-    """Lines that say where the results of a `fit` are; for the main process."""
+    """Lines with the paths of a `fit`'s results; for the main process."""
     if is_dry(trainer):
         return ["a dry run: nothing was written"]
     lines = [f"checkpoint: {last_checkpoint(trainer) or 'none written'}"]

@@ -63,31 +63,32 @@ class InbetweenCLI(LightningCLI):
         **options: Further ones of LightningCLI's.
 
     Raises:
-        KeyboardInterrupt: SIGINT or SIGTERM; its text says how to resume.
+        KeyboardInterrupt: SIGINT or SIGTERM; its text names the checkpoint to resume from.
         UserError: A user's mistake, or a failure that a run can be resumed after.
     """
 
     def __init__(self, args: list[str], **options: Any) -> None:  # noqa: ANN401 - LightningCLI's
-        self.weights: tuple[str, dict[str, Any]] | None = None  # of a checkpoint, and its name
-        # what `fit` resumes from: a checkpoint, Lightning's progress in it, and its seconds of training
+        self.weights: tuple[str, dict[str, Any]] | None = None  # a checkpoint's name and weights
+        # what `fit` resumes from: a checkpoint, the progress of Lightning's loops in it, and its training
+        # time in seconds
         self.checkpoint: str | None = None
         self.counts: dict[str, Any] = {}
         self.trained = 0.0
-        self.replaced = False  # whether this machine computes in another precision than was asked for
+        self.replaced = False  # whether another precision than requested is used
         try:
             super().__init__(Method, WindowDataModule, args=args, **options)
-        except SystemExit as ended:  # Lightning's way to end after it, when all callbacks had their turn
+        except SystemExit as ended:  # how Lightning exits after it, when all callbacks have run
             if not isinstance(ended.__context__, KeyboardInterrupt):
                 raise
             if not self.trainer.is_global_zero:
-                raise SystemExit(130) from None  # one process speaks for all
+                raise SystemExit(130) from None  # the main process reports for all
             # a run stopped before its first step resumes from the checkpoint it started from
             checkpoint = last_checkpoint(self.trainer) or self.checkpoint
             raise KeyboardInterrupt(f"resume with --ckpt_path {checkpoint}" if checkpoint else "") from None
         except Exception as error:
             if getattr(self, "trainer", None) is None:
                 raise
-            # where a checkpoint of the failed run fails too, Lightning forgets the data module
+            # where saving a checkpoint of the failed run fails too, Lightning skips the data module
             self.datamodule.teardown("exception")
             folder = run_folder(self.trainer) or self.trainer.default_root_dir
             mistake = mistake_behind(error, self.config.subcommand, f"A file in {folder}")
@@ -107,10 +108,10 @@ class InbetweenCLI(LightningCLI):
         checkpoint = given.get("ckpt_path")
         if checkpoint in {"best", "last"}:
             raise UserError(
-                f"ckpt_path is {checkpoint}, which no other run knows: give a file, such as"
+                f"ckpt_path is {checkpoint}, which only works within the same run: give a file, such as"
                 " logs/exp1/version_0/checkpoints/last.ckpt."
             )
-        if checkpoint and checkpoint != "hpc":  # which is what a cluster's scheduler left
+        if checkpoint and checkpoint != "hpc":  # a checkpoint saved for a cluster's scheduler
             saved = read_checkpoint(Path(checkpoint), given.model.class_path)
             self.weights = checkpoint, saved["state_dict"]
             if checkpoint.endswith(".safetensors"):
@@ -141,15 +142,15 @@ class InbetweenCLI(LightningCLI):
     def instantiate_trainer(self, **options: Any) -> Trainer:  # noqa: ANN401 - LightningCLI's
         """Build the trainer, in the precision that is fastest here: see `resolve_precision`.
 
-        The config in the run's folder says what was used, so that a run that resumes from it elsewhere
-        computes alike.
+        The config in the run's folder has the precision that was used, so that a run resumed with it
+        elsewhere computes in the same.
         """
         given = self.config[self.config.subcommand]
         precision = resolve_precision(given.trainer.precision, given.trainer.accelerator)
         self.replaced = precision != given.trainer.precision
         given.trainer.precision = precision
         slow = resolve_precision("bf16-mixed", given.trainer.accelerator) != "bf16-mixed"
-        if slow and given.get(FROZEN_DTYPE) == "bfloat16":  # which `DiffusionMethod.setup` sees to
+        if slow and given.get(FROZEN_DTYPE) == "bfloat16":  # done by `DiffusionMethod.setup`
             self.replaced, given[FROZEN_DTYPE] = True, "float32"
         asked = self.config_init[self.config.subcommand].trainer
         callbacks = asked.callbacks or []
@@ -178,7 +179,7 @@ class InbetweenCLI(LightningCLI):
         return trainer
 
     def before_fit(self) -> None:
-        """Find mistakes before a logger makes a folder; Lightning calls this before `fit`."""
+        """Check for mistakes before a logger makes a folder; Lightning calls this before `fit`."""
         check_work(self.trainer, "train")
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             raise nothing_to_train(self.model)
@@ -195,25 +196,27 @@ class InbetweenCLI(LightningCLI):
         spare_working_folder(self.trainer, self._callbacks)
 
     def before_validate(self) -> None:
-        """Find mistakes before a logger makes a folder; Lightning calls this before `validate`."""
+        """Check for mistakes before a logger makes a folder; Lightning calls this before `validate`."""
         check_work(self.trainer, "val")
         self._prepare("validate")
 
     def before_test(self) -> None:
-        """Find mistakes before a logger makes a folder; Lightning calls this before `test`."""
+        """Check for mistakes before a logger makes a folder; Lightning calls this before `test`."""
         check_work(self.trainer, "test")
         self._prepare("test")
 
     def before_predict(self) -> None:
-        """Find mistakes before a logger makes a folder, and add a writer; Lightning calls this."""
+        """Check for mistakes before a logger makes a folder, and add a writer; Lightning calls this."""
         check_work(self.trainer, "predict")
         self._prepare("predict")
-        self.config_init["predict"]["return_predictions"] = False  # files are wanted, not tensors
+        self.config_init["predict"]["return_predictions"] = (
+            False  # the writer saves them; tensors are not needed
+        )
         if not self._writers():
             self._callbacks.append(PredictionWriter())
 
     def after_predict(self) -> None:
-        """Print where the frames are; Lightning calls this after `predict`."""
+        """Print the frames' folder; Lightning calls this after `predict`."""
         if self.trainer.is_global_zero and not is_dry(self.trainer):
             for writer in self._writers():
                 print(f"frames: {writer.folder}")
@@ -235,18 +238,18 @@ class InbetweenCLI(LightningCLI):
             self.weights = None
         if self.trainer.is_global_zero:
             check_folders(self.trainer)
-        for callback in self._callbacks:  # Lightning sets them up when loggers have made their folders
+        for callback in self._callbacks:  # Lightning calls `setup` after loggers have made their folders
             if isinstance(callback, CHECKS_EARLY) or (
                 self.trainer.world_size == 1 and isinstance(callback, FrameMetrics)
             ):
                 callback.setup(self.trainer, self.model, stage)
-        self.datamodule.trainer = self.trainer  # knows the number of processes
+        self.datamodule.trainer = self.trainer  # for the number of processes
         self.datamodule.setup(stage)
         if self.replaced:
             rank_zero_info(REPLACED)
 
     def after_fit(self) -> None:
-        """Print where the results are; Lightning calls this after `fit`."""
+        """Print the paths of the results; Lightning calls this after `fit`."""
         if self.trainer.is_global_zero:
             print(*results(self.trainer), sep="\n")
 
@@ -256,7 +259,7 @@ def _has(callbacks: list[Callback], kind: type[Callback]) -> bool:
 
 
 def run_trainer(command: str, args: list[str]) -> None:
-    """Hand `command` to LightningCLI, which takes three times as long to know all of them."""
+    """Run one command of LightningCLI's; parsers for all of them would take three times as long to build."""
     args = resolve_configs(args)
     known = InbetweenCLI.subcommands()[command]
     only = type("InbetweenCLI", (InbetweenCLI,), {"subcommands": staticmethod(lambda: {command: known})})
@@ -271,6 +274,6 @@ def run_trainer(command: str, args: list[str]) -> None:
         trainer_defaults={"callbacks": [Interruption(), SamePrecision(), DataWait(), Resumption()]},
         parser_kwargs={"prog": "inbetween", **options, command: options},
     )
-    # Lightning does so for GPUs alone; threads that gloo leaves behind may abort the interpreter's exit
+    # Lightning does so for GPUs alone; gloo's remaining threads may abort the interpreter's exit
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -11,7 +11,7 @@ from inbetween.functional.grid import BACKGROUND, FOREGROUND, GAP, TEXT_HEIGHT, 
 
 TICKS = (0.0, 0.5, 1.0)
 GREY = 0.7  # brightness of the frame and of the reference
-SUBPIXEL_BITS = 4  # of positions given to OpenCV
+SUBPIXEL_BITS = 4  # of the coordinates that OpenCV takes
 
 
 def line_chart(lines: Tensor, reference: Tensor, title: str, side: int = 160) -> Tensor:
@@ -20,7 +20,7 @@ def line_chart(lines: Tensor, reference: Tensor, title: str, side: int = 160) ->
     Args:
         lines: (K, T) in [0, 1], at T equally spaced positions from 0 to 1.
         reference: (T,) in [0, 1].
-        title: Written above.
+        title: Above the plot.
         side: Of the plot, in pixels.
 
     Returns:
@@ -31,7 +31,7 @@ def line_chart(lines: Tensor, reference: Tensor, title: str, side: int = 160) ->
     end = margin // 2
     canvas = np.full((side + end + TEXT_HEIGHT, margin + side + end, 3), round(BACKGROUND * 255), np.uint8)
 
-    def draw(values: Tensor, colour: tuple[float, ...], thickness: int) -> None:
+    def plot_line(values: Tensor, colour: tuple[float, ...], thickness: int) -> None:
         x = margin + torch.linspace(0, 1, len(values)) * (side - 1)
         y = end + (1 - values.detach().float().cpu()) * (side - 1)
         points = (torch.stack([x, y], dim=-1) * 2**SUBPIXEL_BITS).round().int().numpy()
@@ -48,8 +48,8 @@ def line_chart(lines: Tensor, reference: Tensor, title: str, side: int = 160) ->
         for down, right in ((top, GAP // 2), (end + side, left)):
             room = canvas[down : down + TEXT_HEIGHT, right : right + label.shape[-1]]
             np.minimum(room, (label.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8), out=room)
-    draw(reference, (GREY,) * 3, 2)
+    plot_line(reference, (GREY,) * 3, 2)
     for number, line in enumerate(lines):
-        draw(line, colorsys.hsv_to_rgb(number / len(lines), 1.0, 1 - FOREGROUND), 1)
+        plot_line(line, colorsys.hsv_to_rgb(number / len(lines), 1.0, 1 - FOREGROUND), 1)
     plot = torch.from_numpy(canvas).permute(2, 0, 1).float() / 255
     return torch.cat([text_strip(title, plot.shape[-1]), plot], dim=-2)

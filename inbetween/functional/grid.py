@@ -45,7 +45,7 @@ def error_map(image: Tensor, reference: Tensor) -> Tensor:
         (..., 3, H, W) float32 in [0, 1].
     """
     error = (image.float() - reference.float()).abs().mean(dim=-3, keepdim=True)
-    # the first half of the range takes green and blue away, the second half red
+    # the first half of the range removes green and blue, the second half red
     cold = (1 - 2 * error).clamp(min=0)
     return torch.cat([(2 - 2 * error).clamp(max=1), cold, cold], dim=-3)
 
@@ -75,10 +75,10 @@ def image_grid(
     head = TEXT_HEIGHT * (2 if title else 1)
     height = head + len(rows) * (cell_height + GAP)
     width = margin + len(columns) * (cell_width + GAP)
-    sheet = torch.full((3, height, width), BACKGROUND)
+    grid = torch.full((3, height, width), BACKGROUND)
 
     def place(image: Tensor, top: int, left: int) -> None:
-        area = sheet[:, top : top + image.shape[-2], left : left + image.shape[-1]]
+        area = grid[:, top : top + image.shape[-2], left : left + image.shape[-1]]
         area.copy_(image)
 
     if title:
@@ -93,15 +93,15 @@ def image_grid(
                 down = (cell_height - image.shape[-2]) // 2
                 right = (cell_width - image.shape[-1]) // 2
                 place(image, top + down, margin + i * (cell_width + GAP) + right)
-    return sheet
+    return grid
 
 
-def stacked(sheets: Sequence[Tensor]) -> Tensor:
+def stacked(grids: Sequence[Tensor]) -> Tensor:
     """Grids (3, h, w) stacked vertically, padded to the widest: (3, H, W) in [0, 1]."""
-    height, width = sum(sheet.shape[-2] for sheet in sheets), max(sheet.shape[-1] for sheet in sheets)
+    height, width = sum(grid.shape[-2] for grid in grids), max(grid.shape[-1] for grid in grids)
     result = torch.full((3, height, width), BACKGROUND)
     top = 0
-    for sheet in sheets:
-        result[:, top : top + sheet.shape[-2], : sheet.shape[-1]] = sheet
-        top += sheet.shape[-2]
+    for grid in grids:
+        result[:, top : top + grid.shape[-2], : grid.shape[-1]] = grid
+        top += grid.shape[-2]
     return result

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what a killed process leaves of them."""
+"""Atomic writes, and removal of the partial files of killed processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DAY = 86400.0  # seconds
 
 
 def _place() -> str:
-    """Where this process's number means something: the host, and the container on it."""
+    """Where a process id is unique: the host, and the container on it."""
     try:
         numbers = Path("/proc/self/ns/pid").stat().st_ino
     except OSError:  # not Linux
@@ -31,17 +31,17 @@ def _place() -> str:
 
 
 _PLACE = _place()
-_TOKEN = secrets.token_hex(4)  # numbers come back
+_TOKEN = secrets.token_hex(4)  # process ids are reused
 _LEFTOVER = re.compile(rf"\.(.+)\.{_PLACE}-(\d+)-([0-9a-f]{{8}})\.(partial|replaced)")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# what libraries that write by other means than Python's say
-_SAYS_FULL = re.compile(rf"os error ({'|'.join(map(str, sorted(_FULL)))})\b|No space left|quota exceeded")
+# messages of libraries that do not write with Python's own functions
+_FULL_MESSAGE = re.compile(rf"os error ({'|'.join(map(str, sorted(_FULL)))})\b|No space left|quota exceeded")
 
 
 def partial_of(path: Path) -> Path:
     """Where this process writes what is moved to `path` once it is complete: beside it, hidden.
 
-    What processes that are dead left beside it goes; looked for once in each folder.
+    Partial files of dead processes beside it are removed, once per folder.
     """
     remove_leftovers(path.parent, os.getpid())
     return path.with_name(f".{path.name}.{_PLACE}-{os.getpid()}-{_TOKEN}.partial")
@@ -53,9 +53,9 @@ def remove_leftovers(folder: Path, process: int) -> None:
 
     Args:
         folder: Where to look; not below it.
-        process: The one that asks.
+        process: Id of the calling process.
     """
-    if os.name != "posix":  # elsewhere signal 0 is not a mere question
+    if os.name != "posix":  # elsewhere signal 0 would end the process
         return
     # the folder may be somebody else's, and another process may do the same at the same time
     with suppress(OSError):
@@ -69,10 +69,10 @@ def remove_leftovers(folder: Path, process: int) -> None:
 def _remove_leftover(path: Path, found: re.Match[str], process: int) -> None:
     name, number, token, kind = found[1], int(found[2]), found[3], found[4]
     if number == process:
-        # an earlier one had its number, unless they share neither machine nor container, only the names
+        # an earlier process with the same id, or one of another machine or container of the same name
         dead = token != _TOKEN and path.stat().st_mtime < time.time() - DAY
     else:
-        dead = not _lives(number)
+        dead = not _is_alive(number)
     if not dead:
         return
     if kind == "replaced" and not path.with_name(name).exists():
@@ -87,11 +87,11 @@ def _remove_leftover(path: Path, found: re.Match[str], process: int) -> None:
 def whole_file(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` at the end, or leaves nothing behind.
 
-    Its content is on disk before it does: a network's disk that is full may not say so earlier.
+    Its content is flushed to disk before: a full network disk may report the error only then.
 
     Args:
         path: The file; its folder is made.
-        durable: False does not wait for the disk: for what is made anew where it is damaged.
+        durable: False does not wait for the disk: for files that are rebuilt when damaged.
 
     Raises:
         OSError: It cannot be written; `filename` is set.
@@ -108,12 +108,12 @@ def whole_file(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     except BaseException as error:
         partial.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and not error.filename:
-            error.filename = str(path)  # which a failed write does not know
+            error.filename = str(path)  # a failed write does not set it
         raise
 
 
 def write_whole(path: Path, content: bytes | memoryview, durable: bool = True) -> None:
-    """Write a file that appears at once or not at all, and leave nothing behind when interrupted.
+    """Write a file atomically, and leave nothing behind when interrupted.
 
     Args:
         path: The file; its folder is made.
@@ -132,7 +132,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """An empty folder to fill, which takes the place of `path` at the end, or leaves nothing behind.
 
     Args:
-        path: The folder; the one above it is made. What was there before goes.
+        path: The folder; its parent is made. An existing folder is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_of(path)
@@ -146,8 +146,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def move_folder(folder: Path, path: Path) -> None:
-    """Let a folder take the place of another one, which goes."""
-    # aside first: a folder that is being deleted is neither whole nor gone
+    """Replace a folder by another one."""
+    # moved aside first: deleting a folder takes time, and it must not be seen half deleted
     aside = partial_of(path).with_suffix(".replaced")
     if path.exists():
         path.replace(aside)
@@ -156,11 +156,11 @@ def move_folder(folder: Path, path: Path) -> None:
 
 
 def check_folder(folder: Path, key: str) -> None:
-    """See whether a folder can be written, or made; nothing is left there.
+    """Check that a folder can be written, or made; nothing is left there.
 
     Args:
         folder: The folder.
-        key: What gives another one.
+        key: The key that sets it, for the message.
 
     Raises:
         UserError: It cannot.
@@ -171,27 +171,27 @@ def check_folder(folder: Path, key: str) -> None:
             pass
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written ({error.strerror}): make it a folder that can, or give another one"
+            f"{folder} cannot be written ({error.strerror}): make it writable, or give another folder"
             f" with {key}."
         ) from error
 
 
 def full_disk(error: BaseException, unnamed: str = "A file") -> str | None:
-    """What could not be written, and why, where a full disk is behind an error; else None.
+    """What could not be written, and why, where an error is caused by a full disk; else None.
 
     Args:
         error: Any.
-        unnamed: What to call a file that the error does not name.
+        unnamed: Used in place of a file that the error does not name.
     """
     for cause in causes(error):
         if isinstance(cause, OSError) and cause.errno in _FULL:
             return f"{cause.filename or unnamed} cannot be written ({cause.strerror})"
-        if _SAYS_FULL.search(str(cause)):
+        if _FULL_MESSAGE.search(str(cause)):
             return f"{unnamed} cannot be written (No space left on device)"
     return None
 
 
-def _lives(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:

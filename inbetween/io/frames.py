@@ -1,4 +1,4 @@
-"""Frames as files: 8-bit PNGs, each whole or absent."""
+"""Frames as 8-bit PNG files, each complete or absent."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ def to_bytes(image: Tensor) -> np.ndarray:
 
 
 def to_image(image: Tensor) -> Image.Image:
-    """A picture (C, H, W) in [0, 1], `rounded`, for Pillow: L, LA, RGB or RGBA for C = 1, 2, 3, 4."""
+    """An image (C, H, W) in [0, 1], `rounded`, for Pillow: L, LA, RGB or RGBA for C = 1, 2, 3, 4."""
     pixels = to_bytes(image)
     return Image.fromarray(pixels.squeeze(-1) if len(image) == 1 else pixels)
 
@@ -42,7 +42,7 @@ def encode_png(image: Tensor) -> bytes:
 
 
 def write_image(path: Path, image: Tensor) -> None:
-    """Write an image as an 8-bit PNG; the file appears at once or not at all.
+    """Write an image as an 8-bit PNG; atomically.
 
     Args:
         path: The file; its folder is made.
@@ -52,11 +52,11 @@ def write_image(path: Path, image: Tensor) -> None:
 
 
 def write_frames(folder: Path, frames: Iterable[Tensor]) -> None:
-    """Write a clip as `0000.png`, `0001.png` and so on; numbered frames left over from a longer one go.
+    """Write a clip as `0000.png`, `0001.png` and so on; frames of a longer, earlier clip are removed.
 
     Args:
         folder: Where to; made if needed.
-        frames: Pictures (3, H, W) in [0, 1], in order.
+        frames: Images (3, H, W) in [0, 1], in order.
     """
     written = set()
     for number, frame in enumerate(frames):
@@ -69,7 +69,7 @@ def write_frames(folder: Path, frames: Iterable[Tensor]) -> None:
 
 
 def folder_for(directory: Path, name: str) -> Path:
-    """The folder below `directory` for a window's name, whatever characters it is made of.
+    """The folder below `directory` for a window's name, whatever its characters.
 
     Each part of the name becomes a folder. Letters of any alphabet, digits, `-`, `_`, `.` and spaces
     stay; a part that had to be changed gets a short hash of the original, so that two names never

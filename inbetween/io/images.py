@@ -14,7 +14,7 @@ from inbetween.errors import UserError
 
 Pixels = NDArray[np.uint8]
 
-# What is read, by Pillow's name: what keeps pixels as they look, and runs no program to be decoded.
+# Supported formats, by Pillow's names: those with a fixed appearance, decoded without an external program.
 _SUFFIXES_OF = {
     "PNG": (".png", ".apng"),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -24,25 +24,25 @@ _SUFFIXES_OF = {
     "BMP": (".bmp",),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "AVIF": (".avif",),  # Pillow 11.3 and later
-    "TGA": (".tga",),  # last: nothing at its beginning tells it
+    "TGA": (".tga",),  # last: it has no signature
 }
 SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES_OF.values() for suffix in suffixes)
 READABLE = "PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, AVIF or TGA"  # in words
 PIXEL_LIMIT = 64_000_000  # 8000 x 8000; a larger image is a mistake or a decompression bomb
 
 _ORIENTATION = 0x0112  # the EXIF tag
-_SUBFILE = 254  # the TIFF tag that says what a page is
-_SUBSTITUTE = 0b101  # of it: a smaller copy, a mask
+_SUBFILE = 254  # the TIFF tag of a page's kind
+_SUBSTITUTE = 0b101  # its bits for a smaller copy and a mask
 _UNFIT = {"CMYK": "CMYK colours", "LAB": "Lab colours", "F": "floating-point pixels"}
 _GREY_16 = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
-# What Pillow raises where a file ends too soon or makes no sense.
+# What Pillow raises for truncated or invalid files.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, struct.error)
 
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """What of it this Pillow reads."""
+    """The supported formats that this Pillow reads."""
     Image.init()
     return tuple(name for name in _SUFFIXES_OF if name in Image.OPEN)
 
@@ -72,11 +72,11 @@ def open_image(path: Path) -> Image.Image:
 
 
 def check_image(image: Image.Image, name: Path | str) -> None:
-    """Make sure that an opened image is one that is read.
+    """Check that an opened image is supported.
 
     Args:
         image: It is not decoded.
-        name: What it is called in the message.
+        name: Its name in messages.
 
     Raises:
         UserError: It has more than `PIXEL_LIMIT` pixels, or CMYK, Lab or floating-point pixels.
@@ -97,10 +97,10 @@ def _too_large(path: Path | str) -> UserError:
 def frames_of(image: Image.Image, path: Path) -> list[int]:
     """Numbers of the images in an opened file, in order, as Pillow counts them; for most files [0].
 
-    What an animation shows where it cannot be played, thumbnails, masks and second views are none.
+    An animation's fallback image, thumbnails, masks and second views are left out.
 
     Raises:
-        UserError: The file is cut short.
+        UserError: The file is truncated.
     """
     try:
         count = getattr(image, "n_frames", 1)
@@ -121,7 +121,7 @@ def frames_of(image: Image.Image, path: Path) -> list[int]:
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Height and width in pixels of an opened file, from the header alone, the right way up."""
-    # PNG looks for EXIF behind the pixels and would decode them; the one before them is in `info`.
+    # a PNG may have EXIF after the pixels, which would be decoded; EXIF before them is in `info`
     has_header = image.format != "PNG" or "exif" in image.info
     turned = has_header and image.getexif().get(_ORIENTATION, 1) >= 5
     return (image.width, image.height) if turned else (image.height, image.width)
@@ -148,7 +148,7 @@ def go_to(image: Image.Image, frame: int, path: Path) -> None:
     """Seek to one of an opened file's images.
 
     Raises:
-        UserError: The file is cut short, or a later page has more than `PIXEL_LIMIT` pixels.
+        UserError: The file is truncated, or a later page has more than `PIXEL_LIMIT` pixels.
     """
     try:
         image.seek(frame)
@@ -158,7 +158,7 @@ def go_to(image: Image.Image, frame: int, path: Path) -> None:
 
 
 def damaged(path: Path | str) -> UserError:
-    """What to say of a file that ends too soon."""
+    """The error for a truncated file."""
     return UserError(f"{path} is damaged or cut short: export it again or remove it.")
 
 
@@ -166,7 +166,7 @@ class Layers(NamedTuple):
     """A decoded image, its colours apart from its transparency."""
 
     color: Pixels  # (H, W, 3) RGB, not multiplied by opacity
-    opacity: Pixels | None  # (H, W), 255 is opaque; None where the file knows no transparency
+    opacity: Pixels | None  # (H, W), 255 is opaque; None where the file has no transparency
     grey: bool  # stored without colour
 
 
@@ -188,7 +188,7 @@ def read_layers(path: Path) -> Layers:
 
 
 def decoded_layers(image: Image.Image, path: Path | str) -> Layers:
-    """`read_layers` of an opened file, at the image it stands at."""
+    """`read_layers` of an opened file, at its current frame."""
     try:
         image.load()
         upright = ImageOps.exif_transpose(image)

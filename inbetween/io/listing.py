@@ -9,14 +9,14 @@ from inbetween.io.images import SUFFIXES
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts 2 before 10 and does not mind the case of letters."""
+    """Sort key that puts 2 before 10 and ignores case."""
     parts = re.split(r"(\d+)", name)
     key = [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part]
-    return [*key, (2, 0, name)]  # the name itself last, so that no two names are equal
+    return [*key, (2, 0, name)]  # the name itself last, so that keys are unique
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders in a folder, in natural order, without hidden ones and what archivers leave behind."""
+    """Folders in a folder, in natural order, without hidden ones and files of archivers."""
     found = (path for path in folder.iterdir() if not _is_litter(path.name) and path.is_dir())
     return sorted(found, key=lambda path: natural_key(path.name))
 

@@ -1,4 +1,4 @@
-"""Pictures in order, from files that hold one or many: found, and read one at a time."""
+"""Image sequences from files of one or several images: found, and read one at a time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ _OTHER = frozenset(
 
 
 class SourceImage(NamedTuple):
-    """A file, or one image of an animated or many-paged one."""
+    """A file, or one image of an animated or multi-page one."""
 
     path: Path
     frame: int | None = None  # as Pillow counts; None where the file holds one image
@@ -39,13 +39,13 @@ class SourceImage(NamedTuple):
 
 
 def find_images(entries: Sequence[str]) -> tuple[SourceImage, ...]:
-    """Pictures in the order given.
+    """Images in the order given.
 
-    A folder stands for the files in it, in natural order, and an animated or many-paged file for all of its
+    A folder gives the images in it, in natural order, and an animated or multi-page file all of its
     images.
 
     Raises:
-        UserError: An entry is not there, is of a kind that is not read, or a folder holds no image.
+        UserError: An entry does not exist, has an unsupported format, or is a folder without images.
     """
     found: list[Path] = []
     for entry in entries:
@@ -62,7 +62,7 @@ def find_images(entries: Sequence[str]) -> tuple[SourceImage, ...]:
 
 
 def left_out(entries: Sequence[str]) -> list[Path]:
-    """What lies in the folders among `entries` and looks like an image, of a kind that is not read."""
+    """Files in the folders among `entries` that seem to be images of unsupported formats."""
     folders = [path for path in (Path(entry).expanduser() for entry in entries) if path.is_dir()]
     return [path for folder in folders for path in files_beside(folder, SUFFIXES) if _looks_like_one(path)]
 
@@ -70,7 +70,7 @@ def left_out(entries: Sequence[str]) -> list[Path]:
 class SourceImageReader:
     """Reads images, best in order: the file stays open until another one is read.
 
-    The next image of an animation then costs one image, where a fresh start would cost all before it.
+    The next image of an animation then takes one decoding; opening it again would take all before it.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class SourceImageReader:
             with open_image(source_image.path) as image:
                 return upright_size(image)
         image = self._opened(source_image.path, source_image.frame)
-        if image.format == "TIFF":  # an animation has one size, and would have to be decoded
+        if image.format == "TIFF":  # frames of an animation share one size, and seeking would decode it
             go_to(image, source_image.frame, source_image.path)
         return upright_size(image)
 
@@ -102,12 +102,12 @@ class SourceImageReader:
         image = self._opened(source_image.path, source_image.frame)
         go_to(image, source_image.frame, source_image.path)
         layers = decoded_layers(image, source_image.path)
-        # formats that can animate say that they know transparency whether or not anything is transparent
+        # formats that can be animated report transparency even if nothing is transparent
         opaque = layers.opacity is not None and bool((layers.opacity == 255).all())
         return layers._replace(opacity=None) if opaque else layers
 
     def _opened(self, path: Path, frame: int) -> Image.Image:
-        # anew for an earlier image: Pillow rewinds an animated PNG once, and then finds it damaged
+        # opened again for an earlier image: Pillow can rewind an animated PNG only once
         if self._image is None or self._path != path or self._image.tell() > frame:
             if self._image is not None:
                 self._image.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what it says of broken files is said here
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # errors are reported here instead
 
 
 def write_video_frames(file: Path, folder: Path, side: int) -> str | None:
@@ -24,16 +24,16 @@ def write_video_frames(file: Path, folder: Path, side: int) -> str | None:
         if not video.isOpened():
             return "not a video that OpenCV reads"
         while True:
-            there, picture = video.read()
+            there, frame = video.read()
             if not there:
                 break
             number += 1
-            scale = side / max(picture.shape[:2])
+            scale = side / max(frame.shape[:2])
             if scale < 1:
-                size = [max(round(length * scale), 1) for length in picture.shape[1::-1]]
-                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+                size = [max(round(length * scale), 1) for length in frame.shape[1::-1]]
+                frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
             # cv2.imwrite may not notice that the disk is full
-            (folder / f"{number:06d}.png").write_bytes(cv2.imencode(".png", picture)[1].data)
+            (folder / f"{number:06d}.png").write_bytes(cv2.imencode(".png", frame)[1].data)
     finally:
         video.release()
     return None if number else "no frames"

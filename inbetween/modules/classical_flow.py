@@ -50,11 +50,11 @@ def two_way_flow(first: Tensor, last: Tensor, algorithm: Algorithm) -> tuple[Ten
 
 
 def warped_blend(first: Tensor, last: Tensor, t: Tensor, flow_01: Tensor, flow_10: Tensor) -> Tensor:
-    """(1 - t) warp(first, t flow_10) + t warp(last, (1 - t) flow_01), in-betweens by bidirectional flow.
+    """In-betweens by bidirectional flow: (1 - t) warp(first, t flow_10) + t warp(last, (1 - t) flow_01).
 
     A backward warp needs the flow at the in-between's own pixels. It is approximated by the keyframes' flows
-    at the same pixel, which is right where motion is smooth. Warping `first` with flow_01 instead would move
-    it away from the target.
+    at the same pixel, which is accurate where motion is smooth. Warping `first` with flow_01 instead would
+    move it away from the target.
 
     Args:
         first: (B, 3, H, W) in [0, 1].

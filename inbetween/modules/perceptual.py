@@ -57,13 +57,13 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
             torchvision, else downloads it there, after a message.
 
     Raises:
-        UserError: They are not there and cannot be downloaded, or the file holds something else.
+        UserError: They are missing and cannot be downloaded, or the file holds something else.
     """
     path = path or (cached_vgg() if cached_vgg().is_file() else _downloaded_vgg())
     try:
         safe = path.suffix == ".safetensors"
         state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises anything on a damaged file
+    except Exception as error:  # torch raises many kinds for a damaged file
         raise UserError(f"{path} is not a readable weights file of VGG16; give another one.") from error
     missing = [name for name in SHAPES if name not in state]
     if missing:
@@ -98,7 +98,7 @@ class PerceptualLoss(nn.Module):
     """LPIPS' distance (arXiv 1801.03924, version 0.1) summed over VGG16's first three layers.
 
     The two deeper layers are left out: they double the cost, and their receptive fields are far larger than
-    a line. Frozen. Not the metric, which is LPIPS on AlexNet.
+    a line. Frozen. The metric `lpips` uses AlexNet instead.
 
     Args:
         path: See `read_vgg`.

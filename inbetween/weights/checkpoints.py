@@ -1,4 +1,4 @@
-"""Checkpoints and weight files that training wrote: read, checked, and loaded into a method."""
+"""Reads checkpoints and weight files that training wrote, checks them, and loads them into a method."""
 
 import json
 from pathlib import Path

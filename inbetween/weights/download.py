@@ -1,4 +1,4 @@
-"""Downloads with a progress bar and a lock, so that a machine's processes fetch a file once."""
+"""Downloads with a progress bar and a lock, so that processes on one machine fetch a file once."""
 
 import hashlib
 import sys
@@ -13,20 +13,20 @@ from tqdm import tqdm
 
 from inbetween.io.files import whole_file
 
-PATIENCE = 4.0  # timeout of the first answer in seconds
-STALL = 30.0  # timeout of further bytes in seconds
+CONNECT_TIMEOUT = 4.0  # seconds
+READ_TIMEOUT = 30.0  # seconds
 BLOCK = 2**17  # bytes
 
 
 def download(url: str, path: Path, what: str) -> None:
     """Fetch a file whose name ends with the start of its SHA-256, unless it is there, with a progress bar.
 
-    Processes of one machine wait for the one that fetches. Incomplete files are removed.
+    Processes on one machine wait for the one that fetches it. Incomplete files are removed.
 
     Args:
         url: Where from.
         path: Where to: `name-<start of the hash>.suffix`.
-        what: Printed before it begins, such as "VGG16 for the perceptual loss (528 MB)".
+        what: Printed before it starts, such as "VGG16 for the perceptual loss (528 MB)".
 
     Raises:
         OSError: It cannot be downloaded or written.
@@ -46,7 +46,7 @@ def download(url: str, path: Path, what: str) -> None:
 
 def _fetch(url: str, path: Path) -> None:
     content = hashlib.sha256()
-    with urllib.request.urlopen(_request(url), timeout=STALL) as answer, whole_file(path) as file:
+    with urllib.request.urlopen(_request(url), timeout=READ_TIMEOUT) as answer, whole_file(path) as file:
         size = int(answer.headers.get("Content-Length") or 0)
         with tqdm(total=size or None, unit="B", unit_scale=True, unit_divisor=1024) as progress:
             while block := answer.read(BLOCK):
@@ -59,12 +59,12 @@ def _fetch(url: str, path: Path) -> None:
 
 
 def _answers(url: str) -> bool:
-    """Whether the host of `url` answers within `PATIENCE` seconds, even with an error."""
+    """Whether the host of `url` answers within `CONNECT_TIMEOUT` seconds, even with an error."""
     reached = threading.Event()
 
     def ask() -> None:
         try:
-            with urllib.request.urlopen(_request(url, "HEAD"), timeout=PATIENCE):
+            with urllib.request.urlopen(_request(url, "HEAD"), timeout=CONNECT_TIMEOUT):
                 reached.set()
         except HTTPError:  # not every mirror allows HEAD
             reached.set()
@@ -74,7 +74,7 @@ def _answers(url: str) -> bool:
     # in a thread, because DNS look-ups have no timeout
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(PATIENCE)
+    thread.join(CONNECT_TIMEOUT)
     return reached.is_set()
 
 

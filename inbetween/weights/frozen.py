@@ -22,12 +22,12 @@ def frozen_keys(module: nn.Module) -> set[str]:
 def leave_frozen_out(module: nn.Module) -> None:
     """Make `module.state_dict()` hold the trainable weights alone, and accept such a dict on loading.
 
-    A frozen key that is missing is forgiven on loading, since its weights come from the backbone. A
+    A missing frozen key is accepted on loading, since its weights come from the backbone. A
     trainable key that is missing stays an error, and so does an unexpected one. Which weights are
     frozen is read at each call, so it may change later.
     """
     module.register_state_dict_post_hook(_drop)  # type: ignore[no-untyped-call]
-    module.register_load_state_dict_post_hook(_forgive)  # type: ignore[no-untyped-call]
+    module.register_load_state_dict_post_hook(_accept_missing)  # type: ignore[no-untyped-call]
 
 
 # The hooks use the module they are called for, so that they work for copies of a module.
@@ -36,7 +36,7 @@ def _drop(module: nn.Module, state_dict: dict[str, Any], prefix: str, _: dict[st
         state_dict.pop(prefix + key, None)
 
 
-def _forgive(module: nn.Module, incompatible: tuple[list[str], list[str]]) -> None:
+def _accept_missing(module: nn.Module, incompatible: tuple[list[str], list[str]]) -> None:
     missing, _unexpected = incompatible
     frozen = tuple(frozen_keys(module))
     # Names carry the prefix of whatever wraps the module, such as an average of the weights.

@@ -67,7 +67,7 @@ def load_part(
     if pretrained == SMALL:
         pretrained = str(shipped("checkpoints", SMALL))
     shows = is_progress_bar_enabled()
-    disable_progress_bar()  # of reading files, which takes seconds; downloads have one of their own
+    disable_progress_bar()  # for reading files, which takes seconds; downloads have their own
     try:
         return from_pretrained(pretrained, subfolder=name, revision=revision, variant=variant, **overrides)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
@@ -114,11 +114,11 @@ def load_shared_parts(
 
 
 def drop_from_config(folder: Path, *names: str) -> None:
-    """Take keys out of the `config.json` that a part's `save_pretrained` wrote to `folder`.
+    """Remove keys from the `config.json` that a part's `save_pretrained` wrote to `folder`.
 
     Args:
         folder: The part's.
-        *names: Keys; `_name_or_path`, which says where on this machine a part was loaded from, always goes.
+        *names: Keys; `_name_or_path`, a path on this machine, is always removed.
     """
     path = folder / "config.json"
     config = json.loads(path.read_text())

@@ -10,9 +10,9 @@ import torch
 
 Precision = Literal["32-true", "bf16-mixed"]
 Asked = TypeVar("Asked")
-CPUINFO = Path("/proc/cpuinfo")  # on Linux: what the kernel lets programs use
-# x86 processors' names of what multiplies in bfloat16: vectors, and tiles of matrices
-MULTIPLIES = frozenset({"avx512_bf16", "amx_bf16"})
+CPUINFO = Path("/proc/cpuinfo")  # on Linux: what the kernel reports
+# CPU flags of x86 instructions that multiply in bfloat16: of vectors, and of matrix tiles
+BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 REPLACED = "bfloat16 is not faster on this machine: using float32 (32-true)."
 
 
@@ -43,30 +43,30 @@ def _has_bfloat16(accelerator: object) -> bool:
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         accelerator = found.type if found else "cpu"
     if accelerator == "cpu":
-        return bfloat16_pays()
+        return has_fast_bfloat16()
     if accelerator == "cuda":
         # GPUs before Ampere emulate it
         return not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)
-    # Apple's GPUs: some emulate it, and no speed-up was measured. Of others the user decides
+    # Apple's GPUs: some emulate it, and no speed-up was measured. For other devices the user decides
     return accelerator != "mps"
 
 
-def bfloat16_pays() -> bool:
+def has_fast_bfloat16() -> bool:
     """Whether this processor has instructions that multiply in bfloat16.
 
-    Measured with this project's networks, a processor with those of vectors alone (`avx512_bf16`) trains 1.5
-    to 2.1 times as fast as in float32 and runs inference 1.1 to 2 times as fast; tiles (`amx_bf16`) gain
-    more; with neither, a convolution takes several times as long. What was not measured, such as Arm
-    processors, computes in float32.
+    Measured with this project's networks, a processor with vector instructions alone (`avx512_bf16`) trains
+    1.5 to 2.1 times as fast as in float32 and runs inference 1.1 to 2 times as fast; tile instructions
+    (`amx_bf16`) gain more; with neither, a convolution takes several times as long. Processors that were not
+    measured, such as Arm's, compute in float32.
     """
-    return not MULTIPLIES.isdisjoint(_instructions())
+    return not BFLOAT16_FLAGS.isdisjoint(_instructions())
 
 
 def _instructions() -> set[str]:
     """The CPU's flags as Linux names them; empty where neither Linux nor torch lists them."""
     if CPUINFO.is_file():
         lines = [line for line in CPUINFO.read_text().splitlines() if line.startswith("flags")]
-        # machines with two kinds of cores have what all of them have
+        # on machines with several kinds of cores: the flags that all of them have
         return set.intersection(*(set(line.partition(":")[2].split()) for line in lines)) if lines else set()
     # not in every torch that is allowed
     capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()

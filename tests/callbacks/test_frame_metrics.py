@@ -107,5 +107,5 @@ def test_what_another_callback_logs_may_be_watched(
 @pytest.mark.usefixtures("no_alexnet")
 def test_lpips_cannot_be_watched_without_its_weights(make_trainer: Callable[..., L.Trainer]) -> None:
     trainer = make_trainer(FrameMetrics(), EarlyStopping("val/lpips"), max_epochs=1)
-    with pytest.raises(UserError, match="EarlyStopping watches val/lpips, which is not measured"):
+    with pytest.raises(UserError, match="EarlyStopping monitors val/lpips, which is not measured"):
         trainer.fit(ToyModel(), loader(2), loader(2))

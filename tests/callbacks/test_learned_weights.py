@@ -12,7 +12,7 @@ from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 
 from inbetween.callbacks import EMA, LearnedWeights
-from inbetween.callbacks.learned_weights import POINTS, weight_sheet
+from inbetween.callbacks.learned_weights import POINTS, weight_charts
 from inbetween.errors import UserError
 from tests.callbacks.test_sample_grid import pictures
 from tests.callbacks.toy_model import ToyModel, loader
@@ -31,7 +31,7 @@ def bent(t: Tensor, shift: float) -> Tensor:
 
 def expected_sheet(shift: float) -> Tensor:
     t = torch.linspace(0, 1, POINTS)
-    return weight_sheet({"down_0_0_0": torch.stack([t, bent(t, shift)]), "mid_0_0": t[None]})
+    return weight_charts({"down_0_0_0": torch.stack([t, bent(t, shift)]), "mid_0_0": t[None]})
 
 
 def test_every_validation_shows_the_weights_in_use(
@@ -53,8 +53,8 @@ def test_every_validation_shows_the_weights_in_use(
 
 
 def test_sheet_has_four_charts_in_a_row() -> None:
-    one = weight_sheet({"mid_0_0": torch.zeros(1, 3)})
-    five = weight_sheet({f"up_{i}_0_0": torch.zeros(1, 3) for i in range(5)})
+    one = weight_charts({"mid_0_0": torch.zeros(1, 3)})
+    five = weight_charts({f"up_{i}_0_0": torch.zeros(1, 3) for i in range(5)})
     title = 22
     assert five.shape[1] - title == 2 * (one.shape[1] - title)
     chart = (five.shape[1] - title) // 2

@@ -59,7 +59,7 @@ def test_nothing_is_written_before_the_end_or_by_other_processes(
 
 
 def test_a_method_that_makes_no_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="LightningModule makes no part of a backbone"):
+    with pytest.raises(UserError, match="LightningModule trains no part of a backbone"):
         PretrainedWriter(tmp_path).setup(DONE, L.LightningModule(), "fit")
 
 

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from inbetween.callbacks import SampleGrid
-from inbetween.callbacks.sample_grid import window_sheet
+from inbetween.callbacks.sample_grid import window_grid
 from inbetween.functional.grid import stacked
 from tests.callbacks.toy_model import ToyModel, Windows, loader, predicted
 
@@ -38,7 +38,7 @@ def expected_sheet(*indices: int) -> Tensor:
         true, frames = (
             (images * 255).round() / 255 for images in (true, predicted(window["targets"])[..., :36, :])
         )
-        sheets.append(window_sheet(f"{index}: {window['name']}", window["t"].tolist(), true, frames))
+        sheets.append(window_grid(f"{index}: {window['name']}", window["t"].tolist(), true, frames))
     return (stacked(sheets) * 255).byte()
 
 

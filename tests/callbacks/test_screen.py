@@ -34,7 +34,7 @@ def test_figures_are_fetched_when_the_bar_is_due(
 def test_the_refresh_rate_is_heeded(
     make_trainer: Callable[..., L.Trainer], monkeypatch: pytest.MonkeyPatch, rate: int
 ) -> None:
-    monkeypatch.setattr("inbetween.callbacks.screen.SELDOM", 0.0)
+    monkeypatch.setattr("inbetween.callbacks.screen.FILE_INTERVAL", 0.0)
     bar = Counting(refresh_rate=rate)
     options = {"enable_progress_bar": True, "limit_val_batches": 0, "logger": False}
     make_trainer(bar, **options, max_steps=20).fit(ToyModel(), loader(20))

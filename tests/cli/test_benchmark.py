@@ -220,7 +220,7 @@ def test_sizes_that_are_none(text: str) -> None:
 
 def test_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
     for args, text in (
-        (["--repeats", "2"], "Nothing says what to measure"),
+        (["--repeats", "2"], "There is nothing to measure"),
         (["--config", "repeat.yaml", "--repeats", "0"], "repeats is 0"),
     ):
         assert main(["benchmark", *args]) == 2

@@ -291,7 +291,7 @@ def test_one_that_draws_by_common_chance_is_the_same_in_any_company(compare: Com
 def test_what_was_computed_in_is_said(
     compare: Compare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pays: bool
 ) -> None:
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda: pays)
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda: pays)
     report = compare("--precision", "bf16-mixed", "--accelerator", "cpu", methods=[])
     assert report["precision"] == ("bf16-mixed" if pays else "32-true")
     assert (precision.REPLACED in capsys.readouterr().out) is not pays

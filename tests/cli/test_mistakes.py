@@ -236,7 +236,7 @@ def test_file_that_is_no_checkpoint(
 @pytest.mark.parametrize("word", ["best", "last"])
 def test_checkpoint_of_no_run(refused: Refused, repeat: list[str], word: str) -> None:
     assert refused("validate", *repeat, "--ckpt_path", word).startswith(
-        f"ckpt_path is {word}, which no other run knows"
+        f"ckpt_path is {word}, which only works within the same run"
     )
 
 

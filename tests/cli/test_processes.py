@@ -103,7 +103,7 @@ import torch
 from inbetween.methods import TemporalEncodingDiffusion
 from inbetween.weights import precision
 rank = int(os.environ.get("LOCAL_RANK", 0))
-precision.bfloat16_pays = lambda: (rank == 0) is {first}
+precision.has_fast_bfloat16 = lambda: (rank == 0) is {first}
 def note(self):
     kept = self.backbone.frozen_dtype
     torch.save((self.trainer.precision, kept, self.state_dict()), "{folder}/rank" + str(rank))

@@ -122,7 +122,7 @@ def test_bf16_as_shipped_leaves_whole_weights_and_small_ones_to_draw_with(run: R
 def test_bf16_only_where_it_is_faster(
     run: Run, tiny: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, pays: bool
 ) -> None:
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda: pays)
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda: pays)
     used: list[str] = []
     monkeypatch.setattr(Repeat, "on_validation_start", lambda self: used.append(self.trainer.precision))
     with caplog.at_level("INFO"):
@@ -137,7 +137,7 @@ def test_bf16_only_where_it_is_faster(
 def test_the_config_says_how_frozen_weights_were_kept(
     run: Run, exp1: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, pays: bool
 ) -> None:
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda: pays)
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda: pays)
     frozen = ("--model.init_args.backbone.init_args.frozen_dtype", "bfloat16")
     with caplog.at_level("INFO"):
         run("validate", *exp1, *frozen)
@@ -149,7 +149,7 @@ def test_the_config_says_how_frozen_weights_were_kept(
 def test_frozen_weights_are_kept_for_the_runs_device_and_not_for_another_one(
     run: Run, exp1: list[str], backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda: False)
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda: False)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("xpu"))
     kept: list[torch.dtype] = []

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from inbetween.__main__ import main
 from inbetween.modules.classical_flow import two_way_flow
-from inbetween.weights.precision import bfloat16_pays
+from inbetween.weights.precision import has_fast_bfloat16
 from tests.commands.known_methods import Gambler, Judge, OpaqueCrossFade, Painter, Waverer
 
 Interpolated = Callable[..., Path]
@@ -556,7 +556,7 @@ def test_a_job_goes_on_whatever_else_the_machine_does(
             return convolve(x, *args, **named)
 
         monkeypatch.setattr(torch.nn.functional, "conv2d", conv2d)
-        getattr(bfloat16_pays, "cache_clear", lambda: None)()  # as in a process of its own
+        getattr(has_fast_bfloat16, "cache_clear", lambda: None)()  # as in a process of its own
         assert main([*args, "--method", painter, "--output", str(tmp_path / "out")]) == 0
 
 

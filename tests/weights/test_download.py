@@ -48,7 +48,7 @@ def test_a_download_of_something_else_leaves_nothing(tmp_path: Path, url: str) -
 
 
 def test_a_host_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.3)
 
     def hang(*_: object, **__: object) -> None:
         time.sleep(1.5)
@@ -92,7 +92,7 @@ def mirror() -> Iterator[str]:
 def test_a_stall_is_borne_and_a_refused_question_is_an_answer(
     tmp_path: Path, mirror: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.5)
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.5)
     limits: list[float | None] = []
     read = module.hashlib.sha256
     monkeypatch.setattr(
@@ -106,7 +106,7 @@ def test_a_stall_is_borne_and_a_refused_question_is_an_answer(
 def test_a_download_that_stalls_for_long_leaves_nothing(
     tmp_path: Path, mirror: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "STALL", 0.3)
+    monkeypatch.setattr(module, "READ_TIMEOUT", 0.3)
     with pytest.raises(OSError, match="timed out"):
         download(f"{mirror}/1/{NAME}", tmp_path / NAME, "a net")
     assert [found.name for found in tmp_path.iterdir() if not found.name.endswith(".lock")] == []

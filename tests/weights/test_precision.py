@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inbetween.weights import precision
-from inbetween.weights.precision import bfloat16_pays, resolve_precision
+from inbetween.weights.precision import has_fast_bfloat16, resolve_precision
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_the_processors_instructions_decide(
 ) -> None:
     (tmp_path / "cpuinfo").write_text(text)
     monkeypatch.setattr(precision, "CPUINFO", tmp_path / "cpuinfo")
-    assert bfloat16_pays() is pays
+    assert has_fast_bfloat16() is pays
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_torch_says_what_the_system_does_not(
 ) -> None:
     monkeypatch.setattr(precision, "CPUINFO", tmp_path / "none")
     monkeypatch.setattr(precision, "torch", SimpleNamespace(cpu=cpu))
-    assert bfloat16_pays() is pays
+    assert has_fast_bfloat16() is pays
 
 
 def test_a_busy_machine_chooses_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ def test_a_busy_machine_chooses_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
 
         monkeypatch.setattr(torch.nn.functional, "conv2d", conv2d)
         # as in two processes
-        getattr(bfloat16_pays, "cache_clear", lambda: None)()
+        getattr(has_fast_bfloat16, "cache_clear", lambda: None)()
         found.append(resolve_precision("bf16-mixed", "cpu"))
     assert found[0] == found[1]
 
@@ -81,7 +81,7 @@ def test_a_busy_machine_chooses_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_only_what_has_no_fast_bfloat16_goes_without(
     monkeypatch: pytest.MonkeyPatch, asked: object, accelerator: str, pays: bool, used: object
 ) -> None:
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda: pays)
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda: pays)
     assert resolve_precision(asked, accelerator) == used
 
 
@@ -101,5 +101,5 @@ def test_gpus_before_ampere_go_without(
 def test_auto_is_a_processor_where_there_is_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     for pays, used in ((False, "32-true"), (True, "bf16-mixed")):
-        monkeypatch.setattr(precision, "bfloat16_pays", lambda pays=pays: pays)
+        monkeypatch.setattr(precision, "has_fast_bfloat16", lambda pays=pays: pays)
         assert resolve_precision("bf16-mixed") == used

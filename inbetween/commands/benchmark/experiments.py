@@ -89,7 +89,7 @@ def experiments(
         found.append((file, weights, merged(read_config(find_config(file)), layers)))
     if not found:
         raise UserError(
-            "Nothing says what to measure: give an experiment such as --config exp1.yaml, or several with"
+            "There is nothing to measure: give an experiment such as --config exp1.yaml, or several with"
             " --methods dis.yaml exp1.yaml."
         )
     rows: list[Experiment] = []

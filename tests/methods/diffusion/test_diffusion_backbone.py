@@ -151,7 +151,7 @@ def test_low_rank_additions_begin_at_nothing_and_are_all_that_is_trained():
 
 @pytest.mark.parametrize("part", ["none", "attn2", "lora"])
 def test_frozen_weights_in_bfloat16_halve_memory_and_change_little(folder, part, monkeypatch):
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda: True)
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda: True)
 
     def stored(backbone):
         frozen = [p for p in backbone.parameters() if not p.requires_grad]
