@@ -1,1 +1,1 @@
-"""Speed comparisons with what is not this project, from a checkout: see README.md."""
+"""Speed comparisons with external baselines, from a checkout: see README.md."""

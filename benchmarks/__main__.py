@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the speed of methods beside a plain float32 loop and beside ffmpeg."""
+"""`python -m benchmarks`: the speed of methods, compared with a plain float32 loop and with ffmpeg."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ def speed(
     accelerator: str = "auto",
     output: Path = Path("logs/benchmark"),
 ) -> dict[str, Any]:
-    """What `python -m inbetween benchmark` measures, beside a plain float32 loop and ffmpeg.
+    """As `python -m inbetween benchmark`, compared with a plain float32 loop and ffmpeg.
 
     Args:
-        config: See `inbetween benchmark`, as for all that is not explained here.
+        config: See `inbetween benchmark`.
         methods: Methods that ship by their names, or YAML files, each as FILE or FILE=CHECKPOINT.
         sizes: Sizes of inference: HEIGHTxWIDTH:N.
         repeats: Rounds.
-        batch_size: Windows in a training step; None takes the YAML's.
-        baseline: Measure the plain loop on the backbone of each diffusion method, but for those whose
-            denoiser refines an initial image, which the loop cannot use.
-        memory: Measure peak memory, each time in a process of its own.
+        batch_size: Windows in a training step; None takes that of the YAML.
+        baseline: Measure the plain loop on the backbone of each diffusion method, except those whose
+            denoiser refines an initial image, which the loop does not support.
+        memory: Measure peak memory, each time in a subprocess.
         minterpolate: Measure ffmpeg's minterpolate filter.
-        random_sd15: Folder of a backbone of Stable Diffusion 1.5's size with random weights, written there
-            first if it is not there (2.5 GB); it takes the place of every `pretrained`.
+        random_sd15: Folder of a backbone of Stable Diffusion 1.5's size with random weights, written
+            first if it does not exist (2.5 GB); it replaces every `pretrained`.
         precision: Of methods; the plain loop computes in float32.
         accelerator: As Lightning's Trainer takes it.
         output: Folder for `benchmark.json`.
 
     Returns:
-        What `benchmark.json` holds.
+        The content of `benchmark.json`.
 
     Raises:
         UserError: A file or size cannot be used, or there is no ffmpeg.
@@ -88,7 +88,7 @@ COMMAND = Function(speed, EXPERIMENTS, reads_configs=False)
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run it; see `inbetween.__main__.main`."""
+    """Run the command; see `inbetween.__main__.main`."""
     words = list(sys.argv[1:] if args is None else args)
     return exit_code(lambda: guarded("benchmark", lambda: COMMAND.call("benchmarks", words)))
 

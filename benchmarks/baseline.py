@@ -1,4 +1,4 @@
-"""A plain float32 loop of keyframe diffusion, and the benchmark's lines of it."""
+"""A plain float32 loop of keyframe diffusion, and its lines in the benchmark."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from inbetween.types import WindowBatch
 class BaselineLoop:
     """Keyframe diffusion as a plain float32 loop, without any optimisation of its speed.
 
-    Training encodes both keyframes and the target at every step, takes one position for the whole batch,
-    computes the gradients of the whole denoiser and optimises its cross-attention. Sampling denoises one
-    frame after the other. Layers are the libraries' own, in their default memory layout.
+    Training encodes both keyframes and the target at every step, uses one position for the whole batch,
+    computes gradients of the whole denoiser and optimises its cross-attention. Sampling denoises frames
+    one by one. Layers are the libraries' own, in their default memory layout.
 
     Args:
-        backbone: Fresh from its weights, all float32; it is taken over.
+        backbone: In float32, just loaded; it is modified in place.
     """
 
     def __init__(self, backbone: LatentDiffusion) -> None:
@@ -62,7 +62,7 @@ class BaselineLoop:
 
     @torch.no_grad()
     def interpolate(self, batch: WindowBatch, steps: int) -> Tensor:
-        """Frames (B, N, 3, H, W) of the windows, one after the other, each in so many denoiser steps."""
+        """Frames (B, N, 3, H, W) of the windows, one by one, each in `steps` denoiser steps."""
         windows = zip(batch["first"][:, None], batch["last"][:, None], batch["t"], strict=True)
         return torch.stack([self._interpolate_window(*window, steps) for window in windows])
 
@@ -100,7 +100,7 @@ class BaselineSubject:
     """The loop as the benchmark times it.
 
     Args:
-        loop: Makes the loop, or gives one that is made, when it is needed first.
+        loop: Returns the loop, building it at the first call.
         steps: Denoiser steps of a frame.
     """
 
@@ -111,11 +111,11 @@ class BaselineSubject:
         self.loop, self.steps = loop, steps
 
     def prepared(self, batch: WindowBatch) -> tuple[WindowBatch, float]:
-        """The batch: data workers compute nothing of it."""
+        """The batch itself: data workers compute nothing for it."""
         return batch, 0.0
 
     def train(self, batch: WindowBatch, progress: float) -> None:
-        """A training step, which is the same all along."""
+        """A training step, the same throughout the training."""
         self.loop().train(batch)
 
     def interpolate(self, batch: WindowBatch) -> None:
@@ -155,10 +155,10 @@ class BaselineExperiment:
 class Baselines:
     """The lines that diffusion methods are compared with: one for each backbone, task and number of steps.
 
-    Lines on the same backbone share its weights, which are built when they are needed first.
+    Lines on the same backbone share its weights, which are loaded when first used.
 
     Args:
-        fabric: Knows the device.
+        fabric: The device.
     """
 
     def __init__(self, fabric: L.Fabric) -> None:
@@ -169,7 +169,7 @@ class Baselines:
     def __call__(self, experiment: Experiment, subject: Subject, task: Task) -> Line | None:
         """The baseline's line for an experiment's task; None where there is nothing to compare.
 
-        The baseline predicts noise: it cannot take a denoiser that refines an initial image.
+        The baseline predicts noise: it does not support a denoiser that refines an initial image.
         """
         method = subject.method if isinstance(subject, MethodSubject) else None
         if not isinstance(method, DiffusionMethod) or not isinstance(method.objective, Denoising):

@@ -18,11 +18,11 @@ def minterpolate_clock(frames: Tensor, between: int) -> Callable[[], float]:
     """A function that measures the seconds of one in-between of `ffmpeg -vf minterpolate=mi_mode=mci`.
 
     Each call runs ffmpeg on a short and on a long clip. The difference of their times, divided by the
-    difference of their in-betweens, is free of what it takes to start the process and the filter.
+    difference of their in-betweens, does not include starting the process and the filter.
     Scene change detection is off: it would show the nearest frame instead of an in-between.
 
     Args:
-        frames: (F, 3, H, W) in [0, 1], neighbours in time; clips run through them back and forth.
+        frames: (F, 3, H, W) in [0, 1], consecutive; clips play them back and forth.
         between: N, in-betweens of neighbouring images.
 
     Raises:

@@ -13,9 +13,9 @@ DEVIATION = 0.02  # of the random weights; activations stay finite in bfloat16
 
 
 def write_sd15_sized_backbone(folder: Path) -> Path:
-    """Write what `lambdalabs/sd-image-variations-diffusers` consists of, with random weights, in float16.
+    """Write the parts of `lambdalabs/sd-image-variations-diffusers` with random weights, in float16.
 
-    That is 2.5 GB on disk. A folder that is there is taken to be complete, since it is moved into place.
+    That is 2.5 GB on disk. An existing folder is taken to be complete, since it is moved into place.
 
     Args:
         folder: For the subfolders `vae`, `unet`, `image_encoder` and `scheduler`.
@@ -80,7 +80,7 @@ def sd15_parts() -> dict[str, Any]:
 
 
 def _filled(part: Any) -> Any:  # noqa: ANN401 - one of three libraries' classes
-    """The model in float16: normalisations as they begin, zero biases, all else normally distributed."""
+    """The model in float16: norms as initialised, zero biases, other weights normally distributed."""
     part = part.half().to_empty(device="cpu")
     with torch.no_grad():
         for module in part.modules():

@@ -1,1 +1,1 @@
-"""What is run on top of methods."""
+"""The project's own commands, on top of methods."""

@@ -15,7 +15,7 @@ from inbetween.commands.machine import open_fabric
 from inbetween.commands.places import Places, maps_per_pair
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, read_keyframes
-from inbetween.data.source import MOST_BETWEEN
+from inbetween.data.source import MAX_BETWEEN
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
@@ -87,8 +87,8 @@ def interpolate(
     for name, value in (("between", between or 1), ("hold", hold), ("candidates", candidates)):
         if value < 1:
             raise UserError(f"{name} is {value}: give 1 or more.")
-        if value > MOST_BETWEEN:
-            raise UserError(f"{name} is {value}: give {MOST_BETWEEN} at most.")
+        if value > MAX_BETWEEN:
+            raise UserError(f"{name} is {value}: give {MAX_BETWEEN} at most.")
     maps = find_images(spacing_map or [])
     chart = () if maps else chosen_chart(between, spacing, t)
     if maps and (between is not None or spacing or t):

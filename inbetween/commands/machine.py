@@ -28,7 +28,7 @@ def open_fabric(accelerator: str, precision: Precision) -> L.Fabric:
     """The device to compute on, and the precision to compute in.
 
     Raises:
-        UserError: There is no such device here.
+        UserError: There is no such device on this machine.
     """
     try:
         return L.Fabric(accelerator=accelerator, devices=1, precision=precision)
@@ -37,7 +37,7 @@ def open_fabric(accelerator: str, precision: Precision) -> L.Fabric:
 
 
 def description(device: torch.device) -> dict[str, Any]:
-    """What the results of a benchmark depend on, besides the code."""
+    """Hardware and software that a benchmark's results depend on."""
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": _processor(),
@@ -58,7 +58,7 @@ def _processor() -> str:
 
 
 def matrix_work(device: torch.device) -> dict[str, tuple[int, Run]]:
-    """Convolutions and matrix products, forward and backward, at shapes that suit a machine.
+    """Convolutions and matrix products, forward and backward, of shapes that reach a machine's peak.
 
     Returns:
         For each name, such as `bfloat16 convolution`: its floating-point operations, and what runs it.
@@ -121,10 +121,10 @@ def _attention_backward(_: torch.Size, query: torch.Size, key: torch.Size, *__: 
 
 
 def peak_memory(device: torch.device) -> int:
-    """Most bytes that this process has held: on a GPU its own memory, else the resident set.
+    """Peak memory of this process in bytes: on a GPU its own memory, else the resident set.
 
-    The resident set's high-water mark is the kernel's own, where it can be had without the mark of the
-    process that started this one, which `getrusage` includes on Linux.
+    On Linux the kernel's high-water mark of the resident set is used: `getrusage` would include that of
+    the parent process.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -139,6 +139,6 @@ def peak_memory(device: torch.device) -> int:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for what an accelerator has been given to do."""
+    """Wait until an accelerator has finished."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)

@@ -1,4 +1,4 @@
-"""What commands that measure several methods write and print."""
+"""Tables and files of commands that evaluate several methods."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +7,10 @@ from inbetween.io.files import write_whole
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table for the terminal: its head, a rule, and the rest, numbers to the right.
+    """Lines of a table for the terminal: header, rule and rows, numbers right-aligned.
 
     Args:
-        rows: Cells of equally many columns, the head first.
+        rows: Cells of equally many columns, the header first.
     """
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
@@ -25,12 +25,12 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def name_for(file: str, taken: Sequence[str]) -> str:
-    """What a YAML file's method is called in tables: the file's stem, numbered where names share it."""
+    """The name of a YAML file's method in tables: the file's stem, numbered where it is taken."""
     stem = Path(file).stem
     same = sum(name.partition("#")[0] == stem for name in taken)
     return f"{stem}#{same + 1}" if same else stem
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file in UTF-8, whole or not at all; its folder is made."""
+    """Write a file in UTF-8, atomically; its folder is made."""
     write_whole(path, text.encode("utf-8"))

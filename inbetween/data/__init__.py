@@ -1,7 +1,7 @@
-"""Scenes on disk and drawn scenes, cut into windows, behind one data module.
+"""Scenes on disk and rendered scenes, cut into windows, for one data module.
 
-The names below are loaded when they are first used: naming a class in YAML or asking for `--help` does
-not pay for OpenCV, Pillow and Lightning.
+The names below are imported when they are first used, so that naming a class in YAML or `--help` does not
+import OpenCV, Pillow and Lightning.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Augmentation of a training window, from a seed alone."""
+"""Augmentation of a training window, determined by a seed."""
 
 import cv2
 import numpy as np
@@ -15,8 +15,8 @@ def augment_images(
 
     Args:
         images: (F, h, w, 3), with a margin for the crop where the source is large enough.
-        height: Pixels given out; a crop is resized to them.
-        width: Pixels given out.
+        height: Of the result, in pixels; a crop is resized to it.
+        width: Of the result.
         augment: Strength of each augmentation.
         seed: Seed of all random choices.
 
@@ -44,7 +44,7 @@ def recolor(images: Pixels, amounts: NDArray[np.float64]) -> Pixels:
     """Change brightness, contrast and hue of (F, H, W, 3) by amounts (3,) in [-1, 1].
 
     Brightness and contrast are multiplied by 1 + amount, the latter about mid-grey; an amount of 1
-    turns hues by half the circle. Greys keep their hue: white paper stays grey to white.
+    rotates hues by half the circle. Greys stay grey.
     """
     brightness, contrast, hue = amounts
     # a rotation about the grey axis, by Rodrigues' formula

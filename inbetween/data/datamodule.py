@@ -1,4 +1,4 @@
-"""The data module: windows of any source, batched the same way for every method."""
+"""The data module: windows of any source, in batches that are the same for every method."""
 
 import logging
 from dataclasses import replace
@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 
 @runtime_checkable
 class PreparesWindows(Protocol):
-    """A method that has data workers compute what its loss needs of a window."""
+    """A method whose loss needs things that data workers compute of each window."""
 
     def preparation(self, training: bool) -> Preparation | None:
-        """What they compute; None: nothing."""
+        """What they compute; None for nothing."""
 
 
 class WindowDataModule(L.LightningDataModule):
@@ -42,27 +42,27 @@ class WindowDataModule(L.LightningDataModule):
     Args:
         source: Where the windows come from.
         between: N, the number of in-betweens of a window, at least 1.
-        gaps: Distances in frames between neighbouring frames of a window; each gap adds its own windows.
+        gaps: Distances in frames between neighbouring frames of a window; each gap adds windows of its own.
         stride: Distance in frames between the first keyframes of successive windows.
         size: Side of square windows, or their height and width, in pixels.
         fit: `pad` keeps the whole frame and pads, `crop` fills the window and crops.
         background: RGB in [0, 255] under transparency and in padding.
-        collapse_holds: Count a frame that is held (shown several times) once.
+        collapse_holds: Count a held frame (one shown several times) once.
         augment: Augmentation of training windows; None for none.
         batch_size: Windows in a training step, over all processes.
         val_batch_size: Windows in a validation, test or prediction step, over all processes; None takes
             `batch_size`.
         val_windows: Validate, test and predict on this many evenly spaced windows; None takes all.
         test_split: Split that `test` and `predict` use.
-        num_workers: Processes that read windows and prepare them for training, for each training process;
-            0 does it in the training process. None takes half of the cores when training on the CPU, and
+        num_workers: Processes that read windows and prepare them for training, for each training process; 0
+            does it in the training process itself. None takes half of the cores when training on the CPU, and
             all but one on a GPU, 16 at most; `compare`, which measures time, takes 0.
         seed: Seed of the order of windows, their augmentation and their noise.
         cache_dir: Folder of the decoded-frame store; None takes `frames` in the user's cache, which is
             `~/.cache/inbetween`, or as XDG_CACHE_HOME says.
 
     Raises:
-        UserError: A value no window or batch can be made with.
+        UserError: A value is out of range.
     """
 
     def __init__(
@@ -117,22 +117,22 @@ class WindowDataModule(L.LightningDataModule):
         """Processes that read windows, for each training process."""
         if self._num_workers is not None:
             return self._num_workers
-        if self.trainer is None:  # as in `compare`, whose clocks would count the cores that workers take
+        if self.trainer is None:  # as in `compare`, which measures time and needs all cores
             return 0
-        on_processor = self.trainer.strategy.root_device.type == "cpu"
-        return default_workers(self.trainer.num_devices, on_processor)
+        on_cpu = self.trainer.strategy.root_device.type == "cpu"
+        return default_workers(self.trainer.num_devices, on_cpu)
 
     def setup(self, stage: str) -> None:
-        """Read the scenes a stage needs, and decode into the store what is not there yet.
+        """Read the scenes of a stage, and decode those that are not in the store yet.
 
         Raises:
-            UserError: The scenes cannot be used, or the batches cannot be shared out to the processes.
+            UserError: The scenes cannot be used, or batches cannot be split among the processes.
         """
         world = self._place()[1]
         for name, count in {"batch_size": self.batch_size, "val_batch_size": self.val_batch_size}.items():
             if count % world:
                 raise UserError(
-                    f"{name} is {count}, which {world} processes cannot share: give a multiple of {world}."
+                    f"{name} is {count}, not divisible by the {world} processes: give a multiple of {world}."
                 )
         if stage == "fit":
             self._read("train")
@@ -142,7 +142,7 @@ class WindowDataModule(L.LightningDataModule):
             self._read("val" if stage == "validate" else self.test_split)
 
     def train_dataloader(self) -> ResumableLoader:
-        """Batches in an order made of (seed, epoch), from the trainer's position in its epoch."""
+        """Batches in an order determined by (seed, epoch), from the trainer's position in its epoch."""
         dataset = self.datasets["train"]
         rank, world = self._place()
         windows = len(dataset)
@@ -152,9 +152,9 @@ class WindowDataModule(L.LightningDataModule):
             epoch, done = 0, 0
             if trainer is not None:
                 count_epoch(trainer)
-                # overfit_batches promises the same windows with the same augmentation in every epoch
-                again = trainer.overfit_batches  # type: ignore[attr-defined]  # set where mypy does not look
-                epoch = 0 if again else trainer.current_epoch
+                # overfit_batches: the same windows with the same augmentation in every epoch
+                overfit = trainer.overfit_batches  # type: ignore[attr-defined]  # set where mypy does not look
+                epoch = 0 if overfit else trainer.current_epoch
                 done = trainer.fit_loop.batch_idx + 1
             return train_batches(windows, self.batch_size, self.spec.seed, epoch, rank, world)[done:]
 
@@ -192,7 +192,7 @@ class WindowDataModule(L.LightningDataModule):
         """Check, once it is set up, that `fit` resumes with the batches of a checkpoint.
 
         Args:
-            saved: What the training loader left in the checkpoint.
+            saved: The training loader's state in the checkpoint.
 
         Raises:
             UserError: They differ.
@@ -205,7 +205,7 @@ class WindowDataModule(L.LightningDataModule):
         return {"windows": windows, "batch_size": self.batch_size, "seed": self.spec.seed}
 
     def _prepared(self, dataset: WindowDataset, training: bool) -> WindowDataset:
-        """The windows as the method's loss wants them."""
+        """The windows with what the method's loss needs."""
         method = None if self.trainer is None else self.trainer.lightning_module
         prepare = method.preparation(training) if isinstance(method, PreparesWindows) else None
         return dataset if prepare is None else PreparedWindows(dataset, prepare, whole=not training)
@@ -238,10 +238,10 @@ class WindowDataModule(L.LightningDataModule):
 
 
 def count_epoch(trainer: L.Trainer) -> None:
-    """Count the epoch under way as begun, where Lightning 2.6 does not.
+    """Count the current epoch as started, where Lightning 2.6 does not.
 
-    It forgets to when it resumes from a checkpoint of an epoch's last step. Every checkpoint of the
-    following epoch would then pass for one of an epoch's end, and a second resume would repeat the epoch.
+    It does not when it resumes from a checkpoint of an epoch's last step. Every checkpoint of the
+    following epoch would then be taken for one of an epoch's end, and a second resume would repeat the epoch.
     """
     progress = trainer.fit_loop.epoch_progress
     if progress.current.ready == progress.current.completed:

@@ -1,4 +1,4 @@
-"""How images are brought to a window's size."""
+"""Fits images to a window's size."""
 
 from typing import Literal
 
@@ -8,16 +8,16 @@ from inbetween.io.images import Pixels, resize
 
 
 class Fit:
-    """How images of one size are brought to a window's size without changing their aspect ratio.
+    """Fits images of one size to a window's size, keeping their aspect ratio.
 
-    A stored image is `store` pixels large: the part of the source that a window shows, with
-    head-room for a random crop if the source has the pixels for it. Given out, it fills `box`.
+    A stored image has the size `store`: the part of the source that a window shows, with a
+    margin for a random crop if the source has the pixels for it. In a window it fills `box`.
 
     Args:
         source: Height and width in pixels of the images on disk.
         size: Height and width in pixels of a window.
         mode: `pad` keeps the whole image, `crop` fills the window and crops both sides.
-        keep: Smallest share of a side that a random crop keeps, in (0, 1]; 1 stores no head-room.
+        keep: Smallest share of a side that a random crop keeps, in (0, 1]; 1 stores no margin.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Fit:
         height, width = (
             min(max(round(side * scale), 1), limit) for side, limit in zip(source, size, strict=True)
         )
-        # head-room that the disk does not hold would be blur
+        # a margin beyond the source's resolution would only be upsampled
         room = max(min(1 / keep, 1 / scale), 1.0)
         self.margin = tuple(
             max(round((side - limit / scale) / 2), 0) for side, limit in zip(source, size, strict=True)
@@ -36,21 +36,21 @@ class Fit:
         self.box = ((size[0] - height) // 2, (size[1] - width) // 2, height, width)
         self.store = (round(height * room), round(width * room))
 
-    def picture(self, image: Pixels) -> Pixels:
-        """Cut and resize a decoded image (source) to what is stored, (*store, 3)."""
+    def resized(self, image: Pixels) -> Pixels:
+        """Crop and resize a decoded image (source) to the stored size, (*store, 3)."""
         rows, columns = image.shape[:2]
         top, left = self.margin
         return resize(image[top : rows - top, left : columns - left], *self.store)
 
 
 def pad(
-    pictures: Pixels, box: tuple[int, int, int, int], size: tuple[int, int], color: tuple[int, ...]
+    images: Pixels, box: tuple[int, int, int, int], size: tuple[int, int], color: tuple[int, ...]
 ) -> Pixels:
-    """Lay images (F, h, w, 3) into windows (F, *size, 3) at box = (top, left, h, w), on `color` (RGB)."""
+    """Pad images (F, h, w, 3) to windows (F, *size, 3), at box = (top, left, h, w), with `color` (RGB)."""
     top, left, height, width = box
     if (height, width) == size:
-        return pictures
-    canvas = np.empty((len(pictures), *size, 3), np.uint8)
+        return images
+    canvas = np.empty((len(images), *size, 3), np.uint8)
     canvas[:] = np.asarray(color, np.uint8)
-    canvas[:, top : top + height, left : left + width] = pictures
+    canvas[:, top : top + height, left : left + width] = images
     return canvas

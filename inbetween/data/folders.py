@@ -37,30 +37,30 @@ class FolderScenes(SceneSource):
         """The scenes of a split, in natural order.
 
         Raises:
-            UserError: The root is not there, or no folder in it holds images.
+            UserError: The root does not exist, or no folder in it holds images.
         """
         root = existing_folder(self.root)
         folders = split_folders(root)
-        dealt = {name: _scenes_below(folder) for name, folder in folders.items()}
+        by_split = {name: _scenes_below(folder) for name, folder in folders.items()}
         if not folders:
-            dealt = split_by_name(_scenes_below(root))
-        if not any(dealt.values()):
+            by_split = split_by_name(_scenes_below(root))
+        if not any(by_split.values()):
             raise UserError(
                 f"{root} has no scenes: put the frames of each scene ({READABLE}) in a folder below it."
             )
-        return choose_split(dealt, split, root)
+        return choose_split(by_split, split, root)
 
 
 class AnitaScenes(SceneSource):
-    """Anita, in its published layout or in the split layout; which one is seen from the folders.
+    """The Anita dataset, in its published or its split layout, whichever the folders have.
 
-    Published: `<animation>/<scene>/<kind>/0001.png`, animations dealt out to splits by a hash of their
+    Published: `<animation>/<scene>/<kind>/0001.png`, animations are split by a hash of their
     name, about 80 : 10 : 10. Split: `<split>/<animation>/<kind>/<scene>/0001.png`. Without a test split,
     `test` means val.
 
     Args:
         root: The folder that holds the animations or the splits.
-        kinds: Kinds to use, for example [color] or [sketch, color]; None uses all there are.
+        kinds: Kinds to use, for example [color] or [sketch, color]; None uses all.
     """
 
     def __init__(self, root: Path, kinds: list[str] | None = None) -> None:
@@ -71,10 +71,10 @@ class AnitaScenes(SceneSource):
         return str(self.root)
 
     def scenes(self, split: Split) -> list[Scene]:
-        """The scenes of a split with the kinds asked for, in natural order.
+        """The scenes of a split of the chosen kinds, in natural order.
 
         Raises:
-            UserError: The root is not there, has no scenes in either layout, or lacks a kind.
+            UserError: The root does not exist, has no scenes in either layout, or lacks a kind.
         """
         root = existing_folder(self.root)
         folders = split_folders(root)
@@ -92,8 +92,8 @@ class AnitaScenes(SceneSource):
                 raise UserError(f"{root} has no frames of kind {kind!r}: it has {', '.join(kinds)}.")
         wanted = set(kinds if self.kinds is None else self.kinds)
         kept = {name: [scene for scene in scenes if scene.kind in wanted] for name, scenes in found.items()}
-        dealt = kept if folders else split_by_name(kept["train"])
-        return choose_split(dealt, split, root)
+        by_split = kept if folders else split_by_name(kept["train"])
+        return choose_split(by_split, split, root)
 
 
 def _scenes_below(root: Path) -> list[Scene]:

@@ -17,18 +17,18 @@ from inbetween.machine import cores
 from inbetween.types import Preparation, Window, WindowBatch
 
 Key = tuple[int, int]  # (epoch, index) of a window
-MOST_WORKERS = 16  # default of a process, at most
-# what a batch to train on holds beside what the method's preparation made of its windows
+MAX_WORKERS = 16  # of a process, by default
+# keys of a training batch besides the result of the method's preparation
 KEPT = ("t", "index", "seed", "name")
 
 
 class PreparedWindows(WindowDataset):
-    """Windows with what a method's loss needs of them, computed where they are read.
+    """Windows with what a method's loss needs, computed in the process that reads them.
 
     Args:
         windows: The windows.
         prepare: The method's.
-        whole: Whether frames stay, for inference and metrics; training needs none beside its samples.
+        whole: Whether to keep the frames, for inference and metrics; training only needs its samples.
     """
 
     def __init__(self, windows: WindowDataset, prepare: Preparation, whole: bool) -> None:
@@ -44,17 +44,17 @@ class PreparedWindows(WindowDataset):
         return cast(Window, {**dict(given), "sample": sample})
 
 
-def default_workers(processes: int, on_processor: bool) -> int:
+def default_workers(processes: int, on_cpu: bool) -> int:
     """Default number of data workers of each training process.
 
-    Half of a training process's share of the cores where it computes on the same cores, else all but one.
+    Half of a training process's cores if it trains on the CPU, else all but one.
 
     Args:
         processes: Training processes on this machine.
-        on_processor: Whether they compute on the CPU.
+        on_cpu: Whether they compute on the CPU.
     """
     share = cores() // processes
-    return max(0, min(share // 2 if on_processor else share - 1, MOST_WORKERS))
+    return max(0, min(share // 2 if on_cpu else share - 1, MAX_WORKERS))
 
 
 def train_batches(
@@ -62,9 +62,9 @@ def train_batches(
 ) -> list[list[Key]]:
     """A training epoch's batches on one process.
 
-    Batch k of all processes together is entries k B to (k + 1) B of a permutation made of (seed, epoch);
-    a process takes every `world`-th of them. What is left at the end waits for the next permutation. With
-    fewer windows than B the epoch is one batch of them all, less what `world` does not divide.
+    Batch k of all processes together is entries k B to (k + 1) B of a permutation determined by (seed,
+    epoch); a process takes every `world`-th of them. An incomplete last batch is dropped. With fewer windows
+    than B the epoch is one batch of all of them, rounded down to a multiple of `world`.
 
     Args:
         windows: Number of windows, at least `world`.
@@ -84,7 +84,7 @@ def train_batches(
 
 
 def train_batch_size(windows: int, batch_size: int, world: int) -> int:
-    """B, or what there is if that is less."""
+    """B, or the number of windows that processes can split evenly, if that is less."""
     return min(batch_size, windows - windows % world)
 
 
@@ -92,7 +92,7 @@ def eval_batches(indices: list[int], batch_size: int, rank: int, world: int) -> 
     """Each window once, none padded; all processes get the same number of batches.
 
     Process r has `indices[r::world]`. Where one process has a window more than another, its last batch is
-    larger by one: with a batch more it would wait for the others forever.
+    larger by one: with one batch more it would wait for the others forever.
 
     Args:
         indices: The windows, at least `world`.
@@ -109,7 +109,7 @@ def eval_batches(indices: list[int], batch_size: int, rank: int, world: int) -> 
 
 
 class _Batches(Sampler[list[Key]]):
-    """The batches that the next pass over the loader is to give, set before it starts."""
+    """The batches of the next pass over the loader, set before it starts."""
 
     def __init__(self) -> None:
         self.batches: list[list[Key]] = []
@@ -124,13 +124,13 @@ class _Batches(Sampler[list[Key]]):
 class WindowLoader:
     """Batches of windows.
 
-    Not a `DataLoader` itself, on purpose: Lightning rebuilds those with samplers of its own, which pad,
-    duplicate and know nothing of keys. It takes any sized iterable without a `sampler` as it is.
+    Deliberately not a `DataLoader`: Lightning rebuilds those with samplers of its own, which pad and
+    duplicate, and do not support keys. It uses any sized iterable without a `sampler` as it is.
 
     Args:
         dataset: The windows.
         batches: Number of batches in a pass.
-        plan: Gives the batches of the next pass; called when its first one is due.
+        plan: Returns the batches of the next pass; called when its first batch is requested.
         num_workers: Processes that read windows; 0 reads in this one.
     """
 
@@ -152,15 +152,15 @@ class WindowLoader:
         return self.batches
 
     def __iter__(self) -> Iterator[WindowBatch]:
-        # A generator: nothing happens before the first batch is asked for, when a resumed trainer knows
-        # where it stands. Lightning makes an iterator earlier than that, and sometimes one too many.
+        # A generator: nothing happens before the first batch is requested, when a resumed trainer has
+        # restored its position. Lightning makes an iterator earlier than that, and sometimes one too many.
         self.order.batches = self.plan()
         started = self.reader is not None
         self.reader = self.reader or self._start()
         begin = time.perf_counter()
         with self.workers.explained():
             self.current = self.workers.start(self.reader)
-            # by way of the attribute, so that `close` drops the only reference
+            # an attribute, so that `close` drops the only reference
             batch = next(self.current, None)
             if started:
                 self.waited += time.perf_counter() - begin
@@ -173,7 +173,7 @@ class WindowLoader:
     def close(self) -> None:
         """End the worker processes; a further pass starts new ones.
 
-        Left to the garbage collector, workers of a failed run would hang its exit.
+        Otherwise workers of a failed run would block its exit.
         """
         self.current = iter(())
         self.reader = None
@@ -192,7 +192,7 @@ class WindowLoader:
 class ResumableLoader(WindowLoader):
     """Batches of training windows that resume where an interrupted run stopped.
 
-    The trainer knows the position; what is saved here only tells whether the batches are still the same.
+    The trainer saves the position; the state saved here only serves to check that the batches are the same.
 
     Args:
         dataset: The windows.
@@ -236,13 +236,13 @@ def check_same(saved: dict[str, int], now: dict[str, int]) -> None:
         if saved.get(name) != value:
             raise UserError(
                 f"The checkpoint was written in an epoch with {name} {saved.get(name)}, now it is {value}:"
-                " resume with the same data, or train anew from the weights.safetensors of that run."
+                " resume with the same data, or train again from the weights.safetensors of that run."
             )
 
 
 def _start_worker(_: int) -> None:
-    # A terminal and a cluster signal all processes of a run. The main one decides when it ends; workers end
-    # with it, when torch tells them to or when it is dead.
+    # A terminal and a cluster signal all processes of a run. The main process decides when it ends; workers
+    # end with it, when torch stops them or when it is dead.
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     # OpenCV's threads do not survive the fork that makes a worker

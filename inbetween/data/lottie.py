@@ -11,7 +11,7 @@ from inbetween.data.unpacked import UnpackedScenes
 from inbetween.errors import UserError
 from inbetween.paths import cache_folder
 
-TIMEOUT = 300.0  # seconds for one file; some keep the renderer busy for ever
+TIMEOUT = 300.0  # seconds for one file; some never finish rendering
 
 _VERSION = 1  # of the frames written here
 
@@ -19,10 +19,10 @@ _VERSION = 1  # of the frames written here
 class LottieScenes(UnpackedScenes):
     """Lottie files (`.json`, `.tgs`) in a folder, nested as you like: each is an animation of one scene.
 
-    Every file is rendered once, by rlottie in a process of its own, to PNG files with transparency that are
+    Every file is rendered once, by rlottie in a separate process, to PNG files with transparency that are
     kept in `cache_dir`: all frames at the animation's own rate, mostly 25 to 60 a second, where
-    neighbours differ little; larger `gaps` of the data module make larger motions of them. Files that
-    the renderer refuses, crashes on or does not finish are left out with a warning, and remembered.
+    neighbours differ little; larger `gaps` of the data module make larger motions. Files that
+    the renderer rejects, crashes on or does not finish are skipped with a warning, in later runs, too.
 
     Where `train`, `val` or `test` lie right below the root, and no file beside them, they are the splits;
     else animations are split by a hash of their path without the suffix, about 80 : 10 : 10. Without a
@@ -67,26 +67,26 @@ class LottieScenes(UnpackedScenes):
         return _run_renderer(file, folder, self.side)
 
     def scene(self, file: Path, root: Path, frames: tuple[Path, ...]) -> Scene:
-        """`<path without suffix>/<suffix>`: what is there as .json and as .tgs is one animation."""
+        """`<path without suffix>/<suffix>`: a .json and a .tgs file of one name are one animation."""
         animation = file.relative_to(root).with_suffix("").as_posix()
         return Scene(animation, file.suffix.lower()[1:], "", frames)
 
 
 def _run_renderer(file: Path, folder: Path, side: int) -> str | None:
-    """Render a file into a folder; why that cannot be done, or None.
+    """Render a file into a folder; returns the reason if that fails, else None.
 
     Raises:
         UserError: Something is wrong that is not the file's fault.
     """
-    # -P: modules beside the script must not pass for others of their names
+    # -P: modules beside the script must not shadow others of their names
     command = [sys.executable, "-P", lottie_frames.__file__, str(file.resolve()), str(folder), str(side)]
     try:
         run = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
         return f"not done after {TIMEOUT:.0f} seconds"
-    said = run.stderr.decode("utf-8", "replace").strip().splitlines() or [""]
+    messages = run.stderr.decode("utf-8", "replace").strip().splitlines() or [""]
     if run.returncode == 1:  # an exception of Python's
-        raise UserError(f"Rendering {file} failed ({said[-1]}): reinstall rlottie-python, or make room.")
+        raise UserError(f"Rendering {file} failed ({messages[-1]}): reinstall rlottie-python, or make room.")
     if run.returncode == lottie_frames.REFUSED:
-        return said[-1]
+        return messages[-1]
     return "crashes the renderer" if run.returncode else None

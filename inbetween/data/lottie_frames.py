@@ -1,8 +1,8 @@
-"""Renders one Lottie file; a script of its own, because some files crash the renderer.
+"""Renders one Lottie file; a separate script, because some files crash the renderer.
 
-`python lottie_frames.py FILE FOLDER SIDE` writes `FOLDER/0001.png`, `FOLDER/0002.png`, ... A file that holds
-no animation ends in exit code `REFUSED`, with the reason on stderr. It imports nothing of the package: a
-process begins in less than a tenth of a second.
+`python lottie_frames.py FILE FOLDER SIDE` writes `FOLDER/0001.png`, `FOLDER/0002.png`, ... A file without
+animation ends in exit code `REFUSED`, with the reason on stderr. It imports nothing of the package, so that a
+process starts in less than a tenth of a second.
 """
 
 import gzip
@@ -21,7 +21,7 @@ def render(file: Path, folder: Path, side: int) -> str | None:
         side: Pixels of the frames' longer side.
 
     Returns:
-        Why there is nothing to write, or None.
+        Why nothing was written, or None.
     """
     from PIL import Image
     from rlottie_python import LottieAnimation

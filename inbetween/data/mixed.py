@@ -13,15 +13,15 @@ from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import TARGET_TRUTH, Split, Window, animation_in
 
-_MIX_STREAM = 2  # keeps the choice of a window independent of its noise and of its changes
+_MIX_STREAM = 2  # keeps the choice of a window independent of its noise and its augmentation
 
 
 class MixedWindows(WindowSource):
     """Training windows of several sources in given shares; validation and test take all windows of each.
 
-    A training window is sampled at random, with replacement, from (seed, epoch, index) alone: first its
-    source, then one of the source's windows. True motion that only some sources have is NaN in the windows
-    of the others; `frame_ids` are left out.
+    A training window is sampled with replacement, seeded by (seed, epoch, index): first its source, then one
+    of the source's windows. Ground-truth motion that only some sources have is NaN in windows of the others;
+    `frame_ids` are left out.
 
     Args:
         sources: Where the windows come from.
@@ -49,19 +49,19 @@ class MixedWindows(WindowSource):
             UserError: A source has no window of the split, or its files cannot be read.
         """
         datasets = [source.dataset(split, spec) for source in self.sources]
-        return _Mixture(self, datasets, spec.seed, draws=split == "train")
+        return _Mixture(self, datasets, spec.seed, sampled=split == "train")
 
 
 class _Mixture(WindowDataset):
-    """Windows of several data sets: sampled at random, or all, one dataset after the other."""
+    """Windows of several data sets: sampled at random, or all, one data set after the other."""
 
     def __init__(
-        self, source: MixedWindows, datasets: list[WindowDataset], seed: int, *, draws: bool
+        self, source: MixedWindows, datasets: list[WindowDataset], seed: int, *, sampled: bool
     ) -> None:
-        self.datasets, self.seed, self.draws = datasets, seed, draws
+        self.datasets, self.seed, self.sampled = datasets, seed, sampled
         self.shares = np.asarray(source.weights) / np.sum(source.weights)
         self.ends = list(accumulate(len(dataset) for dataset in datasets))
-        self.length = source.length if draws else self.ends[-1]
+        self.length = source.length if sampled else self.ends[-1]
         self.truth = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.truth))
 
     def __len__(self) -> int:
@@ -69,7 +69,7 @@ class _Mixture(WindowDataset):
 
     def __getitem__(self, key: tuple[int, int]) -> Window:
         epoch, index = key
-        if self.draws:
+        if self.sampled:
             rng = np.random.default_rng(sample_seed(self.seed, epoch, index, _MIX_STREAM))
             place = int(rng.choice(len(self.datasets), p=self.shares))
             inner = int(rng.integers(len(self.datasets[place])))
@@ -89,7 +89,7 @@ class _Mixture(WindowDataset):
 
 
 def _unknown(name: str, window: Window) -> torch.Tensor:
-    """NaN in the shape of a truth that a window's source does not know."""
+    """NaN in the shape of a ground truth that a window's source does not have."""
     channels, size = 2 if name.startswith("flow") else 1, window["first"].shape[-2:]
-    drawings = (len(window["t"]),) if name in TARGET_TRUTH else ()
-    return torch.full((*drawings, channels, *size), math.nan)
+    leading = (len(window["t"]),) if name in TARGET_TRUTH else ()
+    return torch.full((*leading, channels, *size), math.nan)

@@ -22,9 +22,9 @@ class Scene:
     """An ordered sequence of frames.
 
     Args:
-        animation: What the scene belongs to; splits keep animations whole.
+        animation: The animation of the scene; all scenes of one are in the same split.
         name: The scene within its animation.
-        kind: sketch, color, composition, ... or empty where the layout knows no kinds.
+        kind: sketch, color, composition, ... or empty where the layout has no kinds.
         frames: Paths of the frames, in order.
     """
 
@@ -40,18 +40,18 @@ class Scene:
 
 
 class SceneSource(WindowSource):
-    """Windows from scenes on disk. A subclass says where the scenes are."""
+    """Windows from scenes on disk. A subclass finds the scenes."""
 
     @abstractmethod
     def scenes(self, split: Split) -> list[Scene]:
         """The scenes of a split, in a fixed order; empty if it has none.
 
         Raises:
-            UserError: There are no scenes at all, or the folder cannot be read.
+            UserError: There are no scenes, or the folder cannot be read.
         """
 
     def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
-        """Windows of a split; decodes into the store what is not there yet."""
+        """Windows of a split; decodes scenes that are not in the store yet."""
         from inbetween.data.windows import SceneWindows
 
         scenes = self.scenes(split)
@@ -85,7 +85,7 @@ def split_folders(root: Path) -> dict[Split, Path]:
 
 
 def choose_split(scenes: dict[Split, list[Scene]], split: Split, root: Path) -> list[Scene]:
-    """The scenes of a split; `test` falls to `val` where there is none."""
+    """The scenes of a split; without a test split, `test` gives `val`."""
     if split == "test" and not scenes.get("test"):
         log.info("%s has no test split: testing on its val split.", root)
         split = "val"
@@ -95,9 +95,9 @@ def choose_split(scenes: dict[Split, list[Scene]], split: Split, root: Path) -> 
 def split_by_name(scenes: list[Scene]) -> dict[Split, list[Scene]]:
     """Split animations into train, val and test, about 80, 10 and 10 per cent, by a hash of their name.
 
-    A name falls into the same split whatever else there is, in every process and on every machine. Two
-    exceptions keep small collections usable: if no name falls into train, the lowest hash does; if none
-    falls into val, the lowest of test does, or else the highest of train if that has two or more.
+    A name is in the same split whatever the others, in every process and on every machine. Two
+    exceptions keep small collections usable: if no name is in train, the one of lowest hash is; if none
+    is in val, the lowest of test is, or else the highest of train if that has two or more.
     """
     share = {scene.animation: _share(scene.animation) for scene in scenes}
     names = sorted(share, key=lambda name: share[name])
@@ -111,13 +111,13 @@ def split_by_name(scenes: list[Scene]) -> dict[Split, list[Scene]]:
     split_of: dict[str, Split] = {}
     for split, members in zip(SPLITS, (train, val, test), strict=True):
         split_of.update(dict.fromkeys(members, split))
-    dealt: dict[Split, list[Scene]] = {split: [] for split in SPLITS}
+    by_split: dict[Split, list[Scene]] = {split: [] for split in SPLITS}
     for scene in scenes:
-        dealt[split_of[scene.animation]].append(scene)
-    return dealt
+        by_split[split_of[scene.animation]].append(scene)
+    return by_split
 
 
 def _share(name: str) -> float:
-    """A number in [0, 1) from a name, the same on systems that write its accents differently."""
+    """A number in [0, 1) from a name, the same on systems that encode accents differently."""
     text = unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape")
     return int.from_bytes(hashlib.blake2b(text, digest_size=6).digest(), "big") / 2**48

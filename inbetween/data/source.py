@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from inbetween.errors import UserError
 from inbetween.types import Split, Window
 
-MOST_BETWEEN = 1000  # in-betweens of a window; the same holds
+MAX_BETWEEN = 1000  # in-betweens of a window
 LARGEST_SIDE = 4096  # pixels of a window; larger values are most likely typing mistakes
 
 
@@ -22,7 +22,7 @@ class Augment:
         flip: Probability of a horizontal flip.
         reverse: Probability of playing the window backwards: first and last swap, t becomes 1 - t.
         crop: Smallest share of the image's side kept by a random crop; 1 keeps everything.
-        color: Strength in [0, 1] of random brightness, contrast and hue; 0 leaves colours alone.
+        color: Strength in [0, 1] of random brightness, contrast and hue; 0 leaves colours as they are.
 
     Raises:
         UserError: A value outside its range.
@@ -35,7 +35,7 @@ class Augment:
 
     @property
     def changes_pixels(self) -> bool:
-        """Whether a frame's pixels may differ from epoch to epoch; time reversal leaves them alone."""
+        """Whether a frame's pixels may differ from epoch to epoch; time reversal does not change them."""
         return self.flip > 0 or self.crop < 1 or self.color > 0
 
     def __post_init__(self) -> None:
@@ -52,19 +52,19 @@ class WindowSpec:
 
     Args:
         between: N, the number of in-betweens of a window, at least 1.
-        gaps: Distances in frames between neighbouring frames of a window; each gap adds its own windows.
+        gaps: Distances in frames between neighbouring frames of a window; each gap adds windows of its own.
         stride: Distance in frames between the first keyframes of successive windows.
-        size: Height and width in pixels of the windows given out.
+        size: Height and width in pixels of the windows.
         fit: `pad` keeps the whole frame and pads; `crop` fills the size and crops.
             The aspect ratio is kept by both.
         background: RGB in [0, 255] under transparency and in padding.
-        collapse_holds: Count a frame that is held (shown several times) once.
+        collapse_holds: Count a held frame (one shown several times) once.
         seed: Seed of all random choices.
         cache_dir: Folder of the decoded-frame store; None takes `frames` in the user's cache.
         augment: Augmentation; None for validation and test.
 
     Raises:
-        UserError: A value no window can be made with.
+        UserError: A value is out of range.
     """
 
     between: int = 3
@@ -81,8 +81,8 @@ class WindowSpec:
     def __post_init__(self) -> None:
         if self.between < 1:
             raise UserError(f"between is {self.between}: a window needs at least 1 in-between.")
-        if self.between > MOST_BETWEEN:
-            raise UserError(f"between is {self.between}: give {MOST_BETWEEN} in-betweens at most.")
+        if self.between > MAX_BETWEEN:
+            raise UserError(f"between is {self.between}: give {MAX_BETWEEN} in-betweens at most.")
         if not self.gaps or min(self.gaps) < 1:
             raise UserError(f"gaps is {list(self.gaps)}: give at least one distance, each 1 or more.")
         if self.stride < 1:
@@ -98,8 +98,8 @@ class WindowSpec:
 class WindowDataset(Dataset[Window], ABC):
     """Windows of one split, addressed by (epoch, index).
 
-    The same key gives the same window in every process and after every resume: random choices come
-    from (seed, epoch, index) alone.
+    The same key gives the same window in every process and after every resume: random choices are
+    seeded by (seed, epoch, index).
     """
 
     #: The keys of `Window` marked "truth" that its windows have.
@@ -115,7 +115,7 @@ class WindowDataset(Dataset[Window], ABC):
 
 
 class WindowSource(ABC):
-    """Where windows come from. Named by class path in YAML under `data.source`."""
+    """A source of windows. Named by class path in YAML under `data.source`."""
 
     @abstractmethod
     def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:

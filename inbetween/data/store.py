@@ -1,4 +1,4 @@
-"""Decoded and resized frames, kept in memory-mapped files from one run to the next."""
+"""Decoded and resized frames, kept in memory-mapped files between runs."""
 
 import hashlib
 import json
@@ -27,30 +27,30 @@ _VERSION = 1  # of the files written here
 
 @dataclass(frozen=True)
 class StoredScene:
-    """Where a scene's decoded frames are, and what was found in them.
+    """A scene's decoded frames, with its holds and cuts.
 
     Args:
         scene: The scene.
         file: A `.npy` of (frames, h, w, 3) uint8 RGB.
-        fit: How the stored images come to a window's size.
-        drawings: For each frame, the number of the frame that first showed its drawing.
-        cuts: Numbers of the frames that begin a new shot.
-        ids: For each frame an int64 that is the same in every run, and another one once the file, or how
-            it is fitted, changes.
+        fit: How the stored images are fitted to a window's size.
+        hold_starts: For each frame, the number of the first frame of its hold.
+        cuts: Numbers of the frames that start a new shot.
+        ids: For each frame an int64 that is the same in every run, and changes with the file, or with how
+            it is fitted.
     """
 
     scene: Scene
     file: Path
     fit: Fit
-    drawings: tuple[int, ...]
+    hold_starts: tuple[int, ...]
     cuts: tuple[int, ...]
     ids: tuple[int, ...]
 
     def read(self, numbers: tuple[int, ...]) -> Pixels:
         """Frames by number, (len(numbers), h, w, 3).
 
-        The file is mapped anew each time, which costs a tenth of a millisecond: nothing is open that
-        could not be sent to a worker process, and no number of scenes runs out of file handles.
+        The file is mapped at each call, which takes a tenth of a millisecond: so this can be sent to worker
+        processes, and many scenes do not run out of file handles.
 
         Raises:
             UserError: The file has been deleted or damaged since the store was opened.
@@ -60,31 +60,31 @@ class StoredScene:
         except (OSError, ValueError) as error:
             raise UserError(
                 f"The frame store's {self.file} has been deleted or damaged meanwhile ({error}): run the same"
-                " command again, which decodes it anew."
+                " command again, which decodes it again."
             ) from error
 
 
 class FrameStore:
-    """The store of one way of fitting frames: two files per scene below `spec.cache_dir`.
+    """The store for one specification of windows: two files per scene below `spec.cache_dir`.
 
-    `<scene>.npy` holds the images, `<scene>.json` says which files they come from (name, bytes, time
-    of change), what is held and where it is cut. A scene is decoded anew when a file changed, when
-    something is missing, or when what is there cannot be read in full. Both files are moved into place
-    when complete, the index last; a lock, which a dead process does not hold, keeps processes from doing
+    `<scene>.npy` holds the images, `<scene>.json` their files (name, bytes, time
+    of change), holds and cuts. A scene is decoded again when a file changed, or when
+    something is missing or cannot be read in full. Both files are moved into place
+    when complete, the index last; a lock keeps processes from doing
     the same work twice. The folder may be deleted at any time between runs.
 
     Args:
-        spec: What windows are to look like.
+        spec: The specification of windows.
     """
 
     def __init__(self, spec: WindowSpec) -> None:
         self.spec = spec
         self.keep = float(spec.augment.crop) if spec.augment else 1.0
-        look = (_VERSION, shots.VERSION, *spec.size, spec.fit, *spec.background, self.keep)
-        self.folder = cache_folder(spec.cache_dir, "frames") / _digest(repr(look))
+        key = (_VERSION, shots.VERSION, *spec.size, spec.fit, *spec.background, self.keep)
+        self.folder = cache_folder(spec.cache_dir, "frames") / _digest(repr(key))
 
     def open(self, scenes: list[Scene]) -> list[StoredScene]:
-        """All scenes, in order, decoding those that are not there yet.
+        """All scenes, in order, decoding those that are not in the store yet.
 
         Raises:
             UserError: A frame cannot be used, frames of one scene differ in size, or the store cannot
@@ -95,7 +95,7 @@ class FrameStore:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 with FileLock(self.folder / "lock"):
-                    for left in self.folder.glob("*.partial"):  # by a process that is dead: we hold the lock
+                    for left in self.folder.glob("*.partial"):  # of a dead process: we hold the lock
                         left.unlink()
                     self._build([scene for scene, there in zip(scenes, stored, strict=True) if there is None])
             except OSError as error:
@@ -116,21 +116,21 @@ class FrameStore:
             height, width = map(int, index["source"])
             fit = Fit((height, width), self.spec.size, self.spec.fit, self.keep)
             # NumPy refuses to map a file that is shorter than its header says
-            pictures = np.lib.format.open_memmap(file, mode="r")
-            if pictures.shape != (len(scene.frames), *fit.store, 3) or pictures.dtype != np.uint8:
+            images = np.lib.format.open_memmap(file, mode="r")
+            if images.shape != (len(scene.frames), *fit.store, 3) or images.dtype != np.uint8:
                 return None
-            drawings, cuts = tuple(map(int, index["drawings"])), tuple(map(int, index["cuts"]))
+            hold_starts, cuts = tuple(map(int, index["hold_starts"])), tuple(map(int, index["cuts"]))
             places = range(len(scene.frames))
-            if len(drawings) != len(places) or not {*drawings, *cuts} <= {*places}:
+            if len(hold_starts) != len(places) or not {*hold_starts, *cuts} <= {*places}:
                 return None
-            # names of folder and file are digests of the fitting and of the scene's place
+            # names of folder and file are digests of the specification and of the scene's path
             ids = (_id(repr((self.folder.name, file.name, *state))) for state in index["frames"])
-            return StoredScene(scene, file, fit, drawings, cuts, tuple(ids))
+            return StoredScene(scene, file, fit, hold_starts, cuts, tuple(ids))
         except (OSError, EOFError, ValueError, KeyError, TypeError, ArithmeticError):
             return None
 
     def _build(self, scenes: list[Scene]) -> None:
-        """Decode scenes; those that another process has stored in the meantime are left alone."""
+        """Decode scenes; those that another process has stored in the meantime are skipped."""
         scenes = [scene for scene in scenes if self._load(scene) is None]
         frames = sum(len(scene.frames) for scene in scenes)
         with ThreadPoolExecutor(cores()) as pool:
@@ -150,25 +150,25 @@ class FrameStore:
 
         def decode(path: Path) -> tuple[Pixels, Pixels]:
             image = read_image(path, self.spec.background)
-            return fit.picture(image), shots.thumbnail(image)
+            return fit.resized(image), shots.thumbnail(image)
 
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(scene.frames), *fit.store, 3)}
-        # not mapped: where a disk is full a process that writes to mapped memory is killed
-        with whole_file(file) as pictures:
-            np.lib.format.write_array_header_1_0(pictures, header)
+        # not mapped: a process that writes to mapped memory of a full disk is killed
+        with whole_file(file) as file_object:
+            np.lib.format.write_array_header_1_0(file_object, header)
 
             def thumbnails() -> Iterator[Pixels]:
-                for picture, thumbnail in pool.map(decode, scene.frames):
-                    pictures.write(np.ascontiguousarray(picture).data)
+                for image, thumbnail in pool.map(decode, scene.frames):
+                    file_object.write(np.ascontiguousarray(image).data)
                     count()
                     yield thumbnail
 
-            drawings, cuts = shots.find_shots(thumbnails())
+            hold_starts, cuts = shots.find_shots(thumbnails())
         index = {
             "folder": str(scene.frames[0].parent),
             "frames": state,
             "source": size,
-            "drawings": drawings,
+            "hold_starts": hold_starts,
             "cuts": cuts,
         }
         write_whole(file.with_suffix(".json"), json.dumps(index).encode())
@@ -197,7 +197,7 @@ def _text(size: tuple[int, int]) -> str:
 
 
 def _state(scene: Scene) -> list[list[str | int]]:
-    """What tells a changed scene: name, bytes and time of change of each frame."""
+    """What changes with a scene's files: name, bytes and time of change of each frame."""
     stats = ((path.name, path.stat()) for path in scene.frames)
     return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 

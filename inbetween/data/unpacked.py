@@ -1,4 +1,4 @@
-"""Scenes that are single files: each is unpacked once, into PNG files that are kept."""
+"""Scenes in single files, such as video: each is unpacked once, into cached PNG files."""
 
 import hashlib
 import json
@@ -29,17 +29,17 @@ from inbetween.types import Split
 
 log = logging.getLogger(__name__)
 
-_FAILED = "failed.txt"  # says why a file has no frames
-_WHOLE = "whole.json"  # what else a folder holds, name by name with its bytes
+_FAILED = "failed.txt"  # the reason why a file has no frames
+_WHOLE = "whole.json"  # names and bytes of the folder's other files
 
 
 class UnpackedScenes(SceneSource):
     """Files in a folder, nested as you like, each unpacked once to PNG files that are kept in `cache_dir`.
 
-    Files that cannot be unpacked are left out with a warning, and remembered; what was damaged or deleted in
-    the cache is unpacked anew. Where `train`, `val` or
-    `test` lie right below the root, and no file beside them, they are the splits; else animations are
-    split by a hash of their name, about 80 : 10 : 10. Without a test split, `test` means val.
+    Files that cannot be unpacked are skipped with a warning, in later runs, too; what was damaged or deleted
+    in the cache is unpacked again. Where `train`, `val` or `test` lie right below the root, and no file
+    beside them, they are the splits; else animations are split by a hash of their name, about 80 : 10 : 10.
+    Without a test split, `test` means val.
 
     Args:
         root: The folder.
@@ -61,14 +61,14 @@ class UnpackedScenes(SceneSource):
             raise UserError(f"side is {side}: give 1 to {LARGEST_SIDE} pixels.")
         self.root, self.exclude, self.side = Path(root), frozenset(exclude or ()), side
         self.cache_dir = Path(cache_dir)
-        self.dealt: dict[Split, list[Scene]] | None = None
+        self.by_split: dict[Split, list[Scene]] | None = None
 
     def __str__(self) -> str:
         return str(self.root)
 
     @abstractmethod
     def unpacker(self) -> str:
-        """What unpacks, and its version: frames of another one are not used.
+        """Name and version of the decoder: frames of other versions are not used.
 
         Raises:
             UserError: It is not installed.
@@ -76,7 +76,7 @@ class UnpackedScenes(SceneSource):
 
     @abstractmethod
     def unpack(self, file: Path, folder: Path) -> str | None:
-        """Write a file's frames into an empty folder; why that cannot be done, or None.
+        """Write a file's frames into an empty folder; returns the reason if that fails, else None.
 
         Raises:
             UserError: Something is wrong that is not the file's fault.
@@ -84,25 +84,25 @@ class UnpackedScenes(SceneSource):
 
     @abstractmethod
     def scene(self, file: Path, root: Path, frames: tuple[Path, ...]) -> Scene:
-        """The scene that a file is, and the animation that it belongs to."""
+        """The scene of a file, with its animation."""
 
     def identity(self, file: Path) -> bytes:
         """What changes when the file does; files of one identity share their frames."""
         return file.read_bytes()
 
     def scenes(self, split: Split) -> list[Scene]:
-        """The scenes of a split, in natural order; unpacks what is not in the cache yet.
+        """The scenes of a split, in natural order; unpacks files that are not in the cache yet.
 
         Raises:
-            UserError: The root is not there, nothing in it can be unpacked, a file to exclude is not there,
-                what unpacks is not installed, or the cache cannot be written.
+            UserError: The root or a file to exclude does not exist, nothing can be unpacked,
+                the decoder is not installed, or the cache cannot be written.
         """
         root = existing_folder(self.root)
-        if self.dealt is None:
-            self.dealt = self._deal(root)
-        return choose_split(self.dealt, split, root)
+        if self.by_split is None:
+            self.by_split = self._split(root)
+        return choose_split(self.by_split, split, root)
 
-    def _deal(self, root: Path) -> dict[Split, list[Scene]]:
+    def _split(self, root: Path) -> dict[Split, list[Scene]]:
         folders = {} if files_in(root, self.suffixes) else split_folders(root)
         files = {
             folder: [file for inner in walk(folder) for file in files_in(inner, self.suffixes)]
@@ -129,9 +129,9 @@ class UnpackedScenes(SceneSource):
     def _unpacked(self, files: list[Path]) -> dict[Path, tuple[Path, ...]]:
         """The frames of every file that can be unpacked."""
         cache = self.cache_dir
-        look = f"{self.unpacker()} {self.side} ".encode()
+        key = f"{self.unpacker()} {self.side} ".encode()
         try:
-            places = {file: cache / _digest(look + self.identity(file)) for file in files}
+            places = {file: cache / _digest(key + self.identity(file)) for file in files}
         except OSError as error:
             raise UserError(
                 f"{error.filename} cannot be read ({error.strerror or error}): repair it, or name it in"
@@ -141,7 +141,7 @@ class UnpackedScenes(SceneSource):
             if not all(_is_whole(place) for place in places.values()):
                 cache.mkdir(parents=True, exist_ok=True)
                 with FileLock(cache / "lock"), ThreadPoolExecutor(cores()) as pool:
-                    for left in cache.glob("*.partial"):  # by a process that is dead: we hold the lock
+                    for left in cache.glob("*.partial"):  # of a dead process: we hold the lock
                         shutil.rmtree(left, ignore_errors=True)
                     # files of one identity share a place; another process may have filled it meanwhile
                     waiting = {place: file for file, place in places.items() if not _is_whole(place)}
@@ -167,7 +167,7 @@ class UnpackedScenes(SceneSource):
         return {file: frames_in(place) for file, place in places.items() if file not in failed}
 
     def _fill(self, file: Path, place: Path) -> None:
-        """Fill the folder `place` with the frames of a file, or with a note of why there are none."""
+        """Fill the folder `place` with the frames of a file, or with the reason why there are none."""
         with whole_folder(place) as partial:
             failure = self.unpack(file, partial)
             if failure:
@@ -178,7 +178,7 @@ class UnpackedScenes(SceneSource):
 
 
 def _is_whole(place: Path) -> bool:
-    """Whether a folder holds all that was unpacked into it, as far as names and sizes tell."""
+    """Whether a folder holds all files that were unpacked into it, by their names and sizes."""
     try:
         known: object = json.loads((place / _WHOLE).read_text("utf-8"))
     except (OSError, ValueError):

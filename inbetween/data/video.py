@@ -14,9 +14,9 @@ class VideoScenes(UnpackedScenes):
     """Video files (`.mp4`, `.mov`, `.mkv`, `.webm`, `.avi`, `.m4v`, `.gif`) in a folder, nested as you like.
 
     Every file is a scene; it is split at its cuts, and held frames count once
-    (`collapse_holds`). The folder right below the root names the animation, or the file where it lies in the
+    (`collapse_holds`). The folder right below the root names the animation, or the file if it is in the
     root itself. Each file is decoded once, to PNG files that are kept in `cache_dir`; files that cannot be
-    decoded are left out with a warning, and remembered.
+    decoded are skipped with a warning, in later runs, too.
 
     Where `train`, `val` or `test` lie right below the root, and no file beside them, they are the splits,
     and the animations lie below them; else animations are split by a hash of their name, about
@@ -52,7 +52,7 @@ class VideoScenes(UnpackedScenes):
         return f"video {_VERSION}"
 
     def identity(self, file: Path) -> bytes:
-        """Path, bytes and time of change: videos are too large to be read for that."""
+        """Path, bytes and time of change: videos are too large to be hashed."""
         status = file.stat()
         return f"{file.resolve()} {status.st_size} {status.st_mtime_ns}".encode("utf-8", "surrogateescape")
 

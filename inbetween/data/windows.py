@@ -21,19 +21,19 @@ _AUGMENT_STREAM = 1  # keeps the augmentation of a window independent of its noi
 
 
 def shots_of(stored: StoredScene, collapse_holds: bool) -> list[list[int]]:
-    """Frame numbers of each uncut run of frames, a held frame once if holds are collapsed."""
-    bounds = [0, *stored.cuts, len(stored.drawings)]
+    """Frame numbers of each shot, a held frame once if holds are collapsed."""
+    bounds = [0, *stored.cuts, len(stored.hold_starts)]
     runs = [range(start, end) for start, end in pairwise(bounds)]
     if not collapse_holds:
         return [list(run) for run in runs]
-    # a held frame has the number of its first appearance: a frame whose number is not its own is a repeat
+    # frames that do not start a hold repeat the one before them
     return [
-        [number for number in run if number == run[0] or stored.drawings[number] == number] for run in runs
+        [number for number in run if number == run[0] or stored.hold_starts[number] == number] for run in runs
     ]
 
 
 def windows_of(shot: list[int], spec: WindowSpec) -> list[tuple[int, ...]]:
-    """Frame numbers, N + 2 each, of all windows of a shot, up to the last that is full."""
+    """Frame numbers, N + 2 each, of all complete windows of a shot."""
     return [
         tuple(shot[start : start + span + 1 : gap])
         for gap in spec.gaps
@@ -43,7 +43,7 @@ def windows_of(shot: list[int], spec: WindowSpec) -> list[tuple[int, ...]]:
 
 
 class SceneWindows(WindowDataset):
-    """Windows of scenes on disk. Frames are decoded once, into the store, when this is made.
+    """Windows of scenes on disk. Frames are decoded once, into the store, on construction.
 
     Args:
         scenes: At least one.
@@ -74,7 +74,7 @@ class SceneWindows(WindowDataset):
         self._report(shots)
 
     def _report(self, shots: list[list[list[int]]]) -> None:
-        frames = sum(len(stored.drawings) for stored in self.scenes)
+        frames = sum(len(stored.hold_starts) for stored in self.scenes)
         held = frames - sum(len(shot) for runs in shots for shot in runs)
         cuts = sum(len(stored.cuts) for stored in self.scenes)
         log.info(
@@ -100,21 +100,21 @@ class SceneWindows(WindowDataset):
         place, numbers = self.windows[index]
         stored = self.scenes[place]
         _, _, height, width = stored.fit.box
-        pictures = stored.read(numbers)
+        images = stored.read(numbers)
         ids = torch.tensor([stored.ids[number] for number in numbers])
         t = torch.arange(1, spec.between + 1, dtype=torch.float32) / (spec.between + 1)
         if spec.augment:
             seed = sample_seed(spec.seed, epoch, index, _AUGMENT_STREAM)
-            pictures, reversed_ = augment_images(pictures, height, width, spec.augment, seed)
+            images, reversed_ = augment_images(images, height, width, spec.augment, seed)
             if reversed_:
                 t, ids = (1 - t).flip(0), ids.flip(0)
-        pictures = pad(pictures, stored.fit.box, spec.size, spec.background)
-        images = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).float().div_(255)
+        images = pad(images, stored.fit.box, spec.size, spec.background)
+        tensor = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float().div_(255)
         frames = stored.scene.frames
         window = Window(
-            first=images[0],
-            last=images[-1],
-            targets=images[1:-1],
+            first=tensor[0],
+            last=tensor[-1],
+            targets=tensor[1:-1],
             t=t,
             box=torch.tensor(stored.fit.box),
             index=torch.tensor(index),

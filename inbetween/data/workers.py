@@ -1,4 +1,4 @@
-"""Failing data workers: reported in one sentence, between two steps."""
+"""Failed data workers: reported in one sentence, between two steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from inbetween.errors import UserError
 STOPPING = {signal.SIGINT, signal.SIGTERM}  # signals that end a run
 _FEWER = "give fewer data.num_workers, or a smaller data.batch_size"
 _SHARED = (
-    "The data workers have too little shared memory (/dev/shm) to hand over batches: make more of it, such as"
+    "The data workers have too little shared memory (/dev/shm) to hand over batches: enlarge it, such as"
     f" with `docker run --shm-size`, or {_FEWER}."
 )
 
@@ -29,24 +29,24 @@ _SIGKILL: int = getattr(signal, "SIGKILL", 0)
 
 
 class WorkerWatch:
-    """Starts the worker processes of a `DataLoader`, and watches them."""
+    """Starts the worker processes of a `DataLoader`, and reports their failures."""
 
     def __init__(self) -> None:
         self._workers: list[BaseProcess] = []
 
     def start(self, reader: DataLoader[Any]) -> Iterator[Any]:
-        """Begin a pass over a reader.
+        """Start a pass over a loader.
 
-        torch raises in the main thread at the moment a worker dies, which may be between two weights of an
-        optimiser step, and `save_on_exception` would keep that. Without its signal handler it finds out when
-        the next batch is due, five seconds later at most.
+        torch raises in the main thread at the moment a worker dies, which may be in the middle of an
+        optimiser step, and `save_on_exception` would save that. Without its signal handler it notices at
+        the next batch, five seconds later at most.
         """
         before = active_children()
-        with _held_back():  # a worker ignores them, but not before it has started
+        with _signals_blocked():  # a worker ignores signals, but only after it has started
             iterator = iter(reader)
         started = [child for child in active_children() if child not in before]
         for worker in started:
-            # torch's last resort, five seconds after it asked a worker to end
+            # called by torch five seconds after it has asked a worker to end
             worker.terminate = worker.kill  # type: ignore[method-assign]
         if started and _SIGCHLD is not None and threading.current_thread() is threading.main_thread():
             signal.signal(_SIGCHLD, signal.SIG_DFL)
@@ -63,9 +63,9 @@ class WorkerWatch:
         try:
             yield
         except UserError as error:
-            # torch lays the worker's traceback around the sentence
+            # torch adds the worker's traceback to the message
             if str(error).startswith("Caught UserError"):
-                # whose frames would keep the workers, so that ending them waits for nothing
+                # its frames refer to the workers, and would delay ending them
                 error.with_traceback(None)
                 raise UserError(str(error).rstrip().splitlines()[-1].partition(": ")[2]) from None
             raise
@@ -85,8 +85,8 @@ class WorkerWatch:
 
 
 @contextmanager
-def _held_back() -> Iterator[None]:
-    """Let signals that ask to stop wait; processes that are started meanwhile never get them."""
+def _signals_blocked() -> Iterator[None]:
+    """Block stop signals; processes that are started meanwhile do not get them."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

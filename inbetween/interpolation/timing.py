@@ -5,7 +5,7 @@ from typing import get_args
 
 import torch
 
-from inbetween.data.source import MOST_BETWEEN
+from inbetween.data.source import MAX_BETWEEN
 from inbetween.errors import UserError
 from inbetween.functional.spacing import Chart, spacing_chart
 
@@ -17,8 +17,8 @@ def positions(t: float | Sequence[float]) -> tuple[float, ...]:
         UserError: There are none or too many, or one is no such number.
     """
     found = tuple(float(number) for number in (t if isinstance(t, Iterable) else (t,)))
-    if not 1 <= len(found) <= MOST_BETWEEN:
-        raise UserError(f"t has {len(found)} numbers: give 1 to {MOST_BETWEEN}.")
+    if not 1 <= len(found) <= MAX_BETWEEN:
+        raise UserError(f"t has {len(found)} numbers: give 1 to {MAX_BETWEEN}.")
     for number in found:
         if not 0 < number < 1:
             raise UserError(f"t has {number:g}: give numbers between 0 (first) and 1 (last), both excluded.")
@@ -39,15 +39,15 @@ def chosen_chart(between: int | None, spacing: Chart | None, t: Sequence[float] 
     own = () if t is None else tuple(float(number) for number in t)
     if own and (between is not None or spacing):
         raise UserError("t says how many frames there are and where: leave out between and spacing.")
-    if between is not None and not 1 <= between <= MOST_BETWEEN:
-        raise UserError(f"between is {between}: give a number of frames from 1 to {MOST_BETWEEN}.")
+    if between is not None and not 1 <= between <= MAX_BETWEEN:
+        raise UserError(f"between is {between}: give a number of frames from 1 to {MAX_BETWEEN}.")
     known = get_args(Chart)
     if spacing and spacing not in known:
         raise UserError(f"There is no spacing {spacing}: give one of {', '.join(known)}.")
     chart = own or tuple(spacing_chart(spacing or "even", between or 1))
     # methods calculate in float32, where frames may meet that are apart in float64
     rounded = torch.tensor([0.0, *chart, 1.0])
-    if len(chart) <= MOST_BETWEEN and bool((rounded.diff() > 0).all()):
+    if len(chart) <= MAX_BETWEEN and bool((rounded.diff() > 0).all()):
         return chart
     if own:
         given = " ".join(map(str, own))

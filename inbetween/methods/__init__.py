@@ -1,4 +1,4 @@
-"""Interpolation methods: a file for each small one, a package for each family."""
+"""Interpolation methods: a file for each small method, a package for each family."""
 
 from inbetween.methods.base import Method, TrainableMethod
 from inbetween.methods.cross_fade import CrossFade

@@ -1,4 +1,4 @@
-"""Base classes of all methods: steps, logging and optimisers. A method adds its idea and nothing else."""
+"""Base classes of all methods: steps, logging and optimisers."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Method(L.LightningModule, ABC):
     """Interpolates the frames between two keyframes.
 
     Args:
-        sampled_batches: Validation interpolates the windows of its first this many batches, for metrics and
-            image grids, and computes the loss on all. Test interpolates all.
+        sampled_batches: Number of validation batches, the first ones, whose windows are interpolated, for
+            metrics and image grids; the loss is computed on all. Test interpolates all.
     """
 
     #: t -> 0 and t -> 1 approach the keyframes.
@@ -67,7 +67,7 @@ class Method(L.LightningModule, ABC):
     ) -> Callable[[Tensor], Tensor]:
         """A function that interpolates between two keyframes, for a few frames at a time.
 
-        What a method computes of the keyframes independently of `t`, it computes here, once.
+        What does not depend on `t` is computed here, once for both keyframes.
 
         Args:
             first: As for `interpolate`.
@@ -100,7 +100,7 @@ class Method(L.LightningModule, ABC):
         return None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Name the method, so that a checkpoint is never loaded into another one."""
+        """Store the method's name, so that a checkpoint is never loaded into another method."""
         checkpoint["method"] = f"{type(self).__module__}.{type(self).__qualname__}"
         checkpoint.setdefault("hyper_parameters", {})  # Lightning leaves out an empty one
 
@@ -125,14 +125,14 @@ class Method(L.LightningModule, ABC):
 
 
 def nothing_to_train(method: Method) -> UserError:
-    """The error of a method without weights that is asked to train."""
+    """The error for training a method without weights."""
     return UserError(
         f"{type(method).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
     )
 
 
 def no_end() -> UserError:
-    """The error of a cosine schedule in a run of unknown length."""
+    """The error for a cosine schedule in a run of unknown length."""
     return UserError(
         "The cosine schedule needs an end, and this run has none: set trainer.max_steps or"
         " trainer.max_epochs, or schedule to constant."
@@ -147,26 +147,26 @@ def adamw(parameters: Iterable[Any]) -> torch.optim.Optimizer:
 class TrainableMethod(Method):
     """A method with weights. Subclasses pass its arguments on as `**options`.
 
-    Constructor arguments are of three kinds. Those of the *architecture* decide which weights there are and
-    what they mean: the class names them in `architecture`, checkpoints hold them, and loading a checkpoint
-    overrides the config's. *Inference* options (sampling, sizes) and *training* options (loss weights,
-    crops, optimiser) are in no checkpoint: they are always the config's or the command line's. All are
-    logged. A subclass with arguments of its own architecture extends the base's:
+    Constructor arguments are of three kinds. Those of the *architecture* determine which weights there are
+    and what they mean: the class lists them in `architecture`, checkpoints contain them, and loading a
+    checkpoint overrides the config's. *Inference* options (sampling, sizes) and *training* options (loss
+    weights, crops, optimiser) are not saved in checkpoints: they always come from the config or the command
+    line. All are logged. A subclass with arguments of its own architecture extends the base's:
 
         architecture = (*DiffusionMethod.architecture, "weighting")
 
     Args:
         optimizer: Called with the trainable parameters.
-        schedule: Learning rate after the warm-up: `cosine` falls to zero at the end of training; a finished
-            run that is resumed with more steps gets the cosine of the new length. `constant` stays, and a
-            run that is resumed with more steps is the same as a longer one.
+        schedule: Learning rate after the warm-up: `cosine` decays to zero at the end of training; a finished
+            run that is resumed with more steps gets the cosine of the new length. With `constant` a run that
+            is resumed with more steps is the same as a longer one.
         warmup_steps: Optimiser steps in which the learning rate rises from zero.
         sampled_batches: See `Method`.
     """
 
     #: Names of the constructor arguments that belong to the weights, and are saved and loaded with them.
     architecture: ClassVar[tuple[str, ...]] = ()
-    #: Frozen weights are part of checkpoints, too: there is no backbone that they could come from.
+    #: Whether frozen weights are saved in checkpoints, too, for methods without a pretrained backbone.
     saves_frozen: ClassVar[bool] = False
 
     def __init__(
@@ -177,8 +177,8 @@ class TrainableMethod(Method):
         sampled_batches: int = 4,
     ) -> None:
         super().__init__(sampled_batches)
-        # Lightning collects the arguments of all constructors, from the subclass's on, or the config's.
-        # Names with an underscore are LightningCLI's; modules given in Python are in the state dict.
+        # Lightning collects the arguments of all constructors of the class, or those of the config.
+        # Names with an underscore are LightningCLI's; modules are in the state dict.
         self.save_hyperparameters()
         self.remove_ignored_hparams(
             [
@@ -207,8 +207,8 @@ class TrainableMethod(Method):
     def preparation(self, training: bool) -> Preparation | None:
         """What data workers compute of each window for `training_loss`; None for nothing.
 
-        All random numbers belong here, seeded by the window's own seed, and all that OpenCV or numpy
-        compute: so a training step is tensor operations on one device.
+        Random numbers are sampled here, seeded by the window's own seed, and anything computed with OpenCV or
+        numpy: so a training step consists of tensor operations on one device.
 
         Args:
             training: Whether it is for training, or for validation and test.
@@ -216,7 +216,7 @@ class TrainableMethod(Method):
         return None
 
     def sample_of(self, batch: WindowBatch) -> Any:  # noqa: ANN401 - the method's own type
-        """What `preparation` computes of a batch's windows, computed now if no data worker has."""
+        """The result of `preparation` for a batch, computed now if no data worker has."""
         if "sample" in batch or (prepare := self.preparation(self.training)) is None:
             return batch.get("sample")
         windows: Any = move_data_to_device(batch, torch.device("cpu"))
@@ -230,16 +230,16 @@ class TrainableMethod(Method):
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """The loss of a batch, a mean over its samples, and further scalars in `logs`.
 
-        With a `preparation`, training batches hold its result, which `sample_of` gives, and no images. A
+        With a `preparation`, training batches contain its result (see `sample_of`) and no images. A
         term that is not a mean over samples needs `modules.processes`, to be the same on any number of
         processes.
         """
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Besides what `Method` does, store weights in float16 in checkpoints without optimiser states.
+        """As `Method`, and store weights in float16 in checkpoints without optimiser states.
 
-        Those of `WeightsWriter`, from which no training is resumed. float16 has three bits of mantissa more
-        than the bfloat16 that networks compute in.
+        These are written by `WeightsWriter`, and no training resumes from them. float16 has three bits of
+        mantissa more than the bfloat16 that networks compute in.
         """
         super().on_save_checkpoint(checkpoint)
         if "optimizer_states" not in checkpoint:

@@ -20,11 +20,11 @@ def load_method(config: Path, checkpoint: Path | None = None) -> Method:
 
     Args:
         config: A YAML file such as `fit` takes; only `model` is read.
-        checkpoint: See `read_checkpoint`. It brings weights and architecture; the YAML keeps the say on
-            sampling.
+        checkpoint: See `read_checkpoint`. Weights and architecture are the checkpoint's; inference
+            options are the YAML's.
 
     Raises:
-        UserError: The file has no usable model, or the checkpoint is of another one.
+        UserError: The file has no valid model, or the checkpoint is of another one.
     """
     return build_method(read_config(config).get("model"), config, checkpoint)
 
@@ -34,11 +34,11 @@ def build_method(model: Any, config: Path, checkpoint: Path | None = None) -> Me
 
     Args:
         model: `class_path` and `init_args`.
-        config: Where that comes from, for what is said of mistakes.
+        config: Its YAML file, for error messages.
         checkpoint: See `load_method`.
 
     Raises:
-        UserError: It is no usable model, or the checkpoint is of another one.
+        UserError: It is no valid model, or the checkpoint is of another one.
     """
     if not isinstance(model, dict) or "class_path" not in model:
         raise UserError(f"{config} has no `model` with a `class_path`; add one, as in the shipped exp1.yaml.")
@@ -64,7 +64,7 @@ def build_method(model: Any, config: Path, checkpoint: Path | None = None) -> Me
 
 
 def placed(method: Method, device: torch.device) -> Method:
-    """A method on `device`, its frozen weights kept as that computes fast."""
+    """A method on `device`, its frozen weights in a dtype that is fast there."""
     if isinstance(method, DiffusionMethod):
         method.backbone.store_frozen(frozen_dtype_on(device, method.backbone.frozen_dtype))
     return method.to(device)

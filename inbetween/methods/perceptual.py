@@ -31,10 +31,10 @@ class PerceptualMethod(TrainableMethod):
         check_at_least(0, perceptual_weight=perceptual_weight, perceptual_from=perceptual_from)
         self.perceptual_weight, self.perceptual_from = perceptual_weight, perceptual_from
         self.perceptual_network = perceptual_network
-        self._perceptual: tuple[PerceptualLoss, ...] = ()  # a tuple hides it from the state dict
+        self._perceptual: tuple[PerceptualLoss, ...] = ()  # in a tuple, so that it is not in the state dict
 
     def prepare_fit(self) -> None:
-        """Load VGG16 now, not in the middle of the training."""
+        """Load VGG16 before training starts."""
         if self.perceptual_weight:
             loss = self._perceptual[0] if self._perceptual else PerceptualLoss(self.perceptual_network)
             self._perceptual = (loss.to(self.device),)

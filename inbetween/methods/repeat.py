@@ -1,4 +1,4 @@
-"""Repeat: the first keyframe stays until the last one, as in an animation without in-betweens."""
+"""Repeat: the first keyframe until the last one, as in an animation without in-betweens."""
 
 from torch import Tensor
 

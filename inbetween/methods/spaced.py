@@ -1,4 +1,4 @@
-"""Methods indexed by a spacing map: how far each pixel has gone along its path."""
+"""Methods with distance indexing: a spacing map gives how far each pixel has moved along its path."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from inbetween.types import WindowBatch
 
 
 class SpacedMethod(Method):
-    """A method that takes how far each pixel has gone along its path, instead of one `t` for all.
+    """A method that takes a spacing map (how far each pixel has moved along its path) instead of one `t`.
+
+    That is distance indexing (arXiv 2311.08007).
 
     List it before `TrainableMethod`: `class SpacingFlow(SpacedMethod, TrainableMethod)`.
     """
 
     #: Mean expected error of a frame up to which it is `easy`, and up to which it is `check`; beyond it is
-    #: `redraw`. None gives no such labels.
+    #: `redraw`. None for no labels.
     review_thresholds: tuple[float, float] | None = None
     #: Number of deterministic candidates for each frame.
     candidates: ClassVar[int] = 1
@@ -34,7 +36,7 @@ class SpacedMethod(Method):
             first: (B, 3, H, W) in [0, 1], any H and W.
             last: (B, 3, H, W) in [0, 1].
             spacing: (B, N, 1, H, W) in [0, 1] at the in-betweens' own pixels: how far the point at a pixel
-                has gone from where it is in `first`, 0, to where it is in `last`, 1.
+                has moved from its position in `first`, 0, to that in `last`, 1.
             candidate: Index from 0, the most likely one, to `candidates` - 1.
 
         Returns:

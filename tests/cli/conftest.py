@@ -96,7 +96,7 @@ def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Matrix work that takes a moment."""
     monkeypatch.setattr(machine, "CONVOLUTION", (1, 8, 8))
     monkeypatch.setattr(machine, "PRODUCT", 64)
-    monkeypatch.setattr("inbetween.commands.benchmark.measuring.LEAST_SECONDS", 0.001)
+    monkeypatch.setattr("inbetween.commands.benchmark.measuring.MIN_SECONDS", 0.001)
 
 
 @pytest.fixture

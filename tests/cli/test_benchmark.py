@@ -164,7 +164,7 @@ def test_a_devices_first_run_does_not_count(monkeypatch: pytest.MonkeyPatch) -> 
         calls.append(time.perf_counter())
 
     monkeypatch.setattr(measuring, "synchronize", lambda device: None)
-    monkeypatch.setattr(measuring, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(measuring, "MIN_SECONDS", 0.05)
     clock = measuring._clock(run, torch.device("cuda"))
     made = len(calls)
     assert clock() < 0.05
@@ -185,11 +185,11 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert entry["speedup"] == {"median": 4, "low": 4, "high": 6}
     assert entry["samples_per_second"] == {"median": 2, "low": 0.2, "high": 2}
     assert entry["operations_per_sample"] == 20
-    assert entry["share"] == {"median": 0.4, "low": 0.2, "high": 0.4}
-    assert training_entry(ours, rates, "32-true")["share"]["high"] == pytest.approx(40 / 9)
+    assert entry["utilisation"] == {"median": 0.4, "low": 0.2, "high": 0.4}
+    assert training_entry(ours, rates, "32-true")["utilisation"]["high"] == pytest.approx(40 / 9)
     # some compute in float32 whatever the methods do
     baseline.mixed = False
-    assert training_entry(baseline, rates, "bf16-mixed")["share"]["high"] == pytest.approx(10 / 9)
+    assert training_entry(baseline, rates, "bf16-mixed")["utilisation"]["high"] == pytest.approx(10 / 9)
     assert inference_entry(line("interpolate", [3.0]))["seconds_per_frame"]["median"] == 1
 
 

@@ -170,7 +170,7 @@ def test_batches_that_processes_cannot_share_are_refused(
 ) -> None:
     data = module(scenes_root, tmp_path, batch_size=4)
     monkeypatch.setattr(data, "_place", lambda: (0, 3))
-    with pytest.raises(UserError, match="batch_size is 4, which 3 processes cannot share"):
+    with pytest.raises(UserError, match="batch_size is 4, not divisible by the 3 processes"):
         data.setup("fit")
     data = module(scenes_root, tmp_path, batch_size=8)
     monkeypatch.setattr(data, "_place", lambda: (0, 8))

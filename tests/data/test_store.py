@@ -165,7 +165,7 @@ def test_reading_a_window_is_20_times_faster_than_decoding_it(tmp_path: Path) ->
         return (time.perf_counter() - start) / times
 
     windows[0, 0]
-    decode = seconds(lambda: [fit.picture(read_image(scene / f"{n}.png", (255,) * 3)) for n in range(5)], 3)
+    decode = seconds(lambda: [fit.resized(read_image(scene / f"{n}.png", (255,) * 3)) for n in range(5)], 3)
     read = seconds(lambda: [windows[1, index] for index in range(len(windows))], 20) / len(windows)
     print(f"decoding {1 / decode:.1f} windows/s, from the store {1 / read:.0f}: {decode / read:.0f} times")
     assert decode / read >= 20

@@ -79,10 +79,10 @@ def other_array(cache: Path) -> None:
 
 
 STORED: dict[str, Callable[[Path], object]] = {
-    "too few drawings": index(lambda content: content["drawings"].pop()),
-    "drawings beyond the frames": index(lambda content: content.update(drawings=[9] * 9)),
-    "drawings that are no numbers": index(lambda content: content.update(drawings=["a"] * 9)),
-    "drawings that are no list": index(lambda content: content.update(drawings=None)),
+    "too few hold starts": index(lambda content: content["hold_starts"].pop()),
+    "hold starts beyond the frames": index(lambda content: content.update(hold_starts=[9] * 9)),
+    "hold starts that are no numbers": index(lambda content: content.update(hold_starts=["a"] * 9)),
+    "hold starts that are no list": index(lambda content: content.update(hold_starts=None)),
     "cuts beyond the frames": index(lambda content: content.update(cuts=[99])),
     "a size of one number": index(lambda content: content.update(source=[48])),
     "a size of nothing": index(lambda content: content.update(source=[0, 0])),

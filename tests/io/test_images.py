@@ -103,7 +103,7 @@ def test_truncated_files_end_in_one_sentence(tmp_path: Path, name: str) -> None:
 def test_pad_keeps_the_aspect_ratio_and_says_where_the_picture_is() -> None:
     fit = Fit((90, 160), (64, 64), "pad")
     assert fit.box == (14, 0, 36, 64)
-    picture = fit.picture(np.zeros((90, 160, 3), np.uint8))
+    picture = fit.resized(np.zeros((90, 160, 3), np.uint8))
     window = pad(picture[None], fit.box, (64, 64), (1, 2, 3))[0]
     inside = np.zeros((64, 64), bool)
     inside[14:50] = True
@@ -116,7 +116,7 @@ def test_crop_fills_the_window_from_the_middle() -> None:
     image = np.zeros((64, 128, 3), np.uint8)
     image[:, 32:96] = 255
     assert fit.box == (0, 0, 64, 64)
-    assert (fit.picture(image) == 255).all()
+    assert (fit.resized(image) == 255).all()
 
 
 def test_head_room_is_stored_only_where_the_source_has_it() -> None:
@@ -128,4 +128,4 @@ def test_head_room_is_stored_only_where_the_source_has_it() -> None:
 def test_shrinking_averages() -> None:
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255  # would alias to black or white without antialiasing
-    assert np.abs(Fit((64, 64), (16, 16), "pad").picture(stripes).astype(int) - 128).max() <= 1
+    assert np.abs(Fit((64, 64), (16, 16), "pad").resized(stripes).astype(int) - 128).max() <= 1

@@ -1,4 +1,4 @@
-"""`benchmark`: how fast methods train and interpolate on this machine, and the memory they need."""
+"""`benchmark`: training and inference speed of methods on this machine, and their memory."""
 
 from inbetween.commands.benchmark.command import benchmark
 

@@ -1,4 +1,4 @@
-"""The command: what is measured, in what order, and where it is written."""
+"""The command: measures speed and memory, and writes the results."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from inbetween.commands.benchmark.measuring import (
     with_whole_trainings,
 )
 from inbetween.commands.benchmark.report import (
-    figure,
     inference_entry,
     left_out,
     other_entry,
+    spread,
     tables,
     training_entry,
 )
 from inbetween.commands.machine import description, open_fabric
 from inbetween.commands.reports import write_text
-from inbetween.data.source import LARGEST_SIDE, MOST_BETWEEN
+from inbetween.data.source import LARGEST_SIDE, MAX_BETWEEN
 from inbetween.errors import UserError
 from inbetween.io.files import check_folder
 from inbetween.weights.precision import REPLACED, Precision, resolve_precision
@@ -49,20 +49,20 @@ def benchmark(
 ) -> dict[str, Any]:
     """Measure how fast methods train and interpolate on this machine, and their peak memory.
 
-    The speed of one machine changes by the minute. So everything is measured in turn, `repeats` times over,
-    after a warm-up round that does not count: tables show medians and, in brackets, the lowest and the
-    highest round; ratios are taken within a round. A training that adds a perceptual loss on its way is
-    measured before and with it, and as a whole, each step in its share. Steps are measured on samples that
-    are ready; `prepared/s` is how many of them a data worker prepares in a second, once their frames are
-    read. Prints tables and writes `benchmark.json`.
+    The speed of a machine varies over time. So all tasks are measured in turn, in `repeats` rounds after a
+    warm-up round: tables show medians and, in brackets, the lowest and the highest round; ratios are taken
+    within a round. A training that adds a perceptual loss at some step is measured before and with it, and as
+    a weighted mean of both. Training steps are timed without data loading; `prepared/s` is the number of
+    samples that a data worker prepares per second, once their frames are read. Prints tables and writes
+    `benchmark.json`.
 
     Args:
-        config: YAML files that add up to an experiment such as `fit` takes. If they name no method they
-            are laid over each of `methods`.
+        config: YAML files of an experiment such as `fit` takes, later ones overriding earlier ones. If they
+            name no method they override keys of each of `methods`.
         methods: Methods that ship by their names, or YAML files, each as FILE or FILE=CHECKPOINT.
         sizes: Sizes of inference: HEIGHTxWIDTH:N is one window with N in-betweens; none takes 256x256:3.
         repeats: Rounds.
-        batch_size: Windows in a training step; None takes the YAML's.
+        batch_size: Windows in a training step; None takes that of the YAML.
         memory: Measure peak memory, each time in a process of its own.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
@@ -70,7 +70,7 @@ def benchmark(
         output: Folder for `benchmark.json`.
 
     Returns:
-        What `benchmark.json` holds.
+        The content of `benchmark.json`.
 
     Raises:
         UserError: A file or size cannot be used.
@@ -82,10 +82,10 @@ def benchmark(
 
 
 def checked(sizes: Sequence[str], repeats: int, batch_size: int | None, output: Path) -> list[Size]:
-    """The sizes, once the numbers and the folder are known to be good.
+    """The parsed sizes; checks the numbers and the folder, too.
 
     Raises:
-        UserError: One is not.
+        UserError: One is invalid.
     """
     found = [parse_size(text) for text in sizes or DEFAULT_SIZES]
     if repeats < 1:
@@ -119,13 +119,13 @@ def measure(
         precision: See `benchmark`.
         accelerator: See `benchmark`.
         output: See `benchmark`.
-        references: What each task is compared with, if anything.
-        others: Other programs by name and size: each call says how many seconds an in-between took.
+        references: What each task's speed is compared with, if anything.
+        others: Other programs by name and size: each call returns the seconds of an in-between.
     """
     asked, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     with tempfile.TemporaryDirectory() as temporary:
-        # not the user's own cache: whether it is filled already would change what is measured
+        # not the user's own cache: its content would change the results
         rows = [row.with_cache(Path(temporary, row.name)) for row in rows]
         lines = lines_of(rows, sizes, batch_size, fabric, references)
         if precision != asked:
@@ -137,7 +137,7 @@ def measure(
         "machine": description(fabric.device),
         "precision": precision,
         "repeats": repeats,
-        "operations_per_second": {name: figure(values) for name, values in rates.items()},
+        "operations_per_second": {name: spread(values) for name, values in rates.items()},
         "training": [
             training_entry(line, rates, precision)
             for line in with_whole_trainings([line for line in lines if line.task.kind == "train"])
@@ -166,6 +166,6 @@ def parse_size(text: str) -> Size:
     if not found:
         raise UserError(f"sizes has {text}: give HEIGHTxWIDTH:N, such as 256x256:3.")
     height, width, between = map(int, found.groups())
-    if max(height, width) > LARGEST_SIDE or between > MOST_BETWEEN:
-        raise UserError(f"sizes has {text}: give at most {LARGEST_SIDE}x{LARGEST_SIDE}:{MOST_BETWEEN}.")
+    if max(height, width) > LARGEST_SIDE or between > MAX_BETWEEN:
+        raise UserError(f"sizes has {text}: give at most {LARGEST_SIDE}x{LARGEST_SIDE}:{MAX_BETWEEN}.")
     return height, width, between

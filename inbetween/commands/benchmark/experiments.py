@@ -1,4 +1,4 @@
-"""Experiments as the benchmark takes them: YAML files that add up, each with a method to build."""
+"""The benchmark's experiments: YAML files with overlays, each with a method to build."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from inbetween.paths import find_config
 
 @dataclass(frozen=True)
 class Experiment:
-    """A YAML file, with overlays, that names a method.
+    """A YAML file, with overlays, of a method.
 
     Args:
         name: In tables.
-        config: Where it comes from.
+        config: Its file.
         keys: Its content.
         checkpoint: Weights, if any.
     """
@@ -37,7 +37,7 @@ class Experiment:
     checkpoint: str | None = None
 
     def training_task(self, batch_size: int | None) -> Task:
-        """A step at the size and on as many windows as the YAML's `data` says, or `batch_size` of them."""
+        """A step at the size and batch size of the YAML's `data`, or with `batch_size` windows."""
         data = self.keys.get("data", {})
         size = data.get("size", 256)
         height, width = (size, size) if isinstance(size, int) else size
@@ -46,7 +46,7 @@ class Experiment:
         )
 
     def with_cache(self, folder: Path) -> Experiment:
-        """The same, with `folder` in the place of the folder that the YAML names as latent cache, if any."""
+        """The same, with `folder` as latent cache, if the YAML has one."""
         if not self.keys.get("model", {}).get("init_args", {}).get("latent_cache"):
             return self
         return replace(self, keys=merged(self.keys, {"model": {"init_args": {"latent_cache": str(folder)}}}))
@@ -69,13 +69,13 @@ def experiments(
     """The experiments of a command line, one for each method.
 
     Args:
-        config: YAML files that add up. If they name a method they are an experiment of their own, else
-            they are laid over each of `methods`.
+        config: YAML files, later ones overriding earlier ones. If they name a method they are an experiment
+            of their own, else they override keys of each of `methods`.
         methods: Methods that ship by their names, or YAML files, each as FILE or FILE=CHECKPOINT.
         backbone: Keys of `model.init_args.backbone.init_args`, where such a backbone is `pretrained`.
 
     Raises:
-        UserError: A file cannot be read, or nothing names a method.
+        UserError: A file cannot be read, or there is no method.
     """
     layers: dict[str, Any] = {}
     for path in config:
@@ -103,10 +103,10 @@ def experiments(
 
 
 def check_keys(file: str, keys: dict[str, Any]) -> None:
-    """Refuse what `fit` would refuse, too.
+    """Refuse keys that `fit` would refuse.
 
     Raises:
-        UserError: An unknown key, or a section that is none.
+        UserError: An unknown key, or a section that is not a mapping.
     """
     known: dict[str, set[str]] = {"": {"seed_everything", "ckpt_path", "trainer", "data", "model"}}
     known["data"] = set(signature(WindowDataModule).parameters)

@@ -1,4 +1,4 @@
-"""What the benchmark measures, line by line, and how it is measured in turn."""
+"""The benchmark's lines, and how they are measured in turn."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from inbetween.commands.benchmark.subject import Phase, Subject, Task, windows_f
 from inbetween.commands.machine import matrix_work, open_fabric, operations, peak_memory, synchronize
 from inbetween.weights.precision import Precision
 
-LEAST_SECONDS = 0.2  # measured at a time; what takes less is repeated
+MIN_SECONDS = 0.2  # of a measurement; shorter tasks are repeated
 
 
 class Buildable(Protocol):
-    """What a process of its own can build its subject from."""
+    """Something that a subprocess can build a subject from."""
 
     def subject(self, fabric: L.Fabric) -> Subject:
         """The subject."""
@@ -38,13 +38,13 @@ class Line:
 
     Args:
         name: Of the method.
-        task: What is done.
-        experiment: What does it.
-        subject: The same, built.
+        task: The task.
+        experiment: Builds the subject.
+        subject: The method that is timed, once built.
         reference: The line that this one's speed is compared with.
-        mixed: Whether it follows the precision of the run; float32 if not.
-        phase: Of the training, where the task is to train.
-        preparation: Seconds that a data worker takes to make a sample of a window that it has read.
+        mixed: Whether it runs in the precision of the run; else in float32.
+        phase: Of the training, for a training task.
+        preparation: Seconds of a data worker to prepare a sample, without reading the window.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Line:
     seconds: list[float] = field(default_factory=list)  # one task each, a value per round
 
 
-#: The line, if any, that an experiment's task is compared with.
+#: Returns the line, if any, that an experiment's task is compared with.
 References = Callable[[Experiment, Subject, Task], Line | None]
 
 
@@ -71,7 +71,7 @@ def lines_of(
     fabric: L.Fabric,
     references: References | None = None,
 ) -> list[Line]:
-    """A line for each method and task, behind the one that it is compared with.
+    """A line for each method and task, after the one that it is compared with.
 
     Raises:
         UserError: A method cannot be built.
@@ -91,7 +91,7 @@ def lines_of(
 
 
 def with_whole_trainings(lines: Sequence[Line]) -> list[Line]:
-    """Lines of trainings, and behind the phases of each one for all of it.
+    """Training lines, and after the phases of each training a line for all of it.
 
     A step's seconds and operations are means over all steps; the peak is the largest.
     """
@@ -100,7 +100,7 @@ def with_whole_trainings(lines: Sequence[Line]) -> list[Line]:
         found.append(line)
         phases = [one for one in lines if one.subject is line.subject]
         if len(phases) == 1 or line is not phases[-1]:
-            continue  # no more than one phase, or more to come
+            continue  # only one phase, or not the last one
         rounds = zip(*([one.phase.share * took for took in one.seconds] for one in phases), strict=True)
         whole = replace(
             line,
@@ -114,7 +114,7 @@ def with_whole_trainings(lines: Sequence[Line]) -> list[Line]:
 
 
 def one_run(line: Line, fabric: L.Fabric) -> Callable[[], object]:
-    """What does a line's task once."""
+    """A function that runs a line's task once."""
     assert line.subject is not None
     batch = fabric.to_device(windows_for(line.task))
     if line.task.kind == "interpolate":
@@ -125,7 +125,7 @@ def one_run(line: Line, fabric: L.Fabric) -> Callable[[], object]:
 
 
 def measure_peaks(lines: Sequence[Line], precision: Precision, accelerator: str) -> None:
-    """Set each line's `peak_bytes`, measured over two runs in a process of its own."""
+    """Set each line's `peak_bytes`, measured over two runs in a subprocess."""
     start = multiprocessing.get_context("spawn")
     for line in tqdm(lines, desc="memory", unit="process", leave=False, disable=None):
         bare = Line(line.name, line.task, line.experiment, phase=line.phase)
@@ -136,8 +136,8 @@ def measure_peaks(lines: Sequence[Line], precision: Precision, accelerator: str)
 
 
 def peak_of(line: Line, precision: Precision, accelerator: str, threads: int) -> int:
-    """Most bytes that this process held when it has built a line's subject and run its task twice."""
-    warnings.simplefilter("ignore")  # all has been said by the process that asks
+    """Peak memory of this process in bytes, after building a line's subject and running its task twice."""
+    warnings.simplefilter("ignore")  # the parent process has shown them
     logging.disable(logging.WARNING)
     torch.set_num_threads(threads)
     fabric = open_fabric(accelerator, precision)
@@ -154,16 +154,16 @@ def measure_times(
     repeats: int,
     fabric: L.Fabric,
 ) -> tuple[dict[str, list[float]], dict[tuple[str, str], list[float]]]:
-    """Measure everything in turn, set each line's `seconds` and training lines' `operations`.
+    """Measure all lines in turn; sets each line's `seconds` and training lines' `operations`.
 
     Args:
-        lines: What is done.
-        others: Further clocks, each of which says how many seconds it took.
-        repeats: Rounds that count, after one that does not.
-        fabric: Knows precision and device.
+        lines: What to measure.
+        others: Further functions that return the seconds of a run.
+        repeats: Rounds, after a warm-up.
+        fabric: Precision and device.
 
     Returns:
-        For each kind of matrix work its operations a second in each round, and the seconds of `others`.
+        For each kind of matrix work its operations per second in each round, and the seconds of `others`.
     """
     matrix = matrix_work(fabric.device)
     clocks: list[tuple[list[float], Callable[[], float]]] = []
@@ -173,7 +173,7 @@ def measure_times(
         run = one_run(line, fabric)
         clock = _clock(run, fabric.device)
         if line.task.kind == "train":
-            line.operations = operations(run)  # what is cached is cached by now
+            line.operations = operations(run)  # caches are filled by now
         clocks.append((line.seconds, clock))
     seconds: dict[tuple[str, str], list[float]] = {name: [] for name in others}
     clocks += [(seconds[name], clock) for name, clock in others.items()]
@@ -184,7 +184,7 @@ def measure_times(
 
 
 def _clock(run: Callable[[], object], device: torch.device) -> Callable[[], float]:
-    """What gives the seconds of a run, over as many as fill `LEAST_SECONDS`; the first are made here."""
+    """A function that returns the seconds of a run, as the mean of as many as fill `MIN_SECONDS`."""
 
     def seconds(count: int) -> float:
         synchronize(device)
@@ -195,6 +195,6 @@ def _clock(run: Callable[[], object], device: torch.device) -> Callable[[], floa
         return (time.perf_counter() - start) / count
 
     if device.type != "cpu":
-        run()  # loads kernels, and says nothing of how long the next ones take
-    count = math.ceil(LEAST_SECONDS / max(seconds(1), LEAST_SECONDS / 20))
+        run()  # the first run loads kernels
+    count = math.ceil(MIN_SECONDS / max(seconds(1), MIN_SECONDS / 20))
     return lambda: seconds(count)

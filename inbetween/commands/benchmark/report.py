@@ -10,10 +10,10 @@ from inbetween.commands.benchmark.measuring import Line
 from inbetween.commands.reports import aligned
 from inbetween.weights.precision import Precision
 
-Figure = dict[str, float]  # median, low and high over the rounds
+Spread = dict[str, float]  # median, low and high over the rounds
 
 
-def figure(values: Sequence[float]) -> Figure:
+def spread(values: Sequence[float]) -> Spread:
     """Median and range over the rounds."""
     return {"median": median(values), "low": min(values), "high": max(values)}
 
@@ -30,16 +30,16 @@ def training_entry(line: Line, rates: dict[str, list[float]], precision: Precisi
         "share_of_training": line.phase.share,
         "batch_size": task.windows,
         "preparation_seconds_per_sample": line.preparation,
-        "samples_per_second": figure([task.windows / seconds for seconds in line.seconds]),
+        "samples_per_second": spread([task.windows / seconds for seconds in line.seconds]),
         "operations_per_sample": line.operations / task.windows,
-        "operations_per_second": figure(reached),
-        "share_of": f"{dtype} convolution or matrix product, whichever is faster",
-        "share": figure([rate / most for rate, most in zip(reached, attainable, strict=True)]),
+        "operations_per_second": spread(reached),
+        "utilisation_of": f"{dtype} convolution or matrix product, whichever is faster",
+        "utilisation": spread([rate / most for rate, most in zip(reached, attainable, strict=True)]),
     }
 
 
 def left_out(line: Line) -> str:
-    """What a training line does not measure."""
+    """A note on what a training line does not measure."""
     assert line.subject is not None
     return (
         f"{line.name} is measured without its perceptual loss, which {line.subject.left_out:.0%} of its"
@@ -52,7 +52,7 @@ def inference_entry(line: Line) -> dict[str, Any]:
     task = line.task
     return {
         **_common(line),
-        "seconds_per_frame": figure([seconds / task.between for seconds in line.seconds]),
+        "seconds_per_frame": spread([seconds / task.between for seconds in line.seconds]),
     }
 
 
@@ -67,7 +67,7 @@ def _common(line: Line) -> dict[str, Any]:
         "method": line.name,
         "size": size_text((task.height, task.width, task.between)),
         "peak_bytes": line.peak_bytes,
-        "speedup": figure(ratios) if ratios else None,
+        "speedup": spread(ratios) if ratios else None,
     }
 
 
@@ -79,7 +79,17 @@ def tables(report: dict[str, Any]) -> str:
         for name, rate in report["operations_per_second"].items()
     ]
     training = [
-        ["training", "size", "batch", "samples/s", "prepared/s", "TFLOP/s", "share", "peak MB", "speedup"]
+        [
+            "training",
+            "size",
+            "batch",
+            "samples/s",
+            "prepared/s",
+            "TFLOP/s",
+            "utilisation",
+            "peak MB",
+            "speedup",
+        ]
     ]
     for entry in report["training"]:
         name = f"{entry['method']}, {entry['phase']}" if entry["phase"] else entry["method"]
@@ -90,7 +100,7 @@ def tables(report: dict[str, Any]) -> str:
         prepared = f"{1 / preparation:.0f}" if preparation > 1e-4 else "-"
         cells += [_shown(entry["samples_per_second"]), prepared]
         cells += [_shown(entry["operations_per_second"], 1e-12)]
-        training.append([*cells, f"{entry['share']['median']:.0%}", *_last_cells(entry)])
+        training.append([*cells, f"{entry['utilisation']['median']:.0%}", *_last_cells(entry)])
     inference = [["inference", "size:N", "s/in-between", "peak MB", "speedup"]]
     for entry in report["inference"]:
         cells = [entry["method"], entry["size"], _shown(entry["seconds_per_frame"])]
@@ -110,7 +120,7 @@ def _last_cells(entry: dict[str, Any]) -> list[str]:
     return [f"{held / 1e6:.0f}" if held else "-", _shown(ratio) if ratio else "-"]
 
 
-def _shown(value: Figure, unit: float = 1.0, digits: int = 3) -> str:
+def _shown(value: Spread, unit: float = 1.0, digits: int = 3) -> str:
     middle, low, high = (f"{value[key] * unit:.{digits}g}" for key in ("median", "low", "high"))
     return f"{middle} ({low}-{high})"
 
@@ -127,5 +137,5 @@ def other_entry(name: str, size: str, seconds: list[float]) -> dict[str, Any]:
         "size": size,
         "peak_bytes": None,
         "speedup": None,
-        "seconds_per_frame": figure(seconds),
+        "seconds_per_frame": spread(seconds),
     }

@@ -1,4 +1,4 @@
-"""What the benchmark times: training steps and inference of a method, one at a time."""
+"""What the benchmark measures: training steps and inference of a method."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Task:
     """A training step, or the inference of one window.
 
     Args:
-        kind: Which of them.
+        kind: Which of the two.
         height: Pixels.
         width: Pixels.
         between: N, the in-betweens of a window.
@@ -40,12 +40,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a training in which every step does the same work.
+    """A part of a training in which every step takes the same time.
 
     Args:
-        name: In tables; empty where there is one phase alone.
+        name: In tables; empty if there is only one phase.
         share: Of the training's steps.
-        progress: How much of the training is done in its middle, in [0, 1].
+        progress: Share of the training that is done in the middle of the phase, in [0, 1].
     """
 
     name: str = ""
@@ -54,32 +54,32 @@ class Phase:
 
 
 class Subject(Protocol):
-    """What can be timed."""
+    """Something that can be timed."""
 
     @property
     def phases(self) -> Sequence[Phase]:
-        """Parts of its training; none where there is nothing to train."""
+        """Parts of its training; empty if there is nothing to train."""
 
     @property
     def left_out(self) -> float:
         """Share of the training that cannot be measured here."""
 
     def prepared(self, batch: WindowBatch) -> tuple[WindowBatch, float]:
-        """A batch with what data workers compute of it for training, and the seconds that takes one."""
+        """A batch with what data workers compute for training, and the seconds that one worker takes."""
 
     def train(self, batch: WindowBatch, progress: float) -> None:
-        """A training step, when so much of the training is done."""
+        """A training step at this share of the training."""
 
     def interpolate(self, batch: WindowBatch) -> None:
         """All in-betweens of a batch."""
 
 
 class MethodSubject:
-    """A method under the precision of a run.
+    """A method in the precision of a run.
 
     Args:
         method: The method, on its device.
-        fabric: Knows the precision.
+        fabric: The precision.
 
     Raises:
         UserError: `fit` could not train the method either.
@@ -107,10 +107,10 @@ class MethodSubject:
                 self.phases, self.left_out = (Phase("without LPIPS"),), 1 - begin
 
     def prepared(self, batch: WindowBatch) -> tuple[WindowBatch, float]:
-        """A batch with what data workers compute of it for training, and the seconds that takes one."""
+        """A batch with what data workers compute for training, and the seconds that one worker takes."""
         method, took = cast(TrainableMethod, self.method).train(), float("inf")
         threads = torch.get_num_threads(), cv2.getNumThreads()
-        torch.set_num_threads(1)  # a worker has one
+        torch.set_num_threads(1)  # as in a worker
         cv2.setNumThreads(1)
         try:
             for _ in range(3):
@@ -123,7 +123,7 @@ class MethodSubject:
         return (batch, 0.0) if sample is None else ({**batch, "sample": sample}, took)
 
     def train(self, batch: WindowBatch, progress: float) -> None:
-        """Loss, gradients and the optimiser's step, as `fit` does them when so much of it is done."""
+        """Loss, gradients and the optimiser's step, as in `fit` at this share of the training."""
         self.run.progress = progress
         method = cast(TrainableMethod, self.method).train()
         optimizer = cast(torch.optim.Optimizer, self.optimizer)
@@ -134,16 +134,16 @@ class MethodSubject:
         optimizer.step()
 
     def interpolate(self, batch: WindowBatch) -> None:
-        """All in-betweens, as `predict` makes them."""
+        """All in-betweens, as in `predict`."""
         with self.fabric.autocast(), torch.no_grad():
             self.method.eval().interpolate_batch(batch)
 
 
 class TrainerAt(L.Trainer):
-    """What a loss that depends on how far training has come finds: a run that has come as far as is asked.
+    """A trainer that is at a given share of the training, for losses that depend on it.
 
     Args:
-        fabric: Knows the device.
+        fabric: The device.
     """
 
     def __init__(self, fabric: L.Fabric) -> None:
@@ -161,7 +161,7 @@ class TrainerAt(L.Trainer):
 
     @property
     def global_step(self) -> int:
-        """The step that is `progress` of all."""
+        """The step at `progress`."""
         return round(self.progress * self.max_steps)
 
 
@@ -171,6 +171,6 @@ def windows_for(task: Task) -> WindowBatch:
     source = SyntheticAnimation(truth=task.kind == "train", length={"train": task.windows})
     dataset = source.dataset("train", spec)
     batch: WindowBatch = default_collate([dataset[0, index] for index in range(task.windows)])
-    # As of frames that come back each epoch: a method that caches what it knows of them may do so.
+    # as for frames that recur each epoch, so that methods can cache their latents
     batch["frame_ids"] = torch.arange(task.windows * (task.between + 2)).view(task.windows, -1)
     return batch

@@ -1,4 +1,4 @@
-"""The command: which methods run on which windows, and what is written of it."""
+"""The command: runs methods on windows, and writes the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inbetween.commands.compare.summary import Row, selective_text, summarise
 from inbetween.commands.machine import open_fabric
 from inbetween.commands.reports import name_for, write_text
 from inbetween.data import WindowDataModule
-from inbetween.data.source import MOST_BETWEEN
+from inbetween.data.source import MAX_BETWEEN
 from inbetween.errors import UserError
 from inbetween.functional.grid import image_grid, stacked
 from inbetween.interpolation.loading import as_written
@@ -40,37 +40,37 @@ def compare(
     image_windows: int = 3,
     spacings: int = 0,
 ) -> list[Row]:
-    """Run methods on the same windows and measure them; repeat and cross-fade are always among them.
+    """Evaluate methods on the same windows; repeat and cross-fade are always included.
 
     Prints a table with each metric's mean and its 95 % bootstrap interval over animations, and writes
-    `summary.csv`, `summary.md`, `windows.csv` (a line per method and window), `differences.csv` (paired
+    `summary.csv`, `summary.md`, `windows.csv` (a row per method and window), `differences.csv` (paired
     differences of each two methods, with intervals), `compare.json` and `compare.png`.
 
     Args:
         data: The windows.
         methods: Methods that ship, such as `spacing_flow`, or YAML files such as `fit` takes, here or among
             the shipped configs. `exp1.yaml=PATH` runs the method with the weights of the checkpoint PATH.
-        split: The split whose windows are taken.
-        output: Folder for what is written.
+        split: The split to evaluate on.
+        output: Folder for the results.
         lpips_network: File with AlexNet's weights for LPIPS, as `FrameMetrics` takes it. None looks into the
-            caches of inbetween and torch; where they are not there, LPIPS is left out.
+            caches of inbetween and torch; without weights, LPIPS is left out.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
         accelerator: As Lightning's Trainer takes it.
         image_windows: Windows shown in `compare.png`, evenly spaced; 0 writes none.
         spacings: Also measure LPIPS with oracle timing (`lpips_oracle_timing`): of this many evenly spaced
-            frames from keyframe to keyframe, both included, the one nearest to each target counts. 0 leaves
-            that out.
+            frames from keyframe to keyframe, both included, the one nearest to each target is taken. 0 leaves
+            it out.
 
     Returns:
         A row per method, in the order given, repeat and cross-fade first.
 
     Raises:
-        UserError: A file cannot be used, or `spacings` has nothing between the keyframes.
+        UserError: A file cannot be used, or `spacings` is out of range.
     """
-    if spacings != 0 and not 3 <= spacings <= MOST_BETWEEN:
+    if spacings != 0 and not 3 <= spacings <= MAX_BETWEEN:
         raise UserError(
-            f"spacings is {spacings}: give 3 or more, keyframes included, up to {MOST_BETWEEN}, or 0 to leave"
+            f"spacings is {spacings}: give 3 or more, keyframes included, up to {MAX_BETWEEN}, or 0 to leave"
             " them out."
         )
     if image_windows < 0:
@@ -82,7 +82,7 @@ def compare(
     fabric = open_fabric(accelerator, precision)
     built = []
     for row in rows:
-        # weights that no checkpoint brings start the same in every run and in any company
+        # weights without a checkpoint are initialised alike in every run, whatever the other methods
         fabric.seed_everything(0, verbose=False)
         checkpoint = Path(row.checkpoint) if row.checkpoint else None
         method = load_method(find_config(row.config), checkpoint)
@@ -103,7 +103,7 @@ def compare(
 
 
 def write(rows: list[Row], windows: Windows, data: WindowDataModule, precision: str, output: Path) -> None:
-    """Print the table, and write the files."""
+    """Print the table and write the files."""
     summary = [summarise(row, windows.animations) for row in rows]
     print(table(summary, len(windows.names), data.test_split))
     for line in summary:
@@ -125,10 +125,11 @@ def write(rows: list[Row], windows: Windows, data: WindowDataModule, precision: 
     write_text(output / "windows.csv", windows_csv(rows, windows.names, windows.animations))
     write_text(output / "differences.csv", differences_csv(rows, windows.animations))
     if windows.truth:
-        sheets = [
-            sheet(rows, truth, index, windows.names[index]) for index, truth in sorted(windows.truth.items())
+        grids = [
+            window_grid(rows, truth, index, windows.names[index])
+            for index, truth in sorted(windows.truth.items())
         ]
-        write_image(output / "compare.png", stacked(sheets))
+        write_image(output / "compare.png", stacked(grids))
     print(f"\nwritten to {output}: " + ", ".join(sorted(path.name for path in output.glob("[!.]*"))))
 
 
@@ -141,7 +142,7 @@ def named_rows(entries: list[str]) -> list[Row]:
     return rows
 
 
-def sheet(rows: list[Row], truth: Tensor, index: int, name: str) -> Tensor:
+def window_grid(rows: list[Row], truth: Tensor, index: int, name: str) -> Tensor:
     """One window as an image (3, H, W): the true frames, then a row per method."""
     first, last = truth[0], truth[-1]
     images = [list(truth), *([first, *row.images[index], last] for row in rows)]

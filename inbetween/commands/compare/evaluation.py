@@ -31,13 +31,13 @@ class Windows:
 
 
 class Evaluation:
-    """A method, and what is measured of it.
+    """A method and its metrics.
 
     Args:
-        row: Takes the results.
+        row: Where results are stored.
         method: On its device.
-        fabric: Knows device and precision.
-        metrics: Makes its metrics; shared by all methods.
+        fabric: Device and precision.
+        metrics: Builds its metrics; shared by all methods.
         spacings: Frames for oracle timing; 0 leaves that out.
     """
 
@@ -56,7 +56,7 @@ class Evaluation:
         self.seconds = 0.0
 
     def update(self, batch: WindowBatch) -> Tensor:
-        """Measure a batch; returns its frames (B, N, 3, H, W)."""
+        """Evaluate a batch; returns its frames (B, N, 3, H, W)."""
         frames, errors, took = self.interpolate(batch)
         self.seconds += took
         if errors is not None:
@@ -73,7 +73,7 @@ class Evaluation:
 
     def interpolate(self, batch: WindowBatch) -> tuple[Tensor, Tensor | None, float]:
         """Frames (B, N, 3, H, W), each pixel's expected error if the method predicts it, and seconds."""
-        # methods that sample from torch's global generator do so alike in any company
+        # methods that use torch's global generator get the same numbers, whatever the other methods
         self.fabric.seed_everything(0, verbose=False)
         synchronize(self.fabric.device)
         start = time.perf_counter()
@@ -102,16 +102,16 @@ def evaluate(
     """Run all methods on all windows.
 
     Args:
-        evaluations: Of the methods; their rows take the results.
+        evaluations: Of the methods; results are stored in their rows.
         data: Set up for `test`.
-        fabric: Knows the device.
+        fabric: The device.
         image_windows: Windows whose frames are kept, evenly spaced.
     """
     split = data.test_split
     available = min(len(data.datasets[split]), data.val_windows or len(data.datasets[split]))
     shown = {k * available // image_windows for k in range(image_windows)}
     windows = Windows()
-    # all methods take a batch before the next one is read: what metrics know of the targets is kept
+    # batch by batch for all methods, so that metrics compute the targets' features once
     for batch in tqdm(data.test_dataloader(), desc="compare", unit="batch", leave=False, disable=None):
         batch = fabric.to_device(batch)
         indices = batch["index"].tolist()
@@ -138,11 +138,11 @@ def first_of(batch: WindowBatch) -> WindowBatch:
 
 
 def from_first_to_last(method: Method, batch: WindowBatch, count: int) -> Tensor:
-    """`count` frames (B, count, 3, H, W) from the first keyframe to the last, both among them."""
+    """`count` frames (B, count, 3, H, W) from the first keyframe to the last, both included."""
     between = torch.linspace(0, 1, count)[1:-1].to(batch["t"]).expand(len(batch["t"]), -1)
-    asked: WindowBatch = {**batch, "t": between}
+    at_between: WindowBatch = {**batch, "t": between}
     return torch.cat(
-        [batch["first"][:, None], method.interpolate_batch(asked), batch["last"][:, None]], dim=1
+        [batch["first"][:, None], method.interpolate_batch(at_between), batch["last"][:, None]], dim=1
     )
 
 

@@ -48,7 +48,7 @@ def markdown(summary: list[dict[str, Any]]) -> str:
 
 
 def summary_csv(summary: list[dict[str, Any]]) -> str:
-    """A line per method and metric."""
+    """A row per method and metric."""
     lines = [["method", "metric", "mean", "low", "high", "n"]]
     for line in summary:
         lines += [[line["method"], key, *map(str, found.values())] for key, found in line["metrics"].items()]
@@ -56,10 +56,10 @@ def summary_csv(summary: list[dict[str, Any]]) -> str:
 
 
 def differences_csv(rows: list[Row], animations: dict[int, str]) -> str:
-    """A line per metric and two methods: the mean paired difference, score minus other's score.
+    """A row per metric and pair of methods: the mean paired difference, method minus other.
 
-    Windows differ more than methods do, so the interval of the difference is much narrower than those of the
-    two means. `better` is the share of windows in which the method beats the other.
+    Windows vary more than methods do, so the interval of the difference is much narrower than those of the
+    two means. `better` is the share of windows where the method is better than the other.
     """
     lines = [["method", "other", "metric", "mean", "low", "high", "better", "n"]]
     for other, row in combinations(rows, 2):
@@ -76,7 +76,7 @@ def differences_csv(rows: list[Row], animations: dict[int, str]) -> str:
 
 
 def windows_csv(rows: list[Row], names: dict[int, str], animations: dict[int, str]) -> str:
-    """A line per method and window, with an empty cell where a metric is undefined."""
+    """A row per method and window, with an empty cell where a metric is undefined."""
     keys = [key for key in METRICS if any(key in row.scores for row in rows)]
     lines = [["method", "index", "animation", "window", *keys, "expected_error"]]
     for row in rows:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderTiny
 
 
-# an untrained autoencoder's latents hold colours in [-1.5, 1.5]; AutoencoderTiny squashes to [-3, 3]
+# at initialisation the latents are colours in [-1.5, 1.5]; AutoencoderTiny clamps smoothly to [-3, 3]
 COLOR_RANGE = 1.5
 
 
@@ -42,20 +42,20 @@ class LatentInterpolation(PerceptualMethod):
     where grad are the differences of neighbouring pixels, in which the lines are. While the position of a
     line is uncertain the squared error makes it faint, where the absolute error would omit it. Noise on
     the latents makes the decoder robust to a denoiser's errors. The last term normalises each latent
-    channel, since diffusion noise is equally strong on all of them; what remains of mean and scale is
+    channel, since diffusion noise is equally strong on all of them; the remaining mean and scale are
     written by `save_pretrained` as `shift_factor` and `scaling_factor`.
 
     Args:
         vae: Folder of an AutoencoderTiny to start from, or `small` for the shipped one; the next four are
             then ignored. None is a randomly initialised one.
-        trained: `all`; or `decoder`, which keeps the encoder and so the latents, so that denoisers trained on
-            them remain valid.
+        trained: `all`; or `decoder`, which freezes the encoder and so the latents, so that denoisers trained
+            on them remain valid.
         channels: Channels of all blocks, three at least.
         latent_channels: Channels of the latents, three at least.
         encoder_blocks: Residual blocks per resolution, high to low; each resolution but the first halves
             height and width.
         decoder_blocks: Residual blocks per resolution, low to high, for as many resolutions.
-        crop: Side in pixels of the training crops; smaller frames are taken whole.
+        crop: Side in pixels of the training crops; smaller frames are not cropped.
         crops: Number of crops of each frame.
         square_weight: Weight of the squared error.
         line_weight: Weight of the gradients' absolute error.

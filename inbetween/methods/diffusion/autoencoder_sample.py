@@ -26,7 +26,7 @@ class PrepareCrops:
 
     Args:
         multiple: Pixels along a side of one latent pixel.
-        crop: Side in pixels of the crops; smaller frames are taken whole.
+        crop: Side in pixels of the crops; smaller frames are not cropped.
         crops: Number of crops of each frame.
         latent_channels: C, or 0 for no noise.
     """

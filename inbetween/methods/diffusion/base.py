@@ -1,4 +1,4 @@
-"""What all diffusion methods share: training and sampling. A method says how the denoiser is conditioned."""
+"""What all diffusion methods share: training and sampling. They differ in the denoiser's condition."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ class DiffusionMethod(PerceptualMethod):
         lora_rank: Rank of `lora`.
         condition_dropout: Share of training samples in [0, 1] that get the null condition instead of
             theirs, which classifier-free guidance (`sampling.guidance_scale`) needs; 0.1 is usual.
-        keyframe_latents: Concatenate both keyframes' latents to the noised ones along channels: they tell
-            where things are, which condition tokens do not. With `Denoising` these are new input channels
-            with zero-initialised weights.
-        keyframe_dropout: Share of training samples in [0, 1] that get zeros instead, for a denoiser that
-            is to do without as well.
+        keyframe_latents: Concatenate both keyframes' latents to the noised ones along channels: unlike
+            condition tokens, they contain positions. With `Denoising` these are new input channels with
+            zero-initialised weights.
+        keyframe_dropout: Share of training samples in [0, 1] that get zeros instead, so that the denoiser
+            also works without them.
         line_condition: Concatenate the line density of both keyframes, warped to t along `sampling.flow` and
             blended: one new input channel with zero-initialised weights.
         line_condition_dropout: Share of training samples in [0, 1] that get zeros instead, so that the
             denoiser does not rely on it too much.
         sampling: How in-betweens are sampled.
         perceptual_weight: Weight of LPIPS (VGG16) between a decoded crop of the predicted clean latents and
-            the same crop of the true frame. Squared error alone blurs what is uncertain.
+            the same crop of the true frame. Squared error alone blurs uncertain regions.
         latent_cache: Folder that keeps the outputs of frozen networks for training frames from epoch to
             epoch; true is `latents` in the user's cache (`~/.cache/inbetween`, or as XDG_CACHE_HOME says);
-            None computes them anew each time. Of no use where frames do not recur: synthetic animation, and
+            None computes them again each time. Of no use where frames do not recur: synthetic animation, and
             images that augmentation changes.
         **options: See `PerceptualMethod`.
 
@@ -76,7 +76,7 @@ class DiffusionMethod(PerceptualMethod):
         "backbone",
         "trained",
         "lora_rank",
-        "condition_dropout",  # says whether guidance is possible
+        "condition_dropout",  # determines whether guidance is possible
         "keyframe_latents",
         "line_condition",
     )
@@ -114,7 +114,7 @@ class DiffusionMethod(PerceptualMethod):
             )
         self.objective = objective or Denoising()
         self.objective.check(backbone, sampling)
-        sampling.make_scheduler(backbone.scheduler)  # a wrong name is found now, and not after training
+        sampling.make_scheduler(backbone.scheduler)  # so that a wrong name is reported before training
         self.backbone = backbone
         backbone.train_part(trained, lora_rank)
         new_channels = self.objective.new_channels(backbone) * keyframe_latents + line_condition
@@ -131,7 +131,7 @@ class DiffusionMethod(PerceptualMethod):
         self._frozen_outputs = FrozenOutputs(self.latent_cache)
 
     def prepare_fit(self) -> None:
-        """Besides what `PerceptualMethod` does, check that there are trajectories to train on.
+        """As `PerceptualMethod`, and check that there are trajectories to train on.
 
         Raises:
             UserError: Sampling does not denoise its initial latents.
@@ -152,7 +152,7 @@ class DiffusionMethod(PerceptualMethod):
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
-        """Embeddings (B, L, D) of keyframes (B, 3, H, W) in [0, 1], which the condition is made of."""
+        """Embeddings (B, L, D) of keyframes (B, 3, H, W) in [0, 1], from which `condition` is computed."""
 
     @abstractmethod
     def condition(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ class DiffusionMethod(PerceptualMethod):
         return self.backbone.denoise(sample, timestep, tokens)
 
     def preparation(self, training: bool) -> PrepareSample:
-        """The random draws of one in-between of each window, the same in validation as in training."""
+        """Random numbers for one in-between of each window, the same in validation as in training."""
         flows = "flow" in self.objective.train_from or self.line_condition
         return PrepareSample(
             self.backbone.num_train_timesteps,
@@ -210,8 +210,8 @@ class DiffusionMethod(PerceptualMethod):
             noise = noise + init_noise(scheduler, init_latents - x_0, sample.init_timestep)
         x_t = scheduler.add_noise(x_0, noise, timestep)
 
-        dropped = sample.dropout_draws < constant(
-            sample.dropout_draws, self.condition_dropout, self.keyframe_dropout, self.line_condition_dropout
+        dropped = sample.dropout_uniform < constant(
+            sample.dropout_uniform, self.condition_dropout, self.keyframe_dropout, self.line_condition_dropout
         )
         tokens = self.training_tokens(sample)
         tokens = torch.where(dropped[:, 0, None, None], self.backbone.null_condition.to(tokens), tokens)
@@ -253,9 +253,9 @@ class DiffusionMethod(PerceptualMethod):
         return line_density(frames, self.backbone.multiple)
 
     def _init_latents(self, sample: TrainingSample, x_0: Tensor, keyframes: list[Tensor]) -> Tensor:
-        """What each sample is noised from (B, C, h, w): initial latents, or its own `x_0`."""
+        """The latents (B, C, h, w) that samples are noised from: initial latents, or their own `x_0`."""
         init_latents = x_0.clone()
-        # which samples take which is known to the CPU: nothing waits for the device
+        # `train_from` is on the CPU: nothing waits for the device
         slerped, warped = (_rows_with(sample.train_from, init, x_0.device) for init in ("slerp", "flow"))
         if len(slerped):
             init_latents[slerped] = slerp(keyframes[0][slerped], keyframes[1][slerped], sample.t[slerped])

@@ -1,4 +1,4 @@
-"""Image variation: a denoiser conditioned on one frame of the scene. Trains the backbone of other methods."""
+"""Image variation: a denoiser conditioned on one frame of the scene. It trains other methods' backbone."""
 
 from __future__ import annotations
 

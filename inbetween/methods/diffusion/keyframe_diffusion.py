@@ -14,7 +14,7 @@ from inbetween.methods.diffusion.base import DiffusionMethod
 class KeyframeDiffusion(DiffusionMethod):
     """Image-variation diffusion with two condition tokens, CLIP(first) and CLIP(last).
 
-    Frames at different t differ by their initial latents alone.
+    Frames at different t differ only in their initial latents.
 
     Source: a student project (CMU, 2025) on Stable Diffusion image variations.
 

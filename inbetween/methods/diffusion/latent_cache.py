@@ -22,12 +22,12 @@ RESERVE = 2**30  # bytes of disk that are left free
 
 
 class LatentCache:
-    """A file for each distinct frame, in a folder named by a hash of what the outputs depend on.
+    """A file for each distinct frame, in a folder named by a hash of everything that the outputs depend on.
 
     That is the network's architecture and weights, its precision, and `purpose`: another backbone, or the
     same in another precision, has its own folder. Files are moved into place when complete, so any number
     of processes may share the cache, which may be deleted at any time. A file that cannot be read is
-    written anew. Nothing is written when less than `RESERVE` bytes of disk are left.
+    computed and written again. Nothing is written when less than `RESERVE` bytes of disk are free.
 
     Args:
         folder: Root of the cache.
@@ -37,7 +37,7 @@ class LatentCache:
 
     def __init__(self, folder: Path, network: nn.Module, purpose: str) -> None:
         self.root, self.purpose = Path(folder), purpose
-        # in a list, so that it is no submodule here: it belongs to the backbone
+        # in a list, so that it is no submodule: it belongs to the backbone
         self._network = [network]
         self._fingerprint = ""
 
@@ -99,7 +99,7 @@ class FrozenOutputs:
     """Outputs of frozen networks for training frames, from a `LatentCache` of each where there is a folder.
 
     Args:
-        folder: Root of the caches; None computes everything anew.
+        folder: Root of the caches; None computes everything each time.
     """
 
     def __init__(self, folder: Path | None) -> None:

@@ -14,7 +14,7 @@ from inbetween.methods.diffusion.latent_diffusion import LatentDiffusion
 class LatentSlerp(DiffusionMethod):
     """Diffusion whose condition is the same for every frame: the backbone's prompt, or its null condition.
 
-    The keyframes come in by the initial latents alone. A pretrained backbone needs no training
+    The keyframes only enter by the initial latents. A pretrained backbone needs no training
     (`trained: none`); a randomly initialised one can be trained as an unconditional denoiser.
 
     Args:
@@ -28,9 +28,9 @@ class LatentSlerp(DiffusionMethod):
         super().__init__(backbone, **options)
 
     def embed(self, images: Tensor) -> Tensor:
-        """The backbone's fixed condition (B, L, D), whatever the images."""
+        """The backbone's fixed condition (B, L, D), independent of the images."""
         return self.backbone.fixed_condition.expand(len(images), -1, -1)
 
     def condition(self, first: Tensor, last: Tensor, t: Tensor) -> Tensor:
-        """That condition (R, L, D); both embeddings are equal."""
+        """The fixed condition (R, L, D); both embeddings are equal."""
         return first

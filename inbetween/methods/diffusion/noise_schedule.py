@@ -52,9 +52,9 @@ def pred_original_sample(
 
 
 def init_noise(scheduler: SchedulerMixin, difference: Tensor, timestep: Tensor) -> Tensor:
-    """The noise that initial latents add, for training on the trajectory from x_init to x_0.
+    """Initial latents written as additional noise, for training on the trajectory from x_init to x_0.
 
-    Image-to-image sampling begins at sqrt(alpha) x_init + sqrt(1 - alpha) noise, alpha that of its first
+    Image-to-image sampling starts at sqrt(alpha) x_init + sqrt(1 - alpha) noise, alpha that of its first
     timestep. Written with x_0 this is
 
         sqrt(alpha) x_0 + sqrt(1 - alpha) (noise + sqrt(alpha / (1 - alpha)) (x_init - x_0)).

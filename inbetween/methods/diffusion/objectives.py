@@ -1,4 +1,4 @@
-"""What a denoiser is trained to do: denoise, or refine an initial image."""
+"""Training objectives of the denoiser: denoising, or refining an initial image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Init = Literal["slerp", "flow"]
 TrainFrom = Literal["target", "slerp", "flow"]
 Predictor = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-FULL_CHANGE = 0.5  # difference of normalised latents from which on the change mask is 1
+FULL_CHANGE = 0.5  # difference of normalised latents above which the change mask is 1
 MEAN_WINDOW = 9  # latent pixels, odd: side of the window in which a residual has zero mean
 
 
@@ -27,7 +27,8 @@ class Objective(ABC):
     """The denoiser's inputs besides the noised latents, the meaning of its output, and the loss.
 
     Args:
-        train_from: What training samples are noised from; each takes one of these with equal probability.
+        train_from: Latents that training samples are noised from; each takes one of these with equal
+            probability.
         min_snr_gamma: Weight the loss over timesteps by min-SNR-gamma; None weights all alike.
         timestep_logit_mean: See `Denoising`.
     """
@@ -49,7 +50,7 @@ class Objective(ABC):
 
     @abstractmethod
     def check(self, backbone: LatentDiffusion, sampling: Sampling) -> None:
-        """Check that backbone and sampling are made for this objective.
+        """Check that backbone and sampling are compatible with this objective.
 
         Raises:
             UserError: They are not.
@@ -72,7 +73,7 @@ class Objective(ABC):
     def predictor(
         self, backbone: LatentDiffusion, init_latents: Tensor, keyframes: Sequence[Tensor]
     ) -> Predictor:
-        """How the denoiser's output is read.
+        """The function from the denoiser's output to a prediction.
 
         Args:
             backbone: The latent-diffusion model.
@@ -95,7 +96,7 @@ class Objective(ABC):
         return error.mean()
 
     def _check_channels(self, backbone: LatentDiffusion, times: int) -> None:
-        """See that the denoiser takes `times` as many input channels as a latent has."""
+        """Check that the denoiser has `times` as many input channels as the latents."""
         found, latent = int(backbone.unet.config.in_channels), backbone.latent_channels
         if found == times * latent:
             return
@@ -115,11 +116,11 @@ class Denoising(Objective):
     """The ordinary objective: predict the noise (or velocity) in noised latents.
 
     Args:
-        train_from: What training samples are noised from; each takes one of these with equal probability.
-            `target` is the usual: the true in-between's latents and a random timestep. `slerp` and `flow`
-            take a point on the trajectory that sampling follows from those initial latents (`sampling.init`)
-            to the true in-between, so that the denoiser learns to remove their ghosting; see
-            `noise_schedule.init_noise`. The trajectories begin at timesteps up to `sampling.strength`.
+        train_from: Latents that training samples are noised from; each takes one of these with equal
+            probability. `target` is the ordinary choice: the true in-between's latents and a random timestep.
+            `slerp` and `flow` take a point on the trajectory that sampling follows from those initial latents
+            (`sampling.init`) to the true in-between, so that the denoiser learns to remove their ghosting;
+            see `noise_schedule.init_noise`. The trajectories start at timesteps up to `sampling.strength`.
         min_snr_gamma: Weight the loss over timesteps by min-SNR-gamma (arXiv 2303.09556), 5 being usual;
             None weights all alike.
         timestep_logit_mean: Sample the timesteps of `target` logit-normally with this mean and standard
@@ -169,12 +170,12 @@ class ImageRefinement(Objective):
         x_0 = x_init + m (r - local mean of r)
 
     (see `masked_residual`), and the scheduler is given the noise or velocity that follows from them. So
-    what the initial image has right stays exactly as it is, whatever the noise.
+    regions where nothing changes stay exactly as in the initial image, whatever the noise.
 
     Args:
         train_from: Initial latents of training, as `sampling.init` has them; each sample takes one of these
             with equal probability, and a point on the trajectory from them to the true in-between. The
-            trajectories begin at timesteps up to `sampling.strength`.
+            trajectories start at timesteps up to `sampling.strength`.
         min_snr_gamma: Weight the loss over timesteps by min-SNR-gamma (arXiv 2303.09556), 5 being usual;
             None weights all alike.
 
@@ -221,7 +222,7 @@ class ImageRefinement(Objective):
 
 
 def compute_change_mask(*latents: Tensor) -> Tensor:
-    """Where keyframes and initial latents differ, or nearly so: where there may be something to refine.
+    """Where keyframes and initial latents differ, with a margin: where refinement is allowed.
 
     Elsewhere nothing moves, and any change would be an error.
 
@@ -239,8 +240,8 @@ def compute_change_mask(*latents: Tensor) -> Tensor:
 def masked_residual(output: Tensor, change_mask: Tensor) -> Tensor:
     """The denoiser's output without its local mean, where something changes.
 
-    Flat colours are right in the initial latents, and an uncertain denoiser would stain them around what
-    moves. So the masked local mean of the output is subtracted, which leaves lines.
+    Flat colours are right in the initial latents, and an uncertain denoiser would tint them around moving
+    objects. So the masked local mean of the output is subtracted, which leaves lines.
 
     Args:
         output: (B, C, h, w), the denoiser's.

@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Inference options of diffusion. They belong to the config, never to a checkpoint.
+    """Inference options of diffusion. They come from the config, never from a checkpoint.
 
     Args:
         num_inference_steps: Denoising steps of a full run from noise.
         strength: Share in [0, 1] of those steps that is run, the last ones, as in diffusers' image-to-image
-            pipelines: the initial latents are noised accordingly. 0 decodes them as they are, 1 leaves
-            almost nothing of them.
+            pipelines: the initial latents are noised accordingly. 0 decodes them unchanged, 1 removes
+            almost all of them.
         init: The initial latents: `slerp`, both keyframes' latents interpolated to t; `flow`, those of
-            the keyframes warped to t along `flow` and blended. `noise` has none, and runs all steps
+            the keyframes warped to t along `flow` and blended. `noise` has none, and runs all steps,
             whatever `strength`.
         flow: The optical flow of the warped blend: `dis`, or the weights of a trained `SpacingFlow`, such as
             the shipped spacing_flow/weights.safetensors.
-        autoencoder_residual: Add the autoencoder's reconstruction error of the keyframes to the frames,
-            (1 - t) of first's and t of last's, warped along with them if `init` is `flow`. What does not
-            move is then reproduced exactly.
+        autoencoder_residual: Add the autoencoder's reconstruction error of the keyframes to the frames, (1 -
+            t) of first's and t of last's, warped along with them if `init` is `flow`. Regions without motion
+            are then reproduced exactly.
         guidance_scale: Classifier-free guidance (arXiv 2207.12598): unconditional + scale (conditional -
             unconditional). 1 is no guidance; other values take twice the time.
         scheduler: Import path of a diffusers scheduler, such as

@@ -1,4 +1,4 @@
-"""What data workers prepare for a diffusion training step: the random draws, and what OpenCV computes."""
+"""What data workers prepare for a diffusion training step: random numbers, and classical optical flow."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ CROP = 96  # pixels: side of the crops that the perceptual loss compares
 
 
 class TrainingSample(NamedTuple):
-    """One in-between of a window with its random draws; collated, tensors have a leading B."""
+    """One in-between of a window with its random numbers; collated, tensors have a leading B."""
 
     frames: (
         Tensor  # (3 or 4, 3, H, W) in [0, 1]: in-between, first, last, and the reference of ImageVariation
     )
     frame_ids: Tensor  # (3,) int64: identify the frames, where they recur each epoch; else (0,)
     t: Tensor  # () float32: position of the in-between
-    train_from: str  # what it is noised from, one of `TrainFrom`; collated, B of them
+    train_from: str  # the latents that it is noised from, one of `TrainFrom`; collated, B of them
     timestep: Tensor  # () int64: of its noised latents
     init_timestep: Tensor  # () int64: the first timestep of the trajectory from its initial latents
     noise: Tensor  # (C, h, w) standard normal
-    dropout_draws: Tensor  # (3,) uniform in [0, 1): for condition, keyframes' latents, line condition
+    dropout_uniform: Tensor  # (3,) uniform in [0, 1): for condition, keyframes' latents, line condition
     corner: Tensor  # (2,) int64: top and left latent pixel of the perceptual loss's crop
     flows: Tensor  # (4, h', w') the blend's classical flow, `Blend.prior_flows`; (0, 1, 1): not needed
     pooled_only: Tensor  # () bool: whether ImageVariation uses its reference's pooled token alone
@@ -41,7 +41,7 @@ class PrepareSample:
         num_train_timesteps: Of the noise schedule.
         logit_mean: See `sample_timestep`.
         train_from: See `Denoising`.
-        max_init_timestep: The largest timestep at which sampling begins.
+        max_init_timestep: The largest timestep at which sampling starts.
         latent_channels: C.
         multiple: Pixels along a side of one latent pixel.
         prior_flows: `Blend.prior_flows`, if the method warps the keyframes in training.
@@ -67,7 +67,7 @@ class PrepareSample:
         noise = torch.randn((self.latent_channels, *size), generator=generator)
         train_from = self.train_from[int(torch.randint(len(self.train_from), (), generator=generator))]
         init_timestep, trajectory_timestep = sample_trajectory(generator, self.max_init_timestep)
-        dropout_draws = torch.rand(3, generator=generator)
+        dropout_uniform = torch.rand(3, generator=generator)
         side = crop_side(self.multiple, size)
         corner = torch.stack([torch.randint(length - side + 1, (), generator=generator) for length in size])
         reference = int(torch.randint(count + 2, (), generator=generator))
@@ -85,7 +85,7 @@ class PrepareSample:
             timestep if train_from == "target" else trajectory_timestep,
             init_timestep,
             noise,
-            dropout_draws,
+            dropout_uniform,
             corner,
             self.prior_flows(first[None], last[None])[0] if self.prior_flows else torch.zeros(0, 1, 1),
             pooled_only,
@@ -118,7 +118,7 @@ def sample_trajectory(generator: torch.Generator, max_init_timestep: float) -> t
 
     Args:
         generator: The sample's own.
-        max_init_timestep: The largest timestep at which sampling begins.
+        max_init_timestep: The largest timestep at which sampling starts.
 
     Returns:
         The trajectory's first timestep () int64, and that of the point, no larger.

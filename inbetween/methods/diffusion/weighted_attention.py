@@ -33,8 +33,8 @@ class WeightedAttention(nn.Module):
       attend to one keyframe only; at t = 0 and t = 1 all attend to the keyframe there.
 
     The UNet's attention processors are replaced on construction, with `set_attn_processor`; the projections
-    stay the pretrained ones (or peft's adapters of them). The weights are passed with each call, so that
-    gradient checkpointing, which calls twice, gets the right ones. Example, in a method:
+    stay the pretrained ones (or peft's adapters of them). The weights are passed with each call, so that they
+    are also right in the second forward pass of gradient checkpointing. Example, in a method:
 
         self.attention = WeightedAttention(backbone.unet, "learned")  # owns the MLPs; saved with the method
         ...
@@ -107,7 +107,7 @@ def _layer_name(path: str) -> str:
 
 
 class _CrossAttention:
-    """The attention processor of one `attn2`. It holds a name only, so a copied UNet needs no care."""
+    """The attention processor of one `attn2`. It only has a name, so that a UNet can be copied."""
 
     def __init__(self, layer: str) -> None:
         self.layer = layer

@@ -23,7 +23,7 @@ class Blend(Protocol):
     """Warps both keyframes to t and blends them."""
 
     def prior_flows(self, first: Tensor, last: Tensor) -> Tensor:
-        """The classical flow between keyframes (B, C, H, W), (B, 4, h, w): computed by data workers."""
+        """The classical flow between keyframes (B, C, H, W), (B, 4, h, w): for data workers to compute."""
 
     def __call__(
         self, first: Tensor, last: Tensor, flows: Tensor | None = None

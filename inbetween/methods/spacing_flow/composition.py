@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from inbetween.functional.warp import WarpMode, backward_warp
 
 MASK_SHARPNESS = 10.0  # at inference; 1 is a cross-fade wherever the mask is undecided
-KEYFRAME_BIAS = 2.5  # logit that favours a keyframe: outweighs proximity at up to eight in-betweens
+KEYFRAME_BIAS = 2.5  # logit that favours a keyframe: larger than that of proximity at up to eight in-betweens
 
 
 class Composition(NamedTuple):
@@ -33,14 +33,14 @@ class Intermediate(NamedTuple):
     residual: Tensor  # (M, 3, H, W) float32: colour to add where neither keyframe shows the content
     error: Tensor  # (M, 1, H, W) float32: log of the frame's expected absolute error
     levels: list[Tensor]  # motions of the coarser levels, (M, 4, h, w), in pixels at full resolution
-    descriptors: tuple[Tensor, ...] = ()  # that both keyframes were matched by, (B, 64, H/8, W/8) each
+    descriptors: tuple[Tensor, ...] = ()  # of both keyframes, for matching, (B, 64, H/8, W/8) each
 
 
 class FlowNetwork(Protocol):
-    """What estimates the motion between two keyframes: `IntermediateFlow`, or a network in its place."""
+    """A network that estimates the motion between two keyframes, such as `IntermediateFlow`."""
 
     def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Any:  # noqa: ANN401
-        """What `between` needs of both keyframes."""
+        """The encoded keyframes, for `between`."""
 
     def between(self, pair: Any, spacing: Tensor) -> Intermediate:  # noqa: ANN401 - what `encode_pair` gives
         """The in-betweens of encoded keyframes."""
@@ -54,7 +54,7 @@ def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
         flow_t0 = -s displacement - 4 s (1 - s) curvature
         flow_t1 = (1 - s) displacement - 4 s (1 - s) curvature
 
-    so that the point is where the spacing s says, whatever displacement and curvature are.
+    so that the point's position follows the spacing s, whatever displacement and curvature.
 
     Args:
         motion: (M, 4, H, W) in pixels, displacement and curvature.

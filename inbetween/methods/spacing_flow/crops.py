@@ -56,7 +56,7 @@ class RandomCrop:
     With several crops per window each field of the sample has a leading K.
 
     Args:
-        crop: Side in pixels of the crops; smaller images give smaller ones.
+        crop: Side in pixels of the crops; smaller images give smaller crops.
         prior: The classical flow's algorithm.
         prior_dropout: Share in [0, 1] of the crops without classical flow.
         perceptual_crop: Side of the square for the perceptual loss, as a share in (0, 1] of the crop's.

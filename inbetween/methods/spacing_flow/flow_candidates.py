@@ -1,4 +1,4 @@
-"""Motion hypotheses that the network chooses from: of a classical flow, and of global matches."""
+"""Motion candidates that the network selects from: of a classical flow, and of global matches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOREGROUND_LOGIT = 3.0  # splatting importance of what moves relative to most of
 
 
 class FlowCandidates(NamedTuple):
-    """Displacements that a level chooses from, besides the coarser level's and zero."""
+    """Candidate displacements of a level, besides the coarser level's and zero."""
 
     displacements: Tensor  # (M, 4, 2, h, w) float32 in the level's pixels
     confidence: Tensor  # (M, 4, h, w) float32 in [0, 1]
@@ -38,8 +38,9 @@ class FlowCandidates(NamedTuple):
 class ConsistencyFeatures(NamedTuple):
     """The displacements found at the keyframes' own pixels, at the level's resolution.
 
-    Sampled where an in-between's pixel comes from, and compared with its displacement, they show whether
-    that keyframe has the same object there or an occluder, and whether the other keyframe shows it as well.
+    Sampled at the position that an in-between's pixel comes from, and compared with its displacement, they
+    show whether that keyframe has the same object there or an occluder, and whether the other keyframe shows
+    it, too.
     """
 
     # (M, 5, h, w) float32: displacement by classical flow and by match, from first to last, in the level's

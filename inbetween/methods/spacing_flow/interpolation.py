@@ -1,4 +1,4 @@
-"""Inference: images of any size, any number of in-betweens, and channels that are warped with the colour."""
+"""Inference: images of any size, any number of in-betweens, and further channels warped with the colour."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class PairInterpolator:
         prior_flows: Tensor | None = None,
     ) -> None:
         self.network, self.options = network, options
-        # of one memory layout whatever the caller's: warping rounds by it, and frames must not depend on it
+        # a fixed memory layout: rounding in warps depends on it
         self.first, self.last = (image.float().contiguous() for image in (first, last))
         self.image_size = first.shape[-2], first.shape[-1]
         self.flow_size = size_at(options.flow_resolution, *self.image_size)
@@ -101,7 +101,7 @@ class PairInterpolator:
 
     @torch.no_grad()
     def interpolate(self, spacing: Tensor) -> tuple[Tensor, Tensor]:
-        """Interpolate the frames of a spacing map.
+        """Interpolate the frames at a spacing map.
 
         Args:
             spacing: (B, N, 1, H, W) in [0, 1].
@@ -111,7 +111,7 @@ class PairInterpolator:
             error of each pixel (B, N, 1, H, W) in [0, 1].
         """
         windows, count = spacing.shape[:2]
-        # filled pass by pass: concatenating a list in the end would take twice the memory
+        # allocated once: concatenating a list would take twice the memory
         frames = self.first.new_empty(windows, count, *self.first.shape[1:])
         errors = self.first.new_empty(windows, count, 1, *self.image_size)
         for part, maps, prediction in self._predictions(spacing):
@@ -135,7 +135,7 @@ class PairInterpolator:
         return flows
 
     def _predictions(self, spacing: Tensor) -> Iterator[tuple[slice, Tensor, Intermediate]]:
-        """A few in-betweens per pass: which ones, their spacing (B n, 1, H, W), and the network's output."""
+        """A few in-betweens per pass: slice of N, spacing (B n, 1, H, W), and the network's output."""
         windows, total = spacing.shape[:2]
         step = max(1, MAX_PIXELS // (windows * math.prod(self.image_size)))
         for begin in range(0, total, step):
@@ -188,7 +188,7 @@ def spaced_flows(
 def _pairs(
     network: FlowNetwork, first: Tensor, last: Tensor, options: InferenceOptions, prior_flows: Tensor | None
 ) -> list[tuple[slice, PairInterpolator]]:
-    """Windows, as many together as fit into one pass, and their rows of the batch."""
+    """Interpolators of as many windows as fit into one pass, with their rows of the batch."""
     step = max(1, MAX_PIXELS // math.prod(first.shape[-2:]))
     pairs = []
     for begin in range(0, len(first), step):

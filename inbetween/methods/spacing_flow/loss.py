@@ -49,10 +49,10 @@ class SpacingFlowLoss:
         """The loss of a batch, and its terms.
 
         Args:
-            frame: (B, 3, H, W), composed as training does.
+            frame: (B, 3, H, W), composed as in training.
             prediction: The network's, of B in-betweens.
-            sample: What they are trained on.
-            composition: How inference composes frames, for the error to be predicted.
+            sample: The training sample.
+            composition: How inference composes frames, for the error term.
             matcher: The network's, for the matching term.
             progress: Share of the training that is done, in [0, 1]; None in validation.
         """
@@ -88,8 +88,8 @@ def error_nll(prediction: Intermediate, sample: CroppedSample, composition: Comp
 def line_loss(frame: Tensor, target: Tensor, lines: Tensor) -> Tensor:
     """False lines by their distance to true ones, missing lines, and the difference in line density.
 
-    By the first two, means over pixels, a line in the wrong place costs more than none, so that lines of
-    badly tracked objects would vanish. The third compares how many there are, whatever their exact place.
+    With the first two alone, a misplaced line costs more than a missing one, so that lines of
+    badly tracked objects would vanish. The third compares their amount, whatever their exact position.
 
     Args:
         frame: (B, 3, H, W) in [0, 1].

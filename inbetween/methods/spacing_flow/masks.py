@@ -1,4 +1,4 @@
-"""Blend masks at inference: one keyframe per region, and no lines lost."""
+"""Blend masks at inference: one keyframe per region, without losing lines."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def sharpen_mask(first: Tensor, last: Tensor, spacing: Tensor, prediction: Inter
 
 
 def _preserve_lines(mask: Tensor, line_maps: tuple[Tensor, Tensor], spacing: Tensor, scale: float) -> Tensor:
-    """A mask (M, 1, H, W) that drops no more lines than it must.
+    """A mask (M, 1, H, W) that preserves lines.
 
-    An object whose motion is not found is at two places, and the mask may choose the other keyframe's empty
-    background at both. Where the blend would drop most conflicting lines of an area, one keyframe is taken
-    in all of it: the one with more lines, or of about equal ones the nearer in time.
+    An object whose motion is not found appears at two positions, and the mask may choose the other keyframe's
+    empty background at both. Where the blend would drop most conflicting lines of an area, one keyframe is
+    taken in all of it: the one with more lines, or if they have about as many, the nearer one in time.
 
     Args:
         mask: Logits.

@@ -86,7 +86,7 @@ def match(matcher: Matcher, first: Tensor, last: Tensor) -> Matches:
     refined below a cell by the probabilities of its eight neighbours.
 
     Args:
-        matcher: That made the descriptors.
+        matcher: The one that computed the descriptors.
         first: (B, 64, h, w) descriptors of unit length.
         last: (B, 64, h, w).
     """

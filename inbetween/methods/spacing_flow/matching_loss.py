@@ -14,7 +14,7 @@ def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, 
     """Cross-entropy of the true match among all cells, in both directions, sampled at an in-between's pixels.
 
     Args:
-        matcher: That made the descriptors.
+        matcher: The one that computed the descriptors.
         first: (B, 64, H/8, W/8) descriptors of unit length.
         last: (B, 64, H/8, W/8).
         flows: (B, 4, H, W) true flow_t0 and flow_t1 in pixels at the in-between's pixels.

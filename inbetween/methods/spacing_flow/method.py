@@ -1,4 +1,4 @@
-"""The method: what is trained, and how frames are interpolated."""
+"""The method `SpacingFlow`: its training and inference."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from inbetween.types import Preparation, StepOutput, WindowBatch
 
 
 class SpacingFlow(SpacedMethod, PerceptualMethod):
-    """Warps both keyframes along learned intermediate flow, indexed by how far each pixel has gone.
+    """Warps both keyframes along learned intermediate flow, with distance indexing.
 
     `IntermediateFlow` estimates, coarse to fine, the displacement and curvature of the motion through each
     pixel of the in-between. It starts from a classical flow and from its own global matches. The spacing map
-    (constant where only t is given) says how far along its path each pixel is (distance indexing,
-    arXiv 2311.08007). A mask blends both warped keyframes; a residual adds what neither shows. Training uses
-    the mask as it is; inference sharpens it, one keyframe per region, so that lines stay sharp where motion
-    is uncertain.
+    (constant where only t is given) says how far along its path each pixel is (distance indexing, arXiv
+    2311.08007). A mask blends both warped keyframes; a residual adds content that neither shows. Training
+    uses the mask as it is; inference sharpens it, one keyframe per region, so that lines stay sharp where
+    motion is uncertain.
 
     Training minimises, for one in-between per window,
 
@@ -41,7 +41,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     the predicted error being that of the frame as inference composes it.
 
-    EPE is the end-point error of both flows at every level, where the source knows the true ones (synthetic
+    EPE is the end-point error of both flows at every level, where the source has the true ones (synthetic
     animation with `truth`), mostly near edges; its weight falls to a fifth. `lines` penalises false lines by
     their distance to the nearest true one (arXiv 2111.12792), missing lines, and areas with more or fewer
     lines than the target. `matching` is the cross-entropy of each cell's true match among all cells. Without
@@ -54,7 +54,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         prior_dropout: Share of training samples in [0, 1] without the classical flow, so that the same
             weights work with any prior and with none.
         crop: Side in pixels of the training crops, taken after shrinking windows by a random factor; smaller
-            windows are taken whole.
+            windows are not cropped.
         crops_per_window: Number of crops of each window, for fast GPUs and slow data: a batch then has
             `crops_per_window` times `batch_size` samples.
         flow_weight: Weight of the flows' end-point error in pixels.
@@ -66,7 +66,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         perceptual_crop: Side of the random square that the perceptual loss is taken on, as a share in (0, 1]
             of the crop's: on a CPU, VGG16 on all of it would take longer than everything else.
         review_thresholds: Mean expected error of a frame up to which it is `easy`, and up to which it is
-            `check`; `compare` prints the errors that half and four fifths of its windows stay below.
+            `check`; `compare` prints the median and the 80th percentile of its windows' expected errors.
         **options: See `PerceptualMethod`.
     """
 
@@ -74,7 +74,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     supports_alpha = True
     candidates = 3
     saves_frozen = True
-    #: What estimates the motion: a `FlowNetwork` with an `error_head`.
+    #: The network that estimates motion: a `FlowNetwork` with an `error_head`.
     network_class: ClassVar[type[nn.Module]] = IntermediateFlow
     #: How inference blends the warped keyframes.
     composition = SHARP
@@ -118,7 +118,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             self.network.error_head.requires_grad_(True)
 
     def preparation(self, training: bool) -> Preparation:
-        """In training a random crop of each window, else all of its middle in-between."""
+        """In training a random crop of each window, else its middle in-between, uncropped."""
         if not training:
             return FullFrame(self.prior)
         return RandomCrop(

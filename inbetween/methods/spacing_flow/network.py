@@ -19,12 +19,12 @@ MULTIPLE = 16  # height and width must be multiples of it
 
 
 class EncodedPair(NamedTuple):
-    """What the network computes of the keyframes of B windows, independently of where in-betweens are."""
+    """Features of the keyframes of B windows, independent of the in-betweens."""
 
     first: Tensor  # (B, 3, H, W) float32 in [0, 1]
     last: Tensor  # (B, 3, H, W)
     features: list[tuple[Tensor, Tensor]]  # of first and of last, at 1/4, 1/8 and 1/16
-    descriptors: tuple[Tensor, Tensor]  # that they are matched by, (B, 64, H/8, W/8) each
+    descriptors: tuple[Tensor, Tensor]  # for matching, (B, 64, H/8, W/8) each
     matches: Matches
     prior_flows: tuple[Tensor, Tensor]  # flow_01 and flow_10, (B, 2, H/4, W/4) in pixels of that size
     images: dict[int, tuple[Tensor, Tensor]]  # both keyframes at 1/4, 1/8 and 1/16
@@ -35,8 +35,8 @@ class IntermediateFlow(nn.Module):
 
     As in IFRNet (arXiv 2205.14620), flows are estimated at the in-between's own pixels and refined level by
     level together with a hidden state; as in distance indexing (arXiv 2311.08007), the input is how far each
-    pixel has gone along its path, instead of t. New are the parametrisation of motion by displacement and
-    curvature, which reproduces the given spacing by construction, and flow candidates to choose from: those
+    pixel has moved along its path, instead of t. New are the parametrisation of motion by displacement and
+    curvature, which reproduces the given spacing by construction, and flow candidates to select from: those
     of a classical flow, those of global matches, and zero.
     """
 
@@ -73,11 +73,11 @@ class IntermediateFlow(nn.Module):
 
     @property
     def error_head(self) -> nn.Module:
-        """What predicts the frame's error."""
+        """The layer that predicts the frame's error."""
         return self.synthesis.error_head
 
     def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> EncodedPair:
-        """What does not depend on spacing; see `forward`."""
+        """Encode both keyframes; see `forward`."""
         encoded = self.encoder(torch.cat([first, last]))
         descriptors = self.matcher(encoded[1], encoded[2]).chunk(2)
         first, last = first.float(), last.float()

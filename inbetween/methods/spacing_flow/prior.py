@@ -36,7 +36,7 @@ def prior_flow(first: Tensor, last: Tensor, prior: Prior) -> Tensor:
 def prior_flow_of_pair(
     first: Tensor, last: Tensor, prior: Prior = "dis", flow_resolution: int = FLOW_RESOLUTION
 ) -> Tensor:
-    """The classical flow that `PairInterpolator` would compute, for data workers to compute it before.
+    """The classical flow that `PairInterpolator` would compute, for data workers to compute it in advance.
 
     Args:
         first: (B, C, H, W), C at least 3, in [0, 1].

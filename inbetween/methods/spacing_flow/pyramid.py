@@ -56,7 +56,7 @@ class Encoder(nn.Module):
 
 
 class Level(nn.Module):
-    """A pyramid level: warps both feature maps to the in-between, correlates them, corrects the motion.
+    """A pyramid level: warps both feature maps to the in-between, correlates them, refines the motion.
 
     Each pixel's displacement is a softmax-weighted mean of the coarser level's, zero, and the flow
     candidates, predicted from how well both keyframes match under each, plus a residual.
@@ -80,7 +80,7 @@ class Level(nn.Module):
         )
         # weights of the displacements, correction of displacement and curvature, hidden state
         self.head = nn.Conv2d(features, 2 + FLOW_CANDIDATES + 4 + HIDDEN, 3, 1, 1)
-        # before training, the classical flow is the best candidate
+        # initialised to select the classical flow
         _init_near_constant(self.head, [4.0, 0, 4, 4, 0, 0], outputs=2 + FLOW_CANDIDATES + 4)
 
     def forward(
@@ -148,7 +148,7 @@ class Synthesis(nn.Module):
         )
         self.head = nn.Conv2d(width, 4 * sum(self.OUTPUTS), 3, 1, 1)
         self.error_head = nn.Conv2d(width, 4, 3, 1, 1)
-        # before training, gates are almost open
+        # initialised with gates almost open
         _init_near_constant(self.head, [4.0] * 4)
         _init_near_constant(self.error_head, [-3.0] * 4)
 

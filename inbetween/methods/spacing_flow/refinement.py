@@ -32,7 +32,7 @@ def refine_flow(first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, al
         algorithm: Of the classical flow.
 
     Returns:
-        (B N, 4, H, W) in pixels. Large residuals are taken for two different objects, and left.
+        (B N, 4, H, W) in pixels. Large residuals, which are between different objects, are ignored.
     """
     height, width = motion.shape[-2:]
     size = size_at(REFINE_RESOLUTION, height, width)
