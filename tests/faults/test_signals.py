@@ -38,7 +38,9 @@ class Numbers(torch.utils.data.Dataset):  # type: ignore[type-arg]
 def asked() -> Iterator[Interruption]:
     """What hears SIGINT and SIGTERM in this process, as in one that trains."""
     interruption = Interruption()
-    before = {number: signal.signal(number, interruption._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, interruption._request) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     yield interruption
     for number, handler in before.items():
         signal.signal(number, handler)

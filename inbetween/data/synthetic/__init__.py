@@ -1,4 +1,4 @@
-"""Synthetic animation: an endless source of scenes with known motion."""
+"""Synthetic animation: an endless source of scenes with ground-truth motion."""
 
 from inbetween.data.synthetic.scene import SyntheticScene
 from inbetween.data.synthetic.source import SyntheticAnimation

@@ -1,4 +1,4 @@
-"""`python -m inbetween.data.synthetic FILE`: the sample sheet that the README beside this file shows."""
+"""`python -m inbetween.data.synthetic FILE`: renders the sample image of this package's README."""
 
 import sys
 from pathlib import Path
@@ -14,12 +14,12 @@ POSITIONS = (0.0, 0.5, 1.0)
 GAP, WIDE = 4, 12  # pixels between the frames of a scene, and between scenes
 
 
-def sample_sheet() -> Image.Image:
+def sample_image() -> Image.Image:
     """Scenes of each kind, two rows a kind, with their first, middle and last frame."""
     strip = len(POSITIONS) * (SIDE + GAP) - GAP
     rows = 2 * len(KINDS)
     size = (SCENES * (strip + WIDE) + WIDE, rows * (SIDE + WIDE) + WIDE)
-    sheet = Image.new("RGB", size, (236, 236, 236))
+    image = Image.new("RGB", size, (236, 236, 236))
     for row in range(rows):
         for column in range(SCENES):
             number = row % 2 * SCENES + column
@@ -28,9 +28,9 @@ def sample_sheet() -> Image.Image:
             gap = np.full((SIDE, GAP, 3), 236, np.uint8)
             joined = np.hstack([frames[0], gap, frames[1], gap, frames[2]])
             place = (WIDE + column * (strip + WIDE), WIDE + row * (SIDE + WIDE))
-            sheet.paste(Image.fromarray(joined), place)
-    return sheet
+            image.paste(Image.fromarray(joined), place)
+    return image
 
 
 if __name__ == "__main__":
-    sample_sheet().save(Path(sys.argv[1]), quality=75, method=6)
+    sample_image().save(Path(sys.argv[1]), quality=75, method=6)

@@ -14,7 +14,7 @@ WHITE: Color = (255, 255, 255)
 
 
 def coat_of(pen: Pen) -> tuple[Color, Color]:
-    """Fur and belly."""
+    """Colours of fur and belly."""
     fur = palette.pick(pen.rng, palette.FUR)
     return fur, palette.mix(fur, WHITE, float(pen.rng.uniform(0.35, 0.75)))
 
@@ -33,7 +33,7 @@ def _look(pen: Pen, fur: Color, size: float) -> Look:
 
 
 def standing(pen: Pen, mover: Mover, parent: Joint, at: tuple[float, float], scale: float) -> Joint:
-    """Root of a creature: placed, leaning, squashed and stretched with its area kept."""
+    """Root joint of a creature: placed, leaning, with area-preserving squash and stretch."""
     pen.scale = scale
     squash = mover.track(1.0, 0.12, still=0.3)
     return Joint(
@@ -58,7 +58,7 @@ def spots(pen: Pen, color: Color, reach: float, at: tuple[float, float] = (0.0, 
             for x, y in centres
         ]
     ys = np.linspace(-reach, reach, int(rng.integers(4, 8)))
-    bow = [
+    stripes = [
         smooth(
             [
                 (-1.2 * reach, y + at[1]),
@@ -69,11 +69,11 @@ def spots(pen: Pen, color: Color, reach: float, at: tuple[float, float] = (0.0, 
         )
         for y in ys
     ]
-    return [pen.patch(b * [side, 1], color) for b in bow for side in (1, -1)]
+    return [pen.patch(b * [side, 1], color) for b in stripes for side in (1, -1)]
 
 
 def mascot(pen: Pen, mover: Mover, parent: Joint, at: tuple[float, float], scale: float) -> Groups:
-    """A round animal facing us: cat, bear, rabbit, mouse, fox, penguin or something of the kind."""
+    """A round animal facing the camera: cat, bear, rabbit, mouse, fox, penguin or the like."""
     rng = pen.rng
     fur, belly = coat_of(pen)
     dark = palette.shade(fur, 1.6)

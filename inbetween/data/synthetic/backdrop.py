@@ -1,4 +1,4 @@
-"""What is painted behind the actors: outdoors, rooms and colour fields."""
+"""Backgrounds: outdoors, rooms and colour fields."""
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def backdrop(rng: np.random.Generator, kind: Kind, camera: Joint) -> Scenery:
 
 
 def ridge(rng: np.random.Generator, y: float, height: float, n: int = 8, sharp: bool = False) -> Points:
-    """A line of hills or mountains, closed below the picture."""
+    """A line of hills or mountains, closed below the frame."""
     x = np.linspace(-REACH - 0.1, REACH + 0.1, n)
     top = np.stack([x, y - height * rng.random(n) * (1 if sharp else 0.8)], 1)
     crest = top if sharp else smooth(top, 6, False)
@@ -139,12 +139,12 @@ def outdoors(scene: Scenery, rng: np.random.Generator, camera: Joint) -> None:
         trunk, bark = box(0.16 * s, s, (x, base - 0.3 * s)), palette.rgb("7a5a42")
         crown = foliage(rng, x, base - 1.2 * s, 0.7 * s)
         lit = crown * 0.6 + np.array([x, base - 1.2 * s]) * 0.4 - [0.14 * s, 0.14 * s]
-        if rng.random() < 0.3:  # nearer than the painted plane, so that it moves against it
+        if rng.random() < 0.3:  # nearer than the painted plane, for parallax
             layer = Parallax(camera, 1.15)
             scene.middle += [(layer, trunk, bark, None), (layer, crown, leaf, (lit, light))]
             continue
         scene.paint += [(trunk, bark, 0.0), (crown, leaf, 0.0), (lit, light, 0.012)]
-    if rng.random() < 0.45:  # foliage or grass before the camera, with more parallax
+    if rng.random() < 0.45:  # foliage or grass in front of the camera, with more parallax
         layer = Parallax(camera, 1.35)
         color = palette.shade(palette.rgb(ground[2]), 1.0)
         for _ in range(int(rng.integers(1, 4))):
@@ -157,7 +157,7 @@ def outdoors(scene: Scenery, rng: np.random.Generator, camera: Joint) -> None:
 
 
 class Parallax(Joint):
-    """Moves with the camera, its shift multiplied: what is nearer moves more."""
+    """Moves with the camera, its shift multiplied, for parallax."""
 
     def __init__(self, camera: Joint, depth: float) -> None:
         super().__init__()
@@ -232,7 +232,7 @@ def indoors(scene: Scenery, rng: np.random.Generator, camera: Joint) -> None:
             scene.paint.append((ellipse(0.008, 0.008, (fx, yy), 10), palette.mix(wood, WHITE, 0.5), 0.0))
     beam = np.array([(x - w / 2, line), (x + w / 2, line), (x + w, 1.0), (x - 0.1, 1.0)])
     scene.paint.append((beam, palette.mix(floor, WHITE, 0.25), 0.02))
-    if rng.random() < 0.3:  # a table before the characters
+    if rng.random() < 0.3:  # a table in front of the characters
         top = box(rng.uniform(0.5, 1.0), 0.3, (rng.uniform(-0.3, 0.3), 0.56), 0.02)
         scene.near.append(
             (Parallax(camera, 1.2), top, palette.pick(rng, ["8a5a3a", "b98a5a", "e8e2d6"]), None)
@@ -240,7 +240,7 @@ def indoors(scene: Scenery, rng: np.random.Generator, camera: Joint) -> None:
 
 
 def abstract(scene: Scenery, rng: np.random.Generator, camera: Joint) -> None:
-    """Soft colour fields, rays or big shapes, as behind titles and effects."""
+    """Soft colour fields, rays or big shapes, as used behind titles and effects."""
     codes = palette.CLOTHES[int(rng.integers(len(palette.CLOTHES)))]
     a, b = palette.rgb(codes[int(rng.integers(5))]), palette.rgb(codes[4])
     scene.gradient = a, palette.mix(a, b, 0.6)

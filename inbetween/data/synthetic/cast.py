@@ -1,4 +1,4 @@
-"""Who is in the picture: chooses characters and things and frames them."""
+"""The subjects of a scene: samples characters and objects, and places them in the frame."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ THINGS: tuple[Maker, ...] = (vehicle, rocket, flower, ball, gadget, gadget, sign
 
 
 def cast(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
-    """All parts of the scene's actors, in drawing order."""
+    """All parts of the scene's subjects, in drawing order."""
     rng = pen.rng
     dice = rng.random()
     if dice < 0.5:
@@ -91,7 +91,7 @@ def crowd(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
 
 
 def several(pen: Pen, mover: Mover, camera: Joint, kinds: tuple[Maker, ...], most: int) -> list[list[Part]]:
-    """One to `most` creatures or things side by side."""
+    """One to `most` creatures or objects side by side."""
     rng = pen.rng
     n = 1 if rng.random() < 0.55 else int(rng.integers(2, most + 1))
     groups: list[list[Part]] = []
@@ -105,7 +105,7 @@ def several(pen: Pen, mover: Mover, camera: Joint, kinds: tuple[Maker, ...], mos
 
 
 def screen(pen: Pen, mover: Mover, camera: Joint) -> list[list[Part]]:
-    """Something in front that covers part of the picture and gives it free: a door or a curtain."""
+    """A foreground object that moves and uncovers part of the frame: a door or a curtain."""
     rng = pen.rng
     pen.scale = 1.0
     side = float(rng.choice([-1, 1]))

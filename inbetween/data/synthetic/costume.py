@@ -1,4 +1,4 @@
-"""Patterns of cloth, and what hands hold."""
+"""Patterns of cloth, and hand-held objects."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from inbetween.data.synthetic.pen import Pen
 
 
 def pattern(pen: Pen, width: float, height: float, color: Color) -> list[Mark]:
-    """Stripes, dots, checks or nothing, over a rectangle hanging from y = 0."""
+    """Stripes, dots, checks or nothing, over a rectangle below y = 0."""
     rng = pen.rng
     style, n = int(rng.integers(6)), int(rng.integers(3, 8))
     if style == 0:
@@ -38,7 +38,7 @@ def pattern(pen: Pen, width: float, height: float, color: Color) -> list[Mark]:
 
 
 def prop(pen: Pen, joint: Joint, accent: Color, dark: Color) -> list[list[Part]]:
-    """Something held in a hand: wand, sword, balloon, cup, brush, flower or flag."""
+    """A hand-held object: wand, sword, balloon, cup, brush, flower or flag."""
     rng = pen.rng
     stick = box(0.1, 1.9, (0, 0.5), 0.04)
     style = int(rng.integers(6))

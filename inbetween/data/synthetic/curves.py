@@ -1,6 +1,6 @@
 """Outlines as point lists: smooth curves, offsets and strokes of varying width.
 
-A polygon is (n, 2) float64, x then y, y pointing down, in the units of whoever uses it.
+A polygon is (n, 2) float64, x then y, y pointing down, in the caller's units.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Points = NDArray[np.float64]
 
 
 def smooth(points: ArrayLike, per: int = 6, closed: bool = True) -> Points:
-    """Catmull-Rom curve through `points` (n, 2), `per` samples for each stretch."""
+    """Catmull-Rom curve through `points` (n, 2), `per` samples per segment."""
     knots = np.asarray(points, dtype=np.float64)
     if closed:
         before = np.concatenate([knots[-1:], knots[:-1]])
@@ -101,7 +101,7 @@ def lock(length: float, width: float, base: float = 0.8, belly: float = 0.3) -> 
 
 
 def area(polygon: Points) -> float:
-    """Signed area; positive when the outward normal lies left of the walking direction on screen."""
+    """Signed area; positive when the outward normal is to the left of the direction of travel, on screen."""
     x, y = polygon[:, 0], polygon[:, 1]
     return float(0.5 * (x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1]))
 

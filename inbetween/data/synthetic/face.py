@@ -1,4 +1,4 @@
-"""Faces: eyes that blink, mouths that speak, turned as on a ball."""
+"""Faces: eyes that blink and mouths that speak, on a turning sphere."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ def opening(rng: np.random.Generator, mover: Mover) -> Track:
 
 
 class FacePlan:
-    """Shared facts of one face: where it looks and how open its eyes and mouth are."""
+    """Parameters of one face: gaze, and how open its eyes and mouth are."""
 
     def __init__(self, pen: Pen, mover: Mover, joint: Joint, look: Look) -> None:
         rng = pen.rng
@@ -56,7 +56,7 @@ class FacePlan:
         size: tuple[Value, Value] = (1.0, 1.0),
         radius: float = 1.15,
     ) -> Feature:
-        """A joint on the front of the head's ball."""
+        """A joint on the front of the head's sphere."""
         return Feature(self.joint, (x, y), radius, self.yaw, self.nod, turn, size)
 
     def eyes(self, apart: float, height: float, size: float, brows: bool = True) -> list[list[Part]]:
@@ -202,7 +202,7 @@ class FacePlan:
 
 
 class _Lid(Feature):
-    """The upper lid: slides down as the eye closes and turns its bow over when it is shut."""
+    """The upper lid: slides down as the eye closes and reverses its curvature when it is shut."""
 
     def __init__(self, plan: FacePlan, x: float, y: float, turn: float, travel: float) -> None:
         super().__init__(plan.joint, (x, y), 1.15, plan.yaw, plan.nod, turn)
@@ -215,7 +215,7 @@ class _Lid(Feature):
 
 
 def face_outline(grown: float, rng: np.random.Generator) -> Points:
-    """Face from brow to chin, head radius 1, about the ball's centre."""
+    """Face from brow to chin, head radius 1, about the sphere's centre."""
     jaw, chin = rng.uniform(0.62, 0.82) - 0.1 * grown, rng.uniform(0.92, 1.0) + 0.22 * grown
     half = [
         (0, -0.95),

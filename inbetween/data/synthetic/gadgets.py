@@ -1,4 +1,4 @@
-"""Gadgets: a clock, phone, cup, gift or lamp with one thing about it that moves."""
+"""Gadgets: a clock, phone, cup, gift or lamp with one moving part."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ WHITE: Color = (255, 255, 255)
 
 
 def gadget(pen: Pen, mover: Mover, parent: Joint, at: tuple[float, float], scale: float) -> Groups:
-    """A clock, phone, cup, gift or lamp with one thing about it that moves."""
+    """A clock, phone, cup, gift or lamp with one moving part."""
     rng, colors = pen.rng, colors_of(pen)
     squash = mover.track(1.0, 0.06, still=0.4)
     pen.scale = scale

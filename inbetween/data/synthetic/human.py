@@ -54,7 +54,7 @@ class Figure:
         self.toward = float(rng.choice([-1, 1]))
         self.stride = self.toward * float(rng.uniform(15, 45))
         tilt = 0.0 if self.upright else float(rng.choice([-75.0, -50.0, 50.0, 75.0, 100.0]))
-        if tilt:  # the figure's middle, not the pelvis, stays where it was meant to be
+        if tilt:  # the figure's middle, not the pelvis, is at the given position
             at = (at[0] - at[1] * float(np.sin(np.radians(tilt))), at[1] * float(np.cos(np.radians(tilt))))
         self.root = Joint(
             parent,

@@ -15,13 +15,13 @@ Memo = dict["Joint", Matrix]
 
 @dataclass(frozen=True)
 class Ease:
-    """How time passes: 0 at t = 0, 1 at t = 1, continuous, slower where the curve starts or ends soft.
+    """Easing: 0 at t = 0, 1 at t = 1, continuous, slower at a soft start or end.
 
     Args:
         soft_in: Exponent in [1, 3] of the start; 1 is linear.
         soft_out: Exponent in [1, 3] of the end; 1 is linear.
-        delay: Share of the span before anything moves (follow-through of hair and cloth).
-        overshoot: How far beyond the end the motion swings before it settles, as a share.
+        delay: Share of the span before the motion starts (follow-through of hair and cloth).
+        overshoot: Overshoot before the motion settles, as a share of it.
     """
 
     soft_in: float = 1.0
@@ -39,7 +39,7 @@ class Ease:
 
 @dataclass(frozen=True)
 class Track:
-    """A value that goes from `start` to `end` under an ease, bulging by `arc` halfway."""
+    """A value from `start` to `end` with easing, with an additional `arc` at halfway."""
 
     start: float
     end: float
@@ -69,18 +69,18 @@ def times(value: Value, factor: float) -> Value:
 
 
 def inverse(track: Track) -> Track:
-    """The width that keeps the area, from key to key, of what has the height `track`."""
+    """The width that preserves the area, at both keyframes, for a height of `track`."""
     return Track(1 / track.start, 1 / track.end, track.ease)
 
 
 class Joint:
-    """A node of the skeleton: its frame follows from its parent's.
+    """A node of the skeleton, relative to its parent.
 
-    local = translate(at + shift) rotate(turn) shear(lean) scale(size). The rest coordinates of what
-    hangs on a joint have their origin at the joint.
+    local = translate(at + shift) rotate(turn) shear(lean) scale(size). Rest coordinates of parts
+    have their origin at their joint.
 
     Args:
-        parent: The joint it hangs on; None for the world.
+        parent: Its parent joint; None for the world.
         at: Position in the parent's coordinates.
         turn: Angle in degrees, clockwise on screen.
         shift: Further displacement, x and y.
@@ -120,10 +120,10 @@ class Joint:
 
 
 class Feature(Joint):
-    """A spot on a ball of radius `radius` that turns and nods: eyes, nose and hair of a head in 3-D.
+    """A point on a sphere of radius `radius` that turns and nods: eyes, nose and hair of a head in 3-D.
 
-    The spot lies at `spot` on the front of the ball; turning by `yaw` degrees moves it sideways and
-    narrows it by foreshortening, which stays affine for each spot.
+    The point is at `spot` on the front of the sphere; turning by `yaw` degrees moves it sideways and
+    foreshortens its surroundings, which is affine for each point.
     """
 
     def __init__(
@@ -155,14 +155,14 @@ class Bend:
     """A limb along +y that bends: a strip of triangles, each of them affine at every t.
 
     The centre line turns away from straight down by theta(s) = sum of angle * smoothstep about each
-    knuckle; positive angles turn towards +x. What is drawn on the limb is carried by the triangles.
+    knuckle; positive angles turn towards +x. Parts on the limb move with the triangles.
 
     Args:
         joint: Where the limb starts.
         length: Length of the centre line at rest.
-        reach: Half width of the strip; at least that of what is drawn on it.
+        reach: Half width of the strip; at least that of the parts on it.
         knuckles: (share of the length, width of the bend as a share, angle in degrees).
-        pad: Share of the length by which the strip goes on straight beyond both ends.
+        pad: Share of the length by which the strip extends straight beyond both ends.
         n: Segments between both ends.
     """
 
@@ -201,7 +201,7 @@ class Bend:
         return x * x * (3 - 2 * x)
 
     def triangle(self, points: Points) -> NDArray[np.intp]:
-        """Which triangle carries each rest point (n, 2)."""
+        """Index of the triangle of each rest point (n, 2)."""
         i = np.clip(np.searchsorted(self.y, points[:, 1], side="right") - 1, 0, len(self.y) - 2)
         a = (points[:, 0] + self.reach) / (2 * self.reach)
         b = (points[:, 1] - self.y[i]) / (self.y[i + 1] - self.y[i])
@@ -227,7 +227,7 @@ class Bend:
 
 
 class Tip(Joint):
-    """The frame at a share `s` of a bent limb: what a hand holds."""
+    """The frame at a share `s` of a bent limb: for a hand-held object."""
 
     def __init__(
         self, bend: Bend, s: float = 1.0, turn: Value = 0.0, size: tuple[Value, Value] = (1.0, 1.0)

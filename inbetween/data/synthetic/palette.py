@@ -1,4 +1,4 @@
-"""Curated colours: what painters pick, not what a random number generator does."""
+"""Curated colour palettes."""
 
 import colorsys
 
@@ -47,7 +47,7 @@ def mix(a: Color, b: Color, share: float) -> Color:
 
 
 def shade(color: Color, depth: float = 1.0) -> Color:
-    """The second tone: darker, a little more saturated, and turned towards violet as painters do."""
+    """The second tone: darker, a little more saturated, and shifted towards violet."""
     h, s, v = colorsys.rgb_to_hsv(*(c / 255 for c in color))
     turn = 0.02 if 0.2 < h < 0.7 else -0.02
     s = min(s * 1.1 + 0.05 * depth, 1.0)

@@ -1,4 +1,4 @@
-"""Cut-outs: what hangs on the skeleton."""
+"""Parts: layers attached to the skeleton."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Mark:
     Args:
         points: (n, 2) polygon.
         color: RGB.
-        clipped: Seen only inside the part's body (patterns, shading) instead of everywhere (lines).
+        clipped: Visible only inside the part's body (patterns, shading) instead of everywhere (lines).
         opacity: In (0, 1].
     """
 
@@ -35,18 +35,18 @@ class Mark:
 
 @dataclass(eq=False)
 class Part:
-    """One cut-out on a joint or a bent limb.
+    """One layer on a joint or a bent limb.
 
     Args:
-        joint: What carries it.
+        joint: The joint that it moves with.
         body: (n, 2) polygon of the fill, in rest coordinates.
         fill: RGB of the fill.
-        outer: (n, 2) polygon drawn below the fill in `line`: the outline is the rim that stays seen.
+        outer: (n, 2) polygon drawn below the fill in `line`: the outline is its visible rim.
         line: RGB of the outline.
         marks: Drawn over the fill, in order.
-        bend: Carries the part instead of the joint alone.
+        bend: A bent limb that the part moves with, instead of the joint alone.
         inside: Show the part only inside of the body of this one (an iris inside the eye).
-        ghost: Drawn but without truth of its own (shadows, glow): pixels belong to what is below.
+        ghost: Rendered, but without ground truth (shadows, glow): its pixels belong to the layer below.
     """
 
     joint: Joint
@@ -73,7 +73,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, the last 
 
 
 def window(box: Box, height: int, width: int, other: Box | None = None) -> Box | None:
-    """A box cut to the canvas and to `other`; None when nothing is left."""
+    """A box clipped to the canvas and to `other`; None if it is empty."""
     left, top, right, bottom = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
     if other is not None:
         left, top, right, bottom = (

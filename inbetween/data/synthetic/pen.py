@@ -1,4 +1,4 @@
-"""The hand that draws: turns outlines into parts in one style, and gives everything its motion."""
+"""Style and motion: turns outlines into parts of one style, and samples how values move."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -19,7 +19,7 @@ class Pen:
     Args:
         rng: The scene's random stream.
         kind: sketch, color or composition.
-        paper: RGB of the paper, which fills the shapes of a sketch.
+        paper: RGB of the background, which also fills the shapes of a sketch.
     """
 
     def __init__(self, rng: np.random.Generator, kind: Kind, paper: Color) -> None:
@@ -64,14 +64,14 @@ class Pen:
         inside: Part | None = None,
         glossy: bool = False,
     ) -> Part:
-        """A cut-out in this scene's style.
+        """A part in this scene's style.
 
         Args:
             joint: What carries it.
             outline: (n, 2) closed polygon in the part's coordinates.
             fill: RGB.
             marks: Patterns and lines on it.
-            bend: Carries it instead of the joint alone.
+            bend: A bent limb that it moves with, instead of the joint alone.
             line: Multiple of the line's width; 0 leaves it out.
             shade: Depth of the second tone; 0 leaves it out.
             inside: Shown inside of this part alone.
@@ -165,7 +165,7 @@ class Pen:
         return guides
 
     def _pencil(self, run: Points, normal: Points, width: float) -> Mark:
-        """One stroke along `run` that strays from it, with changing pressure and tapered ends."""
+        """One stroke along `run` with jitter, varying width and tapered ends."""
         s = np.arange(len(run)) / (len(run) - 1)
         slow, fast, press, weight, tone = self.rng.random(5).tolist()
         stray = (0.9 * self.width / self.scale) * (
@@ -184,16 +184,16 @@ class Pen:
         return np.asarray(run + size * (np.sin(4 * s + phase[0]) + 0.5 * np.sin(9 * s + phase[1])))
 
 
-# soft start, soft end; twice as often neither, as tight drawings are spaced evenly
+# soft start, soft end; twice as often neither, as close frames are spaced evenly
 EASES = ((False, False), (True, False), (False, True), (True, True), (False, False))
 
 
 class Mover:
-    """Gives every value of a scene its motion, so that one number says how hard the scene is.
+    """Samples the motion of all values of a scene, its size given by one number.
 
     Args:
         rng: The scene's random stream.
-        amount: Size of the motion in [0, 1]; 0.1 is breathing, 1 a leap across the picture.
+        amount: Size of the motion in [0, 1]; 0.1 is breathing, 1 a leap across the frame.
     """
 
     def __init__(self, rng: np.random.Generator, amount: float) -> None:
@@ -208,13 +208,13 @@ class Mover:
         return Ease(power if soft_in else 1.0, power if soft_out else 1.0, delay, overshoot)
 
     def track(self, middle: float, spread: float, still: float = 0.3, lag: float = 0.0) -> Track:
-        """A value about `middle` that moves within `spread`, by a share of it that follows `amount`.
+        """A value about `middle` that moves within `spread`, in proportion to `amount`.
 
         Args:
             middle: Typical value.
             spread: Largest distance from it.
-            still: Chance that it does not move at all.
-            lag: Follow-through: how far it may trail behind the scene's main movement.
+            still: Probability that it does not move.
+            lag: Follow-through: its largest delay to the scene's main motion.
         """
         place, rest, side, share, own, trail, bulge = self.rng.random(7).tolist()
         centre = middle + spread * (1.2 * place - 0.6)
@@ -224,18 +224,18 @@ class Mover:
         start = min(max(centre - move / 2, middle - spread), middle + spread)
         end = min(max(centre + move / 2, middle - spread), middle + spread)
         ease = self.ease if lag == 0 and own < 0.7 else self._ease(lag * trail)
-        # values that bulge by different amounts make points travel on arcs
+        # values with different arcs move points along curves
         return Track(start, end, ease, 0.3 * (bulge - 0.5) * (end - start))
 
     def swing(self, spread: float, lag: float = 0.25) -> Track:
-        """Hair and cloth: swings by up to `spread` and bulges on the way."""
+        """Hair and cloth: swings by up to `spread`, with an arc."""
         track = self.track(0.0, spread, still=0.1, lag=lag)
         return Track(
             track.start, track.end, track.ease, float(0.25 * spread * self.amount * self.rng.uniform(-1, 1))
         )
 
     def go(self, start: float, end: float, arc: float = 0.0) -> Track:
-        """From `start` to `end` with the scene's main ease, bulging by `arc`."""
+        """From `start` to `end` with the scene's main easing, with an additional `arc` at halfway."""
         return Track(start, end, self.ease, arc)
 
 

@@ -1,4 +1,4 @@
-"""One scene of synthetic animation: drawn at any t, with the truth about its motion."""
+"""One scene of synthetic animation: rendered at any t, with ground-truth motion."""
 
 import cv2
 import numpy as np
@@ -13,25 +13,25 @@ from inbetween.data.synthetic.stage import Stage, View
 from inbetween.functional.seeds import sample_seed
 
 KINDS: tuple[Kind, ...] = ("sketch", "color", "composition")
-SUPERSAMPLE = 2  # drawn twice as large and averaged: clean edges at any slope
+SUPERSAMPLE = 2  # rendered twice as large and averaged, against aliasing
 STILL = 0.5  # pixels: a point that moves less from 0 to 1 has no spacing of its own
 Flow = NDArray[np.float32]
 
 
 class SyntheticScene:
-    """A drawn scene, a pure function of (seed, index, kind).
+    """A rendered scene, a pure function of (seed, index, kind).
 
-    World coordinates have their origin in the picture's middle, y down, and 1 is the shorter side.
+    World coordinates have their origin at the frame's centre, y down, and 1 is the shorter side.
     Each part is a layer under an affine transform, or a bent limb of triangles that are affine each,
     so flow, occlusion and spacing follow from geometry alone. Shadows on the ground, glow and paper
-    grain are drawn but have no truth of their own: their pixels belong to what lies below.
+    grain are rendered, but have no motion of their own: their pixels belong to the layer below.
 
     Args:
         seed: Base of the random stream.
         index: Number of the scene under this seed.
         kind: sketch (rough lines on paper), color (clean lines and flat fills on plain paper) or
             composition (painted background, shading).
-        amount: Size of the motion in (0, 1.5]; None draws one, mostly small, about a tenth very large.
+        amount: Size of the motion in (0, 1.5]; None samples one, mostly small, about a tenth very large.
     """
 
     def __init__(self, seed: int, index: int, kind: Kind = "color", amount: float | None = None) -> None:
@@ -101,11 +101,11 @@ class SyntheticScene:
         return self._labels[key]
 
     def flow(self, t_from: float, t_to: float, size: tuple[int, int]) -> Flow:
-        """Displacement of the surface point seen at each pixel of the frame at t_from.
+        """Displacement of the surface point at each pixel of the frame at t_from.
 
         Args:
-            t_from: Time of the frame whose pixels are asked for, in [0, 1].
-            t_to: Time where those surface points are looked up, in [0, 1].
+            t_from: Time of the frame at whose pixels the flow is given, in [0, 1].
+            t_to: Time that the flow points to, in [0, 1].
             size: (H, W).
 
         Returns:
@@ -131,19 +131,19 @@ class SyntheticScene:
         return np.asarray((inside & (there == owner[self.labels(t_from, size)]))[None], np.float32)
 
     def spacing(self, t: float, size: tuple[int, int]) -> Flow:
-        """How far along its way the surface point at each pixel of the frame at t has gone.
+        """How far along its path the surface point at each pixel of the frame at t has moved.
 
-        With x(s) the point's position at time s, this is the projection on the way from key to key,
+        With x(s) the point's position at time s, this is the projection on the line between keyframes,
         <x(t) - x(0), x(1) - x(0)> / |x(1) - x(0)|^2, clipped to [0, 1] (distance indexing,
-        arXiv 2311.08007). Points that move less than half a pixel from key to key have spacing t.
+        arXiv 2311.08007). Points that move less than half a pixel between keyframes have spacing t.
 
         Returns:
             (1, H, W) float32 in [0, 1].
         """
         to_first, to_last = self.flow(t, 0.0, size), self.flow(t, 1.0, size)
-        way = to_last - to_first
-        length = np.sum(way**2, 0)
-        share = np.clip(np.sum(-to_first * way, 0) / np.maximum(length, 1e-6), 0, 1)
+        path = to_last - to_first
+        length = np.sum(path**2, 0)
+        share = np.clip(np.sum(-to_first * path, 0) / np.maximum(length, 1e-6), 0, 1)
         return np.asarray(np.where(length < STILL**2, np.float32(t), share)[None], np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The background of a scene as paper or a painted plane, and the picture's finish."""
+"""The background of a scene, paper or a painted plane, and post-processing."""
 
 from dataclasses import dataclass, field
 
@@ -11,29 +11,29 @@ from inbetween.data.synthetic.parts import Color, Fixed, Image, Part
 from inbetween.data.synthetic.pen import Pen
 
 ROOM = 0.28  # world units painted beyond the frame, for camera moves
-REACH = 1.6  # half width of what spans any picture
+REACH = 1.6  # half width of layers that span the frame
 WHITE: Color = (255, 255, 255)
 Layer = tuple[Joint, Points, Color, tuple[Points, Color] | None]
 
 
 @dataclass
 class Scenery:
-    """Background of a scene: paper, or a painted plane with scenery before it, and the picture's finish.
+    """Background of a scene: paper, or a painted plane with scenery in front of it, and post-processing.
 
     Args:
         paper: RGB of plain paper.
-        plane: Carries the painted plane.
-        paint: What is painted, in order: polygon in world units, RGB, softness of its edge in world
-            units. Nothing painted leaves plain paper.
+        plane: Joint of the painted plane.
+        paint: Shapes on the plane, in order: polygon in world units, RGB, softness of its edge in world
+            units. Without shapes it is plain paper.
         gradient: RGB at the top and at the bottom below the paint.
         grain: Strength of the paint's texture in levels of 255.
-        tooth: Share of a pencil's line that the paper's roughness keeps away.
+        tooth: Share of a pencil line that the paper's texture leaves out.
         bloom: Strength of the glow of bright areas.
-        tint: RGB of the light that falls on everything.
+        tint: RGB of the light, for the whole frame.
         vignette: How much darker the corners are.
-        grain_seed: Of the textures.
-        middle: Scenery behind the actors: joint, outline, RGB, and a second tone with its RGB.
-        near: Scenery in front of the actors, in the same form.
+        grain_seed: Seed of the textures.
+        middle: Scenery behind the subjects: joint, outline, RGB, and a second tone with its RGB.
+        near: Scenery in front of the subjects, in the same form.
     """
 
     paper: Color
@@ -53,7 +53,7 @@ class Scenery:
 
     @staticmethod
     def reach(size: tuple[int, int]) -> tuple[float, float]:
-        """Half width and half height of the painted plane in world units: the frame and room to move."""
+        """Half width and half height of the painted plane in world units: the frame and a margin."""
         height, width = size
         return 0.5 * width / min(size) + ROOM, 0.5 * height / min(size) + ROOM
 
@@ -98,7 +98,7 @@ class Scenery:
         return [[_scenic(pen, *item)] for item in self.near]
 
     def finish(self, frame: Image) -> Image:
-        """What is fixed to the picture: the paper's grain under pencil, bloom, tint and vignette."""
+        """Post-processing fixed to the frame: paper grain under pencil, bloom, tint and vignette."""
         height, width = frame.shape[:2]
         if self.tooth > 0:
             if self._teeth is None or self._teeth[0].shape != frame.shape:

@@ -19,28 +19,28 @@ from inbetween.types import KEY_TRUTH, TARGET_TRUTH, Split, Window
 STREAM: dict[Split, int] = {"train": 1, "val": 2, "test": 3}
 EDGE = 0.02  # random positions stay this far from the keyframes
 
-# what is chosen about a window, and about its colours, keeps clear of what its scene is made of
+# separate random streams for the choices of a window, for its colours, and for its scene
 _WINDOW_STREAM, _COLOR_STREAM = 7, 8
 
 
 class SyntheticAnimation(WindowSource):
-    """Endless animation, rendered while training: no files, no download, and the true motion is known.
+    """Endless animation, rendered while training: no files, no download, and ground-truth motion.
 
-    The same (seed, epoch, index) gives the same window everywhere. Training draws new scenes each
+    The same (seed, epoch, index) gives the same window everywhere. Training has new scenes each
     epoch; validation and test are fixed and share no scene with training or each other. Of the
-    window's specification `between`, `size`, `seed` and `augment.color` count: scenes are rendered
-    at the window's size, so there is nothing to fit, cache or crop, nothing is held, and a window spans one
+    window's specification only `between`, `size`, `seed` and `augment.color` apply: scenes are rendered
+    at the window's size, so nothing is fitted, cached or cropped, there are no holds, and a window spans one
     motion whatever its gaps.
 
     Args:
         kinds: Kinds of scene, in equal shares: sketch, color, composition.
         length: Windows of an epoch for each split; splits left out keep their default of 10000 for
             train, 48 for val and 48 for test.
-        truth: Also give the true motion: `targets` gives what belongs to the in-betweens (`flow_t0`,
-            `flow_t1`, `spacing`), True also the keyframes' flow and visibility, which takes longer to draw.
+        truth: Add ground-truth motion: `targets` adds that of the in-betweens (`flow_t0`,
+            `flow_t1`, `spacing`), True also the keyframes' flow and visibility, which takes longer to render.
         random_t: In training, random positions t of the in-betweens instead of evenly spaced ones.
         motion: Largest size of the motion, in (0, 1.5]; 0.1 is breathing, 1 crosses a third of the
-            picture. None mixes all sizes, about a tenth of them very large.
+            frame. None mixes all sizes, about a tenth of them very large.
 
     Raises:
         UserError: An unknown kind, no kind, a length below 1 or a motion out of range.
@@ -72,7 +72,7 @@ class SyntheticAnimation(WindowSource):
         self.random_t, self.motion = random_t, motion
 
     def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
-        """Windows of a split, rendered when they are asked for."""
+        """Windows of a split, rendered on access."""
         return _SyntheticWindows(self, split, spec)
 
 
@@ -105,17 +105,17 @@ class _SyntheticWindows(WindowDataset):
         animation = f"synthetic/{kind}-{index}"
         if self.split == "train":
             animation = f"synthetic/{kind}-{epoch}.{index}"
-        pictures = np.stack([scene.draw(t, size) for t in (0.0, *times, 1.0)])
+        images = np.stack([scene.draw(t, size) for t in (0.0, *times, 1.0)])
         if spec.augment and spec.augment.color:
             color = np.random.default_rng(sample_seed(base, index, _COLOR_STREAM))
-            pictures = recolor(pictures, color.uniform(-spec.augment.color, spec.augment.color, 3))
+            images = recolor(images, color.uniform(-spec.augment.color, spec.augment.color, 3))
         frames = np.empty((n + 2, 3, height, width), np.float32)
-        np.divide(pictures.transpose(0, 3, 1, 2), np.float32(255), out=frames)
-        drawn = torch.from_numpy(frames)
+        np.divide(images.transpose(0, 3, 1, 2), np.float32(255), out=frames)
+        tensor = torch.from_numpy(frames)
         window: Window = {
-            "first": drawn[0],
-            "last": drawn[-1],
-            "targets": drawn[1:-1],
+            "first": tensor[0],
+            "last": tensor[-1],
+            "targets": tensor[1:-1],
             "t": torch.tensor(times, dtype=torch.float32),
             "box": torch.tensor([0, 0, height, width]),
             "index": torch.tensor(index),

@@ -1,4 +1,4 @@
-"""The stage: places all parts of a scene at once, draws them, and says what is on top where."""
+"""The stage: places and rasterises all parts of a scene, and finds the topmost one at each pixel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ class View:
 class Stage:
     """All parts of a scene, ready to be placed by one multiplication for each frame.
 
-    Everything that carries parts is a row or several of one table of affines: row 0 is the
+    All transforms are rows of one table of affines: row 0 is the
     background's plane, a joint has one row, a bent limb one for each of its triangles.
 
     Args:
         groups: Parts in drawing order; the outlines of a group are drawn before its fills, so that
-            its parts melt into one silhouette.
-        plane: Carries the painted background.
+            its parts form one silhouette.
+        plane: Joint of the painted background.
     """
 
     def __init__(self, groups: Sequence[Sequence[Part]], plane: Joint) -> None:
@@ -57,7 +57,7 @@ class Stage:
             carriers.append(np.full(len(flat), row) if part.bend is None else row + part.bend.triangle(flat))
         self.points = np.concatenate([np.zeros((0, 2)), *points])
         self.carriers = np.concatenate([np.zeros(0, np.intp), *carriers]).astype(np.intp)
-        # labels: 0 is the background; a part owns one label for each row that carries it
+        # labels: 0 is the background; a part has one label for each row of its transform
         self.first: dict[Part, int] = {}
         label_row, owner = [0], [0]
         for part in parts:
@@ -125,7 +125,7 @@ class Stage:
                     )
 
     def label(self, shape: tuple[int, int], t: float, view: View) -> NDArray[np.int32]:
-        """Which label is on top at each pixel at t, (H, W) int32; 0 is the background."""
+        """The topmost label at each pixel at t, (H, W) int32; 0 is the background."""
         table = self.affines(t)
         polygons, boxes = self.place(table, view)
         labels = np.zeros(shape, np.int32)

@@ -49,17 +49,17 @@ def ball(pen: Pen, mover: Mover, parent: Joint, at: tuple[float, float], scale: 
     a, b, c, _, _ = colors_of(pen)
     pen.scale = scale
     squash = mover.track(1.0, 0.2, still=0.2)
-    way = 0.5 * mover.amount * float(rng.choice([-1, 1]))
+    travel = 0.5 * mover.amount * float(rng.choice([-1, 1]))
     carry = Joint(
         parent,
         at,
         shift=(
-            mover.go(-way / 2, way / 2),
+            mover.go(-travel / 2, travel / 2),
             mover.go(0.0, float(rng.uniform(-0.2, 0.2)) * mover.amount, -0.2 * mover.amount),
         ),
         size=(times(inverse(squash), scale), times(squash, scale)),
     )
-    roll = Joint(carry, turn=mover.go(0.0, float(np.clip(way / scale * 57, -120, 120))))
+    roll = Joint(carry, turn=mover.go(0.0, float(np.clip(travel / scale * 57, -120, 120))))
     marks = [
         [pen.patch(box(3, 0.5), b), pen.patch(box(3, 0.16), c)],
         [

@@ -15,20 +15,20 @@ WHITE: Color = (255, 255, 255)
 def _travel(
     pen: Pen, mover: Mover, parent: Joint, at: tuple[float, float], scale: float, far: float
 ) -> tuple[Joint, float]:
-    """A joint that crosses the picture by up to `far`, and how far it goes."""
+    """A joint that crosses the frame by up to `far`, and the distance it moves."""
     pen.scale = scale
-    way = float(far * mover.amount * pen.rng.choice([-1, 1]) * (pen.rng.random() < 0.8))
-    x = mover.go(-way / 2, way / 2)
+    travel = float(far * mover.amount * pen.rng.choice([-1, 1]) * (pen.rng.random() < 0.8))
+    x = mover.go(-travel / 2, travel / 2)
     return Joint(
         parent, at, shift=(x, mover.track(0, 0.06)), size=(scale, scale), turn=mover.track(0, 6, still=0.5)
-    ), way / scale
+    ), travel / scale
 
 
 def vehicle(pen: Pen, mover: Mover, parent: Joint, at: tuple[float, float], scale: float) -> Groups:
     """A car, van or train car on turning wheels."""
     rng = pen.rng
     paint, trim, accent, dark, _ = colors_of(pen)
-    root, way = _travel(pen, mover, parent, at, scale, 0.5)
+    root, travel = _travel(pen, mover, parent, at, scale, 0.5)
     long_, high = rng.uniform(1.2, 1.9), rng.uniform(0.4, 0.75)
     body = Joint(root, shift=(0.0, mover.track(0, 0.05)), turn=mover.track(0, 3))
     cabin_high = rng.uniform(0.4, 0.8)
@@ -77,7 +77,9 @@ def vehicle(pen: Pen, mover: Mover, parent: Joint, at: tuple[float, float], scal
     groups.append([pen.part(body, hull, paint, [*stripe, *door, *lamp])])
     r = rng.uniform(0.26, 0.4)
     spin = Track(
-        0.0, float(np.degrees(way / r)) if abs(way / r) < 2.6 else float(np.sign(way) * 140), mover.ease
+        0.0,
+        float(np.degrees(travel / r)) if abs(travel / r) < 2.6 else float(np.sign(travel) * 140),
+        mover.ease,
     )
     for x in (-0.6 * long_, 0.6 * long_):
         wheel = Joint(root, (x, 0.02), turn=spin)
