@@ -41,10 +41,10 @@ def speed(
 
     Args:
         config: See `inbetween benchmark`.
-        methods: Methods that ship by their names, or YAML files, each as FILE or FILE=CHECKPOINT.
+        methods: Names of shipped methods, or YAML files, each as FILE or FILE=CHECKPOINT.
         sizes: Sizes of inference: HEIGHTxWIDTH:N.
         repeats: Rounds.
-        batch_size: Windows in a training step; None takes that of the YAML.
+        batch_size: Windows in a training step; None uses that of the YAML.
         baseline: Measure the plain loop on the backbone of each diffusion method, except those whose
             denoiser refines an initial image, which the loop does not support.
         memory: Measure peak memory, each time in a subprocess.
@@ -52,7 +52,7 @@ def speed(
         random_sd15: Folder of a backbone of Stable Diffusion 1.5's size with random weights, written
             first if it does not exist (2.5 GB); it replaces every `pretrained`.
         precision: Of methods; the plain loop computes in float32.
-        accelerator: As Lightning's Trainer takes it.
+        accelerator: As for Lightning's Trainer.
         output: Folder for `benchmark.json`.
 
     Returns:

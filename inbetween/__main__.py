@@ -35,7 +35,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        args: Command and its arguments; None takes those of the process.
+        args: Command and its arguments; None uses those of the process.
 
     Returns:
         Exit code: 0, 2 after a mistake in what the user gave, or 130 after SIGINT or SIGTERM.

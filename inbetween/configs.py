@@ -16,7 +16,7 @@ BASE = "base"  # the key
 def read_config(path: Path) -> dict[str, Any]:
     """A YAML file's keys, overriding those of its `base`, and so on: see `merged`.
 
-    A base is looked for beside the file that names it, then as `find_config` does.
+    A base is searched beside the file that names it, then as in `find_config`.
 
     Raises:
         UserError: A file cannot be read, is no YAML with keys, or is its own base.

@@ -131,8 +131,8 @@ def shortage(error: BaseException | None) -> BaseException | None:
     """The error, or its cause, that reports missing memory, of the machine or of a GPU."""
     if error is None or isinstance(error, MemoryError):
         return error
-    tells = isinstance(error, RuntimeError | OSError) or type(error).__module__ == "cv2"
-    return error if tells and NO_MEMORY.search(str(error)) else shortage(error.__cause__)
+    reports_memory = isinstance(error, RuntimeError | OSError) or type(error).__module__ == "cv2"
+    return error if reports_memory and NO_MEMORY.search(str(error)) else shortage(error.__cause__)
 
 
 def refused_by_library(error: BaseException) -> bool:
@@ -234,10 +234,10 @@ def _class_that_raised(error: BaseException) -> str | None:
 
 def reason(error: BaseException) -> str:
     """The reason in one line: at most two sentences of a library's message, without a full stop."""
-    said = str(error).strip() or type(error).__name__
-    if said.startswith("Caught "):  # by a data worker: torch adds its traceback
-        said = said.splitlines()[-1].partition(": ")[2]
-    text = " ".join(said.split()).replace("`", "")
+    message = str(error).strip() or type(error).__name__
+    if message.startswith("Caught "):  # by a data worker: torch adds its traceback
+        message = message.splitlines()[-1].partition(": ")[2]
+    text = " ".join(message.split()).replace("`", "")
     text = re.sub(r"\[enforce fail at .*?\] .*?== \S+\. |\. Error code \d+ \(.*?\)", "", text)
     text = re.sub(r"Does not validate .*?Errors: - (.+?)( - Expected .*| Given value.*)", r"\1", text)
     found = re.split(r"(?<=[a-z0-9)'\]])[.;] (?=[A-Z])", reworded(text))

@@ -51,7 +51,7 @@ class DataWait(L.Callback):
         """Log, and warn if the share is large."""
         self._steps += 1
         share, seconds = self._share(trainer)
-        every = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set where mypy does not look
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]  # not declared
         if every and trainer.global_step % every == 0:
             pl_module.log("train/data_wait", share, batch_size=1)
         if self._steps >= MIN_STEPS and seconds >= MIN_SECONDS:

@@ -28,7 +28,7 @@ class FrameMetrics(L.Callback):
 
     Args:
         lpips_network: File with AlexNet's weights for LPIPS: safetensors with torchvision's names, or
-            torchvision's .pth. None looks in the caches of inbetween and torchvision. Nothing is downloaded:
+            torchvision's .pth. None searches the caches of inbetween and torchvision. Nothing is downloaded:
             `fetch-weights lpips` does that.
     """
 

@@ -1,4 +1,4 @@
-"""SIGINT or SIGTERM ends a run between two steps, so that what is saved then is whole."""
+"""SIGINT or SIGTERM ends a run between two steps, so that the checkpoint saved then is consistent."""
 
 import signal
 import sys
@@ -10,7 +10,7 @@ import lightning as L
 
 
 class Interruption(L.Callback):
-    """Lets the step under way finish before SIGINT, or the SIGTERM of a cluster, ends `fit`.
+    """Finishes the current step before SIGINT, or the SIGTERM of a cluster, ends `fit`.
 
     Python raises KeyboardInterrupt wherever it happens to be, which may be between two weights of one
     optimiser step; a checkpoint saved then (`save_on_exception`) would not resume to the weights of an

@@ -21,7 +21,7 @@ class PredictionWriter(L.Callback):
     own windows. A dry run (`fast_dev_run`) writes nothing.
 
     Args:
-        directory: Where to write; None takes `predictions` in the run's own folder. It must be empty,
+        directory: Where to write; None uses `predictions` in the run's own folder. It must be empty,
             unless `overwrite`.
         overwrite: Write into a folder that is not empty, over clips of the same name.
     """
@@ -64,7 +64,7 @@ class PredictionWriter(L.Callback):
         """Write the windows of a batch.
 
         Args:
-            trainer: Says whether this is a dry run.
+            trainer: Checked for a dry run.
             pl_module: Unused.
             outputs: (B, N, 3, H, W) in [0, 1], from `predict_step`.
             batch: Their windows.

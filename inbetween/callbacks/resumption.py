@@ -29,7 +29,7 @@ class Resumption(L.Callback):
         self._counts: dict[str, Any] = {}  # of Lightning's loops, at the end of the last optimiser step
         self._step = 0
         self._saved = -1  # step of the last complete checkpoint
-        self._whole = False  # whether a step has been taken, and none is under way
+        self._whole = False  # whether the weights are those of a completed step
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Reset; in a dry run, let no checkpoint be written."""
@@ -58,7 +58,7 @@ class Resumption(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Remember the counts, if this batch ended with a step of the optimiser."""
+        """Keep the counts, if this batch ended with a step of the optimiser."""
         if trainer.global_step != self._step:
             self._step, self._whole = trainer.global_step, True
             self._counts = trainer.fit_loop.state_dict()
@@ -81,7 +81,7 @@ class Resumption(L.Callback):
                 writer.save_on_exception = False
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Bring `last.ckpt` up to the last step, which `every_n_train_steps` may have left out."""
+        """Update `last.ckpt` to the last step, which `every_n_train_steps` may have skipped."""
         writers = _writers(trainer)
         # with several writers, the last checkpoint may be another writer's
         if len(writers) == 1 and self._saved == trainer.global_step:

@@ -15,7 +15,7 @@ from inbetween.io.frames import to_bytes, write_image
 
 def is_dry(trainer: L.Trainer) -> bool:
     """Whether this is a dry run (`fast_dev_run`), which leaves nothing behind."""
-    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]  # set where mypy does not look
+    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]  # not declared
 
 
 def run_folder(trainer: L.Trainer) -> Path | None:

@@ -56,7 +56,7 @@ class Function:
         self.function(**given.as_dict())
 
 
-METHODS: Lists = {"methods": (str, "Names of methods that ship, or YAML files as FILE or FILE=CHECKPOINT.")}
+METHODS: Lists = {"methods": (str, "Names of shipped methods, or YAML files as FILE or FILE=CHECKPOINT.")}
 EXPERIMENTS: Lists = {
     **METHODS,
     "sizes": (str, "Sizes of inference: HEIGHTxWIDTH:N is one window with N in-betweens."),

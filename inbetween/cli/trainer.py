@@ -152,15 +152,15 @@ class InbetweenCLI(LightningCLI):
         slow = resolve_precision("bf16-mixed", given.trainer.accelerator) != "bf16-mixed"
         if slow and given.get(FROZEN_DTYPE) == "bfloat16":  # done by `DiffusionMethod.setup`
             self.replaced, given[FROZEN_DTYPE] = True, "float32"
-        asked = self.config_init[self.config.subcommand].trainer
-        callbacks = asked.callbacks or []
+        keys = self.config_init[self.config.subcommand].trainer
+        callbacks = keys.callbacks or []
         callbacks = [*callbacks] if isinstance(callbacks, list) else [callbacks]
         screen = {
-            ProgressBar: (asked.enable_progress_bar, StepProgressBar),
-            ModelSummary: (asked.enable_model_summary, ParameterSummary),
+            ProgressBar: (keys.enable_progress_bar, StepProgressBar),
+            ModelSummary: (keys.enable_model_summary, ParameterSummary),
         }
         for kind, (enabled, ours) in screen.items():
-            if enabled is not False and not asked.barebones and not _has(callbacks, kind):
+            if enabled is not False and not keys.barebones and not _has(callbacks, kind):
                 callbacks.append(ours())
 
         def build(**others: Any) -> Trainer:  # noqa: ANN401 - Lightning's
@@ -173,7 +173,7 @@ class InbetweenCLI(LightningCLI):
         except REFUSALS as error:
             if not refused_by_library(error):
                 raise
-            raise refused_keys(build, asked.as_dict(), error) from error
+            raise refused_keys(build, keys.as_dict(), error) from error
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # and not one that the user gave
             trainer.strategy.checkpoint_io = WholeCheckpoints()
         return trainer

@@ -50,16 +50,16 @@ class WindowDataModule(L.LightningDataModule):
         collapse_holds: Count a held frame (one shown several times) once.
         augment: Augmentation of training windows; None for none.
         batch_size: Windows in a training step, over all processes.
-        val_batch_size: Windows in a validation, test or prediction step, over all processes; None takes
+        val_batch_size: Windows in a validation, test or prediction step, over all processes; None uses
             `batch_size`.
-        val_windows: Validate, test and predict on this many evenly spaced windows; None takes all.
+        val_windows: Validate, test and predict on this many evenly spaced windows; None uses all.
         test_split: Split that `test` and `predict` use.
         num_workers: Processes that read windows and prepare them for training, for each training process; 0
-            does it in the training process itself. None takes half of the cores when training on the CPU, and
+            does it in the training process itself. None uses half of the cores when training on the CPU, and
             all but one on a GPU, 16 at most; `compare`, which measures time, takes 0.
         seed: Seed of the order of windows, their augmentation and their noise.
-        cache_dir: Folder of the decoded-frame store; None takes `frames` in the user's cache, which is
-            `~/.cache/inbetween`, or as XDG_CACHE_HOME says.
+        cache_dir: Folder of the decoded-frame store; None uses `frames` in the user's cache, which is
+            `~/.cache/inbetween`, or set by XDG_CACHE_HOME.
 
     Raises:
         UserError: A value is out of range.
@@ -153,7 +153,7 @@ class WindowDataModule(L.LightningDataModule):
             if trainer is not None:
                 count_epoch(trainer)
                 # overfit_batches: the same windows with the same augmentation in every epoch
-                overfit = trainer.overfit_batches  # type: ignore[attr-defined]  # set where mypy does not look
+                overfit = trainer.overfit_batches  # type: ignore[attr-defined]  # not declared
                 epoch = 0 if overfit else trainer.current_epoch
                 done = trainer.fit_loop.batch_idx + 1
             return train_batches(windows, self.batch_size, self.spec.seed, epoch, rank, world)[done:]

@@ -157,18 +157,18 @@ class WindowLoader:
         self.order.batches = self.plan()
         started = self.reader is not None
         self.reader = self.reader or self._start()
-        begin = time.perf_counter()
+        start = time.perf_counter()
         with self.workers.explained():
             self.current = self.workers.start(self.reader)
             # an attribute, so that `close` drops the only reference
             batch = next(self.current, None)
             if started:
-                self.waited += time.perf_counter() - begin
+                self.waited += time.perf_counter() - start
             while batch is not None:
                 yield batch
-                begin = time.perf_counter()
+                start = time.perf_counter()
                 batch = next(self.current, None)
-                self.waited += time.perf_counter() - begin
+                self.waited += time.perf_counter() - start
 
     def close(self) -> None:
         """End the worker processes; a further pass starts new ones.
@@ -214,7 +214,7 @@ class ResumableLoader(WindowLoader):
         self.identity = identity
 
     def state_dict(self) -> dict[str, int]:
-        """What the order of batches depends on; goes into the checkpoint."""
+        """What the order of batches depends on; saved in the checkpoint."""
         return dict(self.identity)
 
     def load_state_dict(self, state: dict[str, int]) -> None:

@@ -33,8 +33,8 @@ class LottieScenes(UnpackedScenes):
         exclude: Names of files to leave out, for example those of an evaluation set.
         side: Pixels of the longer side rendered at. Windows shrink frames, they never gain detail: give the
             window's longer side, divided by the share that a random crop keeps, or more.
-        cache_dir: Folder of the rendered frames, which may be deleted between runs; None takes `lottie` in
-            the user's cache, which is `~/.cache/inbetween`, or as XDG_CACHE_HOME says.
+        cache_dir: Folder of the rendered frames, which may be deleted between runs; None uses `lottie` in
+            the user's cache, which is `~/.cache/inbetween`, or set by XDG_CACHE_HOME.
 
     Raises:
         UserError: A side out of range.

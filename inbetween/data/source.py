@@ -60,7 +60,7 @@ class WindowSpec:
         background: RGB in [0, 255] under transparency and in padding.
         collapse_holds: Count a held frame (one shown several times) once.
         seed: Seed of all random choices.
-        cache_dir: Folder of the decoded-frame store; None takes `frames` in the user's cache.
+        cache_dir: Folder of the decoded-frame store; None uses `frames` in the user's cache.
         augment: Augmentation; None for validation and test.
 
     Raises:

@@ -115,7 +115,7 @@ class FrameStore:
                 return None
             height, width = map(int, index["source"])
             fit = Fit((height, width), self.spec.size, self.spec.fit, self.keep)
-            # NumPy refuses to map a file that is shorter than its header says
+            # NumPy refuses to map a file that is shorter than its header specifies
             images = np.lib.format.open_memmap(file, mode="r")
             if images.shape != (len(scene.frames), *fit.store, 3) or images.dtype != np.uint8:
                 return None

@@ -27,8 +27,8 @@ class VideoScenes(UnpackedScenes):
         exclude: Names of files to leave out, for example those of an evaluation set.
         side: Pixels of the longer side that frames are kept at; smaller videos keep their size. Give the
             window's longer side, divided by the share that a random crop keeps, or more.
-        cache_dir: Folder of the decoded frames, which may be deleted between runs; None takes `video` in the
-            user's cache, which is `~/.cache/inbetween`, or as XDG_CACHE_HOME says.
+        cache_dir: Folder of the decoded frames, which may be deleted between runs; None uses `video` in the
+            user's cache, which is `~/.cache/inbetween`, or set by XDG_CACHE_HOME.
 
     Raises:
         UserError: A side out of range.

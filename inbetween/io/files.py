@@ -52,7 +52,7 @@ def remove_leftovers(folder: Path, process: int) -> None:
     """Remove the partial files and folders of dead processes of this machine, once, where that is allowed.
 
     Args:
-        folder: Where to look; not below it.
+        folder: To search, without its subfolders.
         process: Id of the calling process.
     """
     if os.name != "posix":  # elsewhere signal 0 would end the process

@@ -84,7 +84,7 @@ def check_image(image: Image.Image, name: Path | str) -> None:
     if image.width * image.height > PIXEL_LIMIT:
         raise _too_large(name)
     if kind := _UNFIT.get(image.mode):
-        raise UserError(f"{name} has {kind}, which have no fixed look on a screen: save it as RGB.")
+        raise UserError(f"{name} has {kind}, which have no fixed appearance on a screen: save it as RGB.")
 
 
 def _too_large(path: Path | str) -> UserError:
@@ -120,7 +120,7 @@ def frames_of(image: Image.Image, path: Path) -> list[int]:
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Height and width in pixels of an opened file, from the header alone, the right way up."""
+    """Height and width in pixels of an opened file, from the header alone, after EXIF rotation."""
     # a PNG may have EXIF after the pixels, which would be decoded; EXIF before them is in `info`
     has_header = image.format != "PNG" or "exif" in image.info
     turned = has_header and image.getexif().get(_ORIENTATION, 1) >= 5
@@ -177,7 +177,7 @@ def read_layers(path: Path) -> Layers:
         path: The file; its name may hold any characters.
 
     Returns:
-        The image in 8 bits, rotated as its EXIF orientation says.
+        The image in 8 bits, rotated by its EXIF orientation.
 
     Raises:
         UserError: The file is no image, is truncated, has more than `PIXEL_LIMIT` pixels, or holds
@@ -213,7 +213,7 @@ def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:
         background: RGB in [0, 255] to composite over.
 
     Returns:
-        (H, W, 3) RGB, turned as its EXIF orientation says.
+        (H, W, 3) RGB, rotated by its EXIF orientation.
 
     Raises:
         UserError: As for `read_layers`.

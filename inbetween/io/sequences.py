@@ -78,7 +78,7 @@ class SourceImageReader:
         self._image: Image.Image | None = None
 
     def size(self, source_image: SourceImage) -> tuple[int, int]:
-        """Height and width in pixels, the right way up.
+        """Height and width in pixels, after EXIF rotation.
 
         Raises:
             UserError: As for `image_size`.

@@ -53,7 +53,7 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
     """VGG16's weights by torchvision's names (`features.0.weight` and so on).
 
     Args:
-        path: A safetensors file, or torchvision's .pth. None takes it from the cache of inbetween, else of
+        path: A safetensors file, or torchvision's .pth. None uses it from the cache of inbetween, else of
             torchvision, else downloads it there, after a message.
 
     Raises:

@@ -82,7 +82,7 @@ def load_part(
         raise UserError(
             f"The backbone's {name} cannot be loaded from {pretrained}: it is no folder here and cannot be"
             f" loaded from the hub{f' at revision {revision}' if revision else ''} ({type(error).__name__});"
-            f" run `hf download {pretrained}{state} --local-dir FOLDER` where there is a network, bring"
+            f" run `hf download {pretrained}{state} --local-dir FOLDER` on a machine with a connection, copy"
             " FOLDER here and give it as `pretrained`."
         ) from error
     finally:
@@ -99,7 +99,7 @@ def load_shared_parts(
         pretrained: See `load_part`.
         revision: See `load_part`.
         variant: See `load_part`.
-        prediction_type: What the denoiser predicts; None takes it from the schedule's config.
+        prediction_type: What the denoiser predicts; None uses it from the schedule's config.
     """
     from diffusers import AutoModel, DDIMScheduler, UNet2DConditionModel
 

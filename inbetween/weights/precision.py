@@ -9,21 +9,21 @@ from typing import Literal, TypeVar
 import torch
 
 Precision = Literal["32-true", "bf16-mixed"]
-Asked = TypeVar("Asked")
+Requested = TypeVar("Requested")
 CPUINFO = Path("/proc/cpuinfo")  # on Linux: what the kernel reports
 # CPU flags of x86 instructions that multiply in bfloat16: of vectors, and of matrix tiles
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 REPLACED = "bfloat16 is not faster on this machine: using float32 (32-true)."
 
 
-def resolve_precision(precision: Asked, accelerator: object = "auto") -> Asked | Literal["32-true"]:
+def resolve_precision(precision: Requested, accelerator: object = "auto") -> Requested | Literal["32-true"]:
     """The precision to compute in where `precision` is requested.
 
     The result depends on the hardware alone: the same machine always gives the same one.
 
     Args:
-        precision: As Lightning's Trainer takes it.
-        accelerator: As Lightning's Trainer takes it; `auto` is the CPU only where there is no other.
+        precision: As for Lightning's Trainer.
+        accelerator: As for Lightning's Trainer; `auto` is the CPU only where there is no other.
 
     Returns:
         `32-true` in place of `bf16-mixed` on devices without fast bfloat16, else `precision`.

@@ -185,7 +185,7 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     (line,) = (line for line in report["methods"] if line["method"] == "spacing_flow")
     assert line["selective"]["mean"] == pytest.approx(mean, abs=1e-6)
     told = capsys.readouterr().out
-    assert f"and {mean:.3f} on the 80% of windows it is most confident of" in told
+    assert f"and {mean:.3f} on the 80% of windows with the lowest expected error" in told
     rows.sort(key=lambda row: float(row["expected_error"]))
     risks = [1 - float(row["ssim"]) for row in rows]
     uncertainties = [row["expected_error"] for row in rows]
@@ -200,12 +200,12 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     ]
     assert line["selective"]["aurc"] == pytest.approx(areas[0])
     assert line["selective"]["excess_aurc"] == pytest.approx(areas[0] - areas[1])
-    assert f"(AURC {areas[0]:.4f}, of which {areas[0] - areas[1]:.4f} come of a wrong order)" in told
+    assert f"(AURC {areas[0]:.4f}, excess AURC {areas[0] - areas[1]:.4f})" in told
     errors = sorted(float(row["expected_error"]) for row in rows)
     half, most = line["selective"]["expected_error"]
     assert half == pytest.approx((errors[2] + errors[3]) / 2)
     assert most == pytest.approx(errors[4])
-    assert f"expected error is below {half:.5f} for half of them and below {most:.5f} for 80%" in told
+    assert f"median expected error {half:.5f}, 80th percentile {most:.5f}" in told
     assert all("selective" not in line for line in report["methods"] if line["method"] != "spacing_flow")
 
 

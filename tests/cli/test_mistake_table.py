@@ -130,4 +130,4 @@ def test_a_cache_that_cannot_be_written_is_found_before_a_download(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr("inbetween.commands.fetch_weights.download", lambda *_: pytest.fail("asked"))
     assert main(["fetch-weights", "rife"]) == 2
-    assert "another one with XDG_CACHE_HOME" in capfd.readouterr().err
+    assert "another folder with XDG_CACHE_HOME" in capfd.readouterr().err

@@ -51,7 +51,7 @@ def test_a_dry_run_writes_nothing(
 
 
 def test_a_fit_without_a_logger_leaves_nothing_and_says_so(run: Run, exp1: list[str], tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="leaves no checkpoint and no weights; --trainer.default_root_dir"):
+    with pytest.warns(UserWarning, match="saves no checkpoint and no weights; --trainer.default_root_dir"):
         run("fit", *exp1, "--trainer.logger", "false")
     assert list(Path().iterdir()) == []
 

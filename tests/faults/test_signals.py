@@ -98,7 +98,7 @@ def test_a_signal_while_workers_start_is_heard_by_the_main_process_alone(
     monkeypatch.setattr(os, "fork", signalled)
     assert [int(batch) for batch in reader] == [0, 1]  # type: ignore[call-overload]
     reader.close()
-    assert asked._asked
+    assert asked._requested
     assert capfd.readouterr().err.count("stopping after this step") == 1
 
 

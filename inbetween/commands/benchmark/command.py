@@ -59,14 +59,14 @@ def benchmark(
     Args:
         config: YAML files of an experiment such as `fit` takes, later ones overriding earlier ones. If they
             name no method they override keys of each of `methods`.
-        methods: Methods that ship by their names, or YAML files, each as FILE or FILE=CHECKPOINT.
-        sizes: Sizes of inference: HEIGHTxWIDTH:N is one window with N in-betweens; none takes 256x256:3.
+        methods: Names of shipped methods, or YAML files, each as FILE or FILE=CHECKPOINT.
+        sizes: Sizes of inference: HEIGHTxWIDTH:N is one window with N in-betweens; the default is 256x256:3.
         repeats: Rounds.
-        batch_size: Windows in a training step; None takes that of the YAML.
+        batch_size: Windows in a training step; None uses that of the YAML.
         memory: Measure peak memory, each time in a process of its own.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
-        accelerator: As Lightning's Trainer takes it.
+        accelerator: As for Lightning's Trainer.
         output: Folder for `benchmark.json`.
 
     Returns:
@@ -122,13 +122,13 @@ def measure(
         references: What each task's speed is compared with, if anything.
         others: Other programs by name and size: each call returns the seconds of an in-between.
     """
-    asked, precision = precision, resolve_precision(precision, accelerator)
+    requested, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     with tempfile.TemporaryDirectory() as temporary:
         # not the user's own cache: its content would change the results
         rows = [row.with_cache(Path(temporary, row.name)) for row in rows]
         lines = lines_of(rows, sizes, batch_size, fabric, references)
-        if precision != asked:
+        if precision != requested:
             print(REPLACED)
         if memory:
             measure_peaks(lines, precision, accelerator)

@@ -71,7 +71,7 @@ def experiments(
     Args:
         config: YAML files, later ones overriding earlier ones. If they name a method they are an experiment
             of their own, else they override keys of each of `methods`.
-        methods: Methods that ship by their names, or YAML files, each as FILE or FILE=CHECKPOINT.
+        methods: Names of shipped methods, or YAML files, each as FILE or FILE=CHECKPOINT.
         backbone: Keys of `model.init_args.backbone.init_args`, where such a backbone is `pretrained`.
 
     Raises:

@@ -19,7 +19,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def training_entry(line: Line, rates: dict[str, list[float]], precision: Precision) -> dict[str, Any]:
-    """A training line's results, as they go into JSON."""
+    """A training line's results, as written to JSON."""
     task = line.task
     dtype = "bfloat16" if precision == "bf16-mixed" and line.mixed else "float32"
     attainable = [max(pair) for pair in zip(*(rates[name] for name in rates if dtype in name), strict=True)]
@@ -48,7 +48,7 @@ def left_out(line: Line) -> str:
 
 
 def inference_entry(line: Line) -> dict[str, Any]:
-    """An inference line's results, as they go into JSON."""
+    """An inference line's results, as written to JSON."""
     task = line.task
     return {
         **_common(line),
@@ -131,7 +131,7 @@ def size_text(size: Sequence[int]) -> str:
 
 
 def other_entry(name: str, size: str, seconds: list[float]) -> dict[str, Any]:
-    """Results of another program, as they go into JSON."""
+    """Results of another program, as written to JSON."""
     return {
         "method": name,
         "size": size,

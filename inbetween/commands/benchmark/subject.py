@@ -98,13 +98,13 @@ class MethodSubject:
         self.run = TrainerAt(fabric)
         method.trainer = self.run
         if isinstance(method, PerceptualMethod) and method.perceptual_weight and method.perceptual_from < 1:
-            begin = method.perceptual_from
+            start = method.perceptual_from
             if has_vgg(method.perceptual_network):
                 method.prepare_fit()
-                before = [Phase("before LPIPS", begin, begin / 2)] if begin > 0 else []
-                self.phases = (*before, Phase("with LPIPS", 1 - begin, (1 + begin) / 2))
+                before = [Phase("before LPIPS", start, start / 2)] if start > 0 else []
+                self.phases = (*before, Phase("with LPIPS", 1 - start, (1 + start) / 2))
             else:
-                self.phases, self.left_out = (Phase("without LPIPS"),), 1 - begin
+                self.phases, self.left_out = (Phase("without LPIPS"),), 1 - start
 
     def prepared(self, batch: WindowBatch) -> tuple[WindowBatch, float]:
         """A batch with what data workers compute for training, and the seconds that one worker takes."""
@@ -114,9 +114,9 @@ class MethodSubject:
         cv2.setNumThreads(1)
         try:
             for _ in range(3):
-                begin = time.perf_counter()
+                start = time.perf_counter()
                 sample = method.sample_of(batch)
-                took = min(took, time.perf_counter() - begin)
+                took = min(took, time.perf_counter() - start)
         finally:
             torch.set_num_threads(threads[0])
             cv2.setNumThreads(threads[1])

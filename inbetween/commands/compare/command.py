@@ -48,15 +48,15 @@ def compare(
 
     Args:
         data: The windows.
-        methods: Methods that ship, such as `spacing_flow`, or YAML files such as `fit` takes, here or among
+        methods: Names of shipped methods, such as `spacing_flow`, or YAML files such as `fit` takes, here or among
             the shipped configs. `exp1.yaml=PATH` runs the method with the weights of the checkpoint PATH.
         split: The split to evaluate on.
         output: Folder for the results.
-        lpips_network: File with AlexNet's weights for LPIPS, as `FrameMetrics` takes it. None looks into the
+        lpips_network: File with AlexNet's weights for LPIPS, as `FrameMetrics` takes it. None searches the
             caches of inbetween and torch; without weights, LPIPS is left out.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
-        accelerator: As Lightning's Trainer takes it.
+        accelerator: As for Lightning's Trainer.
         image_windows: Windows shown in `compare.png`, evenly spaced; 0 writes none.
         spacings: Also measure LPIPS with oracle timing (`lpips_oracle_timing`): of this many evenly spaced
             frames from keyframe to keyframe, both included, the one nearest to each target is taken. 0 leaves
@@ -78,7 +78,7 @@ def compare(
     check_folder(output.expanduser(), "--output")
     others = [entry for entry in methods or [] if as_written(entry)[0] not in ALWAYS]
     rows = named_rows([*ALWAYS, *others])
-    asked, precision = precision, resolve_precision(precision, accelerator)
+    requested, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     built = []
     for row in rows:
@@ -95,7 +95,7 @@ def compare(
     evaluations = [
         Evaluation(row, method, fabric, metrics, spacings) for row, method in zip(rows, built, strict=True)
     ]
-    if precision != asked:
+    if precision != requested:
         print(REPLACED)
     windows = evaluate(evaluations, data, fabric, image_windows)
     write(rows, windows, data, precision, output)

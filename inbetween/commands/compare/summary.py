@@ -1,4 +1,4 @@
-"""The scores of a method on all windows, and what is concluded from them."""
+"""The scores of a method on all windows, and their summary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from inbetween.metrics import (
     verdict,
 )
 
-# How each metric is written: digits behind the point, and whether higher is better.
+# Of each metric: decimal places, and whether higher is better.
 METRICS = {
     "ssim": (3, True),
     "psnr": (2, True),
@@ -30,7 +30,7 @@ METRICS = {
     "end_point_error": (2, False),
 }
 
-COVERAGE = 0.8  # share of windows kept when a method may reject those it is least confident of
+COVERAGE = 0.8  # share of windows kept when those of highest expected error are rejected
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Row:
 
 
 def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
-    """Mean and interval of each of a row's metrics, as it goes into JSON.
+    """Mean and interval of each of a row's metrics, as written to JSON.
 
     Args:
         row: One method's results.
@@ -101,9 +101,9 @@ def selective_text(line: dict[str, Any]) -> str:
     key, share, (half, most) = selective["metric"], selective["coverage"], selective["expected_error"]
     text = (
         f"{line['method']}: {key} {line['metrics'][key]['mean']:.3f}, and {selective['mean']:.3f} on the"
-        f" {share:.0%} of windows it is most confident of (AURC {selective['aurc']:.4f}, of which"
-        f" {selective['excess_aurc']:.4f} come of a wrong order); its expected error is below {half:.5f} for"
-        f" half of them and below {most:.5f} for {share:.0%} (review_thresholds)"
+        f" {share:.0%} of windows with the lowest expected error (AURC {selective['aurc']:.4f}, excess AURC"
+        f" {selective['excess_aurc']:.4f}); median expected error {half:.5f},"
+        f" {100 * share:.0f}th percentile {most:.5f} (review_thresholds)"
     )
     verdicts = selective.get("verdicts", {}).items()
     parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in verdicts]

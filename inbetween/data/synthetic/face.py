@@ -158,11 +158,11 @@ class FacePlan:
                 turn=self.mover.track(0, 6),
                 size=(self.mover.track(1.0, 0.3), self.mover.track(1.0, 0.6)),
             )
-            bow = rng.uniform(-0.25, 0.45)
+            curve = rng.uniform(-0.25, 0.45)
             if rng.random() < 0.25:
                 path = smooth([(-1, 0), (-0.5, 0.35), (0, 0), (0.5, 0.35), (1, 0)], 4, False)
             else:
-                path = smooth([(-1, 0), (0, bow), (1, 0)], 6, False)
+                path = smooth([(-1, 0), (0, curve), (1, 0)], 6, False)
             groups.append([self._stroke_part(joint, path * size, 0.055)])
             return groups
         small, big = float(rng.uniform(0.12, 0.4)), float(rng.uniform(0.6, 1.1))

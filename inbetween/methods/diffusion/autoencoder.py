@@ -182,7 +182,7 @@ class LatentInterpolation(PerceptualMethod):
 
     @torch.no_grad()
     def interpolate_batch(self, batch: WindowBatch) -> Tensor:
-        """Frames (B, N, 3, H, W) of a batch, as `output` says."""
+        """Frames (B, N, 3, H, W) of a batch, by `output`."""
         if self.output == "slerp":
             return super().interpolate_batch(batch)
         frames = batch["targets"].flatten(0, 1)

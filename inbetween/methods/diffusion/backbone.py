@@ -248,7 +248,7 @@ class TextBackbone(LatentDiffusion):
         if len(tokenizer) != encoder.config.vocab_size:
             raise UserError(
                 f"The backbone's tokenizer cannot be loaded from {pretrained}: its vocabulary has"
-                f" {len(tokenizer)} tokens and the text_encoder's {encoder.config.vocab_size}; bring the"
+                f" {len(tokenizer)} tokens and the text_encoder's {encoder.config.vocab_size}; copy the"
                 " files of both."
             )
         tokens = tokenizer(

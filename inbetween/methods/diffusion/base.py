@@ -63,7 +63,7 @@ class DiffusionMethod(PerceptualMethod):
         perceptual_weight: Weight of LPIPS (VGG16) between a decoded crop of the predicted clean latents and
             the same crop of the true frame. Squared error alone blurs uncertain regions.
         latent_cache: Folder that keeps the outputs of frozen networks for training frames from epoch to
-            epoch; true is `latents` in the user's cache (`~/.cache/inbetween`, or as XDG_CACHE_HOME says);
+            epoch; true is `latents` in the user's cache (`~/.cache/inbetween`, or set by XDG_CACHE_HOME);
             None computes them again each time. Of no use where frames do not recur: synthetic animation, and
             images that augmentation changes.
         **options: See `PerceptualMethod`.

@@ -11,7 +11,7 @@ from inbetween.functional.time_codes import TIME_CODE_SIZE, time_code
 class TimeToken(nn.Module):
     """A learned token for the position t: Linear, SiLU, Linear on `time_code(t)`.
 
-    Runs in float32 whatever the autocast: bf16 could not tell t = 0.250 from t = 0.251.
+    Runs in float32 whatever the autocast: bf16 cannot distinguish t = 0.250 from t = 0.251.
 
     Args:
         dim: D, the width of the token.

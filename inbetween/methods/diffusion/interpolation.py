@@ -19,7 +19,7 @@ class DiffusionInterpolator:
     """In-betweens of B pairs of keyframes, whose latents, embeddings and flow are computed once.
 
     Args:
-        method: Encodes, conditions and denoises; its `sampling` says how.
+        method: Encodes, conditions and denoises, by its `sampling`.
         first: (B, 3, H, W) in [0, 1].
         last: (B, 3, H, W) in [0, 1].
     """

@@ -122,7 +122,7 @@ class LatentDiffusion(nn.Module):
                 module.to(dtype)
 
     def widen_input(self, extra: int) -> None:
-        """Add `extra` input channels to the UNet, behind its own; see `WidenedConv`."""
+        """Add `extra` input channels to the UNet, after its own; see `WidenedConv`."""
         self.unet.conv_in = WidenedConv(self.unet.conv_in, extra)
 
     def train(self, mode: bool = True) -> LatentDiffusion:
@@ -169,7 +169,7 @@ class LatentDiffusion(nn.Module):
         """The UNet's output (B, C, h, w) float32.
 
         Args:
-            sample: (B, C, h, w) noised latents, with any further input channels behind them.
+            sample: (B, C, h, w) noised latents, with any further input channels after them.
             timestep: (B,) or () int64.
             encoder_hidden_states: (B, L, D) condition tokens.
             cross_attention_kwargs: Passed to the attention processors, as in diffusers.
@@ -199,7 +199,7 @@ class WidenedConv(nn.Module):
 
     Args:
         conv: The original convolution, with a square kernel and stride 1.
-        extra: Number of further input channels, behind its own.
+        extra: Number of further input channels, after its own.
     """
 
     def __init__(self, conv: nn.Conv2d, extra: int) -> None:

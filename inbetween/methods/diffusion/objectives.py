@@ -82,7 +82,7 @@ class Objective(ABC):
 
         Returns:
             Takes the output (B, C, h, w), the noised latents (B, C, h, w) and their timestep () or (B,) to
-            the predicted noise or velocity (B, C, h, w), as `prediction_type` says.
+            the predicted noise or velocity (B, C, h, w), by `prediction_type`.
         """
 
     def loss(

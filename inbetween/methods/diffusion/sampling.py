@@ -38,7 +38,7 @@ class Sampling:
             unconditional). 1 is no guidance; other values take twice the time.
         scheduler: Import path of a diffusers scheduler, such as
             `diffusers.DPMSolverMultistepScheduler`; None is DDIM with eta 0.
-        max_frames: Most in-betweens that are denoised and decoded at once, to bound memory; None takes all.
+        max_frames: Most in-betweens that are denoised and decoded at once, to bound memory; None uses all.
     """
 
     num_inference_steps: int = 20
@@ -93,7 +93,7 @@ def denoise_from(
     generators: list[torch.Generator],
     sampling: Sampling,
 ) -> Tensor:
-    """Noise `init_latents` as `sampling.strength` says, and denoise them (SDEdit, arXiv 2108.01073).
+    """Noise `init_latents` by `sampling.strength`, and denoise them (SDEdit, arXiv 2108.01073).
 
     Args:
         scheduler: From `sampling.make_scheduler`, for this run alone.
@@ -107,12 +107,12 @@ def denoise_from(
     """
     scheduler.set_timesteps(sampling.num_inference_steps, device=init_latents.device)
     # Some schedulers call the denoiser `order` times a step.
-    begin = (sampling.num_inference_steps - sampling.steps) * scheduler.order
-    timesteps = scheduler.timesteps[begin:]
+    begin_index = (sampling.num_inference_steps - sampling.steps) * scheduler.order
+    timesteps = scheduler.timesteps[begin_index:]
     if not sampling.steps:
         return init_latents
     if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(begin)
+        scheduler.set_begin_index(begin_index)
     noise = noise_like(init_latents, generators)
     sample: Tensor
     if sampling.init == "noise":

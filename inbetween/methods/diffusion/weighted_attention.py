@@ -81,7 +81,7 @@ class WeightedAttention(nn.Module):
 
     def _weights(self, t: Tensor) -> dict[str, Tensor]:
         """Each layer's weights of (first, last): (B, heads or 1, 2) float32."""
-        # bf16 could not tell t = 0.250 from t = 0.251
+        # bf16 cannot distinguish t = 0.250 from t = 0.251
         with torch.autocast(t.device.type, enabled=False):
             t = t.float()
             linear = torch.stack([1 - t, t], dim=-1)[:, None]

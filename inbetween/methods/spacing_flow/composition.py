@@ -25,7 +25,7 @@ SHARP = Composition()
 
 
 class Intermediate(NamedTuple):
-    """The network's output for M in-betweens, at the images' resolution unless said otherwise."""
+    """The network's output for M in-betweens, at the images' resolution unless noted otherwise."""
 
     # (M, 4, H, W) float32 in pixels: displacement from first to last (x, y), and curvature (x, y)
     motion: Tensor

@@ -138,9 +138,9 @@ class PairInterpolator:
         """A few in-betweens per pass: slice of N, spacing (B n, 1, H, W), and the network's output."""
         windows, total = spacing.shape[:2]
         step = max(1, MAX_PIXELS // (windows * math.prod(self.image_size)))
-        for begin in range(0, total, step):
-            part = slice(begin, min(begin + step, total))
-            count = part.stop - begin
+        for start in range(0, total, step):
+            part = slice(start, min(start + step, total))
+            count = part.stop - start
             maps = spacing[:, part].float().flatten(0, 1)
             small_maps = pad_to_multiple(area_resize(maps, self.flow_size), MULTIPLE)
             prediction = self.network.between(
@@ -191,8 +191,8 @@ def _pairs(
     """Interpolators of as many windows as fit into one pass, with their rows of the batch."""
     step = max(1, MAX_PIXELS // math.prod(first.shape[-2:]))
     pairs = []
-    for begin in range(0, len(first), step):
-        rows = slice(begin, begin + step)
+    for start in range(0, len(first), step):
+        rows = slice(start, start + step)
         flows = None if prior_flows is None else prior_flows[rows]
         pairs.append((rows, PairInterpolator(network, first[rows], last[rows], options, flows)))
     return pairs

@@ -25,11 +25,11 @@ def matching_loss(matcher: Matcher, first: Tensor, last: Tensor, flows: Tensor, 
     """
     height, width = first.shape[-2:]
     step = CELL // 2
-    begin = step // 2
-    flows, weight = (x[..., begin::step, begin::step].float() for x in (flows, weight))
+    start = step // 2
+    flows, weight = (x[..., start::step, start::step].float() for x in (flows, weight))
     y, x = torch.meshgrid(
-        torch.arange(flows.shape[-2], device=flows.device, dtype=torch.float32) * step + begin,
-        torch.arange(flows.shape[-1], device=flows.device, dtype=torch.float32) * step + begin,
+        torch.arange(flows.shape[-2], device=flows.device, dtype=torch.float32) * step + start,
+        torch.arange(flows.shape[-1], device=flows.device, dtype=torch.float32) * step + start,
         indexing="ij",
     )
     # in cells: the centre of cell (0, 0) is at (0, 0)
