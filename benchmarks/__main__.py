@@ -43,7 +43,7 @@ def speed(
         config: See `inbetween benchmark`.
         methods: Names of shipped methods, or YAML files, each as FILE or FILE=CHECKPOINT.
         sizes: Sizes of inference: HEIGHTxWIDTH:N.
-        repeats: Rounds.
+        repeats: Number of rounds.
         batch_size: Windows in a training step; None uses that of the YAML.
         baseline: Measure the plain loop on the backbone of each diffusion method, except those whose
             denoiser refines an initial image, which the loop does not support.

@@ -37,7 +37,7 @@ def tiny_yaml(tmp_path_factory):
             arguments["sampling"] = {"num_inference_steps": 4, "strength": 0.5}
             arguments |= overrides
             backbone = backbones[arguments["objective"]["class_path"].rpartition(".")[2]]
-            fresh = arguments["backbone"]["class_path"].endswith("FreshBackbone")
+            fresh = arguments["backbone"]["class_path"].endswith("UntrainedBackbone")
             arguments["backbone"]["init_args"] = (
                 {"vae": str(backbone / "vae"), "channels": [16, 32], "embedding_dim": 16}
                 | {"encoder_layers": 1, "encoder_image_size": 16, "image_refinement": True}

@@ -47,7 +47,7 @@ def benchmark(
     accelerator: str = "auto",
     output: Path = Path("logs/benchmark"),
 ) -> dict[str, Any]:
-    """Measure how fast methods train and interpolate on this machine, and their peak memory.
+    """Measure training and inference speed of methods on this machine, and their peak memory.
 
     The speed of a machine varies over time. So all tasks are measured in turn, in `repeats` rounds after a
     warm-up round: tables show medians and, in brackets, the lowest and the highest round; ratios are taken
@@ -61,9 +61,9 @@ def benchmark(
             name no method they override keys of each of `methods`.
         methods: Names of shipped methods, or YAML files, each as FILE or FILE=CHECKPOINT.
         sizes: Sizes of inference: HEIGHTxWIDTH:N is one window with N in-betweens; the default is 256x256:3.
-        repeats: Rounds.
+        repeats: Number of rounds.
         batch_size: Windows in a training step; None uses that of the YAML.
-        memory: Measure peak memory, each time in a process of its own.
+        memory: Measure peak memory, each time in a subprocess.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
         accelerator: As for Lightning's Trainer.

@@ -48,11 +48,12 @@ def compare(
 
     Args:
         data: The windows.
-        methods: Names of shipped methods, such as `spacing_flow`, or YAML files such as `fit` takes, here or among
-            the shipped configs. `exp1.yaml=PATH` runs the method with the weights of the checkpoint PATH.
+        methods: Names of shipped methods, such as `spacing_flow`, or YAML files such as `fit` takes, here or
+            among the shipped configs. `exp1.yaml=PATH` runs the method with the weights of the checkpoint
+            PATH.
         split: The split to evaluate on.
         output: Folder for the results.
-        lpips_network: File with AlexNet's weights for LPIPS, as `FrameMetrics` takes it. None searches the
+        lpips_network: File with AlexNet's weights for LPIPS, as for `FrameMetrics`. None searches the
             caches of inbetween and torch; without weights, LPIPS is left out.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.

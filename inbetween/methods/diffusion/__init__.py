@@ -1,7 +1,7 @@
 """Latent diffusion: the backbone, and the methods that interpolate with it, one file each."""
 
 from inbetween.methods.diffusion.autoencoder import LatentInterpolation
-from inbetween.methods.diffusion.backbone import Backbone, FreshBackbone, TextBackbone
+from inbetween.methods.diffusion.backbone import Backbone, TextBackbone, UntrainedBackbone
 from inbetween.methods.diffusion.base import DiffusionMethod
 from inbetween.methods.diffusion.image_variation import ImageVariation
 from inbetween.methods.diffusion.keyframe_diffusion import KeyframeDiffusion
@@ -15,7 +15,6 @@ __all__ = [
     "Backbone",
     "Denoising",
     "DiffusionMethod",
-    "FreshBackbone",
     "ImageRefinement",
     "ImageVariation",
     "KeyframeDiffusion",
@@ -25,5 +24,6 @@ __all__ = [
     "Sampling",
     "TemporalEncodingDiffusion",
     "TextBackbone",
+    "UntrainedBackbone",
     "WeightedCrossAttention",
 ]

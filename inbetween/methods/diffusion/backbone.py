@@ -107,7 +107,7 @@ class Backbone(LatentDiffusion):
         self.scheduler.save_pretrained(folder / "scheduler")
 
 
-class FreshBackbone(Backbone):
+class UntrainedBackbone(Backbone):
     """A backbone with a trained autoencoder and a randomly initialised UNet and image encoder.
 
     Both are diffusers' and transformers' classes at the size given. Checkpoints hold no frozen weights, so
@@ -203,7 +203,7 @@ class FreshBackbone(Backbone):
         """
         if part != "all":
             raise UserError(
-                f"trained is {part}, and a FreshBackbone has random weights: set it to all, or give a"
+                f"trained is {part}, and an UntrainedBackbone has random weights: set it to all, or give a"
                 " pretrained Backbone."
             )
         super().train_part(part, lora_rank)

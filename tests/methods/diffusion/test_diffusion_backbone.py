@@ -11,7 +11,7 @@ from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTokenizer
 
 from inbetween.configs import read_yaml
 from inbetween.errors import UserError
-from inbetween.methods.diffusion import Backbone, FreshBackbone, Sampling, TextBackbone
+from inbetween.methods.diffusion import Backbone, Sampling, TextBackbone, UntrainedBackbone
 from inbetween.methods.diffusion.noise_schedule import training_target
 from inbetween.paths import find_config
 from inbetween.weights import precision
@@ -292,5 +292,5 @@ def test_published_backbones_stay_what_they_are(config, revision):
 def test_what_ships_is_found_by_its_name(folder, monkeypatch, name):
     monkeypatch.setattr("inbetween.weights.loading.shipped", lambda _, small, *parts: folder.joinpath(*parts))
     few = {"channels": (16, 16), "embedding_dim": 16, "encoder_layers": 1}
-    made = Backbone("small") if name == "backbone" else FreshBackbone("small", **few)
+    made = Backbone("small") if name == "backbone" else UntrainedBackbone("small", **few)
     assert (made.embedding_dim, made.latent_channels) == (16, 4)

@@ -6,7 +6,7 @@ import torch
 from inbetween.errors import UserError
 from inbetween.functional.slerp import slerp
 from inbetween.methods import KeyframeDiffusion, LatentSlerp
-from inbetween.methods.diffusion import FreshBackbone, ImageRefinement, Sampling
+from inbetween.methods.diffusion import ImageRefinement, Sampling, UntrainedBackbone
 from tests.methods.diffusion.tiny_methods import METHODS, make, row, spy
 from tests.tiny import random_batch, write_tiny_backbone
 
@@ -86,7 +86,7 @@ class TestCondition:
         def fresh(cls, **options):
             torch.manual_seed(0)
             few = {"channels": (16, 32), "embedding_dim": 16, "encoder_layers": 1, "encoder_image_size": 16}
-            backbone = FreshBackbone(str(tmp_path / "vae"), **few, image_refinement=True)
+            backbone = UntrainedBackbone(str(tmp_path / "vae"), **few, image_refinement=True)
             return cls(
                 backbone,
                 **{"trained": "all", "objective": ImageRefinement(["slerp"]), "sampling": Sampling(4, 0.5)}

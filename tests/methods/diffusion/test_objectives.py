@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inbetween.errors import UserError
-from inbetween.methods.diffusion import Denoising, FreshBackbone, ImageRefinement, KeyframeDiffusion
+from inbetween.methods.diffusion import Denoising, ImageRefinement, KeyframeDiffusion, UntrainedBackbone
 from inbetween.methods.diffusion.objectives import compute_change_mask, masked_residual
 from tests.tiny import tiny_backbone, write_tiny_backbone
 
@@ -16,7 +16,7 @@ def test_a_backbone_made_for_the_other_objective_is_refused_with_its_name(tmp_pa
         (True, Denoising(), 4, 16, "ImageRefinement"),
         (False, ImageRefinement(), 16, 4, "Denoising"),
     ):
-        backbone = FreshBackbone(vae, **few, image_refinement=image_refinement)
+        backbone = UntrainedBackbone(vae, **few, image_refinement=image_refinement)
         with pytest.raises(UserError) as error:
             KeyframeDiffusion(backbone, objective=objective, trained="all")
         assert str(error.value) == (

@@ -7,7 +7,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from inbetween.errors import UserError
-from inbetween.methods.diffusion import Backbone, FreshBackbone, Sampling
+from inbetween.methods.diffusion import Backbone, Sampling, UntrainedBackbone
 from inbetween.methods.diffusion.objectives import ImageRefinement, masked_residual
 from inbetween.methods.diffusion.sampling import denoise_from
 from tests.tiny import write_tiny_backbone
@@ -24,7 +24,7 @@ def backbone(folder):
 
 
 def test_fresh_backbone_fits_its_autoencoder(folder):
-    fresh = FreshBackbone(str(folder / "vae"), channels=(16, 16), embedding_dim=32, encoder_layers=1)
+    fresh = UntrainedBackbone(str(folder / "vae"), channels=(16, 16), embedding_dim=32, encoder_layers=1)
     latents = fresh.encode(torch.rand(1, 3, 32, 32))
     tokens = fresh.embed(torch.rand(1, 3, 32, 32))[:, None]
     assert tokens.shape == (1, 1, fresh.embedding_dim)
@@ -34,7 +34,7 @@ def test_fresh_backbone_fits_its_autoencoder(folder):
 def test_the_two_coarsest_levels_of_a_fresh_denoiser_attend(folder):
     few = {"embedding_dim": 32, "encoder_layers": 1}
     for channels, attending in (((16, 16), 1), ((16, 16, 16), 2), ((16, 16, 16, 16), 2)):
-        unet = FreshBackbone(str(folder / "vae"), channels=channels, **few).unet
+        unet = UntrainedBackbone(str(folder / "vae"), channels=channels, **few).unet
         found = [type(block).__name__ for block in unet.down_blocks]
         plain = len(channels) - attending
         assert found == ["DownBlock2D"] * plain + ["CrossAttnDownBlock2D"] * attending
@@ -43,7 +43,7 @@ def test_the_two_coarsest_levels_of_a_fresh_denoiser_attend(folder):
 def test_a_fresh_refining_denoiser_leaves_the_initial_latents_alone_and_ends_without_noise(folder):
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
     plain, refiner = (
-        FreshBackbone(str(folder / "vae"), **few, image_refinement=value) for value in (False, True)
+        UntrainedBackbone(str(folder / "vae"), **few, image_refinement=value) for value in (False, True)
     )
     assert (refiner.unet.config.in_channels, refiner.unet.config.out_channels) == (16, 4)
     given = torch.randn(1, 16, 8, 8), torch.tensor([10]), torch.randn(1, 1, 32)
@@ -56,7 +56,7 @@ def test_a_fresh_refining_denoiser_leaves_the_initial_latents_alone_and_ends_wit
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
 def test_the_residual_is_what_sampling_adds_to_its_initial_latents(folder, scheduler, prediction_type):
     few = {"channels": (16, 16), "embedding_dim": 32, "encoder_layers": 1}
-    backbone = FreshBackbone(
+    backbone = UntrainedBackbone(
         str(folder / "vae"), **few, image_refinement=True, prediction_type=prediction_type
     )
     start, change = torch.randn(2, 2, 4, 8, 8)
@@ -93,7 +93,7 @@ def test_a_denoiser_of_other_channels(folder, tmp_path):
 
 def test_part_of_a_fresh_backbone_is_not_trained_alone(folder):
     """What is random and frozen is in no checkpoint: inference would start from other weights."""
-    fresh = FreshBackbone(str(folder / "vae"), channels=(16, 16), embedding_dim=32, encoder_layers=1)
+    fresh = UntrainedBackbone(str(folder / "vae"), channels=(16, 16), embedding_dim=32, encoder_layers=1)
     for part in ("none", "attn2", "lora"):
         with pytest.raises(UserError, match=f"trained is {part}"):
             fresh.train_part(part)
@@ -103,4 +103,4 @@ def test_part_of_a_fresh_backbone_is_not_trained_alone(folder):
 
 def test_fresh_backbone_without_autoencoder_says_how_to_get_one(tmp_path):
     with pytest.raises(UserError, match="train_autoencoder"):
-        FreshBackbone(str(tmp_path))
+        UntrainedBackbone(str(tmp_path))
