@@ -13,12 +13,12 @@ from torch import Tensor
 
 from inbetween.commands.reports import aligned
 from inbetween.metrics import (
-    VERDICTS,
+    REVIEW_LABELS,
     area_under_risk_coverage,
     bootstrap_interval,
     excess_area_under_risk_coverage,
     mean_at_coverage,
-    verdict,
+    review_label,
 )
 
 # How each figure is written: digits behind the point, and whether more is better.
@@ -89,9 +89,9 @@ def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
             "expected_error": [half, most],
         }
         if row.review_thresholds:
-            found = [verdict(error, row.review_thresholds) for error in expected.tolist()]
-            chosen = {word: [word == one for one in found] for word in VERDICTS}
-            summary["selective"]["verdicts"] = {
+            found = [review_label(error, row.review_thresholds) for error in expected.tolist()]
+            chosen = {word: [word == one for one in found] for word in REVIEW_LABELS}
+            summary["selective"]["review"] = {
                 word: {"windows": sum(rows), "mean": float(got[rows].double().mean())}
                 for word, rows in chosen.items()
                 if any(rows)
@@ -100,7 +100,7 @@ def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
 
 
 def selective_text(line: dict[str, Any]) -> str:
-    """From a summary: how much better the windows are that a method is surest of, and by its verdicts."""
+    """From a summary: how much better the windows are that a method is surest of, and by review label."""
     selective = line["selective"]
     key, share, (half, most) = selective["metric"], selective["coverage"], selective["expected_error"]
     text = (
@@ -109,9 +109,9 @@ def selective_text(line: dict[str, Any]) -> str:
         f" {selective['excess_aurc']:.4f} come of a wrong order); it expects errors below {half:.5f} of"
         f" half of them and below {most:.5f} of {share:.0%} (review_thresholds)"
     )
-    verdicts = selective.get("verdicts", {}).items()
-    parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in verdicts]
-    return "\n".join([text, *([f"{key} by its verdicts: {', '.join(parts)}"] if parts else [])])
+    labels = selective.get("review", {}).items()
+    parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in labels]
+    return "\n".join([text, *([f"{key} by review label: {', '.join(parts)}"] if parts else [])])
 
 
 def table(summary: list[dict[str, Any]], windows: int, split: str) -> str:

@@ -52,7 +52,7 @@ def of_one_kind(images: Iterable[ImageOrArray] | ImageOrArray, names: Sequence[s
 
     Args:
         images: See `KINDS`; as an array or a tensor, its first dimension counts them.
-        names: What each is called in messages; `image 0` and so on where nothing is said.
+        names: What each is called in messages; `image 0` and so on by default.
 
     Raises:
         UserError: They differ in kind, size or channels, or are none.

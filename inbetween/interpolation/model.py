@@ -51,14 +51,14 @@ class Interpolator:
 
     @property
     def candidates(self) -> int:
-        """How many candidates the method has for one frame without chance: 3 for spacing flow, else 1."""
+        """How many candidates the method has for one frame without sampling: 3 for spacing flow, else 1."""
         return self.method.candidates if isinstance(self.method, SpacedMethod) else 1
 
     @cached_property
     def stochastic(self) -> bool:
-        """Whether the method takes random numbers, and so has any number of candidates.
+        """Whether the method samples at random, and so has any number of candidates.
 
-        It is tried out on a small image.
+        Found by running it on a small image.
         """
         generator = torch.Generator().manual_seed(0)
         before = generator.get_state()
@@ -84,10 +84,10 @@ class Interpolator:
                 is opacity, by which colours are not multiplied.
             last: The last keyframe, of the same kind and size.
             t: Where the frames lie, numbers between 0 (first) and 1 (last), in any order; or one such number.
-            candidate: Which of the method's candidates, from 0, the likeliest. Spacing flow has three: where
-                the keyframes disagree, 1 takes more of the first and 2 more of the last. Of a stochastic
-                method every number is another sample.
-            seed: Decides what a stochastic method comes up with. The same seed always gives the same frames.
+            candidate: Which of the method's candidates; 0 is the likeliest. Spacing flow has three: where the
+                keyframes disagree, 1 takes more of the first and 2 more of the last. Of a method that samples
+                at random every number is another sample.
+            seed: Seed of a method that samples at random. The same seed always gives the same frames.
 
         Returns:
             One frame per number in `t`, of the kind that was given: a list of PIL images, an array
@@ -174,7 +174,7 @@ class Interpolator:
                 yield first.expand(len(part), *first.shape), None
             return
         ends, own = (first.to(self.device), last.to(self.device)), candidate % self.candidates
-        # a context must not be open while the one who asked for frames does something with them
+        # the context must not stay open while the caller works on the frames
         with self.inference():
             frames_at = frames_between(self.method, *ends, seed, transparent, own)
         for part in parts:

@@ -29,8 +29,8 @@ def chosen_chart(between: int | None, spacing: Chart | None, t: Sequence[float] 
     """Where the frames between neighbouring keyframes lie: the user's own chart, or one of ours.
 
     Args:
-        between: Number of frames; 1 where nothing is said.
-        spacing: Name of a chart; `even` where nothing is said.
+        between: Number of frames; 1 by default.
+        spacing: Name of a chart; `even` by default.
         t: Rising numbers in (0, 1), in place of both.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How sure a mean over windows is."""
+"""Confidence intervals of a mean over windows."""
 
 from collections.abc import Sequence
 
