@@ -15,7 +15,7 @@ from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
 from inbetween.interpolation.kinds import ImageOrArray, Images, of_one_kind
 from inbetween.interpolation.pair import few_at_once, frames_between
-from inbetween.interpolation.timing import chosen_chart, positions
+from inbetween.interpolation.timing import chosen_chart, positions, whole_number
 from inbetween.methods import Method
 from inbetween.methods.loading import placed
 from inbetween.methods.spaced import SpacedMethod
@@ -97,7 +97,7 @@ class Interpolator:
         Raises:
             UserError: The images differ in kind or size or are none, or a number is out of range.
         """
-        chart = positions(t)
+        chart, seed = positions(t), whole_number("seed", seed)
         self._check_candidate(candidate)
         if isinstance(first, Tensor) and isinstance(last, Tensor) and first.ndim == last.ndim == 4:
             if len(first) != len(last) or not len(first):
@@ -116,7 +116,7 @@ class Interpolator:
         images: Iterable[ImageOrArray] | ImageOrArray,
         between: int | None = None,
         spacing: Chart | None = None,
-        t: Sequence[float] | None = None,
+        t: float | Sequence[float] | None = None,
         *,
         cuts: Cuts = "repeat",
         candidate: int = 0,
@@ -124,7 +124,7 @@ class Interpolator:
     ) -> Any:  # noqa: ANN401 - the kind that was given
         """Interpolate a whole sequence of keyframes; see `inbetween.interpolate`."""
         keyframes = of_one_kind(images)
-        chart = chosen_chart(between, spacing, t)
+        chart, seed = chosen_chart(between, spacing, t), whole_number("seed", seed)
         self._check_candidate(candidate)
         if cuts not in get_args(Cuts):
             raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
@@ -206,7 +206,7 @@ class Interpolator:
         return [images.give(frame) for frames, _ in parts for frame in frames]
 
     def _check_candidate(self, candidate: int) -> None:
-        if candidate < 0 or (candidate >= self.candidates and not self.stochastic):
+        if whole_number("candidate", candidate) < 0 or (candidate >= self.candidates and not self.stochastic):
             name, most = type(self.method).__name__, self.candidates - 1
             raise UserError(
                 f"candidate is {candidate}, and {name} has"

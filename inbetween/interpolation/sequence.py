@@ -19,7 +19,7 @@ def interpolate(
     images: Iterable[ImageOrArray] | ImageOrArray,
     between: int | None = None,
     spacing: Chart | None = None,
-    t: Sequence[float] | None = None,
+    t: float | Sequence[float] | None = None,
     *,
     method: str | Path | Interpolator = "spacing_flow",
     device: torch.device | str | None = None,
@@ -38,7 +38,8 @@ def interpolate(
         between: Frames between two keyframes; 1 by default.
         spacing: Their spacing chart: `even` (the default), `ease_in` (starts slowly), `ease_out` (ends
             slowly), `ease_in_out`, or `halves` (each goes half of the remaining distance: 1/2, 3/4, 7/8).
-        t: A chart of your own, in place of both: the position of each frame, rising numbers between 0 and 1.
+        t: A chart of your own, in place of both: the position of each frame, rising numbers between 0 and 1;
+            or one such number.
         method: See `load`; or what `load` returned, to load it once for many sequences.
         device: See `load`.
         cuts: Between keyframes of two different shots, `repeat` repeats the first one, `interpolate`
