@@ -18,10 +18,11 @@ class LearnedBlend(TrainableMethod):
         **options: See `TrainableMethod`.
     """
 
+    # arguments that checkpoints hold
+    architecture = ("width",)
+
     def __init__(self, width: int = 16, **options: Any) -> None:  # noqa: ANN401 - the base's
         super().__init__(**options)
-        # what the checkpoint owns: the architecture
-        self.save_hyperparameters("width")
         self.network = nn.Sequential(
             nn.Conv2d(7, width, 3, padding=1),
             nn.SiLU(),

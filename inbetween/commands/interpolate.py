@@ -220,7 +220,8 @@ def _check_method(model: Interpolator, name: str, candidates: int, spaced: bool)
 def _warn(keys: Keyframes, entries: list[str], model: Interpolator, files: ModelFiles, cuts: Cuts) -> None:
     """Point out what may not be meant: an untrained method, files that are left out, cuts."""
     config = files.config.name
-    if not files.weights and any(parameter.requires_grad for parameter in model.method.parameters()):
+    untrained = not files.weights and not model.method.begins_trained
+    if untrained and any(parameter.requires_grad for parameter in model.method.parameters()):
         print(f"warning: {config} is not trained: give the weights of a run with --method {config}=PATH")
     if unread := left_out(entries):
         named = ", ".join(map(str, unread))

@@ -1,4 +1,4 @@
-"""Line charts as pictures."""
+"""Line charts as images."""
 
 import colorsys
 
@@ -11,32 +11,32 @@ from inbetween.functional.grid import BACKGROUND, FOREGROUND, GAP, TEXT_HEIGHT, 
 
 TICKS = (0.0, 0.5, 1.0)
 GREY = 0.7  # brightness of the frame and of the reference
-FINE = 4  # binary digits after the point, in which OpenCV takes positions
+SUBPIXEL_BITS = 4  # of positions given to OpenCV
 
 
 def line_chart(lines: Tensor, reference: Tensor, title: str, side: int = 160) -> Tensor:
-    """Lines over [0, 1] with values in [0, 1], each of its own colour, and a grey one to compare with.
+    """Curves over [0, 1] with values in [0, 1], each in its own colour, and a grey reference.
 
     Args:
-        lines: (K, T) in [0, 1], at T equally spaced places from 0 to 1.
+        lines: (K, T) in [0, 1], at T equally spaced positions from 0 to 1.
         reference: (T,) in [0, 1].
         title: Written above.
-        side: Of the plotted square, in pixels.
+        side: Of the plot, in pixels.
 
     Returns:
         (3, H, W) float32 in [0, 1].
     """
     margin = max(text_width(f"{tick:g}") for tick in TICKS) + GAP
-    # room for half a letter beyond the ends of both axes
+    # half a letter extends beyond the ends of both axes
     end = margin // 2
     canvas = np.full((side + end + TEXT_HEIGHT, margin + side + end, 3), round(BACKGROUND * 255), np.uint8)
 
     def draw(values: Tensor, colour: tuple[float, ...], thickness: int) -> None:
         x = margin + torch.linspace(0, 1, len(values)) * (side - 1)
         y = end + (1 - values.detach().float().cpu()) * (side - 1)
-        points = (torch.stack([x, y], dim=-1) * 2**FINE).round().int().numpy()
+        points = (torch.stack([x, y], dim=-1) * 2**SUBPIXEL_BITS).round().int().numpy()
         shade = [round(255 * channel) for channel in colour]
-        cv2.polylines(canvas, [points], False, shade, thickness, cv2.LINE_AA, FINE)
+        cv2.polylines(canvas, [points], False, shade, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
     corners = (margin, end), (margin + side - 1, end + side - 1)
     cv2.rectangle(canvas, *corners, (255, 255, 255), cv2.FILLED)

@@ -1,4 +1,4 @@
-"""Numbers as tensors that stay where they are used: copying them each time would stall a GPU."""
+"""Numbers as tensors, cached on their device: copying them each time would stall a GPU."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 
 @lru_cache(maxsize=64)
 def _on(device: torch.device, dtype: torch.dtype, values: tuple[float, ...]) -> Tensor:
-    # made under `inference_mode` it could never take part in training
+    # inference tensors could not be used in training later
     with torch.inference_mode(False):
         return torch.tensor(values, dtype=dtype, device=device)
 
 
 def constant(like: Tensor, *values: float) -> Tensor:
-    """Numbers as a tensor (n,) of a tensor's device and dtype; not to be changed in place.
+    """Numbers as a tensor (n,) of another's device and dtype; never modify it in place.
 
     Args:
         like: Any tensor.

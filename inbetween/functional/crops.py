@@ -1,15 +1,15 @@
-"""Square crops at places of their own, cut from a whole batch at once."""
+"""Square crops at a different position of each image of a batch."""
 
 import torch
 from torch import Tensor
 
 
 def crops_at(images: Tensor, corners: Tensor, side: int) -> Tensor:
-    """One crop of each image, without a loop over them.
+    """One crop of each image, without a loop over images.
 
     Args:
         images: (B, C, H, W), any range.
-        corners: (B, 2) int64: top and left of each crop, such that it lies inside.
+        corners: (B, 2) int64: top and left of each crop, which is inside the image.
         side: Pixels of the crops, at most H and W.
 
     Returns:

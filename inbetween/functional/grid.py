@@ -1,4 +1,4 @@
-"""Labelled sheets of pictures."""
+"""Labelled image grids."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 GAP = 6  # pixels between cells
-TEXT_HEIGHT = 22  # pixels of a label's strip
+TEXT_HEIGHT = 22  # pixels of a label
 SCALE = 0.45  # of OpenCV's font: letters of about 10 pixels
-BACKGROUND, FOREGROUND = 0.94, 0.15  # brightness of the sheet and its text; images' own white stays visible
+BACKGROUND, FOREGROUND = 0.94, 0.15  # brightness of the grid and its text; white images stand out
 
 
 def text_width(text: str) -> int:
@@ -19,23 +19,23 @@ def text_width(text: str) -> int:
 
 
 def text_strip(text: str, width: int) -> Tensor:
-    """A line of text on paper, cut at the width.
+    """A line of text as an image, cropped to the width.
 
     Args:
-        text: What it says.
+        text: The text.
         width: In pixels.
 
     Returns:
         (3, TEXT_HEIGHT, width) float32 in [0, 1].
     """
     strip = np.full((TEXT_HEIGHT, width), round(BACKGROUND * 255), np.uint8)
-    ink = round(FOREGROUND * 255)
-    cv2.putText(strip, text, (2, 15), cv2.FONT_HERSHEY_SIMPLEX, SCALE, ink, 1, cv2.LINE_AA)
+    shade = round(FOREGROUND * 255)
+    cv2.putText(strip, text, (2, 15), cv2.FONT_HERSHEY_SIMPLEX, SCALE, shade, 1, cv2.LINE_AA)
     return (torch.from_numpy(strip).float() / 255).expand(3, -1, -1)
 
 
 def error_map(image: Tensor, reference: Tensor) -> Tensor:
-    """Where a picture differs: white for equal pixels, through red to black for opposite ones.
+    """Error map: white for equal pixels, through red to black for opposite ones.
 
     Args:
         image: (..., 3, H, W) in [0, 1].
@@ -56,14 +56,14 @@ def image_grid(
     labels: Sequence[str],
     title: str = "",
 ) -> Tensor:
-    """A sheet of pictures with a name above each column and beside each row.
+    """An image grid with a name above each column and beside each row.
 
     Args:
-        rows: Pictures (3, H, W) in [0, 1], or None for an empty cell; sizes may differ, a smaller picture
-            lies in the middle of its cell.
+        rows: Images (3, H, W) in [0, 1], or None for an empty cell; sizes may differ, a smaller image
+            is centred in its cell.
         columns: Name of each column.
         labels: Name of each row.
-        title: Written above everything, unless empty.
+        title: Above everything, unless empty.
 
     Returns:
         (3, height, width) float32 in [0, 1].
@@ -97,7 +97,7 @@ def image_grid(
 
 
 def stacked(sheets: Sequence[Tensor]) -> Tensor:
-    """Sheets (3, h, w) one below the other, filled up with paper to the widest: (3, H, W) in [0, 1]."""
+    """Grids (3, h, w) stacked vertically, padded to the widest: (3, H, W) in [0, 1]."""
     height, width = sum(sheet.shape[-2] for sheet in sheets), max(sheet.shape[-1] for sheet in sheets)
     result = torch.full((3, height, width), BACKGROUND)
     top = 0

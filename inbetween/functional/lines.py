@@ -1,4 +1,4 @@
-"""Drawn lines as pixels, and how far two drawings' lines lie from each other."""
+"""Line extraction, and distances between the lines of two images."""
 
 import math
 
@@ -10,15 +10,15 @@ from torch.nn import functional as F
 
 from inbetween.functional.color import luma
 
-SIGMA = 1.0  # pixels: half the width of the lines looked for
-RATIO = 1.6  # of the two Gaussians' widths: the usual stand-in for a Laplacian of Gaussian
-THRESHOLD = 0.005  # how much darker than its surroundings a line is, of [0, 1]
+SIGMA = 1.0  # pixels: half the width of the lines to extract
+RATIO = 1.6  # of the two Gaussians' widths: the usual approximation of a Laplacian of Gaussian
+THRESHOLD = 0.005  # of [0, 1]: least contrast of a line to its surroundings
 
 
 def line_mask(image: Tensor) -> Tensor:
     """Pixels that are darker than their surroundings: lines, and the dark side of edges.
 
-    A difference of Gaussians of the brightness Y, `G(1.6 sigma) * Y - G(sigma) * Y > 0.005` with
+    A difference of Gaussians of the luma Y, `G(1.6 sigma) * Y - G(sigma) * Y > 0.005` with
     sigma of one pixel: the extraction of EISAI's evaluation (arXiv 2111.12792).
 
     Args:
@@ -34,7 +34,7 @@ def line_mask(image: Tensor) -> Tensor:
 
 
 def line_masks(images: Tensor) -> Tensor:
-    """`line_mask` of a batch on its own device, but for the rounding of sums.
+    """`line_mask` of a batch on its own device, up to rounding.
 
     Args:
         images: (B, 3, H, W) in [0, 1].
@@ -43,7 +43,7 @@ def line_masks(images: Tensor) -> Tensor:
         (B, 1, H, W) bool.
     """
     grey = luma(images.detach().float())
-    # as far as OpenCV's Gaussians of float pictures reach
+    # the kernel sizes of OpenCV's Gaussians on float images
     near, far = (_blurred(grey, sigma, round(4 * sigma * 2 + 1) // 2) for sigma in (SIGMA, SIGMA * RATIO))
     return far - near > THRESHOLD
 
@@ -57,25 +57,24 @@ def distance_to_lines(mask: Tensor) -> Tensor:
     Returns:
         (H, W) float32 in pixels.
     """
-    away = (~mask).cpu().numpy().astype(np.uint8)
-    found = torch.from_numpy(cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
-    # squares are whole numbers: what OpenCV rounds otherwise in threads than alone is put right
-    return found.square().round().sqrt()
+    background = (~mask).cpu().numpy().astype(np.uint8)
+    distance = torch.from_numpy(cv2.distanceTransform(background, cv2.DIST_L2, cv2.DIST_MASK_PRECISE))
+    # squared distances are integers: this removes rounding that depends on OpenCV's number of threads
+    return distance.square().round().sqrt()
 
 
 def chamfer_distance(mask: Tensor, other: Tensor) -> float:
-    """Mean distance from a line pixel of one drawing to the nearest line of the other.
+    """Mean distance from a line pixel of one image to the nearest line of the other.
 
-    The mean of both directions, as a share of the picture's diagonal. Unlike EISAI's sum over
-    pixels divided by the picture's area, the mean over line pixels does not grow with the amount of
-    lines in a drawing.
+    The mean of both directions, divided by the image's diagonal. Unlike EISAI's sum over pixels divided by
+    the image's area, the mean over line pixels does not grow with the number of lines.
 
     Args:
         mask: (H, W) bool.
         other: (H, W) bool.
 
     Returns:
-        A number in [0, 1]: 0 when neither has lines, 1 (a whole diagonal) when only one has.
+        A number in [0, 1]: 0 if neither has lines, 1 (the whole diagonal) if only one has.
     """
     if not mask.any() and not other.any():
         return 0.0
@@ -87,13 +86,13 @@ def chamfer_distance(mask: Tensor, other: Tensor) -> float:
 
 
 def soft_lines(images: Tensor) -> Tensor:
-    """How much of a line each pixel is, with gradients: `line_mask`'s difference of Gaussians over 0.02.
+    """Differentiable line strength of each pixel: `line_mask`'s difference of Gaussians over 0.02.
 
     Args:
         images: (B, 3, H, W), about [0, 1].
 
     Returns:
-        (B, 1, H, W) float32 in [0, 1]; `line_mask`'s threshold lies at a quarter.
+        (B, 1, H, W) float32 in [0, 1]; `line_mask`'s threshold is at 0.25.
     """
     grey, reach = luma(images.float()), math.ceil(3 * SIGMA * RATIO)
     near, far = (_blurred(grey, sigma, reach) for sigma in (SIGMA, SIGMA * RATIO))
@@ -101,7 +100,7 @@ def soft_lines(images: Tensor) -> Tensor:
 
 
 def _blurred(grey: Tensor, sigma: float, reach: int) -> Tensor:
-    """Pictures (B, 1, H, W) under a Gaussian cut off `reach` pixels from its middle, borders repeated."""
+    """Images (B, 1, H, W) blurred by a Gaussian truncated at `reach` pixels, borders replicated."""
     at = torch.arange(-reach, reach + 1, device=grey.device, dtype=torch.float32)
     kernel = torch.exp(-(at**2) / (2 * sigma**2))
     kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)

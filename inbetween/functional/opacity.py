@@ -1,4 +1,4 @@
-"""Drawings with transparency: laid on paper, and lifted off it again."""
+"""Alpha compositing on a plain background, and its inverse."""
 
 import torch
 from torch import Tensor
@@ -8,10 +8,10 @@ from inbetween.functional.color import luma
 
 
 def composite(color: Tensor, opacity: Tensor, background: float) -> Tensor:
-    """The picture that a see-through drawing gives on grey paper: `opacity color + (1 - opacity) paper`.
+    """A transparent image on a grey background: `opacity color + (1 - opacity) background`.
 
     Args:
-        color: (..., 3, H, W) in [0, 1], not multiplied by opacity.
+        color: (..., 3, H, W) in [0, 1], not premultiplied.
         opacity: (..., 1, H, W) in [0, 1].
         background: Brightness in [0, 1].
 
@@ -22,33 +22,33 @@ def composite(color: Tensor, opacity: Tensor, background: float) -> Tensor:
 
 
 def uncomposite(image: Tensor, opacity: Tensor, background: float) -> Tensor:
-    """The colour of a drawing that gives `image` on paper; `composite` the other way round.
+    """The colour of a transparent image that is `image` on the background: the inverse of `composite`.
 
-    Warping and blending with weights that add up to one change a picture on paper and its opacity alike,
-    so what is left after the paper's share is taken out has nothing of the paper's colour at any edge.
+    Warping and blending with weights that sum to one act alike on a composited image and its opacity, so
+    that removing the background's share leaves none of its colour at any edge.
 
     Args:
         image: (..., 3, H, W) in [0, 1].
         opacity: (..., 1, H, W) in [0, 1].
-        background: Brightness in [0, 1] of the paper that `image` lies on.
+        background: Brightness in [0, 1] of the background of `image`.
 
     Returns:
-        (..., 3, H, W) in [0, 1], not multiplied by opacity; 0 where there is nothing to be seen.
+        (..., 3, H, W) in [0, 1], not premultiplied; 0 where opacity is 0.
     """
-    share = image - (1 - opacity) * background
-    return (share / opacity.clamp(min=1e-6)).clamp(0, 1) * (opacity > 0)
+    premultiplied = image - (1 - opacity) * background
+    return (premultiplied / opacity.clamp(min=1e-6)).clamp(0, 1) * (opacity > 0)
 
 
 def contrasting_background(color: Tensor, opacity: Tensor) -> float:
-    """White or black, whichever a drawing's outer edge stands out from.
+    """White or black, whichever contrasts with the outer edge of the opaque area.
 
     Args:
-        color: (B, 3, H, W) in [0, 1], not multiplied by opacity.
+        color: (B, 3, H, W) in [0, 1], not premultiplied.
         opacity: (B, 1, H, W) in [0, 1].
 
     Returns:
-        1 for white, also where there is no edge; 0 for black, for bright drawings.
+        1 for white, also if there is no edge; 0 for black, for bright images.
     """
-    clear_nearby = F.max_pool2d(1 - opacity, kernel_size=5, stride=1, padding=2)
-    edge = opacity * clear_nearby
+    transparent_nearby = F.max_pool2d(1 - opacity, kernel_size=5, stride=1, padding=2)
+    edge = opacity * transparent_nearby
     return 0.0 if torch.sum(luma(color) * edge) > 0.5 * torch.sum(edge) else 1.0

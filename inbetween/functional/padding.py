@@ -1,4 +1,4 @@
-"""Padding of pictures to the sizes that a network takes."""
+"""Padding of images to the sizes that a network takes."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,7 +12,7 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
         multiple: Pixels, at least 1.
 
     Returns:
-        (..., C, H', W') with the picture at the top left: cut `[..., :H, :W]` to undo.
+        (..., C, H', W') with the image at the top left: crop `[..., :H, :W]` to undo.
     """
     height, width = images.shape[-2:]
     bottom, right = -height % multiple, -width % multiple

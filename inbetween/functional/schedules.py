@@ -4,12 +4,12 @@ import math
 
 
 def cosine_after_warmup(step: int, warmup_steps: int, total_steps: int | None) -> float:
-    """Factor on the learning rate: a straight rise, then half a cosine to zero at `total_steps`.
+    """Factor on the learning rate: linear warm-up, then half a cosine to zero at `total_steps`.
 
     Args:
         step: Optimiser steps taken, from 0.
-        warmup_steps: Length of the rise; 0 starts at the full rate.
-        total_steps: Where the rate reaches zero; None keeps it at 1 after the warm-up.
+        warmup_steps: Length of the warm-up; 0 starts at the full rate.
+        total_steps: Where the factor reaches zero; None keeps it at 1 after the warm-up.
 
     Returns:
         A factor in [0, 1].

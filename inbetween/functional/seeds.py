@@ -1,4 +1,4 @@
-"""One random stream per sample, so that results do not depend on batches or processes."""
+"""One random generator per sample, so that results do not depend on batches or processes."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from inbetween.types import Window
 
 
 def sample_seed(*parts: int) -> int:
-    """A seed in [0, 2**63) from whole numbers such as (seed, epoch, index); the same everywhere."""
+    """A seed in [0, 2**63) from integers such as (seed, epoch, index); the same on all machines."""
     text = ",".join(str(int(part)) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Interpolate on the great circle through `a` and `b`, per sample.
+    """Interpolate along the great circle through `a` and `b`, per sample.
 
     slerp(a, b, t) = sin((1-t)θ)/sin θ · a + sin(tθ)/sin θ · b with cos θ = a·b / (|a||b|) over all
     dimensions but the first (Shoemake, 1985). Nearly parallel samples (cosine > 0.9995), where sin θ

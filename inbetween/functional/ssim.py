@@ -1,4 +1,4 @@
-"""Structural similarity of pictures."""
+"""Structural similarity (SSIM)."""
 
 import torch
 from torch import Tensor
@@ -9,20 +9,20 @@ WINDOW = 11  # pixels: a Gaussian of sigma 1.5 cut at 3.5 sigma, as in the paper
 
 def _blur(image: Tensor, kernel: Tensor) -> Tensor:
     """Blur (K, H, W) with the outer product of `kernel` (WINDOW,), without padding."""
-    # one group per picture: a plain convolution of one channel takes eight times as long on a CPU
+    # one group per image: a plain convolution of one channel takes eight times as long on a CPU
     rows = kernel.expand(len(image), 1, 1, -1)
     blurred = F.conv2d(F.conv2d(image[None], rows, groups=len(image)), rows.mT, groups=len(image))
     return blurred[0]
 
 
 def ssim(image: Tensor, reference: Tensor) -> Tensor:
-    """Structural similarity of each picture to its reference.
+    """Structural similarity of each image to its reference.
 
         SSIM = (2 mu_x mu_y + c1)(2 sigma_xy + c2) / ((mu_x^2 + mu_y^2 + c1)(sigma_x^2 + sigma_y^2 + c2))
 
-    averaged over all positions and channels, where beyond the border the picture is mirrored;
-    c1 = 0.01^2, c2 = 0.03^2 (Wang et al. 2004). The definition and the figures are torchmetrics'
-    (others leave the border out); the Gaussian is applied one axis at a time, which is several
+    averaged over all positions and channels, with reflect padding at the borders;
+    c1 = 0.01^2, c2 = 0.03^2 (Wang et al. 2004). The definition and the results are torchmetrics'
+    (others crop the border); the Gaussian is applied one axis at a time, which is several
     times faster on a CPU.
 
     Args:
@@ -30,7 +30,7 @@ def ssim(image: Tensor, reference: Tensor) -> Tensor:
         reference: (K, C, H, W) in [0, 1].
 
     Returns:
-        (K,) float32, at most 1; 1 for equal pictures.
+        (K,) float32, at most 1; 1 for equal images.
     """
     count, channels, height, width = image.shape
     border = (WINDOW // 2,) * 4

@@ -1,4 +1,4 @@
-"""Codes of the position t for networks."""
+"""Encoding of the position t as network input."""
 
 import math
 

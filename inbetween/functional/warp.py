@@ -1,4 +1,4 @@
-"""Backward warping: pull each output pixel from where a flow points."""
+"""Backward warping: sample the image where a flow points."""
 
 from typing import Literal
 
@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Reading = Literal["bilinear", "bicubic"]  # how an image is read between its pixels
-LARGE = 2**18  # pixels of a picture from which threads share it: starting them takes longer than a small one
+WarpMode = Literal["bilinear", "bicubic"]  # interpolation between pixels
+LARGE = 2**18  # pixels of an image from which splitting it among threads is faster
 
 
 def pixel_grid(height: int, width: int, device: torch.device | None = None) -> Tensor:
@@ -20,21 +20,21 @@ def pixel_grid(height: int, width: int, device: torch.device | None = None) -> T
     return torch.stack([x, y])[None]
 
 
-def backward_warp(image: Tensor, flow: Tensor, mode: Reading = "bilinear") -> Tensor:
+def backward_warp(image: Tensor, flow: Tensor, mode: WarpMode = "bilinear") -> Tensor:
     """Sample `image` at x + flow(x); beyond the border the border's pixel is repeated.
 
-    To draw the frame at t from `first`, `flow` is the displacement from t back to 0, which is
-    about `t * flow_10`; the flow from first to last has the wrong direction.
+    To warp `first` to t, `flow` is the flow from t to 0, which is about `t * flow_10`; the flow from first
+    to last has the wrong direction.
 
     Args:
         image: (B, C, H, W), any range.
         flow: (B, 2, H, W) in pixels, x then y, at the output's pixels.
-        mode: How to read between pixels: `bicubic` keeps lines sharp and may leave the image's range.
+        mode: `bicubic` keeps lines sharper than `bilinear` and may exceed the image's range.
 
     Returns:
         (B, C, H, W) in image's dtype.
     """
-    if image.device.type == "mps":  # Apple's backend knows neither the border's padding nor bicubic reading
+    if image.device.type == "mps":  # no border padding, no bicubic mode there
         return backward_warp(image.cpu(), flow.cpu(), mode).to(image.device)
     height, width = image.shape[-2:]
     x, y = flow.float().unbind(1)
@@ -52,7 +52,7 @@ def backward_warp(image: Tensor, flow: Tensor, mode: Reading = "bilinear") -> Te
 
 
 def _bands(images: int, height: int, width: int) -> int:
-    """In how many bands of rows a processor is to read a picture: it shares out pictures, not their rows."""
+    """Number of bands of rows to split an image into: on a CPU, `grid_sample` parallelises over the batch."""
     if images > 1 or height * width < LARGE:
         return 1
     return next(count for count in range(min(torch.get_num_threads(), height), 0, -1) if height % count == 0)

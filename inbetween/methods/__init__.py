@@ -1,4 +1,4 @@
-"""Every way to draw in-betweens, one file each."""
+"""Interpolation methods: a file for each small one, a package for each family."""
 
 from inbetween.methods.autoencoder import LatentInterpolation
 from inbetween.methods.base import Method, TrainableMethod

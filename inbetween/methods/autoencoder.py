@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from inbetween.errors import UserError
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.slerp import slerp
-from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
-from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
+from inbetween.methods.base import Generators
+from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.modules.cuts import Crops, Cut
 from inbetween.modules.loading import drop_from_config, load_autoencoder
 from inbetween.modules.processes import mean_of_processes
@@ -69,6 +69,8 @@ class LatentInterpolation(PerceptualMethod):
         UserError: A number out of range, or an autoencoder that cannot be read.
     """
 
+    architecture = ("vae", "trained", "channels", "latent_channels", "encoder_blocks", "decoder_blocks")
+
     def __init__(
         self,
         vae: str | None = None,
@@ -98,16 +100,6 @@ class LatentInterpolation(PerceptualMethod):
             )
         if trained == "decoder" and vae is None:
             raise UserError("trained is decoder, and there is no encoder yet: name the vae to begin with.")
-        of_the_run = (
-            "crop",
-            "crops",
-            "square_weight",
-            "line_weight",
-            "latent_noise",
-            "latent_weight",
-            "output",
-        )
-        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, *of_the_run])
         self.vae = (
             _fresh(channels, latent_channels, encoder_blocks, decoder_blocks) if vae is None else _read(vae)
         )

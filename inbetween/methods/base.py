@@ -1,4 +1,4 @@
-"""What every method shares: steps, logging and optimisers. A method adds its idea and nothing else."""
+"""Base classes of all methods: steps, logging and optimisers. A method adds its idea and nothing else."""
 
 from __future__ import annotations
 
@@ -24,16 +24,13 @@ from inbetween.types import Preparation, StepOutput, WindowBatch
 
 Generators = Sequence[torch.Generator] | torch.Generator | None
 
-# Hyperparameters that belong to the run and not to the weights: a checkpoint does not bring them along.
-RUN_HYPERPARAMETERS = ["optimizer", "schedule", "warmup_steps", "sampling", "sampled_batches"]
-
 
 class Method(L.LightningModule, ABC):
-    """A way to draw the frames between two keyframes.
+    """Interpolates the frames between two keyframes.
 
     Args:
-        sampled_batches: Validation draws the windows of its first this many batches, for metrics and
-            pictures, and takes the loss on all. Test draws all.
+        sampled_batches: Validation interpolates the windows of its first this many batches, for metrics and
+            image grids, and computes the loss on all. Test interpolates all.
     """
 
     #: t -> 0 and t -> 1 approach the keyframes.
@@ -42,6 +39,8 @@ class Method(L.LightningModule, ABC):
     time_symmetric: ClassVar[bool] = False
     #: `interpolate` takes a fourth channel, opacity in [0, 1], and moves it as it moves the first three.
     supports_alpha: ClassVar[bool] = False
+    #: It is constructed with trained weights and needs no checkpoint.
+    begins_trained: bool = False
 
     def __init__(self, sampled_batches: int = 4) -> None:
         super().__init__()
@@ -50,14 +49,14 @@ class Method(L.LightningModule, ABC):
 
     @abstractmethod
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
-        """Draw the frames at `t`.
+        """Interpolate the frames at `t`.
 
         Args:
             first: (B, 3, H, W) in [0, 1], any H and W.
             last: (B, 3, H, W) in [0, 1].
             t: (B, N) in (0, 1).
             generator: One torch.Generator per sample, so that a sample's frames do not depend on its
-                batch; or one for all; None for torch's own. Methods without chance ignore it.
+                batch; or one for all; None for torch's global one. Deterministic methods ignore it.
 
         Returns:
             (B, N, 3, H, W) float32 in [0, 1].
@@ -66,17 +65,17 @@ class Method(L.LightningModule, ABC):
     def interpolator(
         self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()
     ) -> Callable[[Tensor], Tensor]:
-        """What draws between two keyframes, a few frames at a time.
+        """A function that interpolates between two keyframes, for a few frames at a time.
 
-        A method that finds out something about keyframes which does not depend on `t` does it here, once.
+        What a method computes of the keyframes independently of `t`, it computes here, once.
 
         Args:
             first: As for `interpolate`.
             last: As for `interpolate`.
-            generator: One torch.Generator per sample, from whose state every call draws anew.
+            generator: One torch.Generator per sample; every call starts from its state.
 
         Returns:
-            Takes t (B, N) and gives the frames of `interpolate`, the same however t is dealt out to calls.
+            A function from t (B, N) to the frames of `interpolate`, the same however t is split into calls.
         """
         return lambda t: self.interpolate(first, last, t, [each.clone_state() for each in generator])
 
@@ -93,22 +92,17 @@ class Method(L.LightningModule, ABC):
         return self.interpolate(batch["first"], batch["last"], batch["t"], generators(batch["seed"]))
 
     def flows(self, batch: WindowBatch) -> Tensor | None:
-        """What `interpolate_batch` warps a batch's keyframes along, where that is all it does; else None.
+        """The flows that `interpolate_batch` warps a batch's keyframes along; None if it does not warp.
 
         Returns:
-            (B, N, 4, H, W) in pixels, from each drawing to first (x, y) and to last (x, y).
+            (B, N, 4, H, W) in pixels, from each in-between to first (x, y) and to last (x, y).
         """
         return None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Name the method, so that a checkpoint is never loaded into another one.
-
-        Networks handed over in Python are weights or frozen, no hyperparameters to be pickled.
-        """
+        """Name the method, so that a checkpoint is never loaded into another one."""
         checkpoint["method"] = f"{type(self).__module__}.{type(self).__qualname__}"
-        hyperparameters = checkpoint.setdefault("hyper_parameters", {})
-        for name in [name for name, value in hyperparameters.items() if isinstance(value, torch.nn.Module)]:
-            del hyperparameters[name]
+        checkpoint.setdefault("hyper_parameters", {})  # Lightning leaves out an empty one
 
     def validation_step(self, batch: WindowBatch, batch_idx: int) -> StepOutput:
         """Loss of the batch, and the frames of all its windows if it is one of the first batches."""
@@ -131,14 +125,14 @@ class Method(L.LightningModule, ABC):
 
 
 def nothing_to_train(method: Method) -> UserError:
-    """What to say when a method without weights is asked to train."""
+    """The error of a method without weights that is asked to train."""
     return UserError(
         f"{type(method).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
     )
 
 
 def no_end() -> UserError:
-    """What to say when a learning rate is to fall to zero at the end of a run that has none."""
+    """The error of a cosine schedule in a run of unknown length."""
     return UserError(
         "The cosine schedule needs an end, and this run has none: set trainer.max_steps or"
         " trainer.max_epochs, or schedule to constant."
@@ -153,15 +147,25 @@ def adamw(parameters: Iterable[Any]) -> torch.optim.Optimizer:
 class TrainableMethod(Method):
     """A method with weights. Subclasses pass its arguments on as `**options`.
 
+    Constructor arguments are of three kinds. Those of the *architecture* decide which weights there are and
+    what they mean: the class names them in `architecture`, checkpoints hold them, and loading a checkpoint
+    overrides the config's. *Inference* options (sampling, sizes) and *training* options (loss weights,
+    crops, optimiser) are in no checkpoint: they are always the config's or the command line's. All are
+    logged. A subclass with arguments of its own architecture extends the base's:
+
+        architecture = (*DiffusionMethod.architecture, "weighting")
+
     Args:
         optimizer: Called with the trainable parameters.
-        schedule: Learning rate after the warm-up: `cosine` falls to zero at the end of training. A run that
-            has ended and goes on with more steps gets the schedule of the new end; `constant` goes on as one
-            that was never ended.
+        schedule: Learning rate after the warm-up: `cosine` falls to zero at the end of training; a finished
+            run that is resumed with more steps gets the cosine of the new length. `constant` stays, and a
+            run that is resumed with more steps is the same as a longer one.
         warmup_steps: Optimiser steps in which the learning rate rises from zero.
         sampled_batches: See `Method`.
     """
 
+    #: Names of the constructor arguments that belong to the weights, and are saved and loaded with them.
+    architecture: ClassVar[tuple[str, ...]] = ()
     #: Frozen weights are part of checkpoints, too: there is no backbone that they could come from.
     saves_frozen: ClassVar[bool] = False
 
@@ -173,57 +177,69 @@ class TrainableMethod(Method):
         sampled_batches: int = 4,
     ) -> None:
         super().__init__(sampled_batches)
+        # Lightning collects the arguments of all constructors, from the subclass's on, or the config's.
+        # Names with an underscore are LightningCLI's; modules given in Python are in the state dict.
+        self.save_hyperparameters()
+        self.remove_ignored_hparams(
+            [
+                name
+                for name, value in self.hparams.items()
+                if not name.startswith("_")
+                and (name not in self.architecture or isinstance(value, torch.nn.Module))
+            ]
+        )
         check_at_least(0, warmup_steps=warmup_steps)
         self.optimizer, self.schedule, self.warmup_steps = optimizer, schedule, warmup_steps
         if not self.saves_frozen:
             leave_frozen_out(self)
 
     def prepare_fit(self) -> None:
-        """Fetch what only training needs; called before a run writes anything, and when `fit` starts.
+        """Load what only training needs; called before a run writes anything, and when `fit` starts.
 
         Raises:
-            UserError: It cannot be had.
+            UserError: It cannot be loaded.
         """
 
     def on_fit_start(self) -> None:
-        """Prepare, where the command line has not done it."""
+        """Prepare, if the command line has not."""
         self.prepare_fit()
 
     def preparation(self, training: bool) -> Preparation | None:
-        """What data workers are to compute of each window for `training_loss`; None: nothing.
+        """What data workers compute of each window for `training_loss`; None for nothing.
 
-        Everything that is drawn at random belongs here, seeded by the window's own seed, and everything that
-        OpenCV or numpy computes: so a training step is tensor work on one device.
+        All random numbers belong here, seeded by the window's own seed, and all that OpenCV or numpy
+        compute: so a training step is tensor operations on one device.
 
         Args:
-            training: Whether the loss is trained on, or only measured.
+            training: Whether it is for training, or for validation and test.
         """
         return None
 
-    def sample_of(self, batch: WindowBatch) -> Any:  # noqa: ANN401 - the method's own
-        """What `preparation` made of a batch's windows, made now if no data worker has."""
+    def sample_of(self, batch: WindowBatch) -> Any:  # noqa: ANN401 - the method's own type
+        """What `preparation` computes of a batch's windows, computed now if no data worker has."""
         if "sample" in batch or (prepare := self.preparation(self.training)) is None:
             return batch.get("sample")
         windows: Any = move_data_to_device(batch, torch.device("cpu"))
         rows: list[Any] = [
             {name: values[row] for name, values in windows.items()} for row in range(len(windows["t"]))
         ]
-        made = [prepare(row) for row in rows]
-        return move_data_to_device(default_collate(made), batch["t"].device)
+        samples = [prepare(row) for row in rows]
+        return move_data_to_device(default_collate(samples), batch["t"].device)
 
     @abstractmethod
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """The loss of a batch, a mean over its samples, and further scalars in `logs`.
 
-        Where there is a `preparation`, batches to train on hold what it made, to be had by `sample_of`, and
-        no pictures. What is no mean over samples takes `modules.processes`, to be the same on any number of
+        With a `preparation`, training batches hold its result, which `sample_of` gives, and no images. A
+        term that is not a mean over samples needs `modules.processes`, to be the same on any number of
         processes.
         """
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Besides what `Method` does, halve checkpoints that no training goes on from (`WeightsWriter`).
+        """Besides what `Method` does, store weights in float16 in checkpoints without optimiser states.
 
-        float32 becomes float16, which has three bits more than the bfloat16 that networks compute in.
+        Those of `WeightsWriter`, from which no training is resumed. float16 has three bits of mantissa more
+        than the bfloat16 that networks compute in.
         """
         super().on_save_checkpoint(checkpoint)
         if "optimizer_states" not in checkpoint:
@@ -234,11 +250,11 @@ class TrainableMethod(Method):
             }
 
     def training_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
-        """One loss, logged with its parts under `train/`."""
+        """The loss, logged with its terms under `train/`."""
         return self._logged(batch, "train")["loss"]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimiser on what is trainable, and the schedule stepped every batch."""
+        """The optimiser of the trainable parameters, and the schedule, stepped every batch."""
         trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
         if not trainable:
             raise nothing_to_train(self)
@@ -260,7 +276,7 @@ class TrainableMethod(Method):
         scalars = {f"{stage}/loss": output["loss"].detach()}
         scalars |= {f"{stage}/{key}": value.detach() for key, value in output.get("logs", {}).items()}
         training = stage == "train"
-        # Lightning 2.6 takes the mean of the processes' counts in whole numbers: this one divides.
+        # Lightning 2.6 averages the processes' counts in integers: this product is divisible.
         windows = len(batch["t"]) * self.trainer.world_size
         self.log_dict(
             scalars,

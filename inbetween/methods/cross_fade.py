@@ -6,7 +6,7 @@ from inbetween.methods.base import Generators, Method
 
 
 class CrossFade(Method):
-    """(1 - t) first + t last. Every line shows twice, yet pixel metrics forgive it."""
+    """(1 - t) first + t last. Moving lines are doubled, which pixel metrics hardly penalise."""
 
     exact_endpoints = True
     time_symmetric = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from inbetween.errors import UserError, check_at_least
 from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.slerp import slerp
-from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators
-from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
+from inbetween.methods.base import Generators
+from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.methods.spacing_flow.blend import load_blend
 from inbetween.modules.conditioning import line_density
 from inbetween.modules.latent_cache import LatentCache
@@ -83,6 +83,15 @@ class DiffusionMethod(PerceptualMethod):
         UserError: Options that contradict each other.
     """
 
+    architecture: ClassVar[tuple[str, ...]] = (
+        "backbone",
+        "trained",
+        "lora_rank",
+        "condition_dropout",  # says whether guidance is possible
+        "keyframe_latents",
+        "line_condition",
+    )
+
     def __init__(
         self,
         backbone: LatentDiffusion,
@@ -102,17 +111,6 @@ class DiffusionMethod(PerceptualMethod):
         **options: Any,  # noqa: ANN401 - the base's, which jsonargparse and mypy find there
     ) -> None:
         super().__init__(perceptual_weight=perceptual_weight, **options)
-        self.save_hyperparameters(
-            ignore=[
-                *RUN_HYPERPARAMETERS,
-                *PERCEPTUAL_HYPERPARAMETERS,
-                "min_snr_gamma",
-                "timestep_logit_mean",
-                "train_from",
-                "keyframe_dropout",
-                "latent_cache",
-            ]
-        )
         for name, share in {
             "condition_dropout": condition_dropout,
             "keyframe_dropout": keyframe_dropout,

@@ -11,7 +11,7 @@ from inbetween.types import WindowBatch
 
 
 class OpticalFlow(Method):
-    """Two-way classical flow; frame = (1 - t) warp(first, t flow_10) + t warp(last, (1 - t) flow_01).
+    """Bidirectional classical flow; frame = (1 - t) warp(first, t flow_10) + t warp(last, (1 - t) flow_01).
 
     Args:
         algorithm: `farneback` (Farnebäck, SCIA 2003) with pyramid scale 0.5, 3 levels, window 15,
@@ -26,7 +26,6 @@ class OpticalFlow(Method):
 
     def __init__(self, algorithm: Algorithm = "farneback", sampled_batches: int = 4) -> None:
         super().__init__(sampled_batches)
-        self.save_hyperparameters(ignore=["sampled_batches"])
         self.algorithm = algorithm
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""What methods share whose training ends with a perceptual loss."""
+"""The base class of methods with a perceptual loss."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from inbetween.errors import check_at_least
 from inbetween.methods.base import TrainableMethod
 from inbetween.modules.perceptual import PerceptualLoss
 
-# as `RUN_HYPERPARAMETERS`
-PERCEPTUAL_HYPERPARAMETERS = ["perceptual_weight", "perceptual_from", "perceptual_network"]
-
 
 class PerceptualMethod(TrainableMethod):
-    """A trainable method that adds LPIPS on VGG16 to its loss, once the rough things are learned.
+    """A trainable method that adds LPIPS on VGG16 to its loss in the later part of training.
 
     Args:
-        perceptual_weight: Weight of LPIPS on VGG16; 0 needs no weights of it.
-        perceptual_from: Share of the training after which it is added.
+        perceptual_weight: Weight of LPIPS on VGG16; with 0, VGG16 is not loaded.
+        perceptual_from: Share of the training in [0, 1] after which it is added.
         perceptual_network: See `modules.perceptual.read_vgg`.
         **options: See `TrainableMethod`.
     """
@@ -34,23 +31,23 @@ class PerceptualMethod(TrainableMethod):
         check_at_least(0, perceptual_weight=perceptual_weight, perceptual_from=perceptual_from)
         self.perceptual_weight, self.perceptual_from = perceptual_weight, perceptual_from
         self.perceptual_network = perceptual_network
-        self._perceptual: tuple[PerceptualLoss, ...] = ()  # in a tuple, so that it is no part of the model
+        self._perceptual: tuple[PerceptualLoss, ...] = ()  # a tuple hides it from the state dict
 
     def prepare_fit(self) -> None:
-        """Read VGG16 now, not after half of the training."""
+        """Load VGG16 now, not in the middle of the training."""
         if self.perceptual_weight:
             loss = self._perceptual[0] if self._perceptual else PerceptualLoss(self.perceptual_network)
             self._perceptual = (loss.to(self.device),)
 
     @property
     def progress(self) -> float:
-        """How much of the training is done, in [0, 1]; 0 where its length is not known."""
+        """Share of the training that is done, in [0, 1]; 0 if its length is not known."""
         total = float(self.trainer.estimated_stepping_batches)
         return min(self.global_step / total, 1.0) if total > 0 else 0.0
 
     @property
     def perceptual(self) -> PerceptualLoss | None:
-        """The loss, where it is its turn: in the last part of training."""
+        """The loss, in the part of the training that uses it; else None."""
         if self.training and self._perceptual and self.progress >= self.perceptual_from:
             return self._perceptual[0]
         return None

@@ -1,4 +1,4 @@
-"""Hold: the first keyframe stays until the next one, as in an animation without in-betweens."""
+"""Repeat: the first keyframe stays until the last one, as in an animation without in-betweens."""
 
 from torch import Tensor
 
@@ -6,7 +6,7 @@ from inbetween.methods.base import Generators, Method
 
 
 class Repeat(Method):
-    """Repeats the first keyframe. The floor: a method below it is worse than drawing nothing."""
+    """Repeats the first keyframe. The lower baseline: a method below it is worse than no interpolation."""
 
     supports_alpha = True
 

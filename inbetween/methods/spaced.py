@@ -1,4 +1,4 @@
-"""Methods that follow a spacing map: how far the motion of each pixel has gone."""
+"""Methods indexed by a spacing map: how far each pixel has gone along its path."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from inbetween.types import WindowBatch
 
 
 class SpacedMethod(Method):
-    """A method that takes how far each pixel's motion has gone, where others take one `t` for all.
+    """A method that takes how far each pixel has gone along its path, instead of one `t` for all.
 
     List it before `TrainableMethod`: `class SpacingFlow(SpacedMethod, TrainableMethod)`.
     """
 
-    #: Mean expected error of a drawing up to which it is `easy`, and up to which it is to be checked; one
-    #: beyond is to be redrawn. None says nothing.
+    #: Mean expected error of a frame up to which it is `easy`, and up to which it is `check`; beyond it is
+    #: `redraw`. None gives no such labels.
     review_thresholds: tuple[float, float] | None = None
-    #: How many drawings it knows for one place, without chance.
+    #: Number of deterministic candidates for each frame.
     candidates: ClassVar[int] = 1
 
     @abstractmethod
     def interpolate_spaced(
         self, first: Tensor, last: Tensor, spacing: Tensor, candidate: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """Draw the frames where the motion has gone as far as `spacing` says.
+        """Interpolate the frames at a spacing map.
 
         Args:
             first: (B, 3, H, W) in [0, 1], any H and W.
             last: (B, 3, H, W) in [0, 1].
-            spacing: (B, N, 1, H, W) in [0, 1] at the drawn frames' own pixels: 0 shows what is there as in
-                `first`, 1 as in `last`.
-            candidate: Which of its drawings, from 0, the likeliest, to `candidates` - 1.
+            spacing: (B, N, 1, H, W) in [0, 1] at the in-betweens' own pixels: how far the point at a pixel
+                has gone from where it is in `first`, 0, to where it is in `last`, 1.
+            candidate: Index from 0, the most likely one, to `candidates` - 1.
 
         Returns:
             The frames (B, N, 3, H, W) float32 in [0, 1], and the expected absolute error of each pixel
@@ -45,11 +45,11 @@ class SpacedMethod(Method):
     def spaced_interpolator(
         self, first: Tensor, last: Tensor, candidate: int = 0
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-        """See `Method.interpolator`: takes a spacing, gives what `interpolate_spaced` does."""
+        """See `Method.interpolator`: a function from a spacing map to the result of `interpolate_spaced`."""
         return lambda spacing: self.interpolate_spaced(first, last, spacing, candidate)
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
-        """See `Method.interpolate`: everything has gone as far as `t`."""
+        """See `Method.interpolate`: with a constant spacing map."""
         return self.interpolate_spaced(first, last, even_spacing(first, t))[0]
 
     def interpolate_with_uncertainty(self, batch: WindowBatch) -> tuple[Tensor, Tensor]:
@@ -59,5 +59,5 @@ class SpacedMethod(Method):
 
 
 def even_spacing(images: Tensor, t: Tensor) -> Tensor:
-    """The spacing map (B, N, 1, H, W) that says t (B, N) everywhere, for pictures (B, C, H, W)."""
+    """The constant spacing map (B, N, 1, H, W) of t (B, N), for images (B, C, H, W)."""
     return t.float()[:, :, None, None, None].expand(-1, -1, 1, *images.shape[-2:])

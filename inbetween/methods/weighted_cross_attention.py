@@ -29,6 +29,7 @@ class WeightedCrossAttention(DiffusionMethod):
         **options: See `DiffusionMethod`.
     """
 
+    architecture = (*DiffusionMethod.architecture, "weighting")
     backbone: Backbone
 
     def __init__(

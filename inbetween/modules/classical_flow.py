@@ -1,4 +1,4 @@
-"""Classical optical flow: what OpenCV finds between two pictures, and the blend of both warped to t."""
+"""Classical optical flow by OpenCV, and the blend of both keyframes warped to t."""
 
 from typing import Literal
 
@@ -13,14 +13,14 @@ from inbetween.functional.warp import backward_warp
 
 Algorithm = Literal["farneback", "dis"]
 
-# DIS finds nothing to match below this many pixels.
+# pixels: DIS fails on smaller images
 SMALLEST_SIDE = 64
 
 
 def estimate_flow(
     source: NDArray[np.uint8], target: NDArray[np.uint8], algorithm: Algorithm
 ) -> NDArray[np.float32]:
-    """Flow (2, H, W) in pixels, x then y, from `source` to `target`, grey pictures (H, W)."""
+    """Flow (2, H, W) in pixels, x then y, from `source` to `target`, grey images (H, W)."""
     if algorithm == "farneback":
         flow = cv2.calcOpticalFlowFarneback(source, target, None, 0.5, 3, 15, 3, 5, 1.2, 0)
     else:
@@ -50,11 +50,11 @@ def two_way_flow(first: Tensor, last: Tensor, algorithm: Algorithm) -> tuple[Ten
 
 
 def warped_blend(first: Tensor, last: Tensor, t: Tensor, flow_01: Tensor, flow_10: Tensor) -> Tensor:
-    """(1 - t) warp(first, t flow_10) + t warp(last, (1 - t) flow_01), in-betweens by two-way flow.
+    """(1 - t) warp(first, t flow_10) + t warp(last, (1 - t) flow_01), in-betweens by bidirectional flow.
 
-    A backward warp needs the flow at the in-between's own pixels. The motion there is taken from the
-    keyframes' flows at the same place, which holds where motion is smooth. Warping `first` with
-    flow_01 instead would move it away from the target.
+    A backward warp needs the flow at the in-between's own pixels. It is approximated by the keyframes' flows
+    at the same pixel, which is right where motion is smooth. Warping `first` with flow_01 instead would move
+    it away from the target.
 
     Args:
         first: (B, 3, H, W) in [0, 1].
@@ -76,7 +76,7 @@ def warped_blend(first: Tensor, last: Tensor, t: Tensor, flow_01: Tensor, flow_1
 
 
 def _grey(frames: Tensor) -> list[NDArray[np.uint8]]:
-    """Grey pictures (H, W) of frames (B, 3, H, W) in [0, 1], no smaller than DIS needs."""
+    """Grey images (H, W) of frames (B, 3, H, W) in [0, 1], padded to the size that DIS needs."""
     height, width = frames.shape[-2:]
     if min(height, width) < SMALLEST_SIDE:
         frames = pad_to_multiple(frames, SMALLEST_SIDE)

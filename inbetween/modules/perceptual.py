@@ -19,7 +19,7 @@ from inbetween.modules.latent_diffusion import LatentDiffusion
 from inbetween.modules.noising import crop_cells
 from inbetween.paths import cached
 
-# torchvision's numbers of the convolutions, layer by layer; each layer ends where LPIPS looks
+# torchvision's indices of the convolutions, layer by layer; LPIPS compares the output of each layer
 LAYERS = ((0, 2), (5, 7), (10, 12, 14))
 CHANNELS = (64, 128, 256)
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -38,13 +38,13 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "features.14.weight": (256, 256, 3, 3),
     "features.14.bias": (256,),
 }
-# LPIPS' own scaling of pictures in [-1, 1]
+# LPIPS' own normalisation of images in [-1, 1]
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 
 
 def cached_vgg() -> Path:
-    """Where VGG16 is looked for first: `inbetween/vgg16_features.safetensors` in the user's cache."""
+    """Path of VGG16 in the user's cache, `inbetween/vgg16_features.safetensors`."""
     return cached("vgg16_features.safetensors")
 
 
@@ -58,16 +58,16 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
 
     Args:
         path: A safetensors file, or torchvision's .pth. None takes it from the cache of inbetween, else of
-            torchvision, else downloads it there, which is said first.
+            torchvision, else downloads it there, after a message.
 
     Raises:
-        UserError: They are neither there nor can be downloaded, or the file holds something else.
+        UserError: They are not there and cannot be downloaded, or the file holds something else.
     """
     path = path or (cached_vgg() if cached_vgg().is_file() else _downloaded_vgg())
     try:
         safe = path.suffix == ".safetensors"
         state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # of a damaged file: whatever its bytes make torch do
+    except Exception as error:  # torch raises anything on a damaged file
         raise UserError(f"{path} is not a readable weights file of VGG16; give another one.") from error
     missing = [name for name in SHAPES if name not in state]
     if missing:
@@ -76,16 +76,16 @@ def read_vgg(path: Path | None) -> dict[str, Tensor]:
 
 
 def _torchvision_vgg() -> tuple[str, Path]:
-    """Where torchvision's VGG16 is published, and where torchvision keeps it."""
+    """URL of torchvision's VGG16, and its path in torchvision's cache."""
     from torchvision.models import VGG16_Weights  # type: ignore[import-untyped]
 
-    # the ones LPIPS was made with; IMAGENET1K_FEATURES are other weights, for other pictures
+    # those LPIPS was calibrated on; IMAGENET1K_FEATURES are other weights, with another normalisation
     url: str = VGG16_Weights.IMAGENET1K_V1.url
     return url, Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
 
 
 def _downloaded_vgg() -> Path:
-    """Torchvision's VGG16 in its cache, downloaded if it is not there."""
+    """Path of torchvision's VGG16, downloaded if it is not in its cache."""
     url, path = _torchvision_vgg()
     try:
         download(url, path, "VGG16 for the perceptual loss (528 MB)")
@@ -101,8 +101,8 @@ def _downloaded_vgg() -> Path:
 class PerceptualLoss(nn.Module):
     """LPIPS' distance (arXiv 1801.03924, version 0.1) summed over VGG16's first three layers.
 
-    The two deeper layers are left out: they cost as much again and look at things larger than a line.
-    Not the metric, which is LPIPS on AlexNet. Frozen.
+    The two deeper layers are left out: they double the cost, and their receptive fields are far larger than
+    a line. Frozen. Not the metric, which is LPIPS on AlexNet.
 
     Args:
         path: See `read_vgg`.

@@ -1,7 +1,7 @@
-"""Means over the samples of all processes, so that two train as one does.
+"""Means over the samples of all processes, so that training does not depend on their number.
 
-DDP takes the mean of the processes' gradients. That is the gradient of one process wherever a loss is a mean
-over samples; these are for what is not.
+DDP averages the processes' gradients. That equals the gradient of a single process if the loss is a mean over
+samples; these functions are for terms that are not.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ def _together() -> bool:
 
 
 def mean_per_sample(total: Tensor, samples: int) -> Tensor:
-    """The mean of something over the samples of all processes, for a loss to be divided by.
+    """The mean of a quantity over the samples of all processes, as the denominator of a loss.
 
-    With it (sum over a process's samples / their number) / mean_per_sample is, in the mean over processes
-    that Lightning and DDP take, the sum over all samples divided by the total over all.
+    (sum over a process's samples / their number) / mean_per_sample, averaged over processes by Lightning and
+    DDP, is the sum over all samples divided by the quantity's total over all.
 
     Args:
         total: () the sum over this process's samples.
-        samples: How many those are.
+        samples: Their number.
 
     Returns:
         () float32, without gradient.
@@ -35,7 +35,7 @@ def mean_per_sample(total: Tensor, samples: int) -> Tensor:
 
 
 def mean_of_processes(value: Tensor) -> Tensor:
-    """The mean of a tensor over processes that have equally many samples, with gradients to each."""
+    """The mean of a tensor over processes with equally many samples, differentiable in each."""
     if not _together():
         return value
     total: Tensor = differentiable.all_reduce(value)  # type: ignore[no-untyped-call]  # torch's

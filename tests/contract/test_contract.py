@@ -220,6 +220,14 @@ def test_save_load_and_resume_agree(config, trained, tmp_path):
         torch.testing.assert_close(weights[name], tensor, atol=1e-6, rtol=1e-5)
 
 
+def test_checkpoint_holds_the_architecture_and_no_other_option(trained):
+    if trained is None:
+        return
+    saved = torch.load(trained.folder / "last.ckpt", weights_only=True)["hyper_parameters"]
+    # a backbone made in Python, as here, is in the weights or frozen
+    assert set(saved) == set(trained.method.architecture) - {"backbone"}
+
+
 def test_missing_trainable_weight_is_an_error(config, trained, tmp_path):
     if trained is None:
         return

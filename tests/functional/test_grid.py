@@ -1,4 +1,4 @@
-"""Sheets of pictures."""
+"""Image grids."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def flat(value: float, height: int = 20, width: int = 30) -> torch.Tensor:
     return torch.full((3, height, width), value)
 
 
-def test_pictures_lie_where_rows_and_columns_say() -> None:
+def test_images_are_where_rows_and_columns_say() -> None:
     sheet = image_grid([[flat(0.0), flat(0.25)], [None, flat(1.0, 10, 14)]], ["a", "b"], ["hold", "x"])
     margin = text_width("hold") + GAP
     assert sheet.shape == (3, TEXT_HEIGHT + 2 * (20 + GAP), margin + 2 * (30 + GAP))
@@ -28,20 +28,20 @@ def test_pictures_lie_where_rows_and_columns_say() -> None:
     assert (sheet[:, top : top + 20, margin : margin + 30] == 0).all()
     assert (sheet[:, top : top + 20, right : right + 30] == 0.25).all()
     assert (sheet[:, second : second + 20, margin : margin + 30] == BACKGROUND).all()
-    # the smaller picture lies in the middle of its cell
+    # the smaller image is centred in its cell
     cell = sheet[:, second : second + 20, right : right + 30]
     assert (cell[:, 5:15, 8:22] == 1).all()
     assert (cell == 1).sum() == 3 * 10 * 14
 
 
 def test_labels_are_written_beside_rows_and_above_columns() -> None:
-    named = image_grid([[flat(0.5)], [flat(0.5)]], ["first"], ["drawn", ""], title="clip")
-    ink = named.min(dim=0).values < 0.4
-    assert ink[:TEXT_HEIGHT].any()  # title
-    assert ink[TEXT_HEIGHT : 2 * TEXT_HEIGHT].any()  # column
-    margin = text_width("drawn") + GAP
-    assert ink[2 * TEXT_HEIGHT : 2 * TEXT_HEIGHT + 20, :margin].any()
-    assert not ink[2 * TEXT_HEIGHT + 20 + GAP :, :margin].any()
+    named = image_grid([[flat(0.5)], [flat(0.5)]], ["first"], ["frame", ""], title="clip")
+    dark = named.min(dim=0).values < 0.4
+    assert dark[:TEXT_HEIGHT].any()  # title
+    assert dark[TEXT_HEIGHT : 2 * TEXT_HEIGHT].any()  # column
+    margin = text_width("frame") + GAP
+    assert dark[2 * TEXT_HEIGHT : 2 * TEXT_HEIGHT + 20, :margin].any()
+    assert not dark[2 * TEXT_HEIGHT + 20 + GAP :, :margin].any()
 
 
 def test_text_is_cut_at_its_strip() -> None:
@@ -56,7 +56,7 @@ def test_error_goes_from_white_through_red_to_black(error: float, color: tuple[i
     assert mapped[:, 3, 4].tolist() == pytest.approx(color)
 
 
-def test_sheets_are_stacked_and_filled_with_paper() -> None:
+def test_grids_are_stacked_and_padded() -> None:
     both = stacked([flat(0.1, 5, 10), flat(0.2, 7, 30)])
     assert both.shape == (3, 12, 30)
     assert (both[:, :5, :10] == 0.1).all()

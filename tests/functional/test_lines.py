@@ -42,9 +42,9 @@ def test_without_lines() -> None:
 
 
 def test_a_dark_line_is_found_where_it_is() -> None:
-    picture = torch.ones(3, 32, 32)
-    picture[:, :, 16] = 0.1
-    lines = line_mask(picture)
+    image = torch.ones(3, 32, 32)
+    image[:, :, 16] = 0.1
+    lines = line_mask(image)
     assert lines[:, 16].all()
     assert not lines[:, :14].any()
     assert not lines[:, 19:].any()

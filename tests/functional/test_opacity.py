@@ -1,4 +1,4 @@
-"""What is laid on paper comes off it again, whatever motion it has gone through."""
+"""Compositing and its inverse, with warps between them."""
 
 import pytest
 import torch
@@ -15,12 +15,12 @@ def drawing() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("background", [0.0, 0.5, 1.0])
-def test_what_is_laid_on_paper_comes_off_again(background: float) -> None:
+def test_uncomposite_inverts_composite(background: float) -> None:
     color, opacity = drawing()
     torch.testing.assert_close(uncomposite(composite(color, opacity, background), opacity, background), color)
 
 
-def test_nothing_seen_has_no_color() -> None:
+def test_transparent_pixels_have_no_color() -> None:
     color, opacity = drawing()
     opacity[..., :4] = 0
     lifted = uncomposite(composite(color, opacity, 1.0), opacity, 1.0)
@@ -28,7 +28,7 @@ def test_nothing_seen_has_no_color() -> None:
     torch.testing.assert_close(lifted[..., 4:], color[..., 4:])
 
 
-def test_a_warp_mixes_colors_by_opacity_and_never_with_paper() -> None:
+def test_a_warp_mixes_colors_by_opacity_and_never_with_the_background() -> None:
     color, opacity = drawing()
     flow = torch.full((1, 2, 9, 11), 0.5)  # warps calculate in float32
     moved = [backward_warp(x, flow) for x in (composite(color, opacity, 1.0), opacity, color * opacity)]
@@ -36,7 +36,7 @@ def test_a_warp_mixes_colors_by_opacity_and_never_with_paper() -> None:
 
 
 @pytest.mark.parametrize(("ink", "inside", "background"), [(0.1, 0.9, 1.0), (0.9, 0.1, 0.0), (0.5, 0.5, 1.0)])
-def test_paper_contrasts_with_the_outline(ink: float, inside: float, background: float) -> None:
+def test_background_contrasts_with_the_outline(ink: float, inside: float, background: float) -> None:
     color, opacity = torch.zeros(1, 3, 40, 40), torch.zeros(1, 1, 40, 40)
     color[..., 5:35, 5:35], opacity[..., 5:35, 5:35] = ink, 1.0
     color[..., 8:32, 8:32] = inside

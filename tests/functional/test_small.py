@@ -27,7 +27,7 @@ def test_padding_repeats_the_border_at_right_and_bottom():
     assert torch.equal(padded[..., :5, 7], images[..., 6])
 
 
-def test_padding_leaves_a_fitting_picture_alone():
+def test_padding_leaves_a_fitting_image_alone():
     images = torch.rand(1, 3, 8, 4)
     assert pad_to_multiple(images, 4) is images
 
@@ -51,7 +51,7 @@ def test_sample_seeds_are_stable_and_apart():
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
-def test_a_sample_draws_the_same_in_any_batch():
+def test_a_sample_has_the_same_noise_in_any_batch():
     together = [torch.randn(3, generator=stream) for stream in generators(torch.tensor([7, 8]))]
     (alone,) = (torch.randn(3, generator=stream) for stream in generators(torch.tensor([8])))
     assert torch.equal(together[1], alone)

@@ -1,4 +1,4 @@
-"""Charts put drawings where animators expect them."""
+"""Spacing charts as animators know them."""
 
 import pytest
 

@@ -31,7 +31,7 @@ def test_the_more_important_of_two_is_in_front():
     assert float(moved[0, 0, 0, 1]) == 6
 
 
-def test_what_leaves_the_picture_is_lost():
+def test_what_leaves_the_image_is_dropped():
     _, weight = softmax_splat(torch.ones(1, 1, 2, 2), torch.full((1, 2, 2, 2), 5.0), torch.zeros(1, 1, 2, 2))
     assert float(weight.sum()) == 0
 

@@ -33,13 +33,13 @@ def test_bicubic_keeps_a_line_sharper():
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
-def test_threads_share_a_large_picture_and_change_nothing(
+def test_splitting_a_large_image_among_threads_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, mode: Literal["bilinear", "bicubic"]
 ) -> None:
     stream = torch.Generator().manual_seed(0)
-    picture = torch.rand(1, 4, 30, 21, generator=stream)
+    image = torch.rand(1, 4, 30, 21, generator=stream)
     flow = 20 * torch.randn(1, 2, 30, 21, generator=stream)
-    whole = backward_warp(picture, flow, mode)
+    whole = backward_warp(image, flow, mode)
     monkeypatch.setattr("inbetween.functional.warp.LARGE", 30 * 21)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 7)  # of which 6 can share 30 rows evenly
     calls = []
@@ -49,11 +49,11 @@ def test_threads_share_a_large_picture_and_change_nothing(
         "grid_sample",
         lambda image, grid, **options: calls.append(grid.shape) or sample(image, grid, **options),
     )
-    shared = backward_warp(picture.requires_grad_(), flow, mode)
+    shared = backward_warp(image.requires_grad_(), flow, mode)
     assert calls == [(6, 5, 21, 2)]
     assert torch.equal(shared, whole)
     shared.sum().backward()
-    assert picture.grad is not None
+    assert image.grad is not None
 
 
 def test_no_flow_changes_nothing_in_any_dtype():

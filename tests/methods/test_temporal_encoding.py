@@ -85,5 +85,4 @@ def test_checkpoint_made_in_python_holds_no_module(method):
         "condition_dropout": 0.0,
         "keyframe_latents": False,
         "line_condition": False,
-        "line_condition_dropout": 0.1,
     }

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.rife.network import HIDDEN, MULTIPLE, Estimate, RifeNetwork
-from inbetween.methods.spacing_flow.composition import Intermediate, odds_of
+from inbetween.methods.spacing_flow.composition import Intermediate, proximity_logit
 
 #: Spacing in (0, 0.5) up to which the flow to first shrinks in proportion, and the mask turns to first; and
 #: so for last. RIFE, which does not promise to reach the keyframes, is as it is between both.
@@ -132,7 +132,7 @@ class RifeFlow(nn.Module):
         inner = maps.clamp(NEAREST, 1 - NEAREST)
         # composition adds the odds of the spacing: with them its mask is RIFE's, but next to a keyframe,
         # where the odds count twice
-        mask = found.mask - 2 * odds_of(inner) + odds_of(maps)
+        mask = found.mask - 2 * proximity_logit(inner) + proximity_logit(maps)
         error = self.error_head(first, last, found, maps)
         height, width = pair.size
         cut = (..., slice(height), slice(width))

@@ -13,8 +13,7 @@ from inbetween.errors import check_at_least
 from inbetween.functional.crops import crops_at
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
-from inbetween.methods.base import RUN_HYPERPARAMETERS
-from inbetween.methods.perceptual import PERCEPTUAL_HYPERPARAMETERS, PerceptualMethod
+from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.methods.rife.network import MULTIPLE, Estimate, RifeNetwork
 from inbetween.methods.rife.weights import read_rife
 from inbetween.methods.spaced import SpacedMethod, even_spacing
@@ -42,6 +41,7 @@ class Rife(SpacedMethod, PerceptualMethod):
     """
 
     supports_alpha = True
+    architecture = ("weights",)
 
     def __init__(
         self,
@@ -50,11 +50,11 @@ class Rife(SpacedMethod, PerceptualMethod):
         **options: Any,  # noqa: ANN401 - the base's
     ) -> None:
         super().__init__(**options)
-        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, *PERCEPTUAL_HYPERPARAMETERS, "crop"])
         check_at_least(1, crop=crop)
         self.crop = crop
         self.network = RifeNetwork()
-        if weights == "fetched":
+        self.begins_trained = weights == "fetched"
+        if self.begins_trained:
             self.network.load_state_dict(read_rife())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inbetween.functional.warp import Reading
+from inbetween.functional.warp import WarpMode
 from inbetween.methods.rife.flow import RifeFlow
 from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
 from inbetween.methods.spacing_flow import SpacingFlow
 from inbetween.methods.spacing_flow.composition import Composition
 from inbetween.methods.spacing_flow.crops import FullFrame, RandomCrop
-from inbetween.methods.spacing_flow.interpolation import Prior
+from inbetween.methods.spacing_flow.prior import Prior
 from inbetween.types import Preparation
 
 
@@ -27,21 +27,22 @@ class SpacingRife(SpacingFlow):
             leaves them as they are. Motion does not start from it, and training goes without.
         mask_sharpness: What the mask's logits are multiplied by in interpolation: 1 blends as RIFE does, 10
             takes one keyframe whole, region by region, as spacing flow does.
-        reading: How keyframes are read between their pixels; RIFE's own way is `bilinear`.
+        warp_mode: How keyframes are interpolated between their pixels; RIFE itself uses `bilinear`.
         base: A file of RIFE's weights; None takes the fetched one.
         base_sha256: What the base's bytes must have.
         flow_resolution: See `SpacingFlow`.
         **options: See `SpacingFlow`.
     """
 
-    of_the_run = (*SpacingFlow.of_the_run, "mask_sharpness", "reading", "base")
+    begins_trained = True
+    architecture = ("base_sha256",)
     network_class = RifeFlow
 
     def __init__(
         self,
         prior: Prior = "dis",
         mask_sharpness: float = 1.0,
-        reading: Reading = "bicubic",
+        warp_mode: WarpMode = "bicubic",
         flow_resolution: int = 512,
         base: Path | None = None,
         base_sha256: str = RIFE_SHA256,
@@ -50,7 +51,7 @@ class SpacingRife(SpacingFlow):
         super().__init__(
             prior=prior, prior_dropout=0.0, matching_weight=0.0, flow_resolution=flow_resolution, **options
         )
-        self.composition = Composition(mask_sharpness, reading)
+        self.composition = Composition(mask_sharpness, warp_mode)
         self.network.load_base(read_rife(base, base_sha256))
 
     def preparation(self, training: bool) -> Preparation:

@@ -1,4 +1,4 @@
-"""Spacing flow: learned intermediate flow, indexed by how far the motion has gone."""
+"""Spacing flow: intermediate flow learned on animation, indexed by how far the motion has gone."""
 
 from inbetween.methods.spacing_flow.method import SpacingFlow
 

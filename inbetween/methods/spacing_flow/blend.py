@@ -1,4 +1,4 @@
-"""Both keyframes warped to t and blended: the drawing that a diffusion can start from."""
+"""Both keyframes warped to t and blended: an initial image for diffusion methods."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from inbetween.errors import UserError
-from inbetween.methods.spacing_flow.interpolation import build_spaced_interpolator, working_flow
+from inbetween.methods.spacing_flow.interpolation import build_spaced_interpolator
 from inbetween.methods.spacing_flow.network import IntermediateFlow
+from inbetween.methods.spacing_flow.prior import prior_flow_of_pair
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
 from inbetween.modules.loading import read_weights
 from inbetween.paths import find_checkpoint
@@ -19,24 +20,24 @@ DIS = "dis"
 
 
 class Blend(Protocol):
-    """Both keyframes warped to t and blended."""
+    """Warps both keyframes to t and blends them."""
 
     def prior_flows(self, first: Tensor, last: Tensor) -> Tensor:
-        """What OpenCV finds between keyframes (B, C, H, W): flows (B, 4, h, w), for data workers."""
+        """The classical flow between keyframes (B, C, H, W), (B, 4, h, w): computed by data workers."""
 
     def __call__(
         self, first: Tensor, last: Tensor, flows: Tensor | None = None
     ) -> Callable[[Tensor], Tensor]:
-        """Look at keyframes.
+        """Estimate the motion between keyframes.
 
         Args:
-            first: (B, C, H, W), C at least 3, colour in [0, 1] and channels that move with it.
+            first: (B, C, H, W), C at least 3, colour in [0, 1] and channels that are warped with it.
             last: (B, C, H, W).
-            flows: What `prior_flows` gives of these keyframes, if it has been asked already.
+            flows: What `prior_flows` gives for these keyframes, if already computed.
 
         Returns:
-            Takes t (B, N) in (0, 1), as often as one likes, and gives the blends (B, N, C, H, W) float32,
-            about in the keyframes' range.
+            A function from t (B, N) in (0, 1) to the blends (B, N, C, H, W) float32, about in the keyframes'
+            range.
         """
 
 
@@ -60,10 +61,10 @@ class SpacingFlowBlend:
     """A `Blend` along the flow of a trained `SpacingFlow`.
 
     Args:
-        weights: What `WeightsWriter` wrote of it; one that ships is found by its name.
+        weights: A file that `WeightsWriter` wrote; shipped ones are found by their name.
 
     Raises:
-        UserError: They are missing, or of something else.
+        UserError: They are missing, or of another method.
     """
 
     def __init__(self, weights: str) -> None:
@@ -82,16 +83,18 @@ class SpacingFlowBlend:
     @staticmethod
     def prior_flows(first: Tensor, last: Tensor) -> Tensor:
         """See `Blend`."""
-        return working_flow(first, last)
+        return prior_flow_of_pair(first, last)
 
     def __call__(
         self, first: Tensor, last: Tensor, flows: Tensor | None = None
     ) -> Callable[[Tensor], Tensor]:
-        """See `Blend`; beyond 256x256 pixels OpenCV aligns what was warped, too."""
-        interpolator = build_spaced_interpolator(self.network.to(first.device), first, last, flows=flows)
+        """See `Blend`; beyond 256x256 pixels OpenCV also refines the motion."""
+        interpolator = build_spaced_interpolator(
+            self.network.to(first.device), first, last, prior_flows=flows
+        )
         return lambda t: interpolator(t[:, :, None, None, None].expand(-1, -1, 1, *first.shape[-2:]))[0]
 
 
 def load_blend(flow: str) -> Blend:
-    """The blend along `dis` flow, or along that of the spacing flow whose weights are the file `flow`."""
+    """A blend along `dis` flow, or along the flow of the `SpacingFlow` weights in the file `flow`."""
     return DisBlend() if flow == DIS else SpacingFlowBlend(flow)

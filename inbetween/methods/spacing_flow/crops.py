@@ -1,4 +1,4 @@
-"""What spacing flow trains on: one in-between of a window, and a view of it cut at random."""
+"""Training samples of spacing flow: random crops of one in-between and its keyframes."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from torch.nn import functional as F
 from inbetween.functional.lines import distance_to_lines, line_mask
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generator_of
-from inbetween.methods.spacing_flow.interpolation import Prior, prior_flow
 from inbetween.methods.spacing_flow.network import MULTIPLE
+from inbetween.methods.spacing_flow.prior import Prior, prior_flow
 from inbetween.types import TARGET_TRUTH, Window
 
-FAR = 10.0  # pixels from a line beyond which a stray line is no worse
+MAX_LINE_DISTANCE = 10.0  # pixels: distances of false lines are clamped to it
 
 
 class CroppedSample(NamedTuple):
-    """One in-between, as it is trained on; collated, everything has a leading B."""
+    """An in-between with its keyframes and labels; collated, all fields have a leading B."""
 
     first: Tensor  # (3, H, W) in [0, 1], H and W multiples of 16
     last: Tensor  # (3, H, W)
     target: Tensor  # (3, H, W)
     spacing: Tensor  # (1, H, W) in [0, 1]
-    flows: Tensor  # (4, H, W) true flow_t0 and flow_t1 in pixels, or NaN; (0, H, W): no source knows them
+    flows: Tensor  # (4, H, W) true flow_t0 and flow_t1 in pixels, NaN if unknown; (0, H, W) if unknown to all
     prior: Tensor  # (4, H, W) classical flow_01 and flow_10 in pixels, or zeros
-    lines: Tensor  # (2, H, W) the target's lines, 0 or 1, and how far the nearest is, 1 from `FAR` pixels on
-    corner: Tensor  # (2,) int64: top and left of what the perceptual loss looks at
+    lines: Tensor  # (2, H, W) the target's line mask, and the clamped distance to it in [0, 1]
+    corner: Tensor  # (2,) int64: top and left of the square for the perceptual loss
 
 
 @dataclass(frozen=True)
 class FullFrame:
-    """Makes the `CroppedSample` of a window's middle in-between, all of it, padded to what the network takes.
+    """Makes the `CroppedSample` of a window's middle in-between, uncropped, padded to multiples of 16.
 
     Args:
         prior: The classical flow's algorithm.
@@ -51,16 +51,16 @@ class FullFrame:
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """Makes a `CroppedSample` of any in-between: a crop shrunk, flipped, transposed and reversed by its seed.
+    """Makes a `CroppedSample` of a random in-between: cropped, shrunk, flipped, transposed, reversed in time.
 
-    With several crops per window each field of the sample has them in front, (K, ...).
+    With several crops per window each field of the sample has a leading K.
 
     Args:
-        crop: Side in pixels of the views; smaller pictures give smaller ones.
+        crop: Side in pixels of the crops; smaller images give smaller ones.
         prior: The classical flow's algorithm.
-        prior_dropout: Share in [0, 1] of the views that go without it.
-        perceptual_crop: Share in (0, 1] of a view's side that the perceptual loss looks at.
-        crops_per_window: K, how many crops a window gives; more cost little where windows are costly.
+        prior_dropout: Share in [0, 1] of the crops without classical flow.
+        perceptual_crop: Side of the square for the perceptual loss, as a share in (0, 1] of the crop's.
+        crops_per_window: K, the number of crops of a window.
     """
 
     crop: int
@@ -82,7 +82,7 @@ class RandomCrop:
         height, width = window["first"].shape[-2:]
         side = min(self.crop, height, width) // MULTIPLE * MULTIPLE
         low = side / min(height, width)
-        share, dropped = torch.rand(2, generator=generator).tolist()
+        share, dropout = torch.rand(2, generator=generator).tolist()
         cut = min(max(round(side / (low + (1 - low) * share)), side), height, width)
         top, left = (
             int(torch.randint(free + 1, (), generator=generator)) for free in (height - cut, width - cut)
@@ -96,7 +96,7 @@ class RandomCrop:
             exact[1:] *= side / cut
         parts = _flipped(torch.cat([images, exact]), generator)
         corner = torch.randint(side - round(self.perceptual_crop * side) + 1, (2,), generator=generator)
-        return _cropped_sample(parts, "none" if dropped < self.prior_dropout else self.prior, corner)
+        return _cropped_sample(parts, "none" if dropout < self.prior_dropout else self.prior, corner)
 
 
 def _parts(window: Window, chosen: int) -> tuple[Tensor, Tensor]:
@@ -111,19 +111,19 @@ def _parts(window: Window, chosen: int) -> tuple[Tensor, Tensor]:
 
 
 def _flipped(parts: Tensor, generator: torch.Generator) -> Tensor:
-    """Parts (10 or 14, S, S) at random mirrored, transposed, reversed in time, and their spacing blurred."""
-    mirror, turn, back, soften = (torch.rand(4, generator=generator) < 0.5).tolist()
-    if mirror:
+    """Parts (10 or 14, S, S) at random flipped, transposed, reversed in time, and their spacing blurred."""
+    flip, transpose, reverse, blur = (torch.rand(4, generator=generator) < 0.5).tolist()
+    if flip:
         parts = parts.flip(-1)
         parts[10::2] *= -1
-    if turn:
+    if transpose:
         parts = parts.transpose(-1, -2)
         parts = torch.cat([parts[:10], *(parts[k : k + 2].flip(0) for k in range(10, len(parts), 2))])
-    if back:
+    if reverse:
         flows = parts[10:].roll(2, dims=0)
         parts = torch.cat([parts[3:6], parts[:3], parts[6:9], 1 - parts[9:10], flows])
-    if soften:
-        # people paint spacing maps with a broad brush
+    if blur:
+        # hand-painted spacing maps have soft edges
         parts = parts.contiguous()
         parts[9:10] = F.avg_pool2d(parts[None, 9:10], 9, 1, 4, count_include_pad=False)[0]
     return parts.contiguous()
@@ -133,7 +133,9 @@ def _cropped_sample(parts: Tensor, prior: Prior, corner: Tensor) -> CroppedSampl
     first, last, target = parts[:9].view(3, 3, *parts.shape[-2:]).unbind(0)
     flows = torch.cat(prior_flow(first[None], last[None], prior).unbind(0), dim=1)[0]
     mask = line_mask(target)
-    away = distance_to_lines(mask).clamp(max=FAR) / FAR if mask.any() else torch.ones_like(target[0])
+    distance = torch.ones_like(target[0])
+    if mask.any():
+        distance = distance_to_lines(mask).clamp(max=MAX_LINE_DISTANCE) / MAX_LINE_DISTANCE
     return CroppedSample(
-        first, last, target, parts[9:10], parts[10:], flows, torch.stack([mask.float(), away]), corner
+        first, last, target, parts[9:10], parts[10:], flows, torch.stack([mask.float(), distance]), corner
     )

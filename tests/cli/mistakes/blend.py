@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inbetween.methods.base import RUN_HYPERPARAMETERS, Generators, TrainableMethod
+from inbetween.methods.base import Generators, TrainableMethod
 from inbetween.types import StepOutput, WindowBatch
 
 
@@ -18,9 +18,10 @@ class Blend(TrainableMethod):
         fails: Exception that every loss ends in: a mistake of the method's own.
     """
 
+    architecture = ("width",)
+
     def __init__(self, width: int = 2, needs: int = 0, fails: str | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.save_hyperparameters(ignore=[*RUN_HYPERPARAMETERS, "needs", "fails"])
         self.needs, self.fails = needs, fails
         self.network = nn.Sequential(nn.Conv2d(6, width, 1), nn.Conv2d(width, 3, 1))
 

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from PIL import Image
 from torch.utils.data import default_collate
 
+from inbetween.__main__ import main
 from inbetween.data import SyntheticAnimation
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
@@ -38,7 +41,7 @@ def build(base: dict[str, object], **options: object) -> SpacingRife:
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (50, 70)])
 def test_before_training_it_is_rife(rife: Rife, base: dict[str, object], height: int, width: int) -> None:
-    method = build(base, reading="bilinear")
+    method = build(base, warp_mode="bilinear")
     batch = random_batch(2, 3, height, width)
     ours = method.interpolate(batch["first"], batch["last"], batch["t"])
     theirs = rife.interpolate(batch["first"], batch["last"], batch["t"])
@@ -119,13 +122,34 @@ def test_a_step_on_known_motion_learns(base: dict[str, object], monkeypatch: pyt
     losses = []
     for _ in range(4):
         output = method.training_loss(batch)
-        assert set(output["logs"]) == {"l1", "slopes", "lines", "error_nll", "epe"}
+        assert set(output["logs"]) == {"l1", "gradient_l1", "lines", "error_nll", "epe"}
         optimizer.zero_grad()
         output["loss"].backward()
         optimizer.step()
         losses.append(float(output["loss"].detach()))
     assert losses[-1] < losses[0]
     assert all(torch.equal(value, before[name]) for name, value in method.network.base.named_buffers())
+
+
+def test_interpolate_says_what_is_not_trained(
+    base: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A published network that was fetched is trained without a checkpoint; a random one is not."""
+    for name in ("a", "b"):
+        Image.new("RGB", (16, 16), "white").save(tmp_path / f"{name}.png")
+    arguments = {
+        "SpacingRife": {"base": str(base["base"]), "base_sha256": base["base_sha256"]},
+        "Rife": {"weights": "none"},
+    }
+    warned = []
+    for name, values in arguments.items():
+        model = {"class_path": f"inbetween.methods.{name}", "init_args": values}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"model": model}))
+        keyframes = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+        call = ["interpolate", "--keyframes", *keyframes, "--method", str(tmp_path / f"{name}.yaml")]
+        assert main([*call, "--output", str(tmp_path / name), "--accelerator", "cpu"]) == 0
+        warned.append("is not trained" in capsys.readouterr().out)
+    assert warned == [False, True]
 
 
 def test_the_error_head_learns_alone(base: dict[str, object]) -> None:

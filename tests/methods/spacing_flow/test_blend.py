@@ -19,32 +19,32 @@ def weights(tmp_path):
     return network, path
 
 
-def test_further_channels_move_as_colours_do(weights):
+def test_further_channels_are_warped_like_colours(weights):
     blends = load_blend("dis"), load_blend(str(weights[1]))
     batch = random_batch(2, height=64, width=80)
     first, last, t = (batch[key] for key in ("first", "last", "t"))
     for blend in blends:
         alone = blend(first, last)(t)
-        both = blend(*(torch.cat([picture, picture - 0.5], dim=1) for picture in (first, last)))(t)
+        both = blend(*(torch.cat([image, image - 0.5], dim=1) for image in (first, last)))(t)
         torch.testing.assert_close(both[:, :, :3], alone)
         if blend is blends[0]:
             torch.testing.assert_close(both[:, :, 3:], alone - 0.5, atol=1e-5, rtol=0)
 
 
-def test_it_draws_as_the_network_does(weights):
+def test_frames_are_those_of_the_network(weights):
     network, path = weights
     batch = random_batch(1, height=64, width=64)
     spacing = torch.full((1, 1, 1, 64, 64), 0.3)
     expected = build_spaced_interpolator(network, batch["first"], batch["last"])(spacing)[0]
-    drawn = SpacingFlowBlend(str(path))(batch["first"], batch["last"])(torch.tensor([[0.3]]))
-    torch.testing.assert_close(drawn, expected)
+    frames = SpacingFlowBlend(str(path))(batch["first"], batch["last"])(torch.tensor([[0.3]]))
+    torch.testing.assert_close(frames, expected)
 
 
 def test_the_weights_that_ship_are_found_by_name():
     assert isinstance(load_blend("spacing_flow/weights.safetensors"), SpacingFlowBlend)
 
 
-def test_what_is_no_spacing_flow_is_named(tmp_path):
+def test_weights_of_something_else_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"There is no checkpoint farneback"):
         load_blend("farneback")
     save_file(

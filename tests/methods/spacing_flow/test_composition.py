@@ -6,9 +6,8 @@ from inbetween.methods.spacing_flow.composition import (
     Intermediate,
     compose,
     end_flows,
-    sharpen_mask,
-    smooth_mask,
 )
+from inbetween.methods.spacing_flow.masks import sharpen_mask, smooth_mask
 from tests.tiny import blobs
 
 
@@ -33,7 +32,7 @@ def test_end_flows_meet_the_keyframes_and_keep_the_spacing():
     assert at_last.abs().max() == 0
 
 
-def test_compose_reaches_the_keyframes_whatever_the_network_says():
+def test_compose_reaches_the_keyframes_whatever_the_network_predicts():
     first, last = blobs(), blobs(9)
     wild = found(torch.randn(1, 4, 64, 64) * 20, mask=3.0, residual=0.7)
     at_first = compose(first, last, torch.zeros(1, 1, 64, 64), wild)
@@ -52,19 +51,19 @@ def test_compose_moves_opacity_with_colour_and_leaves_the_residual_out_of_it():
     torch.testing.assert_close(frame[..., 8:-8][:, :1], expected[..., 8:-8] + 0.1, atol=1e-4, rtol=0)
 
 
-def test_compose_takes_one_drawing_whole_where_they_differ():
+def test_sharp_masks_take_one_keyframe_where_they_differ():
     first, last = torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)
     half = torch.full((1, 1, 64, 64), 0.5)
 
-    def drawn(spacing: torch.Tensor, mask: float = 0.0) -> torch.Tensor:
+    def composed(spacing: torch.Tensor, mask: float = 0.0) -> torch.Tensor:
         what = found(torch.zeros(1, 4, 64, 64), mask=mask)
         return compose(first, last, spacing, sharpen_mask(first, last, spacing, what), MASK_SHARPNESS)
 
-    assert drawn(half, 0.4).max() < 0.02
-    assert drawn(half, -0.4).min() > 0.98
-    # the nearer keyframe where nothing is known
-    assert drawn(half / 2).max() < 0.02
-    # training blends by the odds
+    assert composed(half, 0.4).max() < 0.02
+    assert composed(half, -0.4).min() > 0.98
+    # the nearer keyframe if the mask is undecided
+    assert composed(half / 2).max() < 0.02
+    # training blends by the mask as it is
     blend = compose(first, last, half, found(torch.zeros(1, 4, 64, 64)))
     torch.testing.assert_close(blend, torch.full_like(blend, 0.5))
 
@@ -72,14 +71,14 @@ def test_compose_takes_one_drawing_whole_where_they_differ():
 @pytest.mark.parametrize(
     ("size", "line", "between", "still", "confidence"),
     [
-        # first shows a line on the left, last one on the right: the whole picture
+        # first shows a line on the left, last one on the right: the whole image
         (64, (slice(8, 56), 12, 50), 32, None, 0.4),
-        # a note moves a little, and a line that stays holds most of the picture's ink: about the note
+        # a short line moves, and a static one has most line pixels: the short line's surroundings
         (192, (slice(40, 48), slice(40, 43), slice(68, 71)), 56, (slice(10, 180), 150), 0.6),
     ],
 )
-def test_what_is_not_followed_does_not_vanish(size, line, between, still, confidence):
-    """Even where the mask takes paper at both places."""
+def test_objects_without_motion_do_not_vanish(size, line, between, still, confidence):
+    """Even if the mask chooses the background at both positions."""
     rows, here, there = line
     first, last = torch.ones(2, 1, 3, size, size)
     first[..., rows, here], last[..., rows, there] = 0, 0
@@ -93,8 +92,8 @@ def test_what_is_not_followed_does_not_vanish(size, line, between, still, confid
         torch.testing.assert_close(frame, shown, atol=0.02, rtol=0)
 
 
-def test_swapped_keyframes_give_the_same_choice():
-    """Also where both are lost and equally full."""
+def test_swapped_keyframes_give_the_same_frame():
+    """Also if both lose equally many lines."""
     first, last = torch.ones(2, 1, 3, 64, 64)
     first[..., 8:56, 12], last[..., 8:56, 50] = 0, 0
     lost = found(torch.zeros(1, 4, 64, 64))
@@ -107,11 +106,11 @@ def test_swapped_keyframes_give_the_same_choice():
     torch.testing.assert_close(frames[0], frames[1], atol=1e-4, rtol=0)
 
 
-def test_neighbours_choose_together_by_what_is_at_stake():
+def test_mask_smoothing_is_weighted_by_difference():
     mask = torch.full((1, 1, 40, 40), -0.5)
-    stake = torch.zeros(1, 1, 40, 40)
-    mask[..., 18:22, 18:22], stake[..., 18:22, 18:22] = 1.0, 0.5
-    one = smooth_mask(mask, stake)
+    difference = torch.zeros(1, 1, 40, 40)
+    mask[..., 18:22, 18:22], difference[..., 18:22, 18:22] = 1.0, 0.5
+    one = smooth_mask(mask, difference)
     assert one[..., 12:28, 12:28].min() > 0.8
     torch.testing.assert_close(one[..., :4, :4], mask[..., :4, :4])
-    torch.testing.assert_close(smooth_mask(mask * 0 + 0.3, stake), mask * 0 + 0.3)
+    torch.testing.assert_close(smooth_mask(mask * 0 + 0.3, difference), mask * 0 + 0.3)

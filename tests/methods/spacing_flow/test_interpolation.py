@@ -3,24 +3,25 @@ import torch
 from torch.nn import functional as F
 
 from inbetween.methods.spacing_flow.interpolation import (
-    _shrunk,
+    InferenceOptions,
     build_spaced_interpolator,
-    refine_flow,
     spaced_flows,
 )
 from inbetween.methods.spacing_flow.network import IntermediateFlow
+from inbetween.methods.spacing_flow.prior import area_resize
+from inbetween.methods.spacing_flow.refinement import refine_flow
 from tests.tiny import blobs, random_batch
 
 
 @pytest.mark.parametrize("size", [(24, 40), (12, 20), (17, 28), (6, 10), (48, 80)])
-def test_shrunk_pictures_are_means_over_areas(size):
+def test_resized_images_are_means_over_areas(size):
     images = torch.rand(2, 3, 48, 80)
-    torch.testing.assert_close(_shrunk(images, size), F.interpolate(images, size=size, mode="area"))
+    torch.testing.assert_close(area_resize(images, size), F.interpolate(images, size=size, mode="area"))
 
 
 @pytest.mark.parametrize("side", [512, 64])
-def test_small_errors_of_motion_are_aligned_away(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inbetween.methods.spacing_flow.interpolation.REFINE_RESOLUTION", side)
+def test_small_errors_of_motion_are_refined(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inbetween.methods.spacing_flow.refinement.REFINE_RESOLUTION", side)
     spacing = torch.tensor([0.25, 0.5]).view(2, 1, 1, 1).expand(-1, 1, 96, 96)
     motion = torch.zeros(2, 4, 96, 96)
     motion[:, 0] = 17  # of 20
@@ -31,16 +32,16 @@ def test_small_errors_of_motion_are_aligned_away(side: int, monkeypatch: pytest.
     assert torch.equal(found[:, 2:], motion[:, 2:])
 
 
-def test_what_lies_far_apart_keeps_its_motion() -> None:
+def test_large_residuals_are_left() -> None:
     spacing = torch.full((1, 1, 96, 96), 0.5)
     motion = torch.zeros(1, 4, 96, 96)
-    motion[:, 0] = 10  # of 20: ten pixels apart, perhaps two things
+    motion[:, 0] = 10  # of 20: ten pixels apart, perhaps two objects
     motion[:, 3] = 3
     found = refine_flow(blobs(0, 96), blobs(20, 96), spacing, motion, "dis")
     assert (found - motion)[..., 16:-16, 32:-32].abs().mean() < 0.1
 
 
-def test_only_enlarged_motion_is_aligned_and_only_where_there_is_a_prior(
+def test_only_upsampled_motion_is_refined_and_only_with_a_prior(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = []
@@ -51,30 +52,30 @@ def test_only_enlarged_motion_is_aligned_and_only_where_there_is_a_prior(
     network = IntermediateFlow().eval()
     spacing = torch.full((1, 1, 1, 96, 96), 0.5)
     for prior, side in (("dis", 128), ("none", 64), ("farneback", 64)):
-        build_spaced_interpolator(network, blobs(0, 96), blobs(20, 96), prior, side)(spacing)
+        build_spaced_interpolator(network, blobs(0, 96), blobs(20, 96), InferenceOptions(prior, side))(
+            spacing
+        )
     assert calls == ["farneback"]
 
 
 @pytest.mark.parametrize("pixels", [1, 3 * 64 * 96, 5 * 64 * 96])
-def test_frames_do_not_depend_on_how_many_are_drawn_together(
-    pixels: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_frames_do_not_depend_on_the_size_of_a_pass(pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     network = IntermediateFlow().eval()
-    looks = []
+    encoded = []
     encode_pair = network.encode_pair
-    network.encode_pair = lambda *given: looks.append(len(given[0])) or encode_pair(*given)
+    network.encode_pair = lambda *given: encoded.append(len(given[0])) or encode_pair(*given)
     batch = random_batch(3, between=4, height=64, width=96)
     spacing = torch.linspace(0.1, 0.9, 12).view(3, 4, 1, 1, 1).expand(-1, -1, -1, 64, 96)
-    pair, options = (network, batch["first"], batch["last"]), ("dis", 48)
+    pair, options = (network, batch["first"], batch["last"]), InferenceOptions("dis", 48)
 
-    def drawn_along() -> tuple[torch.Tensor, ...]:
-        return *build_spaced_interpolator(*pair, *options)(spacing), spaced_flows(*pair, spacing, *options)
+    def frames_and_flows() -> tuple[torch.Tensor, ...]:
+        return *build_spaced_interpolator(*pair, options)(spacing), spaced_flows(*pair, spacing, options)
 
-    together = drawn_along()
-    assert looks == [3, 3]
-    monkeypatch.setattr("inbetween.methods.spacing_flow.interpolation.PIXELS_AT_ONCE", pixels)
-    for drawn, expected in zip(drawn_along(), together, strict=True):
-        # a convolution rounds small pictures otherwise when they are alone
-        torch.testing.assert_close(drawn, expected, atol=1e-5, rtol=1e-5)
-    assert sum(looks[2:]) == 6  # each window once, however many parts its in-betweens are drawn in
+    together = frames_and_flows()
+    assert encoded == [3, 3]
+    monkeypatch.setattr("inbetween.methods.spacing_flow.interpolation.MAX_PIXELS", pixels)
+    for actual, expected in zip(frames_and_flows(), together, strict=True):
+        # convolutions round differently at another batch size
+        torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
+    assert sum(encoded[2:]) == 6  # each window is encoded once, whatever the number of passes

@@ -2,7 +2,9 @@ import torch
 from torch.nn import functional as F
 
 from inbetween.methods.spacing_flow import matching
-from inbetween.methods.spacing_flow.matching import Matcher, Matches, match, matched_motion, matching_loss
+from inbetween.methods.spacing_flow.flow_candidates import splatted_matches
+from inbetween.methods.spacing_flow.matching import Matcher, Matches, match
+from inbetween.methods.spacing_flow.matching_loss import matching_loss
 
 
 def descriptors(height: int = 12, width: int = 14) -> torch.Tensor:
@@ -16,7 +18,7 @@ def sharp_matcher() -> Matcher:
     return matcher
 
 
-def test_match_finds_what_moved_far_in_both_directions():
+def test_matches_of_large_motion_in_both_directions():
     first = descriptors()
     last = first.roll((2, 5), dims=(2, 3))
     flow_01, flow_10, confidence_01, _ = match(sharp_matcher(), first, last)
@@ -31,7 +33,7 @@ def test_match_finds_what_moved_far_in_both_directions():
     assert confidence_01[..., :10, :9].min() > 0.9
 
 
-def test_what_looks_the_same_everywhere_stays():
+def test_uniform_descriptors_match_in_place():
     first = F.normalize(torch.ones(1, 64, 6, 7), dim=1)
     matcher = Matcher(8, 8)
     torch.nn.init.constant_(matcher.log_penalty, 1.5)
@@ -40,8 +42,8 @@ def test_what_looks_the_same_everywhere_stays():
     assert confidence_01.max() < 0.9
 
 
-def test_large_pictures_are_matched_by_larger_cells(monkeypatch):
-    monkeypatch.setattr(matching, "MOST_CELLS", 60)
+def test_large_images_are_matched_by_larger_cells(monkeypatch):
+    monkeypatch.setattr(matching, "MAX_CELLS", 60)
     coarse = descriptors(5, 7)
     first = F.interpolate(coarse, scale_factor=2, mode="nearest")[..., :9, :13]
     last = F.interpolate(coarse.roll(2, dims=3), scale_factor=2, mode="nearest")[..., :9, :13]
@@ -50,20 +52,20 @@ def test_large_pictures_are_matched_by_larger_cells(monkeypatch):
     torch.testing.assert_close(flow_01[:, 0, :, :8], torch.full((1, 9, 8), 4.0))
 
 
-def test_matches_are_sent_to_where_the_spacing_says_and_movers_lie_in_front():
+def test_matches_are_splatted_by_spacing_and_foreground_occludes():
     flow_01, confidence = torch.zeros(1, 2, 8, 16), torch.ones(1, 1, 8, 16)
     flow_01[:, 0, 3, 2] = 8
     flow_10 = torch.zeros(1, 2, 8, 16)
     flow_10[:, 0, 3, 10] = -8
     for spacing, column in ((0.5, 6), (0.25, 4)):
-        found = matched_motion(
+        found = splatted_matches(
             Matches(flow_01, flow_10, confidence, confidence), torch.full((1, 1, 8, 16), spacing)
         )
         displacements = found[0, [0, 2], 3]
         assert displacements[:, column].min() > 7
         assert displacements[:, column - 2].abs().max() < 0.1
         assert found[0, 4:, 3, column].min() > 0.9
-    # nothing lands where the thing came from, as seen from the first keyframe: it stays
+    # nothing lands at the object's first position: displacement 0
     assert found[0, 0, 3, 2] == 0
     assert found[0, 4, 3, 2] < 0.1
 

@@ -2,12 +2,12 @@ import torch
 
 from inbetween.methods.spacing_flow.composition import compose
 from inbetween.methods.spacing_flow.flow_candidates import ConsistencyFeatures, FlowCandidates
-from inbetween.methods.spacing_flow.matching import matching_loss
+from inbetween.methods.spacing_flow.matching_loss import matching_loss
 from inbetween.methods.spacing_flow.network import IntermediateFlow
 from tests.tiny import blobs
 
 
-def test_a_new_network_believes_the_classical_flow():
+def test_a_new_network_follows_the_classical_flow():
     torch.manual_seed(0)
     network = IntermediateFlow()
     first, last = blobs(), blobs(8)
@@ -38,28 +38,28 @@ def test_gradients_reach_every_weight():
     assert [name for name, weight in network.named_parameters() if weight.grad is None] == []
 
 
-def test_evidence_tells_a_passer_by_from_what_it_covers():
-    """Last shows a thing, come from the left by 8 pixels, where first shows the ground that it covers."""
+def test_consistency_features_distinguish_an_occluder_from_the_background():
+    """Last shows an object that moved right by 8 pixels, where first shows the background it occludes."""
     first, last = torch.zeros(2, 1, 5, 16, 16)
     last[:, [0, 2], 4:8, 8:12] = 8
     first[:, 4], last[:, 4] = 1, 0.25
     still = torch.zeros(1, 2, 16, 16)
-    seen = ConsistencyFeatures(first, last).seen(still, still, still)
-    assert seen.shape == (1, 10, 16, 16)
-    assert seen[:, :4].abs().max() < 1e-5
-    torch.testing.assert_close(seen[0, [5, 7], 4:8, 8:12], torch.full((2, 4, 4), 0.5))
-    assert seen[0, 5:9, :, :8].abs().max() < 1e-5
-    torch.testing.assert_close(seen[0, 4], torch.ones(16, 16))
-    torch.testing.assert_close(seen[0, 9], torch.full((16, 16), 0.25))
-    # a pixel half-way that goes along with the thing finds it in last, and other ways in first
+    features = ConsistencyFeatures(first, last).at(still, still, still)
+    assert features.shape == (1, 10, 16, 16)
+    assert features[:, :4].abs().max() < 1e-5
+    torch.testing.assert_close(features[0, [5, 7], 4:8, 8:12], torch.full((2, 4, 4), 0.5))
+    assert features[0, 5:9, :, :8].abs().max() < 1e-5
+    torch.testing.assert_close(features[0, 4], torch.ones(16, 16))
+    torch.testing.assert_close(features[0, 9], torch.full((16, 16), 0.25))
+    # an in-between's pixel that moves with the object is consistent with last and not with first
     displacement = torch.zeros(1, 2, 16, 16)
     displacement[:, 0] = 8
-    seen = ConsistencyFeatures(first, last).seen(-displacement / 2, displacement / 2, displacement)
-    assert seen[0, 5, 4:8, 4:8].abs().max() < 1e-5
-    torch.testing.assert_close(seen[0, 0, 4:8, 4:8], torch.full((4, 4), -0.5))
+    features = ConsistencyFeatures(first, last).at(-displacement / 2, displacement / 2, displacement)
+    assert features[0, 5, 4:8, 4:8].abs().max() < 1e-5
+    torch.testing.assert_close(features[0, 0, 4:8, 4:8], torch.full((4, 4), -0.5))
 
 
-def test_pooling_halves_ways_and_lets_surer_guesses_count_more():
+def test_pooling_halves_displacements_and_weights_by_confidence():
     displacements, confidence = torch.zeros(1, 4, 2, 2, 2), torch.zeros(1, 4, 2, 2)
     displacements[:, :, 0, 0, 0], confidence[:, :, 0, 0] = 6, 1
     small = FlowCandidates(displacements, confidence).pooled()

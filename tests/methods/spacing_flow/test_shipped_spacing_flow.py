@@ -1,4 +1,4 @@
-"""The weights of spacing flow that ship, on synthetic cels that no training has seen."""
+"""The shipped weights of spacing flow, on synthetic animation outside the training data."""
 
 import numpy as np
 import pytest
@@ -28,29 +28,29 @@ def method() -> SpacingFlow:
     return loaded
 
 
-def picture(image: NDArray[np.uint8]) -> Tensor:
+def image_tensor(image: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
 
 
-def test_drawn_parts_are_where_the_spacing_map_says(method: SpacingFlow) -> None:
-    """The left half is at an ease-in's first drawing, the right half late: each within 5 % of its path."""
+def test_moving_parts_are_where_the_spacing_map_says(method: SpacingFlow) -> None:
+    """The left half is at an ease-in's first frame, the right half late: each within 5 % of its path."""
     gone, off = {0: 0.15, 1: 0.7}, []
     for index in range(12):
         scene = SyntheticScene(77, index, "color", 0.4)
-        first, last = (picture(scene.draw(t, SIZE)) for t in (0.0, 1.0))
+        first, last = (image_tensor(scene.draw(t, SIZE)) for t in (0.0, 1.0))
         maps = {half: scene.spacing(t, SIZE) for half, t in gone.items()}
         columns = {0: slice(0, SIZE[1] // 2), 1: slice(SIZE[1] // 2, None)}
         joined = np.concatenate([maps[half][..., columns[half]] for half in (0, 1)], axis=-1)
-        drawn = method.interpolate_spaced(first, last, torch.from_numpy(joined)[None, None])[0][0, 0]
-        true = torch.cat([picture(scene.draw(float(time), SIZE)) for time in TIMES])
+        frame = method.interpolate_spaced(first, last, torch.from_numpy(joined)[None, None])[0][0, 0]
+        true = torch.cat([image_tensor(scene.draw(float(time), SIZE)) for time in TIMES])
         for half, t in gone.items():
             part = columns[half]
             moving = np.hypot(*scene.flow(t, 1.0, SIZE))[:, part] > 2
             if moving.mean() < 0.05:
                 continue
-            # the true drawing that looks most like the drawn half tells how far that has gone
-            unlike = (true[..., part] - drawn[..., part]).abs().flatten(1).mean(1)
-            nearest = scene.spacing(float(TIMES[int(unlike.argmin())]), SIZE)[0, :, part]
+            # the spacing of the most similar true frame is the interpolated one's
+            difference = (true[..., part] - frame[..., part]).abs().flatten(1).mean(1)
+            nearest = scene.spacing(float(TIMES[int(difference.argmin())]), SIZE)[0, :, part]
             off.append(float(np.abs(nearest - maps[half][0, :, part])[moving].mean()))
     assert len(off) >= 12
     assert np.mean(off) < 0.05
