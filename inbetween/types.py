@@ -11,13 +11,13 @@ from torch import Tensor
 
 Split = Literal["train", "val", "test"]
 
-# the keys of `Window` marked "truth": of its keyframes, and of each of its N drawings
+# the keys of `Window` marked "truth": of its keyframes, and of each of its N in-betweens
 KEY_TRUTH = ("flow_01", "flow_10", "visible_01", "visible_10")
 TARGET_TRUTH = ("flow_t0", "flow_t1", "spacing")
 
 
 class Window(TypedDict):
-    """One sample: two keyframes, the drawings between them, and where those lie.
+    """One sample: two keyframes, the target frames between them, and their positions t.
 
     The keys marked "truth" are there only when a source knows them and was asked for them. In a mixture of
     sources they are NaN all over where a window's own source does not know them.
@@ -25,21 +25,21 @@ class Window(TypedDict):
 
     first: Tensor  # (3, H, W) the first keyframe
     last: Tensor  # (3, H, W) the last keyframe
-    targets: Tensor  # (N, 3, H, W) the true drawings between
+    targets: Tensor  # (N, 3, H, W) the true in-betweens
     t: Tensor  # (N,) float32 in (0, 1), ascending: where each target lies
-    box: Tensor  # (4,) int64: top, left, height, width of the picture inside its padding
+    box: Tensor  # (4,) int64: top, left, height, width of the frame inside its padding
     index: Tensor  # () int64: position in the dataset
     seed: Tensor  # () int64 in [0, 2**63): seeds this sample's noise, made of (seed, epoch, index)
     name: str  # "<animation>/<scene>/<kind>/<first frame>-<last frame>" or the like, unique in the dataset
-    animation: NotRequired[str]  # whose window it is: its windows are no independent ones
+    animation: NotRequired[str]  # that it belongs to: windows of one animation are not independent
     flow_01: NotRequired[Tensor]  # (2, H, W) truth: from first to last, at first's pixels
     flow_10: NotRequired[Tensor]  # (2, H, W) truth: from last to first, at last's pixels
     visible_01: NotRequired[Tensor]  # (1, H, W) truth: 1 where first's pixel is still seen in last
     visible_10: NotRequired[Tensor]  # (1, H, W) truth: 1 where last's pixel was already seen in first
     flow_t0: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to first, at target's pixels
     flow_t1: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to last, at target's pixels
-    spacing: NotRequired[Tensor]  # (N, 1, H, W) truth in [0, 1]: share of its path a pixel has gone
-    frame_ids: NotRequired[Tensor]  # (N + 2,) int64: names each picture, where it comes back each epoch
+    spacing: NotRequired[Tensor]  # (N, 1, H, W) truth in [0, 1]: share of its path that a pixel has covered
+    frame_ids: NotRequired[Tensor]  # (N + 2,) int64: an id of each frame, where frames come back each epoch
     sample: NotRequired[Any]  # what a method's `Preparation` made of the window for its loss
 
 
@@ -72,7 +72,7 @@ class WindowBatch(TypedDict):
 
 
 # What a method's loss needs of a window, computed in a data worker: it can be pickled, what it gives can be
-# collated, and only the window's seed decides about chance.
+# collated, and only the window's seed decides random choices.
 Preparation = Callable[[Window], Any]
 
 
@@ -81,4 +81,4 @@ class StepOutput(TypedDict):
 
     loss: NotRequired[Tensor]  # () float32, absent for methods that do not train
     logs: NotRequired[dict[str, Tensor]]  # further scalars, logged as <stage>/<key>
-    frames: NotRequired[Tensor]  # (B, N, 3, H, W) in [0, 1]: drawings of the batch, if they were drawn
+    frames: NotRequired[Tensor]  # (B, N, 3, H, W) in [0, 1]: in-betweens of the batch, if they were computed

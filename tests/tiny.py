@@ -15,7 +15,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from inbetween.modules import Backbone
+from inbetween.methods.diffusion import Backbone
 from inbetween.types import WindowBatch
 
 
@@ -30,7 +30,12 @@ def tiny_backbone(prediction_type: str = "epsilon") -> Backbone:
     return copy.deepcopy(_loaded(prediction_type))
 
 
-def write_tiny_backbone(folder: Path, prediction_type: str = "epsilon", variant: str | None = None) -> Path:
+def write_tiny_backbone(
+    folder: Path,
+    prediction_type: str = "epsilon",
+    variant: str | None = None,
+    image_refinement: bool = False,
+) -> Path:
     """A backbone of a few thousand weights in the layout of an image-variation model."""
     torch.manual_seed(0)
     AutoencoderKL(
@@ -43,6 +48,7 @@ def write_tiny_backbone(folder: Path, prediction_type: str = "epsilon", variant:
         mid_block_add_attention=False,
     ).save_pretrained(folder / "vae", variant=variant)
     UNet2DConditionModel(
+        in_channels=16 if image_refinement else 4,
         block_out_channels=(8, 16),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),

@@ -5,8 +5,9 @@ from itertools import groupby
 from pathlib import Path
 
 from inbetween.data import Scene, SceneSource
-from inbetween.data.scenes import existing_folder, frames_in, split_by_name
+from inbetween.data.scenes import existing_folder, split_by_name
 from inbetween.errors import UserError
+from inbetween.io.listing import frames_in
 from inbetween.types import Split
 
 

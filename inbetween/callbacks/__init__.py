@@ -1,10 +1,9 @@
-"""What happens around a method's steps: figures, pictures and files."""
+"""Callbacks: metrics, sample images, checkpoints and the files of a run."""
 
 from inbetween.callbacks.checkpoints import WholeCheckpoints
 from inbetween.callbacks.data_wait import DataWait
 from inbetween.callbacks.ema import EMA
 from inbetween.callbacks.frame_metrics import FrameMetrics
-from inbetween.callbacks.images import folder_for, write_frames, write_image
 from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.learned_weights import LearnedWeights
 from inbetween.callbacks.prediction_writer import PredictionWriter
@@ -31,10 +30,7 @@ __all__ = [
     "StepProgressBar",
     "WeightsWriter",
     "WholeCheckpoints",
-    "folder_for",
     "is_dry",
     "log_image",
     "run_folder",
-    "write_frames",
-    "write_image",
 ]

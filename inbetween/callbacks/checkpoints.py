@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from inbetween.files import remove_leftovers, write_whole
+from inbetween.io.files import remove_leftovers, write_whole
 
 
 class WholeCheckpoints(TorchCheckpointIO):

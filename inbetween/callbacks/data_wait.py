@@ -1,4 +1,4 @@
-"""How much of a training its data keep waiting."""
+"""The share of training time spent waiting for data."""
 
 import time
 from typing import Protocol, runtime_checkable
@@ -8,13 +8,13 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from inbetween.machine import cores
 
-MUCH = 0.2  # share of the time from which it is worth a word
-STEPS, SECONDS = 20, 30.0  # after which a share means something
+MUCH = 0.2  # share of the time from which it warns
+STEPS, SECONDS = 20, 30.0  # after which the share is meaningful
 
 
 @runtime_checkable
 class Waits(Protocol):
-    """Batches whose reader notes how long it was waited for, as the data module's are."""
+    """A loader that measures how long it was waited for, as the data module's do."""
 
     waited: float  # seconds so far
     num_workers: int
@@ -23,7 +23,7 @@ class Waits(Protocol):
 class DataWait(L.Callback):
     """Logs the share of training time that was spent waiting for data, as `train/data_wait` in [0, 1].
 
-    Where that is more than a fifth it says so, once, and what helps. Validation does not count. The command
+    Above a fifth it warns once and says what helps. Validation does not count. The command
     line adds this callback by itself.
     """
 
@@ -42,13 +42,13 @@ class DataWait(L.Callback):
         self._paused = time.perf_counter()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Go on as if nothing had been."""
+        """Restart the clock."""
         self._begin += time.perf_counter() - self._paused
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Log, and speak where a run of days would be helped by it."""
+        """Log, and warn if the share is large."""
         self._steps += 1
         share, seconds = self._share(trainer)
         every = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set where mypy does not look
@@ -58,7 +58,7 @@ class DataWait(L.Callback):
             self._speak(trainer, share)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Speak, where a short run has not come to it."""
+        """Warn at the end of a short run."""
         if self._steps >= STEPS:
             self._speak(trainer, self._share(trainer)[0])
 
@@ -73,7 +73,7 @@ class DataWait(L.Callback):
             return
         self._said = True
         rank_zero_info(
-            f"The data kept this run waiting for {share:.0%} of its time: raise data.num_workers"
+            f"This run waited for data {share:.0%} of its time: raise data.num_workers"
             f" ({loader.num_workers} now; it may use {cores()} cores), or lower data.size."
         )
 

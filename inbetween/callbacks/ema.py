@@ -1,4 +1,4 @@
-"""An average of the weights over the last training steps, which draws better than the last step's."""
+"""An exponential moving average of the weights."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from inbetween.errors import UserError
 
 
 class EMA(L.Callback):
-    """Keeps an exponential moving average of the trainable weights and lets it do everything but train.
+    """Exponential moving average of the trainable weights, used for everything but training.
 
     After the n-th optimiser step (n = 0, 1, ...) each trainable parameter's average becomes
     d average + (1 - d) weight with d = min(decay, (1 + n) / (10 + n)), so that the random start is soon
@@ -42,10 +42,10 @@ class EMA(L.Callback):
         self._step = 0
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Begin anew, if the trainer can do this.
+        """Reset, and check that the trainer supports this.
 
         Raises:
-            UserError: Weights are split over processes, or checkpoints leave out what callbacks hold.
+            UserError: Weights are sharded, or checkpoints leave out what callbacks hold.
         """
         if stage != "fit":
             return
@@ -61,7 +61,7 @@ class EMA(L.Callback):
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Where `fit` goes on: take the average, and put the training weights into the model."""
+        """On resume: load the average, and put the training weights into the model."""
         saved = checkpoint["callbacks"].get(self.state_key)
         if saved is not None and trainer.state.fn == "fit":
             self._average = {name: checkpoint["state_dict"][name] for name in saved["training"]}
@@ -96,12 +96,12 @@ class EMA(L.Callback):
             average.lerp_(weight.detach().to(average.dtype), 1 - decay)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Let the average be validated."""
+        """Swap the average in for validation."""
         if trainer.state.fn == "fit":
             self._use_average(pl_module)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Go on with the training weights."""
+        """Swap the training weights back in."""
         if trainer.state.fn == "fit":
             _put(pl_module, self._held)
             self._held = {}

@@ -26,7 +26,7 @@ class Interruption(L.Callback):
         self._previous: dict[signal.Signals, Any] = {}
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Listen; only a main thread can."""
+        """Install the signal handlers; only a main thread can."""
         self._speaks = trainer.is_global_zero
         self._listen(signal.SIGINT)
 
@@ -56,7 +56,7 @@ class Interruption(L.Callback):
         self._stop_if_asked(trainer)
 
     def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Listen no more."""
+        """Restore the signal handlers."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}

@@ -1,4 +1,4 @@
-"""What a method has learned about which keyframe to look at, as charts."""
+"""Charts of learned keyframe weights."""
 
 from typing import Protocol, runtime_checkable
 
@@ -46,14 +46,14 @@ class LearnedWeights(L.Callback):
 
     A chart for each layer of the denoiser, with the weight of the last keyframe against t for each head.
     Learned weights begin at the grey diagonal, the linear rule; linear ones stay there. Shown by every logger
-    that takes pictures, and written as PNG files to the run's folder: see `log_image`.
+    that takes images, and written as PNG files to the run's folder: see `log_image`.
     """
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Look whether there are weights.
+        """Check that there are weights.
 
         Raises:
-            UserError: The method has none, or they are split over processes.
+            UserError: The method has none, or they are sharded.
         """
         if not isinstance(pl_module, WeightsKeyframes):
             raise UserError(

@@ -6,17 +6,17 @@ from typing import Any
 import lightning as L
 import torch
 
-from inbetween.callbacks.images import folder_for, write_frames
 from inbetween.callbacks.run_folder import is_dry, run_folder
 from inbetween.errors import UserError
-from inbetween.files import check_folder
+from inbetween.io.files import check_folder
+from inbetween.io.frames import folder_for, write_frames
 from inbetween.types import WindowBatch
 
 
 class PredictionWriter(L.Callback):
-    """Writes what `predict` draws: a folder per window with first, the in-betweens and last, in order.
+    """Writes the frames of `predict`: a folder per window with first, the in-betweens and last, in order.
 
-    `<directory>/<name of the window>/0000.png` is the first keyframe, `0001.png` ... the N drawings, the
+    `<directory>/<name of the window>/0000.png` is the first keyframe, `0001.png` ... the N in-betweens, the
     highest number the last keyframe; 8-bit PNGs without padding. With several processes each writes its
     own windows. A dry run (`fast_dev_run`) writes nothing.
 
@@ -31,7 +31,7 @@ class PredictionWriter(L.Callback):
         self.overwrite = overwrite
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Look at the folder before any process writes.
+        """Check the folder before any process writes.
 
         Raises:
             UserError: The folder holds something and `overwrite` is off, or it is a file.
@@ -67,7 +67,7 @@ class PredictionWriter(L.Callback):
             trainer: Says whether this is a dry run.
             pl_module: Unused.
             outputs: (B, N, 3, H, W) in [0, 1], from `predict_step`.
-            batch: The windows they were drawn for.
+            batch: Their windows.
             batch_idx: Unused.
             dataloader_idx: Unused.
         """

@@ -1,4 +1,4 @@
-"""Training that makes a backbone leaves it in diffusers' folder format."""
+"""Trained backbones, written in diffusers' folder format."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from inbetween.callbacks.run_folder import is_dry
 from inbetween.callbacks.whole_weights import need_whole_weights
 from inbetween.errors import UserError
-from inbetween.files import move_folder, partial_of
+from inbetween.io.files import move_folder, partial_of
 
 
 @runtime_checkable
@@ -24,7 +24,7 @@ class SavesPretrained(Protocol):
 class PretrainedWriter(Callback):
     """Writes what was trained with the method's `save_pretrained` when `fit` has come to its end.
 
-    A run that is interrupted writes nothing; its checkpoint lets it go on. Nor does one that trains nothing,
+    A run that is interrupted writes nothing; its checkpoint resumes it. Nor does one that trains nothing,
     or a dry run (`fast_dev_run`).
 
     Args:
@@ -35,10 +35,10 @@ class PretrainedWriter(Callback):
         self.folder = Path(folder)
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Look whether there is something to write, before training and not after it.
+        """Check that there is something to write, before training and not after it.
 
         Raises:
-            UserError: The method makes no part of a backbone, or its weights are split over processes.
+            UserError: The method makes no part of a backbone, or its weights are sharded.
         """
         if not isinstance(pl_module, SavesPretrained):
             raise UserError(

@@ -1,4 +1,4 @@
-"""Checkpoints from which a run goes on exactly, wherever they are written."""
+"""Checkpoints that resume exactly, whenever they are written."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from inbetween.callbacks.run_folder import is_dry
 
 
 class Resumption(L.Callback):
-    """Sees to it that every checkpoint is of the end of an optimiser step, and goes on with the next batch.
+    """Makes every checkpoint one of the end of an optimiser step, which resumes with the next batch.
 
     Weights, optimiser and schedule change at optimiser steps alone. Lightning 2.6 counts on, and then saves
     what it has counted:
@@ -32,7 +32,7 @@ class Resumption(L.Callback):
         self._whole = False  # whether a step has been taken, and none is under way
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Begin anew; in a dry run, let no checkpoint be written."""
+        """Reset; in a dry run, let no checkpoint be written."""
         self._counts, self._saved, self._whole = {}, -1, False
         if is_dry(trainer):
             for writer in _writers(trainer):
@@ -41,7 +41,7 @@ class Resumption(L.Callback):
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Where `fit` goes on: its last optimiser step is the checkpoint's."""
+        """On resume: the last optimiser step is the checkpoint's."""
         if trainer.state.fn == "fit":
             self._counts = checkpoint["loops"]["fit_loop"]
 
@@ -75,7 +75,7 @@ class Resumption(L.Callback):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Let nothing be saved that would not go on; Lightning calls those that save after this."""
+        """Let nothing be saved that could not be resumed; Lightning calls checkpoint callbacks after this."""
         if not self._whole:
             for writer in _writers(trainer):
                 writer.save_on_exception = False

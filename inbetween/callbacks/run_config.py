@@ -4,7 +4,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
 from inbetween.callbacks.run_folder import run_folder
-from inbetween.files import write_whole
+from inbetween.io.files import write_whole
 
 
 class RunConfig(SaveConfigCallback):

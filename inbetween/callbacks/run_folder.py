@@ -1,4 +1,4 @@
-"""Where a run keeps its files, and pictures for its loggers and that folder."""
+"""Where a run keeps its files, and images for its loggers and that folder."""
 
 import os
 from functools import cache
@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from PIL import Image
 from torch import Tensor
 
-from inbetween.callbacks.images import to_bytes, write_image
+from inbetween.io.frames import to_bytes, write_image
 
 
 def is_dry(trainer: L.Trainer) -> bool:
@@ -49,18 +49,18 @@ def _place(trainer: L.Trainer) -> str:
 
 @cache
 def _warn_of_remote(place: str) -> None:
-    rank_zero_warn(f"{place} is no folder of this machine: pictures, config.yaml and weights are left out.")
+    rank_zero_warn(f"{place} is no folder of this machine: images, config.yaml and weights are left out.")
 
 
 def log_image(trainer: L.Trainer, tag: str, image: Tensor) -> None:
-    """Show a picture in every logger that takes some, and write it to `images/<tag>/<step>.png` of the run.
+    """Show an image in every logger that takes some, and write it to `images/<tag>/<step>.png` of the run.
 
-    TensorBoard, Weights & Biases, Comet and MLflow take pictures, and so does a logger of your own with the
+    TensorBoard, Weights & Biases, Comet and MLflow take images, and so does a logger of your own with the
     `log_image(key, images, step)` of Lightning's WandbLogger. Call it in the main process alone.
 
     Args:
         trainer: Of the run.
-        tag: The picture's name, such as `samples/val`.
+        tag: The image's name, such as `samples/val`.
         image: (3, H, W) in [0, 1].
     """
     if is_dry(trainer):

@@ -7,9 +7,9 @@ from inbetween.callbacks.whole_weights import has_whole_weights
 
 
 class SamePrecision(L.Callback):
-    """Lets all processes compute in what the first one computes in.
+    """Makes all processes use the precision of the first one.
 
-    Each chooses before it can ask the others, by the machine that it runs on (`modules.precision.fastest`),
+    Each chooses before it can ask the others, by the machine that it runs on (`resolve_precision`),
     and the machines of a run may differ. Weights that some update from gradients in float32 and others from
     those in bfloat16 would drift apart. Strategies that split the weights have plugins of their own, and run
     on GPUs alone, which agree. The command line adds this callback by itself.

@@ -1,4 +1,4 @@
-"""Pictures of drawn windows for the loggers and the run's folder."""
+"""Sample images for the loggers and the run's folder."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,11 +7,11 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from inbetween.callbacks.images import rounded
 from inbetween.callbacks.run_folder import log_image
 from inbetween.errors import check_at_least
 from inbetween.functional.grid import error_map, image_grid, stacked
 from inbetween.functional.seeds import sample_seed
+from inbetween.io.frames import rounded
 from inbetween.types import StepOutput, WindowBatch
 
 
@@ -27,13 +27,13 @@ class _Sample:
 
 
 def window_sheet(title: str, t: list[float], true: Tensor, predicted: Tensor) -> Tensor:
-    """One window as a sheet: the true sequence above the drawn one above their difference.
+    """One window as a sheet: the true frames, the predicted ones, and their difference.
 
-    The drawn row repeats the keyframes, so that it reads as the clip that would be played.
+    The predicted row repeats the keyframes, so that it reads as a clip.
 
     Args:
         title: Written above.
-        t: Position of each drawing, N numbers in (0, 1).
+        t: Position of each in-between, N numbers in (0, 1).
         true: (N + 2, 3, h, w) in [0, 1]: first, targets, last.
         predicted: (N, 3, h, w) in [0, 1].
 
@@ -53,15 +53,15 @@ def window_sheet(title: str, t: list[float], true: Tensor, predicted: Tensor) ->
 class SampleGrid(L.Callback):
     """Shows a few windows, the same ones every epoch, as `samples/val` and in test `samples/test`.
 
-    For each window: first, targets and last; the drawn frames below their targets; below those the
+    For each window: first, targets and last; the predicted frames below their targets; below those the
     error, white where they agree, red to black where they differ. Shown by every logger that takes
-    pictures, and written as PNG files to the run's folder: see `log_image`. With several processes the
+    images, and written as PNG files to the run's folder: see `log_image`. With several processes the
     windows are the same as with one.
 
     Args:
-        windows: How many of the drawn windows are shown, chosen all over the set by a hash of their
+        windows: How many of the sampled windows are shown, chosen from all of them by a hash of their
             index; or the indices of the ones to show, of which those that are drawn appear.
-        every_n_epochs: Pictures are made in training epochs 0, n, 2n and so on.
+        every_n_epochs: Images are made in training epochs 0, n, 2n and so on.
     """
 
     def __init__(self, windows: list[int] | int = 4, every_n_epochs: int = 1) -> None:
@@ -73,11 +73,11 @@ class SampleGrid(L.Callback):
         self._samples: dict[int, _Sample] = {}
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Forget what an interrupted epoch left."""
+        """Reset."""
         self._samples = {}
 
     def on_test_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Forget what an interrupted epoch left."""
+        """Reset."""
         self._samples = {}
 
     def on_validation_batch_end(

@@ -1,4 +1,4 @@
-"""What a run shows on the screen while it trains."""
+"""Progress bar and model summary."""
 
 import sys
 import time
@@ -12,14 +12,14 @@ SELDOM = 30.0  # seconds between two lines of the bar in a file
 
 
 class StepProgressBar(TQDMProgressBar):
-    """A bar of all the optimiser steps, for runs that end after so many (`max_steps`); else one an epoch.
+    """A progress bar of all optimiser steps for runs with `max_steps`; else one per epoch.
 
     Lightning's own counts a step-bound run's epochs, of whatever length, and does not show how much is left.
     In a file it is written every half a minute.
     """
 
     def init_train_tqdm(self) -> Tqdm:
-        """Lightning's bar, which writes seldom where nobody watches."""
+        """Lightning's bar, updated rarely where the output is a file."""
         bar = super().init_train_tqdm()
         bar.miniters, bar.dynamic_miniters = 1, False  # time alone says when it is due
         if not sys.stdout.isatty():
@@ -50,7 +50,7 @@ class StepProgressBar(TQDMProgressBar):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Show the step that has been taken, when the bar is due: figures wait for the device."""
+        """Show the step that has been taken, when the bar is due: metrics wait for the device."""
         bar = self.train_progress_bar
         done = trainer.global_step if trainer.max_steps > 0 else batch_idx + 1
         if bar.disable or done <= bar.n:

@@ -9,13 +9,13 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save
 
 from inbetween.callbacks.run_folder import run_folder
-from inbetween.files import partial_of, write_whole
+from inbetween.io.files import partial_of, write_whole
 
 
 class WeightsWriter(Callback):
     """Writes `weights.safetensors` into the run's folder when `fit` has come to its end.
 
-    It is a checkpoint to draw with, or to begin another training from: the model's trained weights (their
+    It is a checkpoint for inference, or to initialise another training: the model's trained weights (their
     average, where `EMA` keeps one) in half precision, with the method's name and hyperparameters,
     without what an optimiser remembers. `fit` goes on from `last.ckpt`, which is at least six times as
     large. A run that is interrupted or trains nothing writes nothing, nor does one without a folder of its

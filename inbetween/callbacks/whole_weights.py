@@ -1,4 +1,4 @@
-"""Which runs have all weights in every process."""
+"""Whether every process holds all weights."""
 
 import lightning as L
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
@@ -7,16 +7,16 @@ from inbetween.errors import UserError
 
 
 def has_whole_weights(trainer: L.Trainer) -> bool:
-    """Whether every process holds all weights, and none a share of them, as with FSDP."""
+    """Whether every process holds all weights, which are not sharded as with FSDP."""
     whole = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
     return whole and not isinstance(trainer.strategy, DeepSpeedStrategy)  # which is a DDPStrategy
 
 
 def need_whole_weights(trainer: L.Trainer, callback: L.Callback) -> None:
-    """Refuse a run whose processes hold shares of the weights, for a callback that needs all of them.
+    """Raise for a run with sharded weights, for a callback that needs all of them.
 
     Raises:
-        UserError: It is such a run.
+        UserError: The weights are sharded.
     """
     if not has_whole_weights(trainer):
         raise UserError(

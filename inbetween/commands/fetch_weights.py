@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from inbetween.errors import UserError
-from inbetween.files import check_folder, write_whole
+from inbetween.io.files import check_folder, write_whole
 from inbetween.methods.rife.weights import cached_rife, read_rife
 from inbetween.metrics import feature_network
 from inbetween.modules import perceptual

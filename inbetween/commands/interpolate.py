@@ -16,15 +16,15 @@ from inbetween.commands.places import Places, maps_per_pair
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.data.keyframes import Keyframes, read_keyframes
 from inbetween.data.source import MOST_BETWEEN
-from inbetween.data.source_images import SourceImage, find_images, left_out
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
 from inbetween.interpolation.loading import ModelFiles, find_model, load
 from inbetween.interpolation.model import Cuts, Interpolator
 from inbetween.interpolation.timing import chosen_chart
+from inbetween.io.sequences import SourceImage, find_images, left_out
 from inbetween.methods.spaced import SpacedMethod
-from inbetween.modules.precision import REPLACED, Precision, resolve_precision
+from inbetween.weights.precision import REPLACED, Precision, resolve_precision
 
 
 def interpolate(

@@ -1,4 +1,4 @@
-"""What this machine is and can do: its description, its matrix throughput, and a process's peak memory."""
+"""The machine: its description, matrix throughput, and a process's peak memory."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from inbetween.errors import UserError
-from inbetween.modules.precision import Precision
+from inbetween.weights.precision import Precision
 
 Run = Callable[[], object]
-# Matrix work that suits machines: windows, channels and side of a 3x3 convolution; side of square matrices.
+# Large matrix operations: windows, channels and side of a 3x3 convolution; side of square matrices.
 CONVOLUTION = (8, 256, 32)
 PRODUCT = 2048
 
@@ -37,7 +37,7 @@ def open_fabric(accelerator: str, precision: Precision) -> L.Fabric:
 
 
 def description(device: torch.device) -> dict[str, Any]:
-    """What the figures of a benchmark depend on, besides the code."""
+    """What the results of a benchmark depend on, besides the code."""
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "processor": _processor(),

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from inbetween.data.keyframes import Keyframes, one_size, read_spacing_map
-from inbetween.data.source_images import SourceImage, SourceImageReader
 from inbetween.errors import UserError
+from inbetween.io.sequences import SourceImage, SourceImageReader
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from inbetween.files import write_whole
+from inbetween.io.files import write_whole
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

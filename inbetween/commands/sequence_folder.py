@@ -13,11 +13,11 @@ from typing import Any
 
 from torch import Tensor
 
-from inbetween.callbacks.images import encode_png
 from inbetween.commands.animation import Animation, encode_animation
-from inbetween.data.images import SUFFIXES
 from inbetween.errors import UserError
-from inbetween.files import write_whole
+from inbetween.io.files import write_whole
+from inbetween.io.frames import encode_png
+from inbetween.io.images import SUFFIXES
 from inbetween.metrics import REVIEW_LABELS, review_label
 
 RECORD = "interpolate.json"  # what the frames in a folder were made from

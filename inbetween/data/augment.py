@@ -1,30 +1,30 @@
-"""Random changes of a training window, drawn from a seed alone."""
+"""Augmentation of a training window, from a seed alone."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.data.images import Pixels, resize
 from inbetween.data.source import Augment
+from inbetween.io.images import Pixels, resize
 
 
 def augment_images(
     images: Pixels, height: int, width: int, augment: Augment, seed: int
 ) -> tuple[Pixels, bool]:
-    """Crop, mirror, recolour and perhaps reverse the pictures of one window, all in the same way.
+    """Crop, flip, colour-jitter and time-reverse the frames of one window, all in the same way.
 
     Args:
-        images: (F, h, w, 3), with head-room for the crop if the store could give it.
+        images: (F, h, w, 3), with a margin for the crop where the source is large enough.
         height: Pixels given out; a crop is resized to them.
         width: Pixels given out.
-        augment: What may change and how much.
-        seed: Decides everything.
+        augment: Strength of each augmentation.
+        seed: Seed of all random choices.
 
     Returns:
         (F, height, width, 3), and whether the order was reversed.
     """
     random = np.random.default_rng(seed)
-    # all numbers are drawn in any case: switching one change off leaves the others as they were
+    # all numbers are sampled in any case: switching one augmentation off leaves the others as they were
     keep, down, right, flip, reverse, *color = random.random(8)
     share = 1 - keep * (1 - augment.crop)
     rows, columns = (max(round(side * share), 1) for side in images.shape[1:3])

@@ -1,4 +1,4 @@
-"""The one data module: windows of any source, batched the same way for every method."""
+"""The data module: windows of any source, batched the same way for every method."""
 
 import logging
 from dataclasses import replace
@@ -37,27 +37,27 @@ class WindowDataModule(L.LightningDataModule):
     """Windows for training, validation, test and prediction.
 
     Batch sizes count windows over all processes together, so that results do not depend on the number of
-    devices. A run that goes on from a checkpoint sees the batches that an uninterrupted one would.
+    devices. A resumed run sees the batches that an uninterrupted one would.
 
     Args:
         source: Where the windows come from.
-        between: N, the number of drawings between the keyframes, at least 1.
-        gaps: Distances, in drawings, between neighbours of a window; each gap adds its own windows.
-        stride: Distance, in drawings, between the first keyframes of neighbouring windows.
+        between: N, the number of in-betweens of a window, at least 1.
+        gaps: Distances in frames between neighbouring frames of a window; each gap adds its own windows.
+        stride: Distance in frames between the first keyframes of successive windows.
         size: Side of square windows, or their height and width, in pixels.
-        fit: `pad` shows whole pictures and fills the rest, `crop` fills windows and cuts the rest off.
+        fit: `pad` keeps the whole frame and pads, `crop` fills the window and crops.
         background: RGB in [0, 255] under transparency and in padding.
-        collapse_holds: Treat a drawing repeated over several frames as one drawing.
-        augment: Random changes of training windows; None for none.
+        collapse_holds: Count a frame that is held (shown several times) once.
+        augment: Augmentation of training windows; None for none.
         batch_size: Windows in a training step, over all processes.
         val_batch_size: Windows in a validation, test or prediction step, over all processes; None takes
             `batch_size`.
         val_windows: Validate, test and predict on this many evenly spaced windows; None takes all.
         test_split: Split that `test` and `predict` use.
         num_workers: Processes that read windows and prepare them for training, for each training process;
-            0 does it in the training process. None takes half of the cores where a processor trains, and
-            all but one where a GPU does, 16 at most; `compare`, which measures time, takes 0.
-        seed: Base of the order of windows, of their changes and of their noise.
+            0 does it in the training process. None takes half of the cores when training on the CPU, and
+            all but one on a GPU, 16 at most; `compare`, which measures time, takes 0.
+        seed: Seed of the order of windows, their augmentation and their noise.
         cache_dir: Folder of the decoded-frame store; None takes `frames` in the user's cache, which is
             `~/.cache/inbetween`, or as XDG_CACHE_HOME says.
 
@@ -142,7 +142,7 @@ class WindowDataModule(L.LightningDataModule):
             self._read("val" if stage == "validate" else self.test_split)
 
     def train_dataloader(self) -> ResumableLoader:
-        """Batches in an order made of (seed, epoch), from where the trainer stands in its epoch."""
+        """Batches in an order made of (seed, epoch), from the trainer's position in its epoch."""
         dataset = self.datasets["train"]
         rank, world = self._place()
         windows = len(dataset)
@@ -152,7 +152,7 @@ class WindowDataModule(L.LightningDataModule):
             epoch, done = 0, 0
             if trainer is not None:
                 count_epoch(trainer)
-                # overfit_batches promises the same windows, changed the same way, again and again
+                # overfit_batches promises the same windows with the same augmentation in every epoch
                 again = trainer.overfit_batches  # type: ignore[attr-defined]  # set where mypy does not look
                 epoch = 0 if again else trainer.current_epoch
                 done = trainer.fit_loop.batch_idx + 1
@@ -189,13 +189,13 @@ class WindowDataModule(L.LightningDataModule):
         self.teardown("exception")
 
     def check_batches(self, saved: dict[str, int]) -> None:
-        """See, once it is set up, that `fit` goes on with the batches of a checkpoint.
+        """Check, once it is set up, that `fit` resumes with the batches of a checkpoint.
 
         Args:
             saved: What the training loader left in the checkpoint.
 
         Raises:
-            UserError: They are others.
+            UserError: They differ.
         """
         check_same(saved, self._identity())
 

@@ -2,19 +2,17 @@
 
 from pathlib import Path
 
-from inbetween.data.images import READABLE
 from inbetween.data.scenes import (
     Scene,
     SceneSource,
     choose_split,
     existing_folder,
-    frames_in,
     split_by_name,
     split_folders,
-    subfolders,
-    walk,
 )
 from inbetween.errors import UserError
+from inbetween.io.images import READABLE
+from inbetween.io.listing import frames_in, subfolders, walk
 from inbetween.types import Split
 
 
@@ -22,7 +20,7 @@ class FolderScenes(SceneSource):
     """Any folder of image folders, nested as you like: a folder that holds images is a scene.
 
     The folder right below the root names the animation. Where `train`, `val` or `test` lie right below
-    the root they are the splits, and the animations lie below them; else animations are dealt out by a
+    the root they are the splits, and the animations lie below them; else animations are split by a
     hash of their name, about 80 : 10 : 10. Without a test split, `test` means val.
 
     Args:
@@ -48,7 +46,7 @@ class FolderScenes(SceneSource):
             dealt = split_by_name(_scenes_below(root))
         if not any(dealt.values()):
             raise UserError(
-                f"{root} has no scenes: put the drawings of each scene ({READABLE}) in a folder below it."
+                f"{root} has no scenes: put the frames of each scene ({READABLE}) in a folder below it."
             )
         return choose_split(dealt, split, root)
 
@@ -91,7 +89,7 @@ class AnitaScenes(SceneSource):
             )
         for kind in self.kinds or []:
             if kind not in kinds:
-                raise UserError(f"{root} has no drawings of kind {kind!r}: it has {', '.join(kinds)}.")
+                raise UserError(f"{root} has no frames of kind {kind!r}: it has {', '.join(kinds)}.")
         wanted = set(kinds if self.kinds is None else self.kinds)
         kept = {name: [scene for scene in scenes if scene.kind in wanted] for name, scenes in found.items()}
         dealt = kept if folders else split_by_name(kept["train"])

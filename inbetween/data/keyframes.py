@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inbetween.data.images import Layers, Pixels, composited
 from inbetween.data.shots import find_cuts, thumbnail
-from inbetween.data.source_images import SourceImage, SourceImageReader, find_images
 from inbetween.errors import UserError
+from inbetween.io.images import Layers, Pixels, composited
+from inbetween.io.sequences import SourceImage, SourceImageReader, find_images
 
 BACKGROUND = (255, 255, 255)  # what cuts are looked for on
 

@@ -1,4 +1,4 @@
-"""Which windows form which batch on which process, the same for any number of processes."""
+"""Batches of windows for each process, the same for any number of processes."""
 
 import signal
 import time
@@ -17,7 +17,7 @@ from inbetween.machine import cores
 from inbetween.types import Preparation, Window, WindowBatch
 
 Key = tuple[int, int]  # (epoch, index) of a window
-MOST_WORKERS = 16  # of a process where nothing is said
+MOST_WORKERS = 16  # default of a process, at most
 # what a batch to train on holds beside what the method's preparation made of its windows
 KEPT = ("t", "index", "seed", "name")
 
@@ -28,7 +28,7 @@ class PreparedWindows(WindowDataset):
     Args:
         windows: The windows.
         prepare: The method's.
-        whole: Whether pictures stay, for drawing and metrics; training needs none beside its samples.
+        whole: Whether frames stay, for inference and metrics; training needs none beside its samples.
     """
 
     def __init__(self, windows: WindowDataset, prepare: Preparation, whole: bool) -> None:
@@ -45,13 +45,13 @@ class PreparedWindows(WindowDataset):
 
 
 def default_workers(processes: int, on_processor: bool) -> int:
-    """How many processes read windows for each training process, where nothing is said.
+    """Default number of data workers of each training process.
 
     Half of a training process's share of the cores where it computes on the same cores, else all but one.
 
     Args:
         processes: Training processes on this machine.
-        on_processor: Whether they compute on the processor.
+        on_processor: Whether they compute on the CPU.
     """
     share = cores() // processes
     return max(0, min(share // 2 if on_processor else share - 1, MOST_WORKERS))
@@ -130,7 +130,7 @@ class WindowLoader:
     Args:
         dataset: The windows.
         batches: Number of batches in a pass.
-        plan: Says which batches the pass that is about to start has; called when its first one is due.
+        plan: Gives the batches of the next pass; called when its first one is due.
         num_workers: Processes that read windows; 0 reads in this one.
     """
 
@@ -144,7 +144,7 @@ class WindowLoader:
         self.order = _Batches()
         self.reader: DataLoader[Window] | None = None
         self.current: Iterator[WindowBatch] = iter(())
-        # seconds that whoever asked has waited for batches, but for the first while workers start
+        # seconds spent waiting for batches, except for the first one while workers start
         self.waited = 0.0
         self.workers = WorkerWatch()
 
@@ -173,7 +173,7 @@ class WindowLoader:
     def close(self) -> None:
         """End the worker processes; a further pass starts new ones.
 
-        Left to the garbage collector, workers of a run that failed are waited for in vain.
+        Left to the garbage collector, workers of a failed run would hang its exit.
         """
         self.current = iter(())
         self.reader = None
@@ -190,9 +190,9 @@ class WindowLoader:
 
 
 class ResumableLoader(WindowLoader):
-    """Batches of training windows that go on where an interrupted run stopped.
+    """Batches of training windows that resume where an interrupted run stopped.
 
-    Where that is the trainer knows; what is saved here only tells whether the batches are still the same.
+    The trainer knows the position; what is saved here only tells whether the batches are still the same.
 
     Args:
         dataset: The windows.
@@ -223,26 +223,26 @@ class ResumableLoader(WindowLoader):
 
 
 def check_same(saved: dict[str, int], now: dict[str, int]) -> None:
-    """See that the batches are those of the checkpoint.
+    """Check that the batches are those of the checkpoint.
 
     Args:
         saved: What their order depended on when the checkpoint was written.
         now: What it depends on in this run.
 
     Raises:
-        UserError: They are others.
+        UserError: They differ.
     """
     for name, value in now.items():
         if saved.get(name) != value:
             raise UserError(
-                f"The checkpoint was written in an epoch with {name} {saved.get(name)}, now it is {value}: go"
-                " on with the same data, or begin another training from the weights.safetensors of that run."
+                f"The checkpoint was written in an epoch with {name} {saved.get(name)}, now it is {value}:"
+                " resume with the same data, or train anew from the weights.safetensors of that run."
             )
 
 
 def _start_worker(_: int) -> None:
-    # A terminal and a cluster signal all processes of a run. Its main one decides when it ends, and workers
-    # with it: torch tells them to, and they look whether it still lives.
+    # A terminal and a cluster signal all processes of a run. The main one decides when it ends; workers end
+    # with it, when torch tells them to or when it is dead.
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     # OpenCV's threads do not survive the fork that makes a worker

@@ -25,12 +25,12 @@ class LottieScenes(UnpackedScenes):
     the renderer refuses, crashes on or does not finish are left out with a warning, and remembered.
 
     Where `train`, `val` or `test` lie right below the root, and no file beside them, they are the splits;
-    else animations are dealt out by a hash of their path without the suffix, about 80 : 10 : 10. Without a
+    else animations are split by a hash of their path without the suffix, about 80 : 10 : 10. Without a
     test split, `test` means val.
 
     Args:
         root: The folder.
-        exclude: Names of files to leave out, for example those that others measure on.
+        exclude: Names of files to leave out, for example those of an evaluation set.
         side: Pixels of the longer side rendered at. Windows shrink frames, they never gain detail: give the
             window's longer side, divided by the share that a random crop keeps, or more.
         cache_dir: Folder of the rendered frames, which may be deleted between runs; None takes `lottie` in

@@ -31,7 +31,7 @@ def render(file: Path, folder: Path, side: int) -> str | None:
         text = gzip.decompress(file.read_bytes()).decode() if packed else ""
     except (OSError, EOFError, UnicodeDecodeError):
         return "damaged"
-    # pictures beside the file are found from its path alone
+    # images beside the file are found from its path alone
     animation = LottieAnimation.from_data(text) if packed else LottieAnimation.from_file(str(file))
     if not animation.animation_p:
         return "not a Lottie animation"

@@ -19,13 +19,13 @@ _MIX_STREAM = 2  # keeps the choice of a window independent of its noise and of 
 class MixedWindows(WindowSource):
     """Training windows of several sources in given shares; validation and test take all windows of each.
 
-    A training window is drawn at random, with replacement, from (seed, epoch, index) alone: first its
-    source, then one of the source's windows. True motion that only some sources know is NaN in the windows
+    A training window is sampled at random, with replacement, from (seed, epoch, index) alone: first its
+    source, then one of the source's windows. True motion that only some sources have is NaN in the windows
     of the others; `frame_ids` are left out.
 
     Args:
         sources: Where the windows come from.
-        weights: How often each source is drawn in training, in any unit.
+        weights: Sampling weight of each source in training, in any unit.
         length: Training windows of an epoch.
 
     Raises:
@@ -53,7 +53,7 @@ class MixedWindows(WindowSource):
 
 
 class _Mixture(WindowDataset):
-    """Windows of several data sets: drawn at random, or all, one data set behind the other."""
+    """Windows of several data sets: sampled at random, or all, one dataset after the other."""
 
     def __init__(
         self, source: MixedWindows, datasets: list[WindowDataset], seed: int, *, draws: bool

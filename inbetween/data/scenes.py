@@ -1,18 +1,15 @@
-"""Scenes of drawings in folders: how they are found, ordered and split."""
+"""Scenes in folders of images: how they are found, ordered and split."""
 
 import hashlib
 import logging
-import os
-import re
 import unicodedata
 from abc import abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from inbetween.data.images import SUFFIXES
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
+from inbetween.io.listing import subfolders
 from inbetween.types import Split
 
 log = logging.getLogger(__name__)
@@ -22,13 +19,13 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Scene:
-    """An ordered run of drawings.
+    """An ordered sequence of frames.
 
     Args:
         animation: What the scene belongs to; splits keep animations whole.
         name: The scene within its animation.
         kind: sketch, color, composition, ... or empty where the layout knows no kinds.
-        frames: Paths of the drawings, in order.
+        frames: Paths of the frames, in order.
     """
 
     animation: str
@@ -66,39 +63,6 @@ class SceneSource(WindowSource):
         return SceneWindows(scenes, spec)
 
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts 2 before 10 and does not mind the case of letters."""
-    parts = re.split(r"(\d+)", name)
-    key = [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part]
-    return [*key, (2, 0, name)]  # the name itself last, so that no two names are equal
-
-
-def subfolders(folder: Path) -> list[Path]:
-    """Folders in a folder, in natural order, without hidden ones and what archivers leave behind."""
-    found = (path for path in folder.iterdir() if not _is_litter(path.name) and path.is_dir())
-    return sorted(found, key=lambda path: natural_key(path.name))
-
-
-def frames_in(folder: Path) -> tuple[Path, ...]:
-    """Images in a folder, in natural order."""
-    return files_in(folder, SUFFIXES)
-
-
-def files_in(folder: Path, suffixes: frozenset[str]) -> tuple[Path, ...]:
-    """Files in a folder whose suffix, in small letters, is one of `suffixes`, in natural order."""
-    return _in_order(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
-
-
-def files_beside(folder: Path, suffixes: frozenset[str]) -> tuple[Path, ...]:
-    """The other files in a folder, in natural order."""
-    return _in_order(path for path in folder.iterdir() if path.suffix.lower() not in suffixes)
-
-
-def _in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
-    files = (path for path in paths if not _is_litter(path.name) and path.is_file())
-    return tuple(sorted(files, key=lambda path: natural_key(path.name)))
-
-
 def existing_folder(root: Path) -> Path:
     """`root` with `~` resolved.
 
@@ -129,7 +93,7 @@ def choose_split(scenes: dict[Split, list[Scene]], split: Split, root: Path) -> 
 
 
 def split_by_name(scenes: list[Scene]) -> dict[Split, list[Scene]]:
-    """Deal animations out to train, val and test, about 80, 10 and 10 per cent, by a hash of their name.
+    """Split animations into train, val and test, about 80, 10 and 10 per cent, by a hash of their name.
 
     A name falls into the same split whatever else there is, in every process and on every machine. Two
     exceptions keep small collections usable: if no name falls into train, the lowest hash does; if none
@@ -153,26 +117,7 @@ def split_by_name(scenes: list[Scene]) -> dict[Split, list[Scene]]:
     return dealt
 
 
-def walk(root: Path) -> list[Path]:
-    """`root` and all folders below it in natural order; links are followed, loops are not."""
-    seen: set[str] = set()
-    found: list[Path] = []
-    waiting = [root]
-    while waiting:
-        folder = waiting.pop()
-        place = os.path.realpath(folder)
-        if place not in seen:
-            seen.add(place)
-            found.append(folder)
-            waiting.extend(reversed(subfolders(folder)))
-    return found
-
-
 def _share(name: str) -> float:
     """A number in [0, 1) from a name, the same on systems that write its accents differently."""
     text = unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape")
     return int.from_bytes(hashlib.blake2b(text, digest_size=6).digest(), "big") / 2**48
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db")

@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.data.images import Pixels
 from inbetween.functional.color import LUMA
+from inbetween.io.images import Pixels
 
 VERSION = 3  # of what is found here; a change makes stored findings stale
 
@@ -39,20 +39,20 @@ _BLOCK = 8  # pixels of a block's side there
 _REACH = 12  # pixels a block may have moved there
 _CONTEXT = 6  # drawings before and after a cut that show the scene's own motion
 _CUT_CHANGE = 0.03  # mean change, of 1, below which nothing is a cut
-_CUT_SHARE = 0.6  # of the picture must be gone: a large thing that pops up covers less
+_CUT_SHARE = 0.6  # of the image must be gone: a large thing that pops up covers less
 
 _PAIR_CHANGE = 0.015  # the same for keyframes, whose faint lines are made stronger
 _STRONGEST = 4.0  # times that faint lines are made stronger
-_FADE_SHARE = 0.3  # of the picture must be gone whatever its brightness and contrast: a fade leaves less
-_BLANK = 2.0  # deviation, of 255, below which a picture shows nothing that may have been faded
+_FADE_SHARE = 0.3  # of the image must be gone whatever its brightness and contrast: a fade leaves less
+_BLANK = 2.0  # deviation, of 255, below which an image shows nothing that may have been faded
 _LAYOUT_CHANGE = 0.45  # of 1, between two keyframes: one redrawn in another pose changes less
 _LAYOUT_SIDE = 8  # places along a side at which layouts are compared
-_PAN_REACH = 24  # pixels that the whole picture may have moved, of _CUT_SIDE
-_PAN_DIFFERENCE = 0.6  # from the picture moved, in its deviations: a pan leaves less
+_PAN_REACH = 24  # pixels that the whole image may have moved, of _CUT_SIDE
+_PAN_DIFFERENCE = 0.6  # from the image moved, in its deviations: a pan leaves less
 
 
 def thumbnail(image: Pixels) -> Pixels:
-    """A picture as frames are compared: (h, w, 3), the longer side at most 256 pixels."""
+    """An image as frames are compared: (h, w, 3), the longer side at most 256 pixels."""
     scale = min(_SIDE / max(image.shape[:2]), 1.0)
     width, height = (max(round(side * scale), 1) for side in (image.shape[1], image.shape[0]))
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
@@ -84,7 +84,7 @@ def find_cuts(keyframes: Iterable[Pixels]) -> list[int]:
     """Find the cuts between keyframes, each pair judged by itself.
 
     There is too little around them to know a scene's own motion by, as `find_shots` does. What changes where
-    dark and light lie, and leaves little of the picture in reach, is a cut, but a fade and a pan are none. A
+    dark and light lie, and leaves little of the image in reach, is a cut, but a fade and a pan are none. A
     flash, or a black frame, is cut from what is before and behind.
 
     Args:
@@ -110,8 +110,8 @@ def is_hold(first: Pixels, second: Pixels) -> bool:
 def _find_cuts(squares: dict[int, Pixels]) -> list[int]:
     """Keys of the drawings that begin a new shot.
 
-    A cut changes the picture more than the scene's own motion does, and leaves little of it in reach on
-    either side. What pops up in an unchanged picture is no cut: everything from before is still there.
+    A cut changes the image more than the scene's own motion does, and leaves little of it in reach on
+    either side. What pops up in an unchanged image is no cut: everything from before is still there.
     Of cuts within six drawings of each other only the strongest is found.
     """
     numbers = list(squares)
@@ -198,7 +198,7 @@ def _square(image: Pixels) -> Pixels:
 
 
 def _share_gone(first: Pixels, second: Pixels) -> float:
-    """The share in [0, 1] of each picture that the other does not hold nearby, the lesser of the two."""
+    """The share in [0, 1] of each image that the other does not hold nearby, the lesser of the two."""
     return min(_share_new(first, second), _share_new(second, first))
 
 
@@ -215,4 +215,4 @@ def _share_new(before: Pixels, after: Pixels) -> float:
             is_new = np.sqrt(squares / block.size) > max(12.0, texture / 2)
             new += is_new
             shown += is_new or texture > 8
-    return new / (shown + 4)  # a nearly empty picture proves nothing
+    return new / (shown + 4)  # a nearly empty image proves nothing

@@ -1,4 +1,4 @@
-"""What a source of windows promises to the data module."""
+"""The interface of window sources, and the specification of windows."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from torch.utils.data import Dataset
 from inbetween.errors import UserError
 from inbetween.types import Split, Window
 
-MOST_BETWEEN = 1000  # drawings of a window; the same holds
-LARGEST_SIDE = 4096  # pixels of a window; beyond it a typing mistake is likelier than a wish
+MOST_BETWEEN = 1000  # in-betweens of a window; the same holds
+LARGEST_SIDE = 4096  # pixels of a window; larger values are most likely typing mistakes
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Random changes of training windows, the same for every frame of a window.
+    """Augmentation of training windows, the same for every frame of a window.
 
     Args:
-        flip: Probability of a mirror image.
+        flip: Probability of a horizontal flip.
         reverse: Probability of playing the window backwards: first and last swap, t becomes 1 - t.
-        crop: Smallest share of the picture's side kept by a random crop; 1 keeps everything.
+        crop: Smallest share of the image's side kept by a random crop; 1 keeps everything.
         color: Strength in [0, 1] of random brightness, contrast and hue; 0 leaves colours alone.
 
     Raises:
@@ -35,7 +35,7 @@ class Augment:
 
     @property
     def changes_pixels(self) -> bool:
-        """Whether a frame's picture may differ from epoch to epoch; playing backwards leaves it alone."""
+        """Whether a frame's pixels may differ from epoch to epoch; time reversal leaves them alone."""
         return self.flip > 0 or self.crop < 1 or self.color > 0
 
     def __post_init__(self) -> None:
@@ -51,17 +51,17 @@ class WindowSpec:
     """How scenes are cut into windows and fitted to one size.
 
     Args:
-        between: N, the number of drawings between the keyframes, at least 1.
-        gaps: Distances, in drawings, between neighbours of a window; each gap adds its own windows.
-        stride: Distance, in drawings, between the first keyframes of neighbouring windows.
+        between: N, the number of in-betweens of a window, at least 1.
+        gaps: Distances in frames between neighbouring frames of a window; each gap adds its own windows.
+        stride: Distance in frames between the first keyframes of successive windows.
         size: Height and width in pixels of the windows given out.
-        fit: `pad` shows the whole picture and fills the rest; `crop` fills the size and cuts the rest.
+        fit: `pad` keeps the whole frame and pads; `crop` fills the size and crops.
             The aspect ratio is kept by both.
         background: RGB in [0, 255] under transparency and in padding.
-        collapse_holds: Treat a drawing repeated over several frames as one drawing.
-        seed: Base of every random choice.
+        collapse_holds: Count a frame that is held (shown several times) once.
+        seed: Seed of all random choices.
         cache_dir: Folder of the decoded-frame store; None takes `frames` in the user's cache.
-        augment: Random changes; None for validation and test.
+        augment: Augmentation; None for validation and test.
 
     Raises:
         UserError: A value no window can be made with.
@@ -80,15 +80,13 @@ class WindowSpec:
 
     def __post_init__(self) -> None:
         if self.between < 1:
-            raise UserError(
-                f"between is {self.between}: a window needs at least 1 drawing between its keyframes."
-            )
+            raise UserError(f"between is {self.between}: a window needs at least 1 in-between.")
         if self.between > MOST_BETWEEN:
-            raise UserError(f"between is {self.between}: give {MOST_BETWEEN} drawings at most.")
+            raise UserError(f"between is {self.between}: give {MOST_BETWEEN} in-betweens at most.")
         if not self.gaps or min(self.gaps) < 1:
             raise UserError(f"gaps is {list(self.gaps)}: give at least one distance, each 1 or more.")
         if self.stride < 1:
-            raise UserError(f"stride is {self.stride}: give a distance of 1 or more drawings.")
+            raise UserError(f"stride is {self.stride}: give a distance of 1 or more frames.")
         if not all(1 <= side <= LARGEST_SIDE for side in self.size):
             raise UserError(
                 f"size is {list(self.size)}: give height and width from 1 to {LARGEST_SIDE} pixels."

@@ -13,11 +13,12 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from inbetween.data import shots
-from inbetween.data.images import Fit, Pixels, image_size, read_image
+from inbetween.data.fit import Fit
 from inbetween.data.scenes import Scene
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
-from inbetween.files import whole_file, write_whole
+from inbetween.io.files import whole_file, write_whole
+from inbetween.io.images import Pixels, image_size, read_image
 from inbetween.machine import cores
 from inbetween.paths import cache_folder
 
@@ -31,7 +32,7 @@ class StoredScene:
     Args:
         scene: The scene.
         file: A `.npy` of (frames, h, w, 3) uint8 RGB.
-        fit: How the stored pictures come to a window's size.
+        fit: How the stored images come to a window's size.
         drawings: For each frame, the number of the frame that first showed its drawing.
         cuts: Numbers of the frames that begin a new shot.
         ids: For each frame an int64 that is the same in every run, and another one once the file, or how
@@ -66,7 +67,7 @@ class StoredScene:
 class FrameStore:
     """The store of one way of fitting frames: two files per scene below `spec.cache_dir`.
 
-    `<scene>.npy` holds the pictures, `<scene>.json` says which files they come from (name, bytes, time
+    `<scene>.npy` holds the images, `<scene>.json` says which files they come from (name, bytes, time
     of change), what is held and where it is cut. A scene is decoded anew when a file changed, when
     something is missing, or when what is there cannot be read in full. Both files are moved into place
     when complete, the index last; a lock, which a dead process does not hold, keeps processes from doing

@@ -17,15 +17,13 @@ from inbetween.data.scenes import (
     SceneSource,
     choose_split,
     existing_folder,
-    files_in,
-    frames_in,
     split_by_name,
     split_folders,
-    walk,
 )
 from inbetween.data.source import LARGEST_SIDE
 from inbetween.errors import UserError
-from inbetween.files import whole_folder
+from inbetween.io.files import whole_folder
+from inbetween.io.listing import files_in, frames_in, walk
 from inbetween.machine import cores
 from inbetween.types import Split
 
@@ -41,11 +39,11 @@ class UnpackedScenes(SceneSource):
     Files that cannot be unpacked are left out with a warning, and remembered; what was damaged or deleted in
     the cache is unpacked anew. Where `train`, `val` or
     `test` lie right below the root, and no file beside them, they are the splits; else animations are
-    dealt out by a hash of their name, about 80 : 10 : 10. Without a test split, `test` means val.
+    split by a hash of their name, about 80 : 10 : 10. Without a test split, `test` means val.
 
     Args:
         root: The folder.
-        exclude: Names of files to leave out, for example those that others measure on.
+        exclude: Names of files to leave out, for example those of an evaluation set.
         side: Pixels of the longer side that frames are kept at. Windows shrink frames, they never gain
             detail: give the window's longer side, divided by the share that a random crop keeps, or more.
         cache_dir: Folder of the frames; it may be deleted between runs.
@@ -136,7 +134,7 @@ class UnpackedScenes(SceneSource):
             places = {file: cache / _digest(look + self.identity(file)) for file in files}
         except OSError as error:
             raise UserError(
-                f"{error.filename} cannot be read ({error.strerror or error}): mend that, or name it in"
+                f"{error.filename} cannot be read ({error.strerror or error}): repair it, or name it in"
                 " exclude."
             ) from None
         try:

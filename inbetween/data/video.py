@@ -1,33 +1,30 @@
 """Scenes from video files."""
 
-import os
 from pathlib import Path
-
-import cv2
 
 from inbetween.data.scenes import Scene
 from inbetween.data.unpacked import UnpackedScenes
+from inbetween.io.video import write_video_frames
 from inbetween.paths import cache_folder
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what it says of broken files is said here
 _VERSION = 1  # of the frames written here
 
 
 class VideoScenes(UnpackedScenes):
     """Video files (`.mp4`, `.mov`, `.mkv`, `.webm`, `.avi`, `.m4v`, `.gif`) in a folder, nested as you like.
 
-    Every file is a scene; it is split at its cuts, and drawings held over several frames count once
+    Every file is a scene; it is split at its cuts, and held frames count once
     (`collapse_holds`). The folder right below the root names the animation, or the file where it lies in the
     root itself. Each file is decoded once, to PNG files that are kept in `cache_dir`; files that cannot be
     decoded are left out with a warning, and remembered.
 
     Where `train`, `val` or `test` lie right below the root, and no file beside them, they are the splits,
-    and the animations lie below them; else animations are dealt out by a hash of their name, about
+    and the animations lie below them; else animations are split by a hash of their name, about
     80 : 10 : 10. Without a test split, `test` means val.
 
     Args:
         root: The folder.
-        exclude: Names of files to leave out, for example those that others measure on.
+        exclude: Names of files to leave out, for example those of an evaluation set.
         side: Pixels of the longer side that frames are kept at; smaller videos keep their size. Give the
             window's longer side, divided by the share that a random crop keeps, or more.
         cache_dir: Folder of the decoded frames, which may be deleted between runs; None takes `video` in the
@@ -61,24 +58,7 @@ class VideoScenes(UnpackedScenes):
 
     def unpack(self, file: Path, folder: Path) -> str | None:
         """See `UnpackedScenes.unpack`."""
-        video, number = cv2.VideoCapture(str(file)), 0
-        try:
-            if not video.isOpened():
-                return "not a video that OpenCV reads"
-            while True:
-                there, picture = video.read()
-                if not there:
-                    break
-                number += 1
-                scale = self.side / max(picture.shape[:2])
-                if scale < 1:
-                    size = [max(round(side * scale), 1) for side in picture.shape[1::-1]]
-                    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-                # cv2.imwrite may not notice that the disk is full
-                (folder / f"{number:06d}.png").write_bytes(cv2.imencode(".png", picture)[1].data)
-        finally:
-            video.release()
-        return None if number else "no frames"
+        return write_video_frames(file, folder, self.side)
 
     def scene(self, file: Path, root: Path, frames: tuple[Path, ...]) -> Scene:
         """`<folder>/<path below it without suffix>`, or `<name>` of a file in the root itself."""

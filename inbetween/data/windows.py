@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from inbetween.data.augment import augment_images
-from inbetween.data.images import pad
+from inbetween.data.fit import pad
 from inbetween.data.scenes import Scene
 from inbetween.data.source import WindowDataset, WindowSpec
 from inbetween.data.store import FrameStore, StoredScene
@@ -17,16 +17,16 @@ from inbetween.types import Window
 
 log = logging.getLogger(__name__)
 
-_AUGMENT_STREAM = 1  # keeps the changes of a window independent of its noise
+_AUGMENT_STREAM = 1  # keeps the augmentation of a window independent of its noise
 
 
 def shots_of(stored: StoredScene, collapse_holds: bool) -> list[list[int]]:
-    """Frame numbers of each uncut run of drawings, a held drawing once if holds are collapsed."""
+    """Frame numbers of each uncut run of frames, a held frame once if holds are collapsed."""
     bounds = [0, *stored.cuts, len(stored.drawings)]
     runs = [range(start, end) for start, end in pairwise(bounds)]
     if not collapse_holds:
         return [list(run) for run in runs]
-    # a drawing's number is its first frame: a frame whose number is not its own is a repeat
+    # a held frame has the number of its first appearance: a frame whose number is not its own is a repeat
     return [
         [number for number in run if number == run[0] or stored.drawings[number] == number] for run in runs
     ]
@@ -68,7 +68,7 @@ class SceneWindows(WindowDataset):
             longest = max(len(shot) for runs in shots for shot in runs)
             raise UserError(
                 f"No scene is long enough: a window of between {spec.between} and gap {min(spec.gaps)} needs "
-                f"{need} drawings in a row, the longest of {len(scenes)} scenes has {longest}: "
+                f"{need} frames in a row, the longest of {len(scenes)} scenes has {longest}: "
                 "lower between or gaps."
             )
         self._report(shots)

@@ -1,4 +1,4 @@
-"""Data workers that fail: said in one sentence, and between two steps."""
+"""Failing data workers: reported in one sentence, between two steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from inbetween.errors import UserError
 
-STOPPING = {signal.SIGINT, signal.SIGTERM}  # what asks a run to end
+STOPPING = {signal.SIGINT, signal.SIGTERM}  # signals that end a run
 _FEWER = "give fewer data.num_workers, or a smaller data.batch_size"
 _SHARED = (
     "The data workers have too little shared memory (/dev/shm) to hand over batches: make more of it, such as"
@@ -29,7 +29,7 @@ _SIGKILL: int = getattr(signal, "SIGKILL", 0)
 
 
 class WorkerWatch:
-    """Starts the worker processes of a `DataLoader`, and knows what became of them."""
+    """Starts the worker processes of a `DataLoader`, and watches them."""
 
     def __init__(self) -> None:
         self._workers: list[BaseProcess] = []
@@ -55,7 +55,7 @@ class WorkerWatch:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Say in one sentence why there is no next batch.
+        """Report in one sentence why there is no next batch.
 
         Raises:
             UserError: A worker died or found a mistake.

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from inbetween.callbacks.images import to_bytes, to_image
-from inbetween.data.images import Layers, Pixels, check_image, composited, decoded_layers
 from inbetween.data.keyframes import BACKGROUND, as_stored, in_unit_range, with_opacity
 from inbetween.data.shots import find_cuts, thumbnail
 from inbetween.errors import UserError
+from inbetween.io.frames import to_bytes, to_image
+from inbetween.io.images import Layers, Pixels, check_image, composited, decoded_layers
 
 ImageOrArray: TypeAlias = Image.Image | NDArray[np.uint8] | Tensor
 KINDS = "PIL images, numpy arrays (H, W, 3 or 4) uint8, or tensors (3 or 4, H, W) of floats in [0, 1]"

@@ -8,11 +8,13 @@ from typing import NamedTuple, get_args
 
 import torch
 
+from inbetween.configs import read_config
 from inbetween.errors import UserError
 from inbetween.interpolation.model import Interpolator
-from inbetween.methods.loading import class_of, load_method, read_yaml
-from inbetween.modules.precision import Precision
+from inbetween.methods.loading import load_method
 from inbetween.paths import find_checkpoint, find_config, shipped
+from inbetween.weights.checkpoints import class_of
+from inbetween.weights.precision import Precision
 
 WEIGHTS = "weights.safetensors"
 SUFFIXES = (".safetensors", ".ckpt")  # of weights
@@ -140,5 +142,5 @@ def _of_weights(weights: Path) -> ModelFiles:
 
 def _class_in(config: Path) -> str:
     """The name of the class that a YAML file's model is of; empty where it has none."""
-    model = read_yaml(config).get("model")
+    model = read_config(config).get("model")
     return str(model.get("class_path", "")).rpartition(".")[2] if isinstance(model, dict) else ""

@@ -19,7 +19,7 @@ from inbetween.interpolation.timing import chosen_chart, positions, whole_number
 from inbetween.methods import Method
 from inbetween.methods.loading import placed
 from inbetween.methods.spaced import SpacedMethod
-from inbetween.modules.precision import Precision, resolve_precision
+from inbetween.weights.precision import Precision, resolve_precision
 
 Cuts = Literal["repeat", "interpolate"]
 

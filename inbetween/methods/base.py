@@ -19,8 +19,8 @@ from torch.utils.data import default_collate
 from inbetween.errors import UserError, check_at_least
 from inbetween.functional.schedules import cosine_after_warmup
 from inbetween.functional.seeds import generators
-from inbetween.modules.frozen import leave_frozen_out
 from inbetween.types import Preparation, StepOutput, WindowBatch
+from inbetween.weights.frozen import leave_frozen_out
 
 Generators = Sequence[torch.Generator] | torch.Generator | None
 

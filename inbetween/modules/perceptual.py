@@ -12,12 +12,8 @@ from torch.nn import functional as F
 
 from inbetween.errors import UserError
 from inbetween.functional.constants import constant
-from inbetween.functional.crops import crops_at
-from inbetween.functional.padding import pad_to_multiple
-from inbetween.modules.download import download
-from inbetween.modules.latent_diffusion import LatentDiffusion
-from inbetween.modules.noising import crop_cells
 from inbetween.paths import cached
+from inbetween.weights.download import download
 
 # torchvision's indices of the convolutions, layer by layer; LPIPS compares the output of each layer
 LAYERS = ((0, 2), (5, 7), (10, 12, 14))
@@ -151,26 +147,3 @@ class PerceptualLoss(nn.Module):
             x = layer(x)
             found.append(x)
         return found
-
-
-def decoded_crops(
-    backbone: LatentDiffusion, latents: Tensor, frames: Tensor, corners: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The same square crops of decoded latents and of true frames, each at a place of its own.
-
-    The cells at a crop's edge are left out: the decoder does not see what lies around them.
-
-    Args:
-        backbone: Decodes, with gradients.
-        latents: (B, C, h, w) normalised, h and w at least 3.
-        frames: (B, 3, H, W) in [0, 1].
-        corners: (B, 2) int64: top and left cell of each crop.
-
-    Returns:
-        Crops (B, 3, S, S) in [0, 1] of both, of `CROP` pixels or what the pictures have.
-    """
-    cell = backbone.multiple
-    side = crop_cells(cell, (latents.shape[-2], latents.shape[-1]))
-    decoded = backbone.decode_with_gradients(crops_at(latents, corners, side))
-    true = crops_at(pad_to_multiple(frames, cell), (corners + 1) * cell, (side - 2) * cell)
-    return decoded[..., cell:-cell, cell:-cell], true

@@ -64,7 +64,7 @@ def test_a_run_that_waits_for_its_data_says_so_once(data, step, waits, caplog):
         trainer = trained(data, step)
     share = float(trainer.callback_metrics["train/data_wait"])
     assert 0.5 < share < 1 if waits else 0 <= share < 0.2
-    said = [record.getMessage() for record in caplog.records if "waiting" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "waited for data" in record.getMessage()]
     assert len(said) == waits
     assert all("raise data.num_workers (0 now; it may use" in text for text in said)
 
@@ -73,7 +73,7 @@ def test_a_run_that_waits_for_its_data_says_so_once(data, step, waits, caplog):
 def test_a_few_steps_are_no_ground_for_advice(caplog):
     with caplog.at_level(logging.INFO, "lightning.pytorch.utilities.rank_zero"):
         trained(0.01, 0.001, steps=5)
-    assert "waiting" not in caplog.text
+    assert "waited for data" not in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from inbetween.callbacks import EMA, PretrainedWriter
 from inbetween.errors import UserError
-from inbetween.modules.frozen import leave_frozen_out
+from inbetween.weights.frozen import leave_frozen_out
 
 STEPS = 12
 pytestmark = pytest.mark.filterwarnings(

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import CometLogger, CSVLogger, Logger, MLFlowLogg
 from PIL import Image
 
 from inbetween.callbacks import log_image, run_folder
-from inbetween.commands.runs import spare_working_folder
+from inbetween.cli.results import spare_working_folder
 from tests.callbacks.test_sample_grid import pictures
 
 IMAGE = torch.rand(3, 4, 6, generator=torch.Generator().manual_seed(0))

@@ -8,8 +8,9 @@ import lightning as L
 import pytest
 import torch
 
-from inbetween.callbacks import PredictionWriter, folder_for, write_frames, write_image
+from inbetween.callbacks import PredictionWriter
 from inbetween.errors import UserError
+from inbetween.io.frames import folder_for, write_frames, write_image
 from tests.callbacks.toy_model import ToyModel, Windows, loader, predicted
 
 

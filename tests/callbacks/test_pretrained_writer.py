@@ -10,7 +10,7 @@ from lightning.pytorch.strategies import FSDPStrategy
 
 from inbetween.callbacks import PretrainedWriter
 from inbetween.errors import UserError
-from inbetween.files import partial_of
+from inbetween.io.files import partial_of
 
 DONE = SimpleNamespace(interrupted=False, is_global_zero=True, fast_dev_run=False, global_step=1)
 

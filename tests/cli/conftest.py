@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from inbetween.__main__ import main
+from inbetween.commands import machine
 from tests.tiny import write_tiny_backbone
 
 Run = Callable[..., None]
@@ -44,7 +45,7 @@ def write_yaml(path: Path, content: dict[str, Any]) -> Path:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> list[str]:
-    """An overlay for all methods: 32x32 cels, few of them, on one CPU, float32, results in `logs`."""
+    """An overlay for all methods: few 32x32 windows, on one CPU, float32, results in `logs`."""
     overlay = {
         "data": {
             "source": {
@@ -72,14 +73,15 @@ def tiny(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def exp1(tmp_path: Path, tiny: list[str], backbone: Path) -> list[str]:
-    """exp1 as it ships, on the tiny backbone and tiny cels, for four steps with validation after each two."""
+    """exp1 on a tiny ordinary backbone and tiny synthetic animation: four steps, validation each two."""
     overlay = {
         "model": {
             "init_args": {
                 "backbone": {
-                    "class_path": "inbetween.modules.Backbone",
+                    "class_path": "inbetween.methods.diffusion.Backbone",
                     "init_args": {"pretrained": str(backbone)},
                 },
+                "objective": {"class_path": "inbetween.methods.diffusion.Denoising"},
                 "sampling": {"num_inference_steps": 4, "strength": 0.5},
                 "warmup_steps": 0,
             }
@@ -90,8 +92,16 @@ def exp1(tmp_path: Path, tiny: list[str], backbone: Path) -> list[str]:
 
 
 @pytest.fixture
+def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matrix work that takes a moment."""
+    monkeypatch.setattr(machine, "CONVOLUTION", (1, 8, 8))
+    monkeypatch.setattr(machine, "PRODUCT", 64)
+    monkeypatch.setattr("inbetween.commands.benchmark.measuring.LEAST_SECONDS", 0.001)
+
+
+@pytest.fixture
 def folder_data(tmp_path: Path, scenes_root: Path) -> list[str]:
-    """An overlay: 32x32 windows of the scenes drawn on disk instead of cels."""
+    """An overlay: 32x32 windows of the scenes drawn on disk."""
     source = {"class_path": "inbetween.data.FolderScenes", "init_args": {"root": str(scenes_root)}}
     return ["--config", str(write_yaml(tmp_path / "folder.yaml", {"data": {"source": source}}))]
 

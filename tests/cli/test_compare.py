@@ -16,8 +16,8 @@ from inbetween.data import WindowSource, WindowSpec
 from inbetween.data.source import WindowDataset
 from inbetween.metrics import bootstrap_interval
 from inbetween.metrics.feature_network import SHAPES
-from inbetween.modules import precision
 from inbetween.types import Split, Window
+from inbetween.weights import precision
 from tests.cli.conftest import Run, write_yaml
 from tests.commands.known_methods import Slow
 from tests.conftest import DrawScene
@@ -118,7 +118,7 @@ def test_same_figures_at_any_batch_size_and_in_any_company(
         "class_path": "inbetween.methods.TemporalEncodingDiffusion",
         "init_args": {
             "backbone": {
-                "class_path": "inbetween.modules.Backbone",
+                "class_path": "inbetween.methods.diffusion.Backbone",
                 "init_args": {"pretrained": str(backbone)},
             }
         },
@@ -154,7 +154,7 @@ def test_weights_of_a_checkpoint(
             "class_path": "inbetween.methods.TemporalEncodingDiffusion",
             "init_args": {
                 "backbone": {
-                    "class_path": "inbetween.modules.Backbone",
+                    "class_path": "inbetween.methods.diffusion.Backbone",
                     "init_args": {"pretrained": str(backbone)},
                 },
                 "trained": "all",
@@ -185,7 +185,7 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     (line,) = (line for line in report["methods"] if line["method"] == "spacing_flow")
     assert line["selective"]["mean"] == pytest.approx(mean, abs=1e-6)
     told = capsys.readouterr().out
-    assert f"and {mean:.3f} on the 80% of windows it is surest of" in told
+    assert f"and {mean:.3f} on the 80% of windows it is most confident of" in told
     rows.sort(key=lambda row: float(row["expected_error"]))
     risks = [1 - float(row["ssim"]) for row in rows]
     uncertainties = [row["expected_error"] for row in rows]
@@ -205,7 +205,7 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     half, most = line["selective"]["expected_error"]
     assert half == pytest.approx((errors[2] + errors[3]) / 2)
     assert most == pytest.approx(errors[4])
-    assert f"errors below {half:.5f} of half of them and below {most:.5f} of 80%" in told
+    assert f"expected error is below {half:.5f} for half of them and below {most:.5f} for 80%" in told
     assert all("selective" not in line for line in report["methods"] if line["method"] != "spacing_flow")
 
 
@@ -273,7 +273,7 @@ def test_seconds_are_those_of_drawing_alone(
         time.sleep(Slow.waiting)
         Slow.waiting = 0.0
 
-    monkeypatch.setattr("inbetween.commands.compare.synchronize", synchronize)
+    monkeypatch.setattr("inbetween.commands.compare.evaluation.synchronize", synchronize)
     slow = write_yaml(tmp_path / "slow.yaml", {"model": {"class_path": "tests.commands.known_methods.Slow"}})
     report = compare(methods=[str(slow)])
     (line,) = (line for line in report["methods"] if line["method"] == "slow")

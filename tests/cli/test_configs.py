@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from inbetween.__main__ import main
+from inbetween.configs import read_config, read_yaml
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-CONTENT = {
-    path.relative_to(CONFIGS).as_posix(): yaml.safe_load(path.read_text()) for path in CONFIGS.rglob("*.yaml")
-}
+CONTENT = {path.relative_to(CONFIGS).as_posix(): read_config(path) for path in CONFIGS.rglob("*.yaml")}
+BASES = sorted(name for name in CONTENT if name.startswith("base/"))
 EXPERIMENTS = sorted(
     name for name, keys in CONTENT.items() if "model" in keys and "class_path" in keys["model"]
 )
@@ -28,7 +28,7 @@ BELOW = {
     "spacing_flow_error_head.yaml": "spacing_flow.yaml",
     "trainer/one_gpu.yaml": "spacing_rife.yaml",
 }
-OVERLAYS = sorted(set(CONTENT) - set(EXPERIMENTS) - set(COMPARISONS) - set(SHEETS))
+OVERLAYS = sorted(set(CONTENT) - set(EXPERIMENTS) - set(COMPARISONS) - set(SHEETS) - set(BASES))
 
 
 def printed(command: str, *configs: str) -> dict[str, Any]:
@@ -76,6 +76,43 @@ def test_all_kinds_of_config_are_there() -> None:
 def test_an_experiment_is_what_its_yaml_says(name: str) -> None:
     command = "fit" if "max_steps" in CONTENT[name]["trainer"] else "validate"
     assert missing(CONTENT[name], printed(command, name)) == []
+
+
+@pytest.mark.parametrize("name", ["exp2.yaml", "spacing_flow.yaml"])
+def test_what_a_run_saves_needs_no_base(name: str, tmp_path: Path) -> None:
+    found = printed("fit", name)
+    saved = tmp_path / "config.yaml"
+    saved.write_text(yaml.safe_dump(found))
+    assert "base" not in found
+    assert printed("fit", str(saved)) == found
+
+
+def test_an_experiment_adds_to_the_callbacks_of_its_base() -> None:
+    names = [callback["class_path"] for callback in printed("fit", "exp2.yaml")["trainer"]["callbacks"]]
+    assert [name.rpartition(".")[2] for name in names] == [
+        *("FrameMetrics", "SampleGrid", "EMA", "WeightsWriter", "ModelCheckpoint", "LearnedWeights")
+    ]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_says_what_is_special_about_it(name: str) -> None:
+    """Not what its base says already."""
+    path = CONFIGS / name
+    keys = read_yaml(path)
+    base = read_config(CONFIGS / keys.pop("base"))
+    assert repeated(keys, base) == []
+    assert keys["model"]["class_path"]
+
+
+def repeated(keys: dict[str, Any], base: dict[str, Any], key: str = "") -> list[str]:
+    """Keys that say what the base says."""
+    found = []
+    for name, value in keys.items():
+        if isinstance(value, dict) and isinstance(base.get(name), dict):
+            found += repeated(value, base[name], f"{key}{name}.")
+        elif name in base and base[name] == value:
+            found.append(f"{key}{name}")
+    return found
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

@@ -13,7 +13,7 @@ from jsonargparse import ArgumentParser
 import inbetween.callbacks
 import inbetween.data
 import inbetween.methods
-import inbetween.modules
+import inbetween.methods.diffusion
 from inbetween import __version__
 from inbetween.__main__ import COMMANDS, main
 from inbetween.commands.benchmark import benchmark
@@ -22,7 +22,7 @@ from inbetween.commands.interpolate import interpolate
 
 CLASSES = [
     item
-    for package in (inbetween.methods, inbetween.data, inbetween.modules, inbetween.callbacks)
+    for package in (inbetween.methods, inbetween.methods.diffusion, inbetween.data, inbetween.callbacks)
     for item in vars(package).values()
     if inspect.isclass(item) and not inspect.isabstract(item) and item.__init__ is not object.__init__
 ]

@@ -115,7 +115,7 @@ def test_sigint_ends_between_steps_and_the_run_goes_on(
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("inbetween: ")]
     assert said == [
         "inbetween: stopping after this step; once more stops at once",
-        f"inbetween: interrupted: go on with --ckpt_path {last('stopped')}",
+        f"inbetween: interrupted: resume with --ckpt_path {last('stopped')}",
     ]
     assert weights("stopped")["global_step"] == (step + 1 if place == "step" else step)
 
@@ -132,7 +132,7 @@ def test_a_run_stopped_before_its_first_step_goes_on_from_where_it_came(
         patched.setattr(Interruption, "on_train_start", lambda *_: signal.raise_signal(signal.SIGINT))
         assert main([*training, *named("stopped"), "--ckpt_path", str(last("first"))]) == 130
     signal.signal(signal.SIGINT, handler)
-    assert f"inbetween: interrupted: go on with --ckpt_path {last('first')}" in capfd.readouterr().err
+    assert f"inbetween: interrupted: resume with --ckpt_path {last('first')}" in capfd.readouterr().err
     assert not list(last("stopped").parent.glob("*.ckpt"))
 
 
@@ -202,7 +202,7 @@ def test_a_process_that_was_stopped_goes_on(
         assert time.monotonic() - began < 10
         assert process.returncode == 130
         assert "Traceback" not in out + err
-        assert f"inbetween: interrupted: go on with --ckpt_path {last('stopped')}" in err
+        assert f"inbetween: interrupted: resume with --ckpt_path {last('stopped')}" in err
     else:
         assert process.returncode == -signal.SIGKILL
     assert 2 <= weights("stopped")["global_step"] < STEPS  # the second checkpoint, or the one before

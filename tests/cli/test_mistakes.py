@@ -89,7 +89,7 @@ def test_enormous_frame(refused: Refused, repeat: list[str], folder_data: list[s
 
 def test_too_few_frames(refused: Refused, repeat: list[str], folder_data: list[str]) -> None:
     text = refused("validate", *repeat, *folder_data, "--data.between", "8")
-    assert text.startswith("No scene is long enough: a window of between 8 and gap 1 needs 10 drawings")
+    assert text.startswith("No scene is long enough: a window of between 8 and gap 1 needs 10 frames")
     assert "has 9" in text
 
 
@@ -108,7 +108,7 @@ def test_more_processes_than_windows(refused: Refused, repeat: list[str], folder
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("--data.between", "0", "between is 0: a window needs at least 1 drawing between its keyframes."),
+        ("--data.between", "0", "between is 0: a window needs at least 1 in-between."),
         ("--data.between", "many", "data.between is many, expected int; `--help` lists the keys."),
         ("--data.size", "0", "size is [0, 0]: give height and width from 1 to 4096 pixels."),
         ("--data.betwen", "3", "There is no key --data.betwen; `--help` lists the keys."),
@@ -191,10 +191,10 @@ def test_nothing_to_train(refused: Refused, repeat: list[str]) -> None:
 
 def test_fit_from_weights_alone(refused: Refused, exp1: list[str], tmp_path: Path) -> None:
     path = tmp_path / "weights.ckpt"
-    method = "inbetween.methods.temporal_encoding.TemporalEncodingDiffusion"
+    method = "inbetween.methods.diffusion.temporal_encoding.TemporalEncodingDiffusion"
     torch.save({"method": method, "state_dict": {}, "hyper_parameters": {}}, path)
     assert refused("fit", *exp1, "--ckpt_path", path) == (
-        f"{path} holds weights alone, to draw with: go on from last.ckpt."
+        f"{path} holds weights alone, for inference: resume from last.ckpt."
     )
 
 
@@ -216,7 +216,7 @@ def test_fit_of_a_method_whose_weights_are_all_frozen(refused: Refused, exp1: li
 
 def test_checkpoint_of_another_method(refused: Refused, repeat: list[str], tmp_path: Path) -> None:
     path = tmp_path / "other.ckpt"
-    torch.save({"method": "inbetween.methods.temporal_encoding.TemporalEncodingDiffusion"}, path)
+    torch.save({"method": "inbetween.methods.diffusion.temporal_encoding.TemporalEncodingDiffusion"}, path)
     text = refused("validate", *repeat, "--ckpt_path", path)
     says = f"{path} is a checkpoint of TemporalEncodingDiffusion, and the config names Repeat;"
     assert text.startswith(says)

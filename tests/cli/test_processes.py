@@ -101,7 +101,7 @@ DISAGREEING = """
 import os
 import torch
 from inbetween.methods import TemporalEncodingDiffusion
-from inbetween.modules import precision
+from inbetween.weights import precision
 rank = int(os.environ.get("LOCAL_RANK", 0))
 precision.bfloat16_pays = lambda: (rank == 0) is {first}
 def note(self):
@@ -170,4 +170,4 @@ def test_sigterm_to_the_first_of_two_processes_ends_both(tmp_path: Path, options
         process.kill()
     assert process.returncode == 130, err
     assert "Traceback" not in out + err
-    assert "inbetween: interrupted: go on with --ckpt_path " in err
+    assert "inbetween: interrupted: resume with --ckpt_path " in err

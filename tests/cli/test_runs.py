@@ -1,4 +1,4 @@
-"""fit, validate, test and predict from YAML to files, on cels and a tiny backbone."""
+"""fit, validate, test and predict from YAML to files, on synthetic animation and a tiny backbone."""
 
 from pathlib import Path
 
@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from inbetween.methods import Repeat, TemporalEncodingDiffusion
+from inbetween.methods.diffusion import Backbone
 from inbetween.methods.loading import placed
-from inbetween.modules import Backbone, precision
+from inbetween.weights import precision
 from tests.cli.conftest import Run, write_yaml
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
@@ -127,7 +128,7 @@ def test_bf16_only_where_it_is_faster(
     with caplog.at_level("INFO"):
         run("validate", "--config", "repeat.yaml", *tiny, "--trainer.precision", "bf16-mixed")
     assert used == ["bf16-mixed" if pays else "32-true"]
-    assert ("computes in float32 (32-true)" in caplog.text) is not pays
+    assert ("using float32 (32-true)" in caplog.text) is not pays
     # a run that goes on from it, on whatever machine, computes alike
     assert f"precision: {used[0]}" in Path("logs/repeat/version_0/config.yaml").read_text()
 
@@ -142,7 +143,7 @@ def test_the_config_says_how_frozen_weights_were_kept(
         run("validate", *exp1, *frozen)
     config = Path("logs/exp1/version_0/config.yaml").read_text()
     assert f"frozen_dtype: {'bfloat16' if pays else 'float32'}" in config
-    assert ("computes in float32 (32-true)" in caplog.text) is not pays
+    assert ("using float32 (32-true)" in caplog.text) is not pays
 
 
 def test_frozen_weights_are_kept_for_the_runs_device_and_not_for_another_one(

@@ -11,8 +11,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from inbetween.__main__ import main
 from inbetween.callbacks import FrameMetrics
-from inbetween.commands.runs import results
-from inbetween.messages import quiet
+from inbetween.cli.messages import quiet
+from inbetween.cli.results import results
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
@@ -128,7 +128,7 @@ def test_the_end_names_the_loggers_there_are(
     assert "TensorBoard" not in said
     folder = Path("logs/exp1/version_0")
     assert f"metrics: {folder / 'metrics.csv'}\n" in said
-    assert f"pictures: {folder / 'images'}\n" in said
+    assert f"images: {folder / 'images'}\n" in said
     assert (folder / "metrics.csv").is_file()
     assert (folder / "images/samples/val/4.png").is_file()
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from inbetween.__main__ import main
 from inbetween.modules.classical_flow import two_way_flow
-from inbetween.modules.precision import bfloat16_pays
+from inbetween.weights.precision import bfloat16_pays
 from tests.commands.known_methods import Gambler, Judge, OpaqueCrossFade, Painter, Waverer
 
 Interpolated = Callable[..., Path]
@@ -358,7 +358,7 @@ def test_every_picture_of_an_animated_file_is_a_keyframe(
     assert found == [40, 80, 120, 160]
     maps[0].convert("RGB").save(tmp_path / "maps.tif", save_all=True, append_images=[pictures[1], *maps[2:]])
     assert refused(*args, tmp_path / "maps.tif").startswith(
-        f"The spacing map {tmp_path / 'maps.tif'} (picture 2) is not grey: "
+        f"The spacing map {tmp_path / 'maps.tif'} (image 2) is not grey: "
     )
 
 
@@ -616,10 +616,10 @@ def test_keyframes_that_cannot_be_used(refused: Refused, flat: Paint, tmp_path: 
     assert refused().startswith("There are no keyframes and two are needed: ")
     assert refused("--keyframes", a).startswith("There is 1 keyframe and two are needed: ")
     assert refused("--keyframes", a, tmp_path / "no.png") == (
-        f"There is no picture or folder {tmp_path / 'no.png'}: check the path."
+        f"There is no image or folder {tmp_path / 'no.png'}: check the path."
     )
     (tmp_path / "empty").mkdir()
-    assert refused("--keyframes", tmp_path / "empty").startswith(f"{tmp_path / 'empty'} holds no picture: ")
+    assert refused("--keyframes", tmp_path / "empty").startswith(f"{tmp_path / 'empty'} holds no image: ")
     c.write_bytes(c.read_bytes()[:60])
     assert refused("--keyframes", a, b, c) == (f"{c} is damaged or cut short: export it again or remove it.")
     Image.new("RGB", (20, 13)).save(c)

@@ -22,8 +22,10 @@ YAMLS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if "class_path" in mod
 EVERYTHING = {
     "trained": "lora",
     "condition_dropout": 0.3,
-    "min_snr_gamma": 5.0,
-    "train_from": ["truth", "slerp", "flow"],
+    "objective": {
+        "class_path": "inbetween.methods.diffusion.Denoising",
+        "init_args": {"train_from": ["target", "slerp", "flow"], "min_snr_gamma": 5.0},
+    },
     "keyframe_latents": True,
     "keyframe_dropout": 0.1,
     "line_condition": True,

@@ -21,25 +21,29 @@ from tests.tiny import write_tiny_backbone
 @pytest.fixture(scope="package")
 def tiny_yaml(tmp_path_factory):
     """YAML path and overrides -> the same with a tiny backbone, or random weights, where it names some."""
+    backbones = {
+        objective: write_tiny_backbone(tmp_path_factory.mktemp(objective), image_refinement=refines)
+        for objective, refines in (("Denoising", False), ("ImageRefinement", True))
+    }
     rife = tmp_path_factory.mktemp("rife") / "random.pkl"
     torch.manual_seed(0)
     torch.save(RifeNetwork().state_dict(), rife)
     of_rife = {"base": str(rife), "base_sha256": hashlib.sha256(rife.read_bytes()).hexdigest()}
-    backbone = write_tiny_backbone(tmp_path_factory.mktemp("backbone"))
 
     def write(path: Path, overrides: dict) -> Path:
         model = model_of(path)
         arguments = model.setdefault("init_args", {})
         if "backbone" in arguments:
+            arguments["sampling"] = {"num_inference_steps": 4, "strength": 0.5}
+            arguments |= overrides
+            backbone = backbones[arguments["objective"]["class_path"].rpartition(".")[2]]
             fresh = arguments["backbone"]["class_path"].endswith("FreshBackbone")
             arguments["backbone"]["init_args"] = (
                 {"vae": str(backbone / "vae"), "channels": [16, 32], "embedding_dim": 16}
-                | {"encoder_layers": 1, "encoder_image_size": 16, "residual_refiner": True}
+                | {"encoder_layers": 1, "encoder_image_size": 16, "image_refinement": True}
                 if fresh
                 else {"pretrained": str(backbone)}
             )
-            arguments["sampling"] = {"num_inference_steps": 4, "strength": 0.5}
-            arguments |= overrides
         if "LatentInterpolation" in model["class_path"]:
             arguments |= {"vae": None, "channels": 8, "encoder_blocks": [0, 1], "decoder_blocks": [1, 1]}
         if model["class_path"].endswith(".Rife"):

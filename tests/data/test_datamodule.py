@@ -16,6 +16,7 @@ from inbetween.data import (
     AnitaScenes,
     Augment,
     FolderScenes,
+    LayeredImages,
     LottieScenes,
     MixedWindows,
     SceneSource,
@@ -190,13 +191,21 @@ def test_val_is_not_needed_where_it_is_not_used(tmp_path: Path, draw_scene: Any)
 SOURCES = {
     "anita.yaml": AnitaScenes,
     "folder.yaml": FolderScenes,
+    "layers.yaml": LayeredImages,
     "lottie.yaml": LottieScenes,
+    "motion_mixture.yaml": MixedWindows,
     "synthetic.yaml": SyntheticAnimation,
     "synthetic_and_lottie.yaml": MixedWindows,
     "spacing_flow.yaml": MixedWindows,
     "video.yaml": VideoScenes,
 }
-AUGMENTS = {"synthetic.yaml": None, "spacing_flow.yaml": Augment(flip=0, reverse=0, crop=1, color=0.2)}
+ONLY_COLOR = Augment(flip=0, reverse=0, crop=1, color=0.2)
+AUGMENTS = {
+    "synthetic.yaml": None,
+    "layers.yaml": None,
+    "spacing_flow.yaml": ONLY_COLOR,
+    "motion_mixture.yaml": ONLY_COLOR,
+}
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from inbetween.data import LottieScenes, WindowSpec, lottie
-from inbetween.data.images import read_layers
 from inbetween.data.scenes import SPLITS
 from inbetween.errors import UserError
+from inbetween.io.images import read_layers
 from inbetween.types import Split
 from tests.data.lottie_files import animation, still
 

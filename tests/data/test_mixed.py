@@ -94,7 +94,7 @@ def test_cels_and_scenes_on_disk_share_a_batch(scenes_root: Path, tmp_path: Path
     animations = {name.partition("/")[0] for name in batch["name"]}
     assert {"synthetic"} < animations <= {"synthetic", "cat", "dog", "hen"}
     assert batch["targets"].shape == (8, 3, 3, 32, 32)
-    # what the cels know is NaN in the others' windows
+    # what synthetic animation knows is NaN in the others' windows
     truth = {"flow_01": (2,), "flow_10": (2,), "visible_01": (1,), "visible_10": (1,)}
     truth |= {"flow_t0": (3, 2), "flow_t1": (3, 2), "spacing": (3, 1)}
     assert set(batch) == Window.__required_keys__ | {"animation"} | set(truth)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from inbetween.data import AnitaScenes, FolderScenes, Scene, WindowSpec
-from inbetween.data.scenes import SPLITS, natural_key, split_by_name
+from inbetween.data.scenes import SPLITS, split_by_name
 from inbetween.errors import UserError
+from inbetween.io.listing import natural_key
 
 
 def labels(scenes: list[Scene]) -> list[str]:
@@ -60,7 +61,7 @@ def test_both_layouts_of_anita_give_the_same_scenes(tmp_path: Path, draw_scene: 
     split = AnitaScenes(tmp_path / "split").scenes("train")
     assert labels(published) == labels(split) == ["cat/walk/color", "cat/walk/sketch"]
     assert labels(AnitaScenes(tmp_path / "split", ["sketch"]).scenes("train")) == ["cat/walk/sketch"]
-    with pytest.raises(UserError, match="no drawings of kind 'composition': it has color, sketch"):
+    with pytest.raises(UserError, match="no frames of kind 'composition': it has color, sketch"):
         AnitaScenes(tmp_path / "split", ["color", "composition"]).scenes("train")
 
 

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from inbetween.data import FolderScenes, WindowSpec, store
-from inbetween.data.images import read_image
 from inbetween.errors import UserError
+from inbetween.io.images import read_image
 from tests.conftest import drawing
 
 
@@ -145,7 +145,7 @@ def test_a_store_that_cannot_be_written_is_one_sentence(scenes_root: Path, tmp_p
 @pytest.mark.slow
 def test_reading_a_window_is_20_times_faster_than_decoding_it(tmp_path: Path) -> None:
     """Five 1920x1080 PNGs decoded and fitted, against the same window from the second epoch on."""
-    from inbetween.data.images import Fit
+    from inbetween.data.fit import Fit
 
     scene = tmp_path / "s" / "val" / "cat" / "walk"
     scene.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Easing, joints, bending limbs and outlines of the synthetic cels."""
+"""Easing, joints, bending limbs and outlines of synthetic animation."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The truth of synthetic cels, checked against what is drawn."""
+"""The truth of synthetic animation, checked against what is drawn."""
 
 import dataclasses
 

@@ -85,7 +85,7 @@ def test_short_scenes_are_left_out_with_one_line(
         windows = open_windows(scenes_root, tmp_path)
     assert len(windows) == 15
     assert "1 of 4 scenes are too short" in caplog.text
-    with pytest.raises(UserError, match="needs 13 drawings in a row, the longest of 4 scenes has 9"):
+    with pytest.raises(UserError, match="needs 13 frames in a row, the longest of 4 scenes has 9"):
         open_windows(scenes_root, tmp_path, gaps=(3,))
 
 

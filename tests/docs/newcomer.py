@@ -13,6 +13,7 @@ from PIL import Image
 from tensorboard import program
 from torch.distributed.run import get_args_parser
 
+from benchmarks import __main__ as benchmarks
 from inbetween.__main__ import main
 from tests.conftest import drawing
 from tests.data.layer_pictures import disc, smooth
@@ -33,7 +34,6 @@ TRAINER = {
     "log_every_n_steps": 1,
 }
 QUICK_BENCHMARK = ["--config", "tiny_data.yaml", "--sizes", "32x32:1", "--repeats", "1", "--memory", "false"]
-QUICK_BENCHMARK += ["--minterpolate", "false"]
 # experiments whose training wants VGG16, which is a download
 WITH_VGG = ("spacing_flow.yaml", "backbone/train_autoencoder.yaml", "backbone/train_denoiser.yaml")
 # overlays that put a published backbone in the small one's place, and the tiny one that stands in for it
@@ -88,7 +88,7 @@ class Newcomer:
             Image.open(picture).resize((64, 48)).save(copy)
         for shot, seed in (("cat", 0), ("dog", 1), ("fox", 2)):
             draw_scene(folder / "my_shots", seed, prefix=f"{shot}_")
-        # `benchmark --random_sd15 sd15` takes the folder that is there; else it would write 2.4 GB
+        # `benchmarks --random_sd15 sd15` takes the folder that is there; else it would write 2.4 GB
         for name in ("sd15", "tiny_sd15"):
             write_tiny_backbone(folder / name)
         write_tiny_text_backbone(folder / "tiny_sd15_text")
@@ -121,6 +121,8 @@ class Newcomer:
         told = " ".join(words)
         if words[:3] == PROGRAM:
             self.run(words[3:])
+        elif words[:3] == ["python", "-m", "benchmarks"]:
+            assert benchmarks.main([*words[3:], *QUICK_BENCHMARK, "--minterpolate", "false"]) == 0, told
         elif words[0] == "pip":
             install(words, place)
         elif words[0] == "torchrun":

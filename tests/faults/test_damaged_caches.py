@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from inbetween.data import FolderScenes, VideoScenes, WindowSpec
-from inbetween.data.images import read_image
 from inbetween.data.store import StoredScene
 from inbetween.errors import UserError
+from inbetween.io.images import read_image
+from inbetween.methods.diffusion import Backbone
 from inbetween.metrics.feature_network import read_alexnet
-from inbetween.modules import Backbone
 from inbetween.modules.perceptual import read_vgg
 from inbetween.paths import cached
 from tests.conftest import drawing

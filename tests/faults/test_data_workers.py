@@ -49,7 +49,7 @@ def test_a_worker_is_killed(
     sentence = one_sentence(said)
     assert re.search(SAID[number], sentence)
     checkpoint = Path("logs/exp1/killed/checkpoints/last.ckpt")
-    assert sentence.endswith(f" Add --ckpt_path {checkpoint} to go on where it stopped.")
+    assert sentence.endswith(f" Add --ckpt_path {checkpoint} to resume.")
     # the step that was under way is done in full
     assert torch.load(checkpoint, weights_only=True)["global_step"] >= 4
 

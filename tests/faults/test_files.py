@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from inbetween.callbacks import WholeCheckpoints
 from inbetween.errors import UserError, user_error_behind
-from inbetween.files import full_disk, partial_of, remove_leftovers, whole_folder, write_whole
+from inbetween.io.files import full_disk, partial_of, remove_leftovers, whole_folder, write_whole
 from tests.faults.conftest import small_disk
 
 

@@ -75,7 +75,7 @@ def test_training_goes_on_when_there_is_room(start: Start, training: list[str], 
         assert checkpoints
         assert [torch.load(path, weights_only=True)["global_step"] for path in checkpoints]
         assert leftovers(disk) == []
-        checkpoint = sentence.partition("--ckpt_path ")[2].removesuffix(" to go on where it stopped.")
+        checkpoint = sentence.partition("--ckpt_path ")[2].removesuffix(" to resume.")
         assert Path(checkpoint) in checkpoints
 
         make_room(disk, "64m")

@@ -16,8 +16,8 @@ from inbetween.__main__ import main
 from inbetween.callbacks import PretrainedWriter
 from inbetween.commands import fetch_weights
 from inbetween.data import FolderScenes, LottieScenes, VideoScenes, WindowSpec
-from inbetween.files import remove_leftovers, write_whole
-from inbetween.modules.latent_cache import LatentCache
+from inbetween.io.files import remove_leftovers, write_whole
+from inbetween.methods.diffusion.latent_cache import LatentCache
 from tests.callbacks.test_pretrained_writer import DONE
 from tests.commands.test_fetch_weights import archive, checkpoint
 from tests.conftest import drawing

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inbetween.data import FolderScenes, VideoScenes, WindowSpec, store
-from inbetween.data.images import read_image, read_layers
+from inbetween.io.images import read_image, read_layers
 from tests.data import test_video
 from tests.faults.conftest import leftovers
 

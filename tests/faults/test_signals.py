@@ -199,7 +199,7 @@ def test_a_signal_to_all_processes_of_a_run(
         if number != signal.SIGKILL:
             assert code == 130, text
             assert text.count("stopping after this step") == 1
-            assert f"inbetween: interrupted: go on with --ckpt_path {last}" in text
+            assert f"inbetween: interrupted: resume with --ckpt_path {last}" in text
             assert "Traceback" not in text
         wait_for(lambda: not alive(process.pid), 15)
     finally:

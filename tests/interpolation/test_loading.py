@@ -12,7 +12,7 @@ import torch
 import yaml
 
 import inbetween
-from inbetween.commands.compare import named_rows
+from inbetween.commands.compare.command import named_rows
 from inbetween.errors import UserError
 from inbetween.interpolation.loading import as_written, find_model, shipped_names
 from inbetween.methods import CrossFade, OpticalFlow, SpacingFlow, TemporalEncodingDiffusion

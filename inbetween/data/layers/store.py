@@ -14,18 +14,17 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from inbetween.data.images import READABLE, Layers, read_layers
 from inbetween.data.scenes import (
     Scene,
     choose_split,
     existing_folder,
-    frames_in,
     split_by_name,
     split_folders,
-    walk,
 )
 from inbetween.errors import UserError
-from inbetween.files import whole_file, write_whole
+from inbetween.io.files import whole_file, write_whole
+from inbetween.io.images import READABLE, Layers, read_layers
+from inbetween.io.listing import frames_in, walk
 from inbetween.machine import cores
 from inbetween.types import Split
 

@@ -1,4 +1,4 @@
-"""Synthetic cels: an endless source of drawn animation that knows its own motion."""
+"""Synthetic animation: an endless source of scenes with known motion."""
 
 from inbetween.data.synthetic.scene import SyntheticScene
 from inbetween.data.synthetic.source import SyntheticAnimation

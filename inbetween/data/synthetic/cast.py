@@ -6,12 +6,14 @@ from inbetween.data.synthetic import palette
 from inbetween.data.synthetic.animals import blob, mascot
 from inbetween.data.synthetic.beasts import bird, fish, walker
 from inbetween.data.synthetic.curves import box, ellipse, smooth
+from inbetween.data.synthetic.gadgets import gadget
 from inbetween.data.synthetic.human import Figure
 from inbetween.data.synthetic.motion import Joint
 from inbetween.data.synthetic.parts import Part
 from inbetween.data.synthetic.pen import Mover, Pen
-from inbetween.data.synthetic.things import ball, flower, gadget, rocket, vehicle
+from inbetween.data.synthetic.things import ball, flower
 from inbetween.data.synthetic.titles import effects, letters, sign
+from inbetween.data.synthetic.vehicles import rocket, vehicle
 
 Maker = Callable[[Pen, Mover, Joint, tuple[float, float], float], list[list[Part]]]
 

@@ -14,8 +14,8 @@ from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import KEY_TRUTH, TARGET_TRUTH, Split, Window
 
-# Bases of the random streams. Validation and test do not depend on the user's seed, so that figures
-# of different runs are about the same drawings; no seed makes training use their streams.
+# Bases of the random streams. Validation and test do not depend on the user's seed, so that metrics
+# of different runs are of the same frames; no seed makes training use their streams.
 STREAM: dict[Split, int] = {"train": 1, "val": 2, "test": 3}
 EDGE = 0.02  # random positions stay this far from the keyframes
 
@@ -24,21 +24,21 @@ _WINDOW_STREAM, _COLOR_STREAM = 7, 8
 
 
 class SyntheticAnimation(WindowSource):
-    """Endless drawn animation, made while training: no files, no download, and the truth is known.
+    """Endless animation, rendered while training: no files, no download, and the true motion is known.
 
     The same (seed, epoch, index) gives the same window everywhere. Training draws new scenes each
     epoch; validation and test are fixed and share no scene with training or each other. Of the
-    window's specification `between`, `size`, `seed` and `augment.color` count: cels are drawn straight
-    at the size asked for on paper of their own, so there is nothing to fit, cache, turn or crop,
-    nothing is held, and a window spans one motion whatever its gaps.
+    window's specification `between`, `size`, `seed` and `augment.color` count: scenes are rendered
+    at the window's size, so there is nothing to fit, cache or crop, nothing is held, and a window spans one
+    motion whatever its gaps.
 
     Args:
-        kinds: Kinds of drawing, in equal shares: sketch, color, composition.
+        kinds: Kinds of scene, in equal shares: sketch, color, composition.
         length: Windows of an epoch for each split; splits left out keep their default of 10000 for
             train, 48 for val and 48 for test.
         truth: Also give the true motion: `targets` gives what belongs to the in-betweens (`flow_t0`,
             `flow_t1`, `spacing`), True also the keyframes' flow and visibility, which takes longer to draw.
-        random_t: In training, place the drawings at random instead of evenly.
+        random_t: In training, random positions t of the in-betweens instead of evenly spaced ones.
         motion: Largest size of the motion, in (0, 1.5]; 0.1 is breathing, 1 crosses a third of the
             picture. None mixes all sizes, about a tenth of them very large.
 
@@ -56,20 +56,23 @@ class SyntheticAnimation(WindowSource):
     ) -> None:
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown or not kinds:
-            raise UserError(f"kinds of synthetic cels must be some of {', '.join(KINDS)}; got {list(kinds)}.")
+            raise UserError(
+                f"kinds of synthetic animation must be some of {', '.join(KINDS)}; got {list(kinds)}."
+            )
         if motion is not None and not 0 < motion <= 1.5:
-            raise UserError(f"motion of synthetic cels must lie in (0, 1.5], not {motion}.")
+            raise UserError(f"motion of synthetic animation must lie in (0, 1.5], not {motion}.")
         sizes: dict[Split, int] = {"train": 10_000, "val": 48, "test": 48, **(length or {})}
         for split, count in sizes.items():
             if split not in STREAM or count < 1:
                 raise UserError(
-                    f"length of synthetic cels must be at least 1 for train, val, test; got {split}: {count}."
+                    "length of synthetic animation must be 1 or more for train, val, test;"
+                    f" got {split}: {count}."
                 )
         self.kinds, self.length, self.truth = tuple(kinds), sizes, truth
         self.random_t, self.motion = random_t, motion
 
     def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
-        """Windows of a split, drawn when they are asked for."""
+        """Windows of a split, rendered when they are asked for."""
         return _SyntheticWindows(self, split, spec)
 
 

@@ -13,8 +13,8 @@ from inbetween.methods.spacing_flow.interpolation import build_spaced_interpolat
 from inbetween.methods.spacing_flow.network import IntermediateFlow
 from inbetween.methods.spacing_flow.prior import prior_flow_of_pair
 from inbetween.modules.classical_flow import two_way_flow, warped_blend
-from inbetween.modules.loading import read_weights
 from inbetween.paths import find_checkpoint
+from inbetween.weights.checkpoints import read_weights
 
 DIS = "dis"
 

@@ -224,20 +224,20 @@ def rows() -> list[Row]:
         row(
             "keyframe_is_missing",
             lambda p: p.interpolate(keyframes=p.folder / "no.png"),
-            "There is no picture",
+            "There is no image",
         ),
-        row("keyframes_in_an_empty_folder", lambda p: p.interpolate(keyframes=p.folder), "holds no picture"),
+        row("keyframes_in_an_empty_folder", lambda p: p.interpolate(keyframes=p.folder), "holds no image"),
         row(
             "keyframe_is_a_folder_named_png",
             lambda p: ((p.folder / "a.png").mkdir(), p.interpolate(keyframes=p.folder / "a.png"))[1],
-            "holds no picture",
+            "holds no image",
         ),
         row(
             "spacing_map_in_colour",
             lambda p: p.interpolate("--method", "spacing_flow.yaml", "--spacing_map", p.keys / "1.png"),
             "is not grey",
         ),
-        row("spacing_map_missing", lambda p: p.interpolate("--spacing_map", "no.png"), "There is no picture"),
+        row("spacing_map_missing", lambda p: p.interpolate("--spacing_map", "no.png"), "There is no image"),
         row(
             "spacing_map_of_a_method_without",
             lambda p: p.interpolate("--spacing_map", p.picture(np.zeros((32, 32), np.uint8), "m.png")),

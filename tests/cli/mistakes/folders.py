@@ -46,9 +46,6 @@ def rows() -> list[Row]:
             row(f"compare_output_{name}", lambda p, w=where: p.compare("--output", w(p)), "--output"),
             row(f"benchmark_output_{name}", lambda p, w=where: p.benchmark("--output", w(p)), "--output"),
             row(
-                f"benchmark_sd15_{name}", lambda p, w=where: p.benchmark("--random_sd15", w(p)), "random_sd15"
-            ),
-            row(
                 f"cache_{name}",
                 lambda p, w=where: p.folder_data(
                     "validate", p.shared.folder / "scenes", "--data.cache_dir", w(p)

@@ -126,7 +126,7 @@ class Place:
         return self.shared.folder / "keys"
 
     def fit(self, *args: str | Path, **overlay: Any) -> list[str | Path]:
-        """A run of `Blend` on cels, two steps long."""
+        """A run of `Blend` on synthetic animation, two steps long."""
         return self.trainer("fit", *args, **overlay)
 
     def trainer(self, command: str, *args: str | Path, **overlay: Any) -> list[str | Path]:

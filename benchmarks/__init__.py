@@ -1,0 +1,1 @@
+"""Speed comparisons with what is not this project, from a checkout: see README.md."""

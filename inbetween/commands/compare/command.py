@@ -1,0 +1,149 @@
+"""The command: which methods run on which windows, and what is written of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from inbetween.commands.compare.evaluation import Evaluation, Windows, evaluate
+from inbetween.commands.compare.report import differences_csv, markdown, summary_csv, table, windows_csv
+from inbetween.commands.compare.summary import Row, selective_text, summarise
+from inbetween.commands.machine import open_fabric
+from inbetween.commands.reports import name_for, write_text
+from inbetween.data import WindowDataModule
+from inbetween.data.source import MOST_BETWEEN
+from inbetween.errors import UserError
+from inbetween.functional.grid import image_grid, stacked
+from inbetween.interpolation.loading import as_written
+from inbetween.io.files import check_folder
+from inbetween.io.frames import write_image
+from inbetween.methods.loading import load_method, placed
+from inbetween.methods.spaced import SpacedMethod
+from inbetween.metrics import WindowMetrics, load_lpips
+from inbetween.paths import find_config
+from inbetween.weights.precision import REPLACED, Precision, resolve_precision
+
+ALWAYS = ("repeat.yaml", "cross_fade.yaml")
+
+
+def compare(
+    data: WindowDataModule,
+    methods: list[str] | None = None,
+    split: Literal["val", "test"] = "val",
+    output: Path = Path("logs/compare"),
+    lpips_network: Path | None = None,
+    precision: Precision = "bf16-mixed",
+    accelerator: str = "auto",
+    image_windows: int = 3,
+    spacings: int = 0,
+) -> list[Row]:
+    """Run methods on the same windows and measure them; repeat and cross-fade are always among them.
+
+    Prints a table with each metric's mean and its 95 % bootstrap interval over animations, and writes
+    `summary.csv`, `summary.md`, `windows.csv` (a line per method and window), `differences.csv` (paired
+    differences of each two methods, with intervals), `compare.json` and `compare.png`.
+
+    Args:
+        data: The windows.
+        methods: Methods that ship, such as `spacing_flow`, or YAML files such as `fit` takes, here or among
+            the shipped configs. `exp1.yaml=PATH` runs the method with the weights of the checkpoint PATH.
+        split: The split whose windows are taken.
+        output: Folder for what is written.
+        lpips_network: File with AlexNet's weights for LPIPS, as `FrameMetrics` takes it. None looks into the
+            caches of inbetween and torch; where they are not there, LPIPS is left out.
+        precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
+            has no fast instructions for it.
+        accelerator: As Lightning's Trainer takes it.
+        image_windows: Windows shown in `compare.png`, evenly spaced; 0 writes none.
+        spacings: Also measure LPIPS with oracle timing (`lpips_oracle_timing`): of this many evenly spaced
+            frames from keyframe to keyframe, both included, the one nearest to each target counts. 0 leaves
+            that out.
+
+    Returns:
+        A row per method, in the order given, repeat and cross-fade first.
+
+    Raises:
+        UserError: A file cannot be used, or `spacings` has nothing between the keyframes.
+    """
+    if spacings != 0 and not 3 <= spacings <= MOST_BETWEEN:
+        raise UserError(
+            f"spacings is {spacings}: give 3 or more, keyframes included, up to {MOST_BETWEEN}, or 0 to leave"
+            " them out."
+        )
+    if image_windows < 0:
+        raise UserError(f"image_windows is {image_windows}: give 0 or more windows.")
+    check_folder(output.expanduser(), "--output")
+    others = [entry for entry in methods or [] if as_written(entry)[0] not in ALWAYS]
+    rows = named_rows([*ALWAYS, *others])
+    asked, precision = precision, resolve_precision(precision, accelerator)
+    fabric = open_fabric(accelerator, precision)
+    built = []
+    for row in rows:
+        # weights that no checkpoint brings start the same in every run and in any company
+        fabric.seed_everything(0, verbose=False)
+        checkpoint = Path(row.checkpoint) if row.checkpoint else None
+        method = load_method(find_config(row.config), checkpoint)
+        row.review_thresholds = method.review_thresholds if isinstance(method, SpacedMethod) else None
+        built.append(placed(method, fabric.device))
+    data.test_split = split
+    data.setup("test")
+    network = load_lpips(lpips_network)
+    metrics, spacings = WindowMetrics(network), spacings if network is not None else 0
+    evaluations = [
+        Evaluation(row, method, fabric, metrics, spacings) for row, method in zip(rows, built, strict=True)
+    ]
+    if precision != asked:
+        print(REPLACED)
+    windows = evaluate(evaluations, data, fabric, image_windows)
+    write(rows, windows, data, precision, output)
+    return rows
+
+
+def write(rows: list[Row], windows: Windows, data: WindowDataModule, precision: str, output: Path) -> None:
+    """Print the table, and write the files."""
+    summary = [summarise(row, windows.animations) for row in rows]
+    print(table(summary, len(windows.names), data.test_split))
+    for line in summary:
+        if "selective" in line:
+            print(selective_text(line))
+    report = {
+        "windows": len(windows.names),
+        "split": data.test_split,
+        "between": data.spec.between,
+        "size": list(data.spec.size),
+        "seed": data.spec.seed,
+        "precision": precision,
+        "interval": "95 % percentile bootstrap over animations, 2000 resamples, seed 0",
+        "methods": summary,
+    }
+    write_text(output / "compare.json", json.dumps(report, indent=2))
+    write_text(output / "summary.csv", summary_csv(summary))
+    write_text(output / "summary.md", markdown(summary))
+    write_text(output / "windows.csv", windows_csv(rows, windows.names, windows.animations))
+    write_text(output / "differences.csv", differences_csv(rows, windows.animations))
+    if windows.truth:
+        sheets = [
+            sheet(rows, truth, index, windows.names[index]) for index, truth in sorted(windows.truth.items())
+        ]
+        write_image(output / "compare.png", stacked(sheets))
+    print(f"\nwritten to {output}: " + ", ".join(sorted(path.name for path in output.glob("[!.]*"))))
+
+
+def named_rows(entries: list[str]) -> list[Row]:
+    """A row per `NAME`, `CONFIG` or `CONFIG=CHECKPOINT`, named by the config, numbered where two share it."""
+    rows: list[Row] = []
+    for entry in entries:
+        config, checkpoint = as_written(entry)
+        rows.append(Row(name_for(config, [row.name for row in rows]), config, checkpoint))
+    return rows
+
+
+def sheet(rows: list[Row], truth: Tensor, index: int, name: str) -> Tensor:
+    """One window as an image (3, H, W): the true frames, then a row per method."""
+    first, last = truth[0], truth[-1]
+    images = [list(truth), *([first, *row.images[index], last] for row in rows)]
+    columns = ["first", *(f"{i} of {len(truth) - 2}" for i in range(1, len(truth) - 1)), "last"]
+    return image_grid(images, columns, ["target", *(row.name for row in rows)], f"{index}: {name}")

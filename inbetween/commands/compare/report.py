@@ -1,0 +1,93 @@
+"""A comparison as text: the table for the terminal, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from itertools import combinations
+from typing import Any
+
+import torch
+
+from inbetween.commands.compare.summary import METRICS, Row
+from inbetween.commands.reports import aligned
+from inbetween.metrics import bootstrap_interval
+
+PARTS = ("mean", "low", "high")
+
+
+def table(summary: list[dict[str, Any]], windows: int, split: str) -> str:
+    """The table for the terminal: each metric's mean, and below it the interval."""
+    keys = [key for key in METRICS if any(key in line["metrics"] for line in summary)]
+    heads = ["method", *(f"{key} {'↑' if METRICS[key][1] else '↓'}" for key in keys), "s/frame"]
+    cells: list[list[str]] = [heads]
+    for line in summary:
+        means, intervals = [line["method"]], [""]
+        for key in keys:
+            digits, found = METRICS[key][0], line["metrics"].get(key)
+            means.append(f"{found['mean']:.{digits}f}" if found else "-")
+            intervals.append(f"{found['low']:.{digits}f}-{found['high']:.{digits}f}" if found else "")
+        cells += [[*means, f"{line['seconds_per_frame']:.4f}"], [*intervals, ""]]
+    note = f"{windows} windows of {split}; below each mean its 95 % bootstrap interval over animations"
+    return "\n".join(["", *aligned(cells), "", note])
+
+
+def markdown(summary: list[dict[str, Any]]) -> str:
+    """The table for a README or an issue: each metric's mean and interval."""
+    keys = [key for key in METRICS if any(key in line["metrics"] for line in summary)]
+    heads = ["method", *(f"{key} {'↑' if METRICS[key][1] else '↓'}" for key in keys)]
+    lines: list[list[str]] = [heads, ["---"] * len(heads)]
+    for line in summary:
+        cells = [line["method"]]
+        for key in keys:
+            digits, found = METRICS[key][0], line["metrics"].get(key)
+            written = [f"{found[part]:.{digits}f}" for part in PARTS] if found else []
+            cells.append("{} [{}, {}]".format(*written) if written else "-")
+        lines.append(cells)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def summary_csv(summary: list[dict[str, Any]]) -> str:
+    """A line per method and metric."""
+    lines = [["method", "metric", "mean", "low", "high", "n"]]
+    for line in summary:
+        lines += [[line["method"], key, *map(str, found.values())] for key, found in line["metrics"].items()]
+    return _csv(lines)
+
+
+def differences_csv(rows: list[Row], animations: dict[int, str]) -> str:
+    """A line per metric and two methods: the mean paired difference, score minus other's score.
+
+    Windows differ more than methods do, so the interval of the difference is much narrower than those of the
+    two means. `better` is the share of windows in which the method beats the other.
+    """
+    lines = [["method", "other", "metric", "mean", "low", "high", "better", "n"]]
+    for other, row in combinations(rows, 2):
+        for key, (_, more) in METRICS.items():
+            shared = sorted(row.scores.get(key, {}).keys() & other.scores.get(key, {}).keys())
+            if not shared:
+                continue
+            gaps = torch.tensor([row.scores[key][index] - other.scores[key][index] for index in shared])
+            low, high = bootstrap_interval(gaps, groups=[animations[index] for index in shared])
+            better = float((gaps > 0 if more else gaps < 0).float().mean())
+            numbers = [float(gaps.double().mean()), low, high, better]
+            lines.append([row.name, other.name, key, *map(str, numbers), str(len(shared))])
+    return _csv(lines)
+
+
+def windows_csv(rows: list[Row], names: dict[int, str], animations: dict[int, str]) -> str:
+    """A line per method and window, with an empty cell where a metric is undefined."""
+    keys = [key for key in METRICS if any(key in row.scores for row in rows)]
+    lines = [["method", "index", "animation", "window", *keys, "expected_error"]]
+    for row in rows:
+        for index in sorted(names):
+            scores = [str(row.scores.get(key, {}).get(index, "")) for key in keys]
+            place = [str(index), animations[index], names[index]]
+            lines.append([row.name, *place, *scores, str(row.uncertainties.get(index, ""))])
+    return _csv(lines)
+
+
+def _csv(lines: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""Images, sequences and video in and out; files that are written whole or not at all."""

@@ -1,0 +1,1 @@
+"""Everything about weight files: reading, freezing, precision, compatibility and downloads."""

@@ -1,0 +1,18 @@
+"""Weights that several files need."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from inbetween.methods import SpacingFlow
+
+
+@pytest.fixture(scope="module")
+def flow_weights(tmp_path_factory):
+    """A spacing flow, and the file of its weights as `WeightsWriter` writes it."""
+    torch.manual_seed(1)
+    spacing_flow = SpacingFlow().eval()
+    path = tmp_path_factory.mktemp("flow") / "weights.safetensors"
+    weights = {name: value.contiguous() for name, value in spacing_flow.state_dict().items()}
+    save_file(weights, path, {"method": "inbetween.methods.SpacingFlow", "hyper_parameters": "{}"})
+    return spacing_flow, path
