@@ -96,7 +96,7 @@ def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
 
 
 def selective_text(line: dict[str, Any]) -> str:
-    """Selective prediction, from a summary: windows that a method is most confident of, and its scores by review label."""
+    """Selective prediction, from a summary: windows of lowest predicted error, and scores by review label."""
     selective = line["selective"]
     key, share, (half, most) = selective["metric"], selective["coverage"], selective["expected_error"]
     text = (

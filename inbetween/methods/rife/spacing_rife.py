@@ -1,4 +1,4 @@
-"""RIFE made ours: spacing flow on RIFE's network, of which the difference to the published one is trained."""
+"""Spacing flow with RIFE's network, of which the difference to the published weights is trained."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SpacingRife(SpacingFlow):
 
     Begins at the published weights, which `python -m inbetween fetch-weights rife` gets and no checkpoint
     holds. Checkpoints hold what is added to them, and the head that says how wrong a frame may be: they are
-    this project's own. RIFE is told how far each pixel has gone in the place of t.
+    this project's own. RIFE's input for t is how far each pixel has moved.
 
     Args:
         prior: The classical flow that corrects the motion of images larger than `flow_resolution`; `none`
