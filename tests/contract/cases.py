@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import torch
-import yaml
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from inbetween.configs import read_config
 from inbetween.types import WindowBatch
 from tests.tiny import random_batch
 
@@ -14,7 +14,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 def model_of(path: Path) -> dict:
     """The `model` section of a YAML, or nothing."""
-    return (yaml.safe_load(path.read_text()) or {}).get("model", {})
+    return read_config(path).get("model", {})
 
 
 YAMLS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if "class_path" in model_of(path)]

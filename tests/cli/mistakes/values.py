@@ -208,7 +208,7 @@ def rows() -> list[Row]:
         row("validate_without_config", lambda p: ["validate"], "Required keys are missing"),
         row("compare_without_data", lambda p: ["compare"], "Required keys are missing: data"),
         row("benchmark_of_nothing", lambda p: ["benchmark"], "Nothing says what to measure"),
-        row("fetch_nothing", lambda p: ["fetch-weights"], "give lpips, vgg16 or rife"),
+        row("fetch_nothing", lambda p: ["fetch-weights"], "Nothing says what to fetch: give lpips"),
         row("fetch_something_else", lambda p: ["fetch-weights", "alexnet"], "invalid choice: 'alexnet'"),
         row(
             "fetch_weights_with_a_key", lambda p: ["fetch-weights", "rife", "--a", "1"], "There is no key --a"
