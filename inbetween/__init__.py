@@ -1,4 +1,4 @@
-"""Train, measure and run models that draw the frames between two keyframes of an animation.
+"""Train, evaluate and run models that interpolate between keyframes of 2D animation.
 
 ```python
 import inbetween

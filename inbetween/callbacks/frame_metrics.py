@@ -1,4 +1,4 @@
-"""Figures of the frames that validation and test draw."""
+"""Metrics of the frames that validation and test interpolate."""
 
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ OF_LPIPS = ("lpips", "temporal_coherence", "temporal_coherence_gap")  # measured
 
 
 class FrameMetrics(L.Callback):
-    """Measures the drawn frames and logs `val/ssim`, `val/lpips` and so on, in test `test/...`.
+    """Evaluates the interpolated frames and logs `val/ssim`, `val/lpips` and so on, in test `test/...`.
 
-    `val/windows` is the number of windows behind the figures. A figure that is undefined (coherence
-    with one frame, everything on LPIPS without its weights) is not logged. The metrics and the LPIPS
+    `val/windows` is the number of windows behind the metrics. A metric that is undefined (coherence
+    of one frame, all that need LPIPS without its weights) is not logged. The metrics and the LPIPS
     network are held here and not by the model, so that they stay out of checkpoints.
 
     Args:
@@ -67,7 +67,7 @@ class FrameMetrics(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Measure the windows that were drawn."""
+        """Evaluate the windows that were interpolated."""
         if not trainer.sanity_checking:
             self._update(outputs, batch)
 
@@ -80,16 +80,16 @@ class FrameMetrics(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Measure the windows that were drawn."""
+        """Evaluate the windows that were interpolated."""
         self._update(outputs, batch)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the figures."""
+        """Log the metrics."""
         if not trainer.sanity_checking:
             self._log(pl_module, "val")
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Log the figures."""
+        """Log the metrics."""
         self._log(pl_module, "test")
 
     def per_window(self) -> dict[str, tuple[Tensor, Tensor]]:

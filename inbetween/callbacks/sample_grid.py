@@ -27,7 +27,7 @@ class _Sample:
 
 
 def window_sheet(title: str, t: list[float], true: Tensor, predicted: Tensor) -> Tensor:
-    """One window as a sheet: the true frames, the predicted ones, and their difference.
+    """One window as a grid: the true frames, the predicted ones, and their difference.
 
     The predicted row repeats the keyframes, so that it reads as a clip.
 
@@ -60,7 +60,7 @@ class SampleGrid(L.Callback):
 
     Args:
         windows: How many of the sampled windows are shown, chosen from all of them by a hash of their
-            index; or the indices of the ones to show, of which those that are drawn appear.
+            index; or the indices of the ones to show, of which those that are sampled appear.
         every_n_epochs: Images are made in training epochs 0, n, 2n and so on.
     """
 

@@ -1,4 +1,4 @@
-"""Scenes on disk and drawn scenes, cut into windows, behind one data module.
+"""Scenes on disk and generated scenes, cut into windows, behind one data module.
 
 The names below are loaded when they are first used: naming a class in YAML or asking for `--help` does
 not pay for OpenCV, Pillow and Lightning.

@@ -24,7 +24,7 @@ def to_bytes(image: Tensor) -> np.ndarray:
 
 
 def to_image(image: Tensor) -> Image.Image:
-    """A picture (C, H, W) in [0, 1], `rounded`, for Pillow: L, LA, RGB or RGBA for C = 1, 2, 3, 4."""
+    """An image (C, H, W) in [0, 1], `rounded`, for Pillow: L, LA, RGB or RGBA for C = 1, 2, 3, 4."""
     pixels = to_bytes(image)
     return Image.fromarray(pixels.squeeze(-1) if len(image) == 1 else pixels)
 
@@ -56,7 +56,7 @@ def write_frames(folder: Path, frames: Iterable[Tensor]) -> None:
 
     Args:
         folder: Where to; made if needed.
-        frames: Pictures (3, H, W) in [0, 1], in order.
+        frames: Images (3, H, W) in [0, 1], in order.
     """
     written = set()
     for number, frame in enumerate(frames):

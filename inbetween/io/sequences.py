@@ -1,4 +1,4 @@
-"""Pictures in order, from files that hold one or many: found, and read one at a time."""
+"""Images in order, from files that hold one or many: found, and read one at a time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +39,7 @@ class SourceImage(NamedTuple):
 
 
 def find_images(entries: Sequence[str]) -> tuple[SourceImage, ...]:
-    """Pictures in the order given.
+    """Images in the order given.
 
     A folder stands for the files in it, in natural order, and an animated or many-paged file for all of its
     images.

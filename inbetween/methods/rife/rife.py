@@ -33,8 +33,8 @@ class Rife(SpacedMethod, PerceptualMethod):
     Fine-tuning minimises |x - x'| + perceptual_weight LPIPS(VGG16) for one in-between per window.
 
     Args:
-        weights: `fetched` begins with the published ones, which `python -m inbetween fetch-weights rife`
-            gets; `none` with random ones, for tests and for checkpoints, which bring all weights themselves.
+        weights: `fetched` starts from the published weights, which `python -m inbetween fetch-weights rife`
+            downloads; `none` from random ones, for tests, and for checkpoints, which hold all weights.
         crop: Side in pixels of what is cut from windows for training, after shrinking them by a random
             factor; windows no larger are taken whole.
         **options: See `PerceptualMethod`.
