@@ -70,9 +70,9 @@ def chosen_chart(
     raise UserError(f"spacing {spacing} leaves no room for {between} frames: ask for fewer.")
 
 
-def _numbers(t: float | Sequence[float]) -> tuple[float, ...]:
-    single = isinstance(t, str) or not isinstance(t, Iterable)
+def _numbers(t: Any) -> tuple[float, ...]:  # noqa: ANN401 - whatever a user gives
+    several = isinstance(t, Iterable) and not isinstance(t, str)
     try:
-        return tuple(float(number) for number in ((t,) if single else t))
+        return tuple(float(number) for number in (t if several else (t,)))
     except (TypeError, ValueError):
         raise UserError(f"t is {t!r}: give numbers between 0 and 1, such as [0.25, 0.5, 0.75].") from None

@@ -52,8 +52,8 @@ def compare(
             the shipped configs. `exp1.yaml=PATH` runs the method with the weights of the checkpoint PATH.
         split: The split whose windows are taken.
         output: Folder for what is written.
-        lpips_network: File with AlexNet's weights for LPIPS (safetensors, or torchvision's .pth). None looks into the
-            caches of inbetween and torch; where they are not there, LPIPS is left out.
+        lpips_network: File with AlexNet's weights for LPIPS: safetensors, or torchvision's .pth. None looks
+            into the caches of inbetween and torchvision; where they are not there, LPIPS is left out.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
         accelerator: As Lightning's Trainer takes it.
