@@ -601,9 +601,9 @@ def test_keyframes_are_never_written_over(refused: Refused, flat: Paint, painter
         (["--method", "nowhere.yaml"], "There is no config file nowhere.yaml; "),
         (["--method", "dis.yaml=nowhere.ckpt"], "There is no checkpoint nowhere.ckpt; "),
         (["--accelerator", "abacus"], "accelerator abacus cannot be used here: use auto or cpu."),
-        (["--spacing", "wild"], "spacing is wild, expected Literal['even', "),
-        (["--between", "few"], "between is few, expected int; "),
-        (["--t", "half"], "t is half, expected float; "),
+        (["--spacing", "wild"], "spacing is wild, expected one of even, "),
+        (["--between", "few"], "between is few, expected a whole number; "),
+        (["--t", "half"], "t is half, expected a number; "),
         (["--sapcing", "even"], "There is no key --sapcing; "),
     ],
 )  # fmt: skip
