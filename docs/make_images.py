@@ -1,21 +1,18 @@
-"""Makes the images of the manual and of README: `python docs/make_images.py`, in a checkout.
+"""Makes the still images of the manual: `python docs/make_images.py`, in a checkout.
 
 Every method's image shows the same two windows of the synthetic test split, a sketch and a coloured one: both
-keyframes, and between them what the method makes of t = 1/4, 1/2 and 3/4. `examples.webp` plays what spacing
-flow makes of the keyframes in `examples/`.
+keyframes, and between them what the method makes of t = 1/4, 1/2 and 3/4.
 """
 
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 import inbetween
 from inbetween.data import SyntheticAnimation, WindowSpec
 
 IMAGES = Path(__file__).parent / "images"
-EXAMPLES = Path(__file__).parents[1] / "examples/keyframes"
 SIDE, GAP = 200, 6  # pixels
 SHOWN = (9, 22)  # of the test split
 SHEET = (0, 33, 22, 34, 5, 17)  # two of each kind: sketch, color, composition
@@ -30,9 +27,6 @@ METHODS = {
     "temporal_encoding": "exp1",
     "weighted_cross_attention": "exp2",
 }
-BETWEEN = 7  # in-betweens of the animation
-PLAYED, BAR = 224, 6  # pixels: side of an example, and the bar below it
-KEYFRAME, IN_BETWEEN = (230, 90, 40), (215, 215, 222)  # colours of the bar
 
 
 def main() -> None:
@@ -50,7 +44,6 @@ def main() -> None:
     wide = SyntheticAnimation().dataset("test", WindowSpec(between=1, size=(SIDE, 3 * SIDE // 2)))
     sheet = [wide[0, index]["first"] for index in SHEET]
     save("synthetic", [sheet[0::2], sheet[1::2]])
-    save_examples()
 
 
 def save(name: str, rows: list[list[Tensor]]) -> None:
@@ -63,43 +56,6 @@ def save(name: str, rows: list[list[Tensor]]) -> None:
             pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
             sheet.paste(Image.fromarray(pixels), (column * (width + GAP), row * (height + GAP)))
     sheet.save(IMAGES / f"{name}.webp", quality=80, method=6)
-
-
-def save_examples() -> None:
-    """All examples side by side, there and back, as an animated WebP file."""
-    played = [there_and_back(folder) for folder in sorted(EXAMPLES.iterdir())]
-    frames = []
-    for number in range(max(map(len, played))):
-        row = Image.new("RGB", (len(played) * (PLAYED + GAP) - GAP, PLAYED + BAR), "white")
-        for column, images in enumerate(played):
-            row.paste(images[number % len(images)], (column * (PLAYED + GAP), 0))
-        frames.append(row)
-    file = IMAGES / "examples.webp"
-    frames[0].save(
-        file, save_all=True, append_images=frames[1:], duration=1000 // 12, loop=0, quality=60, method=6
-    )
-
-
-def there_and_back(folder: Path) -> list[Image.Image]:
-    """A sequence and its way back; an orange bar below marks keyframes."""
-    keyframes = [Image.open(path) for path in sorted(folder.glob("*.png"))]
-    sequence = inbetween.interpolate(keyframes, between=BETWEEN, device="cpu")
-    shown = []
-    for number, image in enumerate(sequence):
-        layer = image.convert("RGBA").resize((PLAYED, PLAYED), Image.Resampling.LANCZOS)
-        ground = Image.fromarray(checkerboard()).convert("RGBA")
-        frame = Image.new("RGB", (PLAYED, PLAYED + BAR), "white")
-        frame.paste(Image.alpha_composite(ground, layer).convert("RGB"), (0, 0))
-        colour = KEYFRAME if number % (BETWEEN + 1) == 0 else IN_BETWEEN
-        ImageDraw.Draw(frame).rectangle((0, PLAYED + 1, PLAYED, PLAYED + BAR), fill=colour)
-        shown.append(frame)
-    return [*shown, *shown[-2:0:-1]]
-
-
-def checkerboard() -> np.ndarray:
-    """What is seen through transparent pixels, (PLAYED, PLAYED, 3) uint8."""
-    row, column = np.indices((PLAYED, PLAYED)) // 16
-    return np.where((row + column) % 2, 255, 225).astype(np.uint8)[..., None].repeat(3, axis=-1)
 
 
 if __name__ == "__main__":

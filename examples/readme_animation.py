@@ -1,4 +1,4 @@
-"""Makes the README's moving image, `docs/assets/inbetween.webp`: `python examples/readme_animation.py`.
+"""Makes the README's moving image, `docs/images/inbetween.webp`: `python examples/readme_animation.py`.
 
 Side by side the keyframes in `examples/keyframes` and what spacing flow makes between them, forward and back.
 Below each a timeline: squares are keyframes, dots are interpolated.
@@ -13,10 +13,11 @@ from PIL import Image, ImageDraw
 import inbetween
 
 HERE = Path(__file__).parent
-OUTPUT = HERE.parent / "docs" / "assets" / "inbetween.webp"
+OUTPUT = HERE.parent / "docs" / "images" / "inbetween.webp"
 FRAMES = 9  # of each sequence, keyframes among them
 SHOWN = ("sketch", "flat_colour", "finished_scene", "transparent")
 SIDE, GAP, STRIP = 384, 16, 44  # pixels: of an image, between images, of the timeline below
+SCALE = 0.65  # of all this in the file
 MILLISECONDS = 90
 PAPER, KEY, DOT = "#ffffff", "#e4572e", "#b8bcc4"
 
@@ -65,7 +66,8 @@ def main() -> None:
         image = Image.new("RGB", (len(SHOWN) * (SIDE + GAP) - GAP, SIDE + STRIP), PAPER)
         for place, (frames, step) in enumerate(sequences):
             image.paste(panel(frames[number], number, step), (place * (SIDE + GAP), 0))
-        images.append(image)
+        size = round(image.width * SCALE), round(image.height * SCALE)
+        images.append(image.resize(size, Image.Resampling.LANCZOS))
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     images[0].save(
         OUTPUT, save_all=True, append_images=images[1:], duration=MILLISECONDS, loop=0, quality=78, method=6

@@ -1,4 +1,4 @@
-"""Train, evaluate and run models that interpolate the frames between two keyframes of an animation.
+"""Train, evaluate and run models that interpolate between keyframes of 2D animation.
 
 ```python
 import inbetween

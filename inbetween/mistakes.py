@@ -251,11 +251,18 @@ def reworded(text: str) -> str:
     # a class whose keys have values of other types
     if found := re.fullmatch(CLASS_KEY, text):
         keys = ".".join(re.findall(r'Parser key "(.+?)"', found[2]))
-        return f"{keys} of {found[1]} is {found[5]}, expected {found[3] or found[4]}"
+        return f"{keys} of {found[1]} is {found[5]}, expected {_in_words(found[3] or found[4])}"
     for pattern, words in REWORDED:
         if found := re.fullmatch(pattern, text):
-            return found.expand(words)
+            before, expected, kind = found.expand(words).rpartition(", expected ")
+            return f"{before}{expected}{_in_words(kind) if expected else kind}"
     return text
+
+
+def _in_words(kind: str) -> str:
+    """A Python type as one would say it."""
+    kind = re.sub(r"Literal\[(.+?)\]", lambda found: "one of " + found[1].replace("'", ""), kind)
+    return {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(kind, kind)
 
 
 def one_sentence(error: ArgumentError) -> str:

@@ -49,9 +49,9 @@ def interpolate(
 
     Writes the finished sequence as 8-bit PNG files, keyframes included: with N frames between, `0000.png` is
     the first keyframe, `0001.png` to N lie between, N + 1 is the second keyframe, and so on, and
-    `animation.webp`, which plays it. Grey keyframes give grey frames, transparent ones transparent frames.
-    Between identical keyframes the keyframe is repeated. A method that estimates its errors writes
-    `verdicts.csv`: which frames are `easy`, which to `check`, which to `redraw` by hand. Interrupted, the
+    `animation.webp`, which plays them. Grey keyframes give grey frames, transparent ones transparent frames.
+    Between identical keyframes the keyframe is repeated. A method that predicts its error writes
+    `review.csv`: which frames are `easy`, which to `check`, which to `redraw` by hand. Interrupted, the
     same command goes on where it stopped.
 
     Args:
@@ -60,25 +60,25 @@ def interpolate(
         output: Folder for the frames. It must not hold others.
         method: A method that ships, such as `spacing_flow`, `dis` or `exp1`; weights that `fit` wrote; a YAML
             file such as `fit` takes, here or among the shipped configs; or both, as `exp1.yaml=PATH`.
-        between: Frames between two keyframes; 1 where nothing else says how many.
-        spacing: How they lie: `even`, `ease_in` (starts slowly), `ease_out` (ends slowly), `ease_in_out`, or
-            `halves` (each goes half of the way that is left: 1/2, 3/4, 7/8). Even where nothing else says.
-        t: A chart of your own instead of both: where each frame lies, rising numbers between 0 and 1.
-        spacing_map: Grey images instead, one per frame, or a folder of them: how far each region has
-            gone, black not at all, white all the way. For methods that can follow one.
-        hold: How often each image is shown: 2 is "on twos". Each is written that often.
+        between: Frames between two keyframes; 1 unless `t` or `spacing_map` says how many.
+        spacing: Their spacing chart: `even` (the default), `ease_in` (starts slowly), `ease_out` (ends
+            slowly), `ease_in_out`, or `halves` (each goes half of the remaining distance: 1/2, 3/4, 7/8).
+        t: A chart of your own, instead of both: the position of each frame, rising numbers between 0 and 1.
+        spacing_map: Instead, a grey image per frame, or a folder of them: how far each pixel has moved, black
+            at the first keyframe, white at the last. For methods that follow spacing maps.
+        hold: How often each frame is written: 2 is "on twos".
         cuts: Between keyframes of two different shots `repeat` repeats the first one, and `interpolate`
             interpolates all the same.
         candidates: How many candidates to make, each in a folder of its own: `candidate_1` and so on.
-            For stochastic methods, and those that have more than one: spacing flow's second takes more of
-            the first keyframe where both disagree, its third more of the last.
+            For methods that sample at random, and for spacing flow: its second takes more of the first
+            keyframe where both disagree, its third more of the last.
         animation: What to write beside the frames to play them: `webp`, with all colours and transparency,
             `gif`, or `none`.
         fps: Frames a second in that file.
-        seed: Decides what stochastic methods come up with.
+        seed: Seed of methods that sample at random.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
-        accelerator: As Lightning's Trainer takes it.
+        accelerator: Where to compute, as in Lightning's Trainer: `auto`, `cpu`, `gpu`, `mps`.
         overwrite: Replace the numbered frames that are in `output` already.
 
     Raises:
@@ -137,7 +137,7 @@ def interpolate(
             " cpu."
         ) from error
     print(f"frames: {folder}")
-    for line in folder.verdicts():
+    for line in folder.review():
         print(line)
 
 
@@ -186,11 +186,11 @@ def write_pair(
         candidate=candidate,
         seed=sample_seed(seed, candidate, pair),
     )
-    limits = model.method.review_thresholds if isinstance(model.method, SpacedMethod) else None
+    thresholds = model.method.review_thresholds if isinstance(model.method, SpacedMethod) else None
     for images, errors in parts:
         own = list(islice(numbers, len(images)))
-        if limits and errors is not None:
-            folder.write_verdicts(candidate, own, errors.flatten(1).mean(1).tolist(), limits)
+        if thresholds and errors is not None:
+            folder.write_review(candidate, own, errors.flatten(1).mean(1).tolist(), thresholds)
         for number, image in zip(own, images, strict=True):
             folder.write(candidate, number, keys.as_stored(image))
     for number, keyframe in zip([frames[0], *numbers], (first, last), strict=False):

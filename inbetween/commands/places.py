@@ -15,8 +15,8 @@ class Places:
     """Where the frames between two neighbouring keyframes lie.
 
     Args:
-        t: Rising numbers in (0, 1), the same between all keyframes; empty where maps have the say.
-        maps: Spacing maps of each pair of keyframes; empty where `t` has the say.
+        t: Rising numbers in (0, 1), the same between all keyframes; empty where `maps` are given.
+        maps: Spacing maps of each pair of keyframes; empty where `t` is given.
         reader: Reads the maps.
     """
 
@@ -26,7 +26,7 @@ class Places:
 
     @property
     def count(self) -> int:
-        """Drawings between two keyframes."""
+        """Number of frames between two keyframes."""
         return len(self.t) or len(self.maps[0])
 
     def between(self, pair: int, part: range) -> Tensor:
@@ -34,16 +34,16 @@ class Places:
         if self.t:
             return torch.tensor([self.t[part.start : part.stop]])
         maps = self.maps[pair][part.start : part.stop]
-        return torch.stack([read_spacing_map(picture, self.reader) for picture in maps])[None]
+        return torch.stack([read_spacing_map(image, self.reader) for image in maps])[None]
 
     def __str__(self) -> str:
         where = " ".join(f"{t:.3g}" for t in self.t)
         count = f"{self.count} frame{'s' if self.count > 1 else ''}"
-        return f"{count} at {where}" if where else f"{count} where the spacing maps say"
+        return f"{count} at {where}" if where else f"{count} by spacing maps"
 
 
 def maps_per_pair(maps: tuple[SourceImage, ...], keys: Keyframes) -> tuple[tuple[SourceImage, ...], ...]:
-    """Deal spacing maps out to the pairs of keyframes, and look at each.
+    """Assign spacing maps to the pairs of keyframes, and check each.
 
     Raises:
         UserError: They do not come out even, differ from the keyframes in size, or are not grey.
@@ -55,7 +55,7 @@ def maps_per_pair(maps: tuple[SourceImage, ...], keys: Keyframes) -> tuple[tuple
         )
     if maps:
         one_size([keys.source_images[0], *maps], "Keyframes and spacing maps", reader)
-    for picture in maps:
-        read_spacing_map(picture, reader)
+    for image in maps:
+        read_spacing_map(image, reader)
     count = len(maps) // pairs
     return tuple(maps[pair * count : (pair + 1) * count] for pair in range(pairs if maps else 0))

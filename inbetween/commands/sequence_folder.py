@@ -18,18 +18,18 @@ from inbetween.errors import UserError
 from inbetween.io.files import write_whole
 from inbetween.io.frames import encode_png
 from inbetween.io.images import SUFFIXES
-from inbetween.metrics import VERDICTS, verdict
+from inbetween.metrics import REVIEW_LABELS, review_label
 
 RECORD = "interpolate.json"  # what the frames in a folder were made from
-VERDICTS_FILE = "verdicts.csv"  # how sure the method is of each
+REVIEW_FILE = "review.csv"  # which frames to look at
 ANIMATION = "animation"  # the file that plays them, without its suffix
 # what a job leaves in a folder, but for its record
-OURS = re.compile(rf"\d{{4,}}\.png|{ANIMATION}\.(webp|gif)|{re.escape(VERDICTS_FILE)}")
-COLUMNS = ("frame", "expected_error", "verdict")  # of that file
+OURS = re.compile(rf"\d{{4,}}\.png|{ANIMATION}\.(webp|gif)|{re.escape(REVIEW_FILE)}")
+COLUMNS = ("frame", "expected_error", "review")  # of that file
 
 
 class SequenceFolder:
-    """Drawings as `0000.png`, `0001.png`, ... in the order they are shown.
+    """Frames as `0000.png`, `0001.png`, ... in the order they are shown.
 
     Several candidates of a sequence get a folder each: `candidate_1`, `candidate_2`, ...
 
@@ -51,7 +51,7 @@ class SequenceFolder:
     def prepare(self, inputs: list[Path], job: dict[str, Any], overwrite: bool) -> None:
         """Make sure that nothing of the user's is written over, then note what is made here.
 
-        Drawings of the very same job stay: it goes on with what they lack.
+        Frames of the very same job stay: it goes on with those that are missing.
 
         Args:
             inputs: Files that must outlive the job.
@@ -82,7 +82,7 @@ class SequenceFolder:
                 self._remove_frames()
             if not same_job:
                 for folder in self.folders:
-                    (folder / VERDICTS_FILE).unlink(missing_ok=True)
+                    (folder / REVIEW_FILE).unlink(missing_ok=True)
             write_whole(self.folder / RECORD, json.dumps(job, indent=2).encode())
 
     def has(self, candidate: int, numbers: range) -> bool:
@@ -112,42 +112,46 @@ class SequenceFolder:
             with self._writing():
                 write_whole(folder / f"{ANIMATION}.{animation}", content)
 
-    def write_verdicts(
-        self, candidate: int, numbers: Sequence[int], errors: Sequence[float], limits: tuple[float, float]
+    def write_review(
+        self, candidate: int, numbers: Sequence[int], errors: Sequence[float], thresholds: tuple[float, float]
     ) -> None:
-        """Note what is to be done about frames, in `verdicts.csv` beside them.
+        """Note which frames to look at, in `review.csv` beside them.
 
         Args:
             candidate: Of which they are.
             numbers: Their numbers, counted from 0.
             errors: The mean absolute error in [0, 1] to expect of each.
-            limits: See `verdict`.
+            thresholds: See `review_label`.
 
         Raises:
             UserError: The folder cannot be written.
         """
-        rows = {row["frame"]: row for row in self._read_verdicts(candidate)}
+        rows = {row["frame"]: row for row in self._read_review(candidate)}
         for number, error in zip(numbers, errors, strict=True):
             name = self._files(candidate, number)[0].name
-            rows[name] = dict(zip(COLUMNS, (name, f"{error:.5f}", verdict(error, limits)), strict=True))
+            rows[name] = dict(
+                zip(COLUMNS, (name, f"{error:.5f}", review_label(error, thresholds)), strict=True)
+            )
         text = io.StringIO()
         table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         table.writeheader()
         table.writerows(rows[name] for name in sorted(rows, key=lambda name: (len(name), name)))
         with self._writing():
-            write_whole(self.folders[candidate] / VERDICTS_FILE, text.getvalue().encode())
+            write_whole(self.folders[candidate] / REVIEW_FILE, text.getvalue().encode())
 
-    def verdicts(self) -> Iterator[str]:
-        """A line per candidate that was judged: how many are easy, and which are not."""
+    def review(self) -> Iterator[str]:
+        """A line per candidate with a review file: how many frames are easy, and which are not."""
         for candidate, folder in enumerate(self.folders):
-            if rows := self._read_verdicts(candidate):
-                names = {word: [row["frame"] for row in rows if row["verdict"] == word] for word in VERDICTS}
+            if rows := self._read_review(candidate):
+                names = {
+                    word: [row["frame"] for row in rows if row["review"] == word] for word in REVIEW_LABELS
+                }
                 parts = [f"{len(names.pop('easy'))} easy"]
-                parts += [f"{word} {' '.join(found)}" for word, found in names.items() if found]
-                yield f"{folder / VERDICTS_FILE}: {'; '.join(parts)}"
+                parts += [f"{label} {' '.join(found)}" for label, found in names.items() if found]
+                yield f"{folder / REVIEW_FILE}: {'; '.join(parts)}"
 
-    def _read_verdicts(self, candidate: int) -> list[dict[str, str]]:
-        path = self.folders[candidate] / VERDICTS_FILE
+    def _read_review(self, candidate: int) -> list[dict[str, str]]:
+        path = self.folders[candidate] / REVIEW_FILE
         return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
     def _files(self, candidate: int, number: int) -> list[Path]:

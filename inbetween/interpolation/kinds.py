@@ -52,7 +52,7 @@ def of_one_kind(images: Iterable[ImageOrArray] | ImageOrArray, names: Sequence[s
 
     Args:
         images: See `KINDS`; as an array or a tensor, its first dimension counts them.
-        names: What each is called in messages; `image 0` and so on where nothing is said.
+        names: What each is called in messages; `image 0` and so on by default.
 
     Raises:
         UserError: They differ in kind, size or channels, or are none.
@@ -60,6 +60,8 @@ def of_one_kind(images: Iterable[ImageOrArray] | ImageOrArray, names: Sequence[s
     if isinstance(images, np.ndarray | Tensor) and images.ndim != 4:
         shape = tuple(images.shape)
         raise UserError(f"images has the shape {shape}: give an array (K, H, W, C) or a tensor (K, C, H, W).")
+    if not isinstance(images, Iterable | Image.Image):
+        raise UserError(f"images is a {type(images).__name__}: give a list of keyframes in order.")
     found: list[ImageOrArray] = [images] if isinstance(images, Image.Image) else list(images)
     if len(found) < 2:
         raise UserError("Two images are needed at least: give a list of keyframes in order.")
@@ -81,8 +83,13 @@ def _pil_images(images: Sequence[Image.Image], names: Sequence[str]) -> Images:
     found = []
     for image, name in zip(images, names, strict=True):
         check_image(image, name)
-        found.append(decoded_layers(image, name))
-    _check_same([layers.color.shape for layers in found], names)
+        if image.size != images[0].size:
+            sizes = [f"{width}x{height}" for width, height in (images[0].size, image.size)]
+            raise UserError(
+                f"{names[0]} has {sizes[0]} pixels and {name} {sizes[1]}: give images of one size."
+            )
+        # Pillow converts grey with premultiplied opacity to nothing but LA
+        found.append(decoded_layers(image.convert("LA") if image.mode == "La" else image, name))
     grey = all(layers.grey for layers in found)
     transparent = any(layers.opacity is not None for layers in found)
     layers = [with_opacity(layer) for layer in found]

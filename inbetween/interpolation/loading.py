@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 
@@ -44,8 +44,12 @@ def load(
             in float32, as `32-true` always does.
 
     Raises:
-        UserError: There is no such method, file or device, or files do not fit together.
+        UserError: There is no such method, file, device or precision, or files do not fit together.
     """
+    if not isinstance(name, str | Path):
+        raise UserError(f"The method is a {type(name).__name__}: give its name, such as 'spacing_flow'.")
+    if precision not in get_args(Precision):
+        raise UserError(f"precision is {precision}: give one of {', '.join(get_args(Precision))}.")
     place, files = chosen_device(device), find_model(name)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # networks handed over stay out of checkpoints: see `Method.on_save_checkpoint`

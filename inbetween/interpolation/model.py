@@ -15,7 +15,7 @@ from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
 from inbetween.interpolation.kinds import ImageOrArray, Images, of_one_kind
 from inbetween.interpolation.pair import few_at_once, frames_between
-from inbetween.interpolation.timing import chosen_chart, positions
+from inbetween.interpolation.timing import chosen_chart, positions, whole_number
 from inbetween.methods import Method
 from inbetween.methods.loading import placed
 from inbetween.methods.spaced import SpacedMethod
@@ -51,14 +51,14 @@ class Interpolator:
 
     @property
     def candidates(self) -> int:
-        """How many candidates the method has for one frame without chance: 3 for spacing flow, else 1."""
+        """How many candidates the method has for one frame without sampling: 3 for spacing flow, else 1."""
         return self.method.candidates if isinstance(self.method, SpacedMethod) else 1
 
     @cached_property
     def stochastic(self) -> bool:
-        """Whether the method takes random numbers, and so has any number of candidates.
+        """Whether the method samples at random, and so has any number of candidates.
 
-        It is tried out on a small image.
+        Found by running it on a small image.
         """
         generator = torch.Generator().manual_seed(0)
         before = generator.get_state()
@@ -84,10 +84,10 @@ class Interpolator:
                 is opacity, by which colours are not multiplied.
             last: The last keyframe, of the same kind and size.
             t: Where the frames lie, numbers between 0 (first) and 1 (last), in any order; or one such number.
-            candidate: Which of the method's candidates, from 0, the likeliest. Spacing flow has three: where
-                the keyframes disagree, 1 takes more of the first and 2 more of the last. Of a stochastic
-                method every number is another sample.
-            seed: Decides what a stochastic method comes up with. The same seed always gives the same frames.
+            candidate: Which of the method's candidates; 0 is the likeliest. Spacing flow has three: where the
+                keyframes disagree, 1 takes more of the first and 2 more of the last. Of a method that samples
+                at random every number is another sample.
+            seed: Seed of a method that samples at random. The same seed always gives the same frames.
 
         Returns:
             One frame per number in `t`, of the kind that was given: a list of PIL images, an array
@@ -97,7 +97,7 @@ class Interpolator:
         Raises:
             UserError: The images differ in kind or size or are none, or a number is out of range.
         """
-        chart = positions(t)
+        chart, seed = positions(t), whole_number("seed", seed)
         self._check_candidate(candidate)
         if isinstance(first, Tensor) and isinstance(last, Tensor) and first.ndim == last.ndim == 4:
             if len(first) != len(last) or not len(first):
@@ -116,7 +116,7 @@ class Interpolator:
         images: Iterable[ImageOrArray] | ImageOrArray,
         between: int | None = None,
         spacing: Chart | None = None,
-        t: Sequence[float] | None = None,
+        t: float | Sequence[float] | None = None,
         *,
         cuts: Cuts = "repeat",
         candidate: int = 0,
@@ -124,7 +124,7 @@ class Interpolator:
     ) -> Any:  # noqa: ANN401 - the kind that was given
         """Interpolate a whole sequence of keyframes; see `inbetween.interpolate`."""
         keyframes = of_one_kind(images)
-        chart = chosen_chart(between, spacing, t)
+        chart, seed = chosen_chart(between, spacing, t), whole_number("seed", seed)
         self._check_candidate(candidate)
         if cuts not in get_args(Cuts):
             raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
@@ -174,7 +174,7 @@ class Interpolator:
                 yield first.expand(len(part), *first.shape), None
             return
         ends, own = (first.to(self.device), last.to(self.device)), candidate % self.candidates
-        # a context must not be open while the one who asked for frames does something with them
+        # the context must not stay open while the caller works on the frames
         with self.inference():
             frames_at = frames_between(self.method, *ends, seed, transparent, own)
         for part in parts:
@@ -206,7 +206,7 @@ class Interpolator:
         return [images.give(frame) for frames, _ in parts for frame in frames]
 
     def _check_candidate(self, candidate: int) -> None:
-        if candidate < 0 or (candidate >= self.candidates and not self.stochastic):
+        if whole_number("candidate", candidate) < 0 or (candidate >= self.candidates and not self.stochastic):
             name, most = type(self.method).__name__, self.candidates - 1
             raise UserError(
                 f"candidate is {candidate}, and {name} has"

@@ -36,13 +36,13 @@ def frames_between(
         method: Interpolates.
         first: (4, H, W) in [0, 1] on the method's device, RGB not multiplied by opacity, then opacity.
         last: The same.
-        seed: Decides what a stochastic method comes up with.
+        seed: Of methods that sample at random.
         transparent: Whether opacity counts.
         candidate: See `SpacedMethod.interpolate_spaced`.
 
     Returns:
         A `FramesAt` that gives (N, 4, H, W) in [0, 1] like the keyframes, the same however in-betweens are
-        dealt out to calls.
+        split over calls.
     """
     if not transparent:
         frames_at = _frames_at(method, first[None, :3], last[None, :3], seed, candidate)
@@ -54,8 +54,8 @@ def frames_between(
         return opaque
     keyframes = torch.stack([first, last])
     colors, opacity = keyframes[:, :3], keyframes[:, 3:]
-    paper = contrasting_background(colors, opacity)
-    images = composite(colors, opacity, paper)
+    background = contrasting_background(colors, opacity)
+    images = composite(colors, opacity, background)
     if method.supports_alpha:
         layered = torch.cat([images, opacity], dim=1)
         a, b = layered[:1], layered[1:]
@@ -63,16 +63,16 @@ def frames_between(
         a, b = torch.stack([images, opacity.expand_as(images)], dim=1)
     frames_at = _frames_at(method, a, b, seed, candidate)
 
-    def see_through(place: Tensor) -> tuple[Tensor, Tensor | None]:
+    def with_alpha(place: Tensor) -> tuple[Tensor, Tensor | None]:
         layers, errors = frames_at(place)
         if method.supports_alpha:
             image, opacity = layers[0, :, :3], layers[0, :, 3:]
         else:
             image, opacity = layers[0], layers[1].mean(dim=1, keepdim=True)
-        frames = torch.cat([uncomposite(image, opacity, paper), opacity], dim=1)
+        frames = torch.cat([uncomposite(image, opacity, background), opacity], dim=1)
         return frames, None if errors is None else errors[0]
 
-    return see_through
+    return with_alpha
 
 
 def _frames_at(method: Method, first: Tensor, last: Tensor, seed: int, candidate: int) -> FramesAt:

@@ -19,7 +19,7 @@ def interpolate(
     images: Iterable[ImageOrArray] | ImageOrArray,
     between: int | None = None,
     spacing: Chart | None = None,
-    t: Sequence[float] | None = None,
+    t: float | Sequence[float] | None = None,
     *,
     method: str | Path | Interpolator = "spacing_flow",
     device: torch.device | str | None = None,
@@ -35,16 +35,17 @@ def interpolate(
         images: Two or more keyframes of one size and kind: PIL images, numpy arrays (H, W, 3 or 4) uint8, or
             tensors (3 or 4, H, W) of floats in [0, 1]; or all of them in one array (K, H, W, C) or tensor
             (K, C, H, W). A fourth channel is opacity, by which colours are not multiplied.
-        between: Frames between two keyframes; 1 where nothing is said.
-        spacing: How they lie: `even`, `ease_in` (starts slowly), `ease_out` (ends slowly), `ease_in_out`, or
-            `halves` (each goes half of the way that is left: 1/2, 3/4, 7/8). Even where nothing is said.
-        t: A chart of your own in place of both: where each frame lies, rising numbers between 0 and 1.
-        method: See `load`; or what it returned, so that it is loaded once for many sequences.
+        between: Frames between two keyframes; 1 by default.
+        spacing: Their spacing chart: `even` (the default), `ease_in` (starts slowly), `ease_out` (ends
+            slowly), `ease_in_out`, or `halves` (each goes half of the remaining distance: 1/2, 3/4, 7/8).
+        t: A chart of your own, in place of both: the position of each frame, rising numbers between 0 and 1;
+            or one such number.
+        method: See `load`; or what `load` returned, to load it once for many sequences.
         device: See `load`.
         cuts: Between keyframes of two different shots, `repeat` repeats the first one, `interpolate`
             interpolates.
         candidate: See `Interpolator.interpolate`.
-        seed: Decides what a stochastic method comes up with. The same seed always gives the same frames.
+        seed: Seed of a method that samples at random. The same seed always gives the same frames.
 
     Returns:
         The sequence, of the kind that was given: a list of PIL images, an array (M, H, W, C) uint8, or a

@@ -1,7 +1,8 @@
 """Where frames lie between two keyframes."""
 
 from collections.abc import Iterable, Sequence
-from typing import get_args
+from operator import index
+from typing import Any, get_args
 
 import torch
 
@@ -16,7 +17,7 @@ def positions(t: float | Sequence[float]) -> tuple[float, ...]:
     Raises:
         UserError: There are none or too many, or one is no such number.
     """
-    found = tuple(float(number) for number in (t if isinstance(t, Iterable) else (t,)))
+    found = _numbers(t)
     if not 1 <= len(found) <= MAX_BETWEEN:
         raise UserError(f"t has {len(found)} numbers: give 1 to {MAX_BETWEEN}.")
     for number in found:
@@ -25,21 +26,35 @@ def positions(t: float | Sequence[float]) -> tuple[float, ...]:
     return found
 
 
-def chosen_chart(between: int | None, spacing: Chart | None, t: Sequence[float] | None) -> tuple[float, ...]:
+def whole_number(name: str, value: Any) -> int:  # noqa: ANN401 - whatever a user gives
+    """An integer that is given as an argument.
+
+    Raises:
+        UserError: It is something else.
+    """
+    try:
+        return index(value)
+    except TypeError:
+        raise UserError(f"{name} is {value!r}: give a whole number.") from None
+
+
+def chosen_chart(
+    between: int | None, spacing: Chart | None, t: float | Sequence[float] | None
+) -> tuple[float, ...]:
     """Where the frames between neighbouring keyframes lie: the user's own chart, or one of ours.
 
     Args:
-        between: Number of frames; 1 where nothing is said.
-        spacing: Name of a chart; `even` where nothing is said.
-        t: Rising numbers in (0, 1), in place of both.
+        between: Number of frames; 1 by default.
+        spacing: Name of a chart; `even` by default.
+        t: Rising numbers in (0, 1), or one number, in place of both.
 
     Raises:
-        UserError: Both are given, or the numbers do not rise from 0 to 1.
+        UserError: Both are given, one is of another kind, or the numbers do not rise from 0 to 1.
     """
-    own = () if t is None else tuple(float(number) for number in t)
+    own = () if t is None else _numbers(t)
     if own and (between is not None or spacing):
         raise UserError("t says how many frames there are and where: leave out between and spacing.")
-    if between is not None and not 1 <= between <= MAX_BETWEEN:
+    if between is not None and not 1 <= whole_number("between", between) <= MAX_BETWEEN:
         raise UserError(f"between is {between}: give a number of frames from 1 to {MAX_BETWEEN}.")
     known = get_args(Chart)
     if spacing and spacing not in known:
@@ -53,3 +68,11 @@ def chosen_chart(between: int | None, spacing: Chart | None, t: Sequence[float] 
         given = " ".join(map(str, own))
         raise UserError(f"t is {given}: give rising numbers between 0 and 1, such as 0.25 0.5 0.75.")
     raise UserError(f"spacing {spacing} leaves no room for {between} frames: ask for fewer.")
+
+
+def _numbers(t: Any) -> tuple[float, ...]:  # noqa: ANN401 - whatever a user gives
+    several = isinstance(t, Iterable) and not isinstance(t, str)
+    try:
+        return tuple(float(number) for number in (t if several else (t,)))
+    except (TypeError, ValueError):
+        raise UserError(f"t is {t!r}: give numbers between 0 and 1, such as [0.25, 0.5, 0.75].") from None

@@ -161,7 +161,8 @@ class TrainableMethod(Method):
             run that is resumed with more steps gets the cosine of the new length. With `constant` a run that
             is resumed with more steps is the same as a longer one.
         warmup_steps: Optimiser steps in which the learning rate rises from zero.
-        sampled_batches: See `Method`.
+        sampled_batches: Validation interpolates the windows of its first this many batches, for metrics and
+            image grids, and computes the loss on all. Test interpolates all.
     """
 
     #: Names of the constructor arguments that belong to the weights, and are saved and loaded with them.

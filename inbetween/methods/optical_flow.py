@@ -17,7 +17,8 @@ class OpticalFlow(Method):
         algorithm: `farneback` (Farnebäck, SCIA 2003) with pyramid scale 0.5, 3 levels, window 15,
             3 iterations, poly_n 5, poly_sigma 1.2; or `dis`, dense inverse search at OpenCV's medium
             preset (Kroeger et al., arXiv 1603.03590).
-        sampled_batches: See `Method`.
+        sampled_batches: Validation interpolates the windows of its first this many batches, for metrics and
+            image grids, and computes the loss on all. Test interpolates all.
     """
 
     exact_endpoints = True

@@ -15,8 +15,9 @@ class PerceptualMethod(TrainableMethod):
 
     Args:
         perceptual_weight: Weight of LPIPS on VGG16; with 0, VGG16 is not loaded.
-        perceptual_from: Share of the training in [0, 1] after which it is added.
-        perceptual_network: See `modules.perceptual.read_vgg`.
+        perceptual_from: Share of the training in [0, 1] after which LPIPS is added.
+        perceptual_network: File of VGG16's weights: safetensors, or torchvision's .pth. None takes the one in
+            the cache of inbetween or torchvision, else downloads it (528 MB), after a message.
         **options: See `TrainableMethod`.
     """
 

@@ -23,11 +23,11 @@ from inbetween.metrics.perceptual import (
     TemporalCoherenceGap,
 )
 from inbetween.metrics.risk import (
-    VERDICTS,
+    REVIEW_LABELS,
     area_under_risk_coverage,
     excess_area_under_risk_coverage,
     mean_at_coverage,
-    verdict,
+    review_label,
 )
 from inbetween.metrics.warping import WarpingError
 from inbetween.metrics.window import WindowFlowMetric, WindowMetric
@@ -35,8 +35,8 @@ from inbetween.metrics.window import WindowFlowMetric, WindowMetric
 __all__ = [
     "LPIPS",
     "PSNR",
+    "REVIEW_LABELS",
     "SSIM",
-    "VERDICTS",
     "ClipMetric",
     "EndPointError",
     "ImageMetric",
@@ -56,6 +56,6 @@ __all__ = [
     "frame_metrics",
     "load_lpips",
     "mean_at_coverage",
-    "verdict",
+    "review_label",
     "window_scores",
 ]

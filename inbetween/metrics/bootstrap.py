@@ -1,4 +1,4 @@
-"""How sure a mean over windows is."""
+"""Confidence intervals of a mean over windows."""
 
 from collections.abc import Sequence
 
@@ -16,14 +16,14 @@ def bootstrap_interval(
     """Percentile bootstrap interval of the mean score (Efron 1979).
 
     Windows of one animation share its drawing and motion: as if they were independent, they make the
-    interval too narrow. Given their animations as `groups`, whole animations are drawn instead (the
+    interval too narrow. Given their animations as `groups`, whole animations are resampled instead (the
     cluster bootstrap), each with all its windows; with one group the interval has no width.
 
     Args:
         scores: (n,) one per window, n at least 1.
         confidence: Share of the resampled means inside the interval, in (0, 1).
-        resamples: How many means are drawn.
-        seed: Of the drawing; equal seeds give equal intervals.
+        resamples: Number of bootstrap samples.
+        seed: Of the resampling; equal seeds give equal intervals.
         groups: The animation of each window, n names.
 
     Returns:

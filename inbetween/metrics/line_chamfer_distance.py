@@ -1,4 +1,4 @@
-"""How far drawn lines lie from the true ones."""
+"""How far predicted lines lie from the true ones."""
 
 import torch
 from torch import Tensor

@@ -102,10 +102,10 @@ class LPIPS(PerceptualMetric, ImageMetric):
 
 
 class OracleTimingLPIPS(PerceptualMetric, ClipMetric):
-    """LPIPS of a method that is told when the true frames are: what is left of it beyond timing.
+    """LPIPS of a method with the true timing given: the error that is not one of timing.
 
     Of K frames from the first keyframe to the last, the nearest one to each of the N true frames counts. An
-    animator knows the spacing; two keyframes do not tell it. Undefined below 31 pixels. Lower is better.
+    animator knows the spacing; two keyframes do not determine it. Undefined below 31 pixels. Lower is better.
 
     Takes `preds` (B, K, 3, H, W) and `target` (B, N, 3, H, W) in [0, 1]; gives the mean over the batch.
     """

@@ -1,4 +1,4 @@
-"""Whether a method knows when it is wrong."""
+"""Selective prediction: whether a method's predicted error ranks its results by quality."""
 
 import math
 from bisect import bisect_left
@@ -6,29 +6,29 @@ from bisect import bisect_left
 import torch
 from torch import Tensor
 
-VERDICTS = ("easy", "check", "redraw")
+REVIEW_LABELS = ("easy", "check", "redraw")
 
 
-def verdict(error: float, limits: tuple[float, float]) -> str:
-    """What is to be done about a drawing.
+def review_label(error: float, thresholds: tuple[float, float]) -> str:
+    """What an animator should do about a frame.
 
     Args:
         error: Mean absolute error in [0, 1] that the method expects of it.
-        limits: Up to the first a drawing is `easy`, up to the second to `check`, beyond to `redraw`.
+        thresholds: Up to the first a frame is `easy`, up to the second to `check`, beyond to `redraw`.
     """
-    return VERDICTS[bisect_left(limits, error)]
+    return REVIEW_LABELS[bisect_left(thresholds, error)]
 
 
 def mean_at_coverage(scores: Tensor, uncertainties: Tensor, coverage: float) -> float:
-    """Mean score of the windows a method is surest of: a point of the risk-coverage curve.
+    """Mean score of the windows with the lowest uncertainty: a point of the risk-coverage curve.
 
-    Selective prediction's measure (Geifman and El-Yaniv, arXiv 1705.08500): what would remain if the
-    least sure drawings were given back to be drawn by hand. Of windows that it is equally unsure of, any
-    may be kept: the mean is the one to expect.
+    Selective prediction's measure (Geifman and El-Yaniv, arXiv 1705.08500): the mean that
+    remains if the most uncertain windows are left to a person. Of windows with equal uncertainty any may be
+    kept: the mean is the expected one.
 
     Args:
         scores: (n,) one per window, n at least 1.
-        uncertainties: (n,) how unsure the method is of each; only their order counts.
+        uncertainties: (n,) the predicted error of each; only their order counts.
         coverage: Share in (0, 1] of the windows that is kept, rounded up to whole windows.
 
     Returns:
@@ -40,14 +40,14 @@ def mean_at_coverage(scores: Tensor, uncertainties: Tensor, coverage: float) -> 
 def area_under_risk_coverage(risks: Tensor, uncertainties: Tensor) -> float:
     """AURC: the mean risk of what a method keeps, over all numbers of windows that it may keep.
 
-    `(1 / n) sum_k (1 / k) sum_{i <= k} risk_i`, windows in the order of their doubts: the area under the
-    risk-coverage curve of selective prediction (Geifman and El-Yaniv, arXiv 1705.08500). A method that
-    doubts at random has the mean risk, and one that does so in the order of its risks the least there is,
-    which is more than 0. Of equal doubts it is the area to expect.
+    `(1 / n) sum_k (1 / k) sum_{i <= k} risk_i`, windows in the order of their uncertainties: the area under
+    the risk-coverage curve of selective prediction (Geifman and El-Yaniv, arXiv 1705.08500). Random
+    uncertainties give the mean risk; uncertainties in the order of the risks give the minimum, which is more
+    than 0. Of equal uncertainties it is the expected area.
 
     Args:
         risks: (n,) one per window, lower is better, n at least 1.
-        uncertainties: (n,) how unsure the method is of each; only their order counts.
+        uncertainties: (n,) the predicted error of each; only their order counts.
 
     Returns:
         The area, in the risks' unit.
@@ -57,7 +57,7 @@ def area_under_risk_coverage(risks: Tensor, uncertainties: Tensor) -> float:
 
 
 def excess_area_under_risk_coverage(risks: Tensor, uncertainties: Tensor) -> float:
-    """E-AURC: how much of the AURC comes of doubting the wrong windows, and not of the risks themselves.
+    """E-AURC: the part of the AURC that comes from a wrong order, and not from the risks themselves.
 
     AURC less that of the ideal order (Geifman et al., arXiv 1805.08206), so that methods of different
     quality can be compared; 0 is best.
@@ -73,7 +73,7 @@ def excess_area_under_risk_coverage(risks: Tensor, uncertainties: Tensor) -> flo
 
 
 def _most_certain_first(scores: Tensor, uncertainties: Tensor) -> Tensor:
-    """Scores (n,) float64 in the order of their doubts, those of equal doubts replaced by their mean."""
+    """Scores (n,) float64 in the order of their uncertainties; of equal ones, their mean."""
     ordered, order = uncertainties.cpu().sort()
     _, count = torch.unique_consecutive(ordered, return_counts=True)
     parts = torch.split(scores.cpu().double()[order], count.tolist())

@@ -40,7 +40,7 @@ def dis_flows(frames: Tensor) -> tuple[Tensor, Tensor]:
 def visible_after(forward: Tensor, backward: Tensor) -> Tensor:
     """Pixels that can still be seen where `forward` takes them.
 
-    A pixel is visible when it lands inside the picture and `backward` brings it back:
+    A pixel is visible when it lands inside the image and `backward` brings it back:
     `|f(x) + b(x + f(x))|^2 < 0.01 (|f(x)|^2 + |b(x + f(x))|^2) + 0.5` (Sundaram et al. 2010).
 
     Args:

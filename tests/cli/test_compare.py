@@ -209,7 +209,9 @@ def test_a_method_that_judges_itself(compare: Compare, capsys: pytest.CaptureFix
     assert all("selective" not in line for line in report["methods"] if line["method"] != "spacing_flow")
 
 
-def test_figures_by_verdict(compare: Compare, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_by_review_label(
+    compare: Compare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     compare(methods=["spacing_flow.yaml"])
     with Path("logs/compare/windows.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["method"] == "spacing_flow"]
@@ -220,12 +222,12 @@ def test_figures_by_verdict(compare: Compare, tmp_path: Path, capsys: pytest.Cap
     model = {"class_path": "inbetween.methods.SpacingFlow", "init_args": {"review_thresholds": limits}}
     report = compare(methods=[str(write_yaml(tmp_path / "judge.yaml", {"model": model}))])
     (line,) = (line for line in report["methods"] if line["method"] == "judge")
-    found = line["selective"]["verdicts"]
+    found = line["selective"]["review"]
     assert {word: one["windows"] for word, one in found.items()} == {"easy": 2, "check": 4}
     assert found["easy"]["mean"] == pytest.approx(sum(scores[:2]) / 2, abs=1e-6)
     assert found["check"]["mean"] == pytest.approx(sum(scores[2:]) / 4, abs=1e-6)
     told = (
-        f"by its verdicts: easy {found['easy']['mean']:.3f} (2 windows), check {found['check']['mean']:.3f}"
+        f"by review label: easy {found['easy']['mean']:.3f} (2 windows), check {found['check']['mean']:.3f}"
     )
     assert told in capsys.readouterr().out
 

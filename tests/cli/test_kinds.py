@@ -73,11 +73,11 @@ def test_a_fault_is_no_mistake(kind: type[Exception]) -> None:
         (
             'Parser key "model": Problem with given class_path \'a.B\': Parser key "lr": Expected a'
             " <class 'float'>. Got value: small",
-            "lr of a.B is small, expected float; `--help` lists the keys.",
+            "lr of a.B is small, expected a number; `--help` lists the keys.",
         ),
         (
             "Parser key \"t\": Expected a <class 'int'>. Got value: x",
-            "t is x, expected int; `--help` lists the keys.",
+            "t is x, expected a whole number; `--help` lists the keys.",
         ),
     ],
 )

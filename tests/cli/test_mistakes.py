@@ -109,7 +109,8 @@ def test_more_processes_than_windows(refused: Refused, repeat: list[str], folder
     ("key", "value", "says"),
     [
         ("--data.between", "0", "between is 0: a window needs at least 1 in-between."),
-        ("--data.between", "many", "data.between is many, expected int; `--help` lists the keys."),
+        ("--data.between", "many", "data.between is many, expected a whole number; `--help` lists the keys."),
+        ("--data.fit", "zoom", "data.fit is zoom, expected one of pad, crop; `--help` lists the keys."),
         ("--data.size", "0", "size is [0, 0]: give height and width from 1 to 4096 pixels."),
         ("--data.betwen", "3", "There is no key --data.betwen; `--help` lists the keys."),
         ("--trainer.max_stepz=3", "", "There is no key --trainer.max_stepz=3; `--help` lists the keys."),

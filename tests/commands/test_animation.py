@@ -85,7 +85,7 @@ def test_an_animation_left_alone_is_no_other_job(tmp_path: Path) -> None:
     ("keys", "says"),
     [
         (["--fps", 0], "fps is 0: give 0.1 to 50 frames a second."),
-        (["--animation", "mp4"], "animation is mp4, expected Literal['webp', 'gif', 'none']"),
+        (["--animation", "mp4"], "animation is mp4, expected one of webp, gif, none"),
         (
             ["--method", "nowhere"],
             "There is no method nowhere: give a YAML file, a file of weights, or one that ",

@@ -298,7 +298,7 @@ def test_drawings_of_a_long_pair_are_written_while_it_is_drawn(
     monkeypatch.setattr("inbetween.interpolation.pair.PIXELS_AT_ONCE", 2 * 12 * 20)
     args = ["--keyframes", *flat(10, 20), "--method", method_file(Judge), "--between", 7]
     whole = contents(interpolated(*args, output="whole"))
-    write_verdicts, calls = Judge.interpolate_spaced, []
+    write_review, calls = Judge.interpolate_spaced, []
 
     def tired(
         self: Judge, first: Tensor, last: Tensor, spacing: Tensor, candidate: int = 0
@@ -306,7 +306,7 @@ def test_drawings_of_a_long_pair_are_written_while_it_is_drawn(
         calls.append(spacing.shape[1])
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return write_verdicts(self, first, last, spacing, candidate)
+        return write_review(self, first, last, spacing, candidate)
 
     monkeypatch.setattr(Judge, "interpolate_spaced", tired)
     assert main([*arguments(*args), "--output", str(tmp_path / "out")]) == 130
@@ -336,7 +336,7 @@ def test_memory_does_not_grow_with_the_number_of_drawings(tmp_path: Path) -> Non
         text=True,
         check=True,
     )
-    assert len(names(tmp_path / "out")) == 10  # and verdicts.csv
+    assert len(names(tmp_path / "out")) == 10  # and review.csv
     assert int(run.stdout.split()[-1]) < 2 * 2**30
 
 
@@ -467,7 +467,7 @@ def test_spacing_maps_alone_choose_the_method_that_follows_them(
     assert "by spacing_flow" in capsys.readouterr().out
     first, drawn = (center(out / name) for name in ("0000.png", "0001.png"))
     assert drawn - first == pytest.approx(4, abs=0.8)  # 5 % of the way
-    assert (out / "verdicts.csv").read_text().splitlines()[1].startswith("0001.png,")
+    assert (out / "review.csv").read_text().splitlines()[1].startswith("0001.png,")
 
 
 def test_a_method_that_knows_how_sure_it_is_says_what_to_redraw(
@@ -479,30 +479,30 @@ def test_a_method_that_knows_how_sure_it_is_says_what_to_redraw(
 ) -> None:
     keyframes = ["--keyframes", *flat(10, 20, 20, 30)]
     args = [*keyframes, "--t", 0.25, 0.5, 0.75, "--hold", 2]
-    write_verdicts = method_file(Judge)
-    out = interpolated(*args, "--method", write_verdicts)
-    verdicts = ["2.png,0.25000,easy", "4.png,0.50000,check", "6.png,0.75000,redraw"]
-    verdicts = [f"000{line}" for line in verdicts] + ["0018.png,0.25000,easy", "0020.png,0.50000,check"]
-    verdicts.append("0022.png,0.75000,redraw")  # nothing is drawn between equal keyframes
-    text = "\n".join(["frame,expected_error,verdict", *verdicts, ""])
-    assert (out / "verdicts.csv").read_text() == text
+    write_review = method_file(Judge)
+    out = interpolated(*args, "--method", write_review)
+    labels = ["2.png,0.25000,easy", "4.png,0.50000,check", "6.png,0.75000,redraw"]
+    labels = [f"000{line}" for line in labels] + ["0018.png,0.25000,easy", "0020.png,0.50000,check"]
+    labels.append("0022.png,0.75000,redraw")  # nothing is drawn between equal keyframes
+    text = "\n".join(["frame,expected_error,review", *labels, ""])
+    assert (out / "review.csv").read_text() == text
     said = capsys.readouterr().out.splitlines()[-1]
-    assert said == f"{out / 'verdicts.csv'}: 2 easy; check 0004.png 0020.png; redraw 0006.png 0022.png"
+    assert said == f"{out / 'review.csv'}: 2 easy; check 0004.png 0020.png; redraw 0006.png 0022.png"
 
     (out / "0004.png").unlink()
-    interpolated(*args, "--method", write_verdicts)  # only the first pair again
-    assert (out / "verdicts.csv").read_text() == text
+    interpolated(*args, "--method", write_review)  # only the first pair again
+    assert (out / "review.csv").read_text() == text
 
     interpolated(*args, "--method", painter, "--overwrite", "true")
-    assert not (out / "verdicts.csv").exists()
+    assert not (out / "review.csv").exists()
 
-    (out / "verdicts.csv").write_text(text)
+    (out / "review.csv").write_text(text)
     for path in out.glob("*.png"):
         path.unlink()
     interpolated(
-        *keyframes, "--t", 0.9, "--method", write_verdicts
+        *keyframes, "--t", 0.9, "--method", write_review
     )  # another job, where somebody has taken the drawings away
-    assert (out / "verdicts.csv").read_text().splitlines()[1:] == [
+    assert (out / "review.csv").read_text().splitlines()[1:] == [
         "0001.png,0.90000,redraw",
         "0005.png,0.90000,redraw",
     ]
@@ -601,9 +601,9 @@ def test_keyframes_are_never_written_over(refused: Refused, flat: Paint, painter
         (["--method", "nowhere.yaml"], "There is no config file nowhere.yaml; "),
         (["--method", "dis.yaml=nowhere.ckpt"], "There is no checkpoint nowhere.ckpt; "),
         (["--accelerator", "abacus"], "accelerator abacus cannot be used here: use auto or cpu."),
-        (["--spacing", "wild"], "spacing is wild, expected Literal['even', "),
-        (["--between", "few"], "between is few, expected int; "),
-        (["--t", "half"], "t is half, expected float; "),
+        (["--spacing", "wild"], "spacing is wild, expected one of even, "),
+        (["--between", "few"], "between is few, expected a whole number; "),
+        (["--t", "half"], "t is half, expected a number; "),
         (["--sapcing", "even"], "There is no key --sapcing; "),
     ],
 )  # fmt: skip

@@ -189,10 +189,10 @@ def test_opaque_pictures_among_the_sprites_are_backgrounds(
     for path in find_pictures(folders[0], "train")[:2]:
         Image.fromarray(smooth(9, 40, 40)).save(path)
     LayeredImages(folders[0]).dataset("train", spec)
-    assert "2 opaque pictures" in caplog.text
+    assert "2 opaque images" in caplog.text
     for path in find_pictures(folders[0], "train"):
         Image.fromarray(smooth(9, 40, 40)).save(path)
-    with pytest.raises(UserError, match="no picture with transparency"):
+    with pytest.raises(UserError, match="no image with transparency"):
         LayeredImages(*folders).dataset("train", spec)
 
 
@@ -201,7 +201,7 @@ def test_a_folder_or_picture_that_cannot_be_used_is_named(
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    for arguments, words in (((empty,), "has no pictures"), ((folders[0], empty), "has no pictures"),
+    for arguments, words in (((empty,), "has no images"), ((folders[0], empty), "has no images"),
                              ((tmp_path / "nowhere",), "no folder")):  # fmt: skip
         with pytest.raises(UserError, match=words):
             LayeredImages(*arguments).dataset("train", spec)

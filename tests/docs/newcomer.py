@@ -16,6 +16,7 @@ from torch.distributed.run import get_args_parser
 from benchmarks import __main__ as benchmarks
 from inbetween.__main__ import main
 from tests.conftest import drawing
+from tests.data.layer_pictures import disc, smooth
 from tests.data.lottie_files import animation
 from tests.docs.blocks import PROGRAM, ROOT, Block, shell_commands
 from tests.tiny import write_tiny_backbone, write_tiny_text_backbone
@@ -72,6 +73,10 @@ class Newcomer:
                 write_video(folder / "my_videos" / split / f"{name}.mp4")
                 for root in ("my_lottie", "data/lottie"):
                     write_lottie(folder / root / split / f"{name}.json", seed)
+        for root in ("my_", "data/layers/"):
+            for split in ("train", "val"):
+                write_layers(folder, root, split)
+                draw_scene(folder / "data/cartoon" / split / f"cat_{split}")
         mixture = yaml.safe_load((ROOT / "configs/data/spacing_flow.yaml").read_text())["data"]["source"]
         for name in mixture["init_args"]["sources"][1]["init_args"]["exclude"]:
             write_lottie(folder / "data/lottie/train" / name, 0)
@@ -207,6 +212,16 @@ def draw_scene(
     for place, number in enumerate(numbers, start=1):
         picture = Image.fromarray(drawing(number, seed=seed))
         (picture.convert("L") if grey else picture).save(folder / f"{prefix}{place:04d}.png")
+
+
+def write_layers(folder: Path, root: str, split: str) -> None:
+    """Images with transparency, and images to be behind them."""
+    for number in range(3):
+        sprite = folder / f"{root}sprites" / split / f"{number}.png"
+        background = folder / f"{root}backgrounds" / split / f"{number}.png"
+        for path, pixels in ((sprite, disc(number, 30, 20)), (background, smooth(number, 48, 64))):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
 
 
 def write_video(path: Path) -> None:

@@ -52,7 +52,7 @@ def test_the_script_draws_these_keyframes(tmp_path: Path) -> None:
 
 
 def test_the_readmes_image_plays_and_is_small() -> None:
-    path = EXAMPLES.parent / "docs" / "assets" / "inbetween.webp"
+    path = EXAMPLES.parent / "docs" / "images" / "inbetween.webp"
     assert path.stat().st_size < LARGEST
     with Image.open(path) as image:
         assert sum(1 for _ in ImageSequence.Iterator(image)) == 16

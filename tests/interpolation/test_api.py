@@ -75,6 +75,17 @@ def test_pil_images_of_several_modes(model: inbetween.Interpolator, modes: list[
     assert [frame.convert("L").getpixel((3, 3)) for frame in frames] == [255, 204, 0]
 
 
+def test_grey_with_premultiplied_opacity(model: inbetween.Interpolator) -> None:
+    straight = [Image.new("LA", (9, 7), pixel) for pixel in ((200, 128), (100, 128))]
+    expected = inbetween.interpolate(straight, t=0.5, method=model, cuts="interpolate")
+    frames = inbetween.interpolate(
+        [image.convert("La") for image in straight], t=0.5, method=model, cuts="interpolate"
+    )
+    assert [frame.mode for frame in frames] == ["LA"] * 3
+    difference = [np.asarray(a).astype(int) - np.asarray(b) for a, b in zip(frames, expected, strict=True)]
+    assert np.abs(difference).max() <= 1
+
+
 def test_methods_without_alpha_interpolate_opacity_beside(model: inbetween.Interpolator) -> None:
     a, b = noise(4, 0), noise(4, 1)
     beside = inbetween.Interpolator(OpaqueCrossFade()).interpolate(a, b, PARTS)

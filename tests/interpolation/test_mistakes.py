@@ -28,6 +28,12 @@ from tests.interpolation.images import as_tensor, noise
         (noise(), noise(), {"t": 0}, "t has 0: give numbers between 0 (first) and 1 (last), both excluded."),
         (noise(), noise(), {"t": [0.5, 1.0]}, "t has 1: give numbers between 0 (first) and 1 (last)"),
         (noise(), noise(), {"t": []}, "t has 0 numbers: give 1 to "),
+        (noise(), noise(), {"t": "half"}, "t is 'half': give numbers between 0 and 1, such as "),
+        (noise(), noise(), {"t": None}, "t is None: give numbers between 0 and 1, such as "),
+        (noise(), noise(), {"t": [[0.5]]}, "t is [[0.5]]: give numbers between 0 and 1, such as "),
+        (noise(), noise(), {"candidate": 0.5}, "candidate is 0.5: give a whole number."),
+        (noise(), noise(), {"seed": "x"}, "seed is 'x': give a whole number."),
+        (Image.new("RGB", (8, 9)), Image.new("RGB", (7, 9)), {}, "first has 8x9 pixels and last 7x9: give "),
         (noise(), noise(), {"candidate": 1}, "candidate is 1, and CrossFade has one only: give 0."),
     ],
 )  # fmt: skip
@@ -49,6 +55,11 @@ def test_a_mistake_is_said_in_one_sentence(
         ([noise(), noise(), noise(4)], {}, "image 0 has the shape (24, 40, 3) and image 2 (24, 40, 4): "),
         ([noise()] * 2, {"cuts": "draw"}, "cuts is draw: give one of repeat, interpolate."),
         ([noise()] * 2, {"between": 0}, "between is 0: give a number of frames from 1 to "),
+        (None, {}, "images is a NoneType: give a list of keyframes in order."),
+        ([noise()] * 2, {"between": 1.5}, "between is 1.5: give a whole number."),
+        ([noise()] * 2, {"between": "3"}, "between is '3': give a whole number."),
+        ([noise()] * 2, {"t": "ab"}, "t is 'ab': give numbers between 0 and 1, such as "),
+        ([noise()] * 2, {"method": 3}, "The method is a int: give its name, such as 'spacing_flow'."),
         ([noise()] * 2, {"spacing": "wild"}, "There is no spacing wild: give one of even, ease_in, "),
         ([noise()] * 2, {"t": [0.5, 0.25]}, "t is 0.5 0.25: give rising numbers between 0 and 1, such as "),
         ([noise()] * 2, {"t": [0.5], "between": 1}, "t says how many frames there are and where: leave out "),
@@ -62,3 +73,8 @@ def test_a_mistake_about_a_sequence_is_said_in_one_sentence(images: object, aske
     with pytest.raises(UserError) as caught:
         inbetween.interpolate(images, **asked)
     assert str(caught.value).startswith(says)
+
+
+def test_an_unknown_precision_is_said_in_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"^precision is fp16: give one of 32-true, bf16-mixed\.$"):
+        inbetween.load("dis", precision="fp16")  # type: ignore[arg-type]

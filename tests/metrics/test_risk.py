@@ -7,7 +7,7 @@ from inbetween.metrics import (
     area_under_risk_coverage,
     excess_area_under_risk_coverage,
     mean_at_coverage,
-    verdict,
+    review_label,
 )
 
 
@@ -25,9 +25,11 @@ def test_a_judge_that_errs_gains_nothing():
     assert mean_at_coverage(scores, -scores, 0.5) == 3.5
 
 
-def test_verdicts_part_at_the_limits():
+def test_review_labels_part_at_the_thresholds():
     errors = [0.0, 0.1, 0.11, 0.3, 0.31, 1.0]
-    assert [verdict(error, (0.1, 0.3)) for error in errors] == ["easy"] * 2 + ["check"] * 2 + ["redraw"] * 2
+    assert [review_label(error, (0.1, 0.3)) for error in errors] == ["easy"] * 2 + ["check"] * 2 + [
+        "redraw"
+    ] * 2
 
 
 def brute_force_area(risks, uncertainties):

@@ -53,8 +53,8 @@ def compare(
             PATH.
         split: The split to evaluate on.
         output: Folder for the results.
-        lpips_network: File with AlexNet's weights for LPIPS, as for `FrameMetrics`. None searches the
-            caches of inbetween and torch; without weights, LPIPS is left out.
+        lpips_network: File with AlexNet's weights for LPIPS: safetensors, or torchvision's .pth. None
+            searches the caches of inbetween and torchvision; without weights, LPIPS is left out.
         precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
             has no fast instructions for it.
         accelerator: As for Lightning's Trainer.

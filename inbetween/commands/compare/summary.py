@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from inbetween.metrics import (
-    VERDICTS,
+    REVIEW_LABELS,
     area_under_risk_coverage,
     bootstrap_interval,
     excess_area_under_risk_coverage,
     mean_at_coverage,
-    verdict,
+    review_label,
 )
 
 # Of each metric: decimal places, and whether higher is better.
@@ -85,9 +85,9 @@ def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
             "expected_error": [half, most],
         }
         if row.review_thresholds:
-            found = [verdict(error, row.review_thresholds) for error in expected.tolist()]
-            chosen = {word: [word == one for one in found] for word in VERDICTS}
-            summary["selective"]["verdicts"] = {
+            found = [review_label(error, row.review_thresholds) for error in expected.tolist()]
+            chosen = {word: [word == one for one in found] for word in REVIEW_LABELS}
+            summary["selective"]["review"] = {
                 word: {"windows": sum(rows), "mean": float(got[rows].double().mean())}
                 for word, rows in chosen.items()
                 if any(rows)
@@ -96,7 +96,7 @@ def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
 
 
 def selective_text(line: dict[str, Any]) -> str:
-    """Selective prediction, from a summary: windows that a method is most confident of, and its verdicts."""
+    """Selective prediction, from a summary: windows of lowest predicted error, and scores by review label."""
     selective = line["selective"]
     key, share, (half, most) = selective["metric"], selective["coverage"], selective["expected_error"]
     text = (
@@ -105,6 +105,6 @@ def selective_text(line: dict[str, Any]) -> str:
         f" {selective['excess_aurc']:.4f}); median expected error {half:.5f},"
         f" {100 * share:.0f}th percentile {most:.5f} (review_thresholds)"
     )
-    verdicts = selective.get("verdicts", {}).items()
-    parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in verdicts]
-    return "\n".join([text, *([f"{key} by its verdicts: {', '.join(parts)}"] if parts else [])])
+    labels = selective.get("review", {}).items()
+    parts = [f"{word} {found['mean']:.3f} ({found['windows']} windows)" for word, found in labels]
+    return "\n".join([text, *([f"{key} by review label: {', '.join(parts)}"] if parts else [])])

@@ -1,4 +1,4 @@
-"""Layers: moving pictures made of still ones, an endless source of windows with known motion."""
+"""Layers: moving scenes made of still images, an endless source of windows with known motion."""
 
 from inbetween.data.layers.source import LayeredImages
 

@@ -1,4 +1,4 @@
-"""Backgrounds made of nothing, or of many pictures: paper, colours, gradients, clouds, patterns, heaps."""
+"""Backgrounds that are generated or made of many images: paper, colours, gradients, clouds, patterns."""
 
 from collections.abc import Callable
 
@@ -76,11 +76,11 @@ def pattern(size: Size, rng: np.random.Generator) -> Texture:
 
 
 def heap(below: Texture, picks: Callable[[float], Texture], count: int, rng: np.random.Generator) -> Texture:
-    """Pictures strewn over a background.
+    """Images strewn over a background.
 
     Args:
         below: The background.
-        picks: Gives a picture whose longer side has so many pixels, or fewer.
+        picks: Gives an image whose longer side has so many pixels, or fewer.
         count: How many.
         rng: Decides where.
     """

@@ -16,11 +16,11 @@ from inbetween.data.layers.store import PictureStore, Texture
 
 Look = Literal["finished", "flat", "sketch"]
 
-_DENSER = 1.3  # pixels of a texture for a pixel of the picture: sharp, and next to no aliasing
+_DENSER = 1.3  # pixels of a texture for a pixel of the image: sharp, and next to no aliasing
 _LARGEST = 1.3  # how much larger than it is kept a sprite is shown
 _NEAREST = 1.6  # depth of the nearest layer
 
-Place = tuple[PictureStore, int]  # a picture: its store, and its number there
+Place = tuple[PictureStore, int]  # an image: its store, and its number there
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Casting:
     """Where textures come from.
 
     Args:
-        sprites: The pictures in front.
-        backgrounds: The pictures behind; empty makes them of nothing.
+        sprites: The images in front.
+        backgrounds: The images behind; empty generates them.
     """
 
     sprites: list[Place]
@@ -37,7 +37,7 @@ class Casting:
 
     @classmethod
     def of(cls, sprites: PictureStore, behind: list[PictureStore]) -> "Casting":
-        """All pictures: opaque ones among the sprites are backgrounds, those behind are so anyway."""
+        """All images: opaque ones among the sprites are backgrounds, those behind are so anyway."""
         numbered = [(sprites, k, entry.opaque) for k, entry in enumerate(sprites.entries)]
         front = [(store, k) for store, k, opaque in numbered if not opaque]
         back = [(store, k) for store, k, opaque in numbered if opaque]
@@ -49,7 +49,7 @@ class _Habits(NamedTuple):
     """What scenes of a look are like: probabilities, but for `more`."""
 
     camera_still: float
-    pictures: float  # of a picture as background
+    pictures: float  # of an image as background
     made: float  # of that, or of one made of colours and sprites
     more: float  # sprites beside the first one, on average
     swarm: float  # of many small ones
@@ -73,7 +73,7 @@ class Composer:
         look: finished, flat or sketch.
         size: Height and width in pixels.
         between: Number of in-betweens, which the length of streaks depends on.
-        motion: Largest displacement as a share of the shorter side; None draws one, mostly small.
+        motion: Largest displacement as a share of the shorter side; None samples one, mostly small.
         rng: Decides everything.
     """
 
@@ -152,7 +152,7 @@ class Composer:
         return Layer(texture, 1.0, Motion(Pose(), Pose()), depth=0.0, endless=True)
 
     def _behind(self, shown: float) -> Texture:
-        """A picture for a background, sharp, painted or out of focus."""
+        """An image for a background, sharp, painted or out of focus."""
         rng, behind = self.rng, self.casting.backgrounds
         texture = self._picked(behind[int(rng.integers(len(behind)))], shown * _DENSER)
         finish = rng.random()
@@ -175,7 +175,7 @@ class Composer:
         return texture
 
     def _picked(self, place: Place, longer: float) -> Texture:
-        """A picture whose longer side has so many pixels, or fewer if it has no more."""
+        """An image whose longer side has so many pixels, or fewer if it has no more."""
         store, number = place
         if store.file not in self.mapped:
             self.mapped[store.file] = store.pixels()

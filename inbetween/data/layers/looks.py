@@ -42,13 +42,13 @@ def recolored(texture: Texture, rng: np.random.Generator, strength: float) -> Te
 
 
 def lines(texture: Texture, width: float, gain: float) -> NDArray[np.float32]:
-    """The lines of a picture, (h, w) in [0, 1]: dark strokes, the dark side of edges, and the silhouette.
+    """The lines of an image, (h, w) in [0, 1]: dark strokes, the dark side of edges, and the silhouette.
 
     They are where a narrow blur is darker than a wider one (extended difference of Gaussians, Winnemoeller
-    2011), of the picture on white paper and of its opacity.
+    2011), of the image on white paper and of its opacity.
 
     Args:
-        texture: The picture.
+        texture: The image.
         width: Pixels of the narrow blur.
         gain: How faint a line may be.
     """
@@ -61,7 +61,7 @@ def lines(texture: Texture, width: float, gain: float) -> NDArray[np.float32]:
 
 
 def inked(texture: Texture, ink: NDArray[np.float32], color: Color) -> Texture:
-    """A texture with lines in a colour drawn on it, where it is not transparent."""
+    """A texture with lines in a colour on it, where it is not transparent."""
     drawn = ink * (texture[..., 3:4] / np.float32(255))[..., 0]
     left = cv2.merge([1 - drawn] * 3)
     result = texture.copy()
@@ -101,7 +101,7 @@ def shadow_of(texture: Texture, sigma: float, darkness: float) -> Texture:
 
 
 def cut_out(picture: Texture, shape: Texture) -> Texture:
-    """The middle of a picture in the outline of a shape; as large as the shape or the picture."""
+    """The middle of an image in the outline of a shape; as large as the shape or the image."""
     height, width = (min(a, b) for a, b in zip(picture.shape[:2], shape.shape[:2], strict=True))
     top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
     part = picture[top : top + height, left : left + width]
@@ -110,7 +110,7 @@ def cut_out(picture: Texture, shape: Texture) -> Texture:
 
 
 def framed(given: list[Image], rng: np.random.Generator) -> list[Image]:
-    """Pictures as footage has them: some shrunk and enlarged, some compressed, all of a window alike."""
+    """Images as video has them: some shrunk and enlarged, some compressed, all of a window alike."""
     pictures: list[Any] = list(given)
     kind, share, quality, method = rng.random(4)
     height, width = pictures[0].shape[:2]

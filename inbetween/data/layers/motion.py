@@ -21,8 +21,8 @@ class Pose:
     """Where something stands.
 
     Args:
-        x: Pixels from the picture's middle.
-        y: Pixels from the picture's middle, down.
+        x: Pixels from the image's middle.
+        y: Pixels from the image's middle, down.
         turn: Radians, clockwise on screen.
         grow: Logarithm of the scale.
         stretch: Logarithm of how much taller it is than wide, its area kept.
@@ -76,7 +76,7 @@ class Motion:
         return replace(self, start=start, end=replace(self.end, x=self.end.x + x, y=self.end.y + y))
 
     def matrix(self, s: float) -> Matrix:
-        """From what moves, its origin in its middle, to the picture, its origin in its middle."""
+        """From what moves, its origin in its middle, to the image, its origin in its middle."""
         p = self.pose(s)
         c, d = math.cos(p.turn), math.sin(p.turn)
         sx, sy = math.exp(p.grow - p.stretch / 2), math.exp(p.grow + p.stretch / 2)
@@ -91,7 +91,7 @@ class Camera:
     """A moving frame over layers at different depths.
 
     Args:
-        motion: Of the picture's content, as a layer at depth 1 shows it.
+        motion: Of the image's content, as a layer at depth 1 shows it.
     """
 
     motion: Motion
@@ -134,7 +134,7 @@ class Bend:
 
         q + sum_m a_m(u) v_m sin(k_m q + phase_m + rate_m s) + w(q) (R(angle(u)) - 1) (q - pivot),
 
-    where u is the share of the way done at s and w grows smoothly from 0 to 1 across the pivot. What would
+    where u is the share of the motion done at s and w grows smoothly from 0 to 1 across the pivot. What would
     fold the layer is lowered.
 
     Args:

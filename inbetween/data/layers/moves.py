@@ -1,4 +1,4 @@
-"""How far, along which path and with which spacing things move: drawn at random."""
+"""How far, along which path and with which spacing things move: sampled at random."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,11 @@ _USUAL = 0.07  # half of the scenes move less
 
 
 class Mover:
-    """Draws the motion of a scene's camera and layers.
+    """Samples the motion of a scene's camera and layers.
 
     Args:
-        size: Height and width of the picture in pixels.
-        motion: Largest displacement as a share of the shorter side; None draws one: small ones are common,
+        size: Height and width of the image in pixels.
+        motion: Largest displacement as a share of the shorter side; None samples one: small ones are common,
             and one in twenty reaches a third.
         still: Probability that the camera does not move.
         rng: Decides everything.
@@ -31,7 +31,7 @@ class Mover:
         self.pans = bool(rng.random() >= still)
 
     def camera(self) -> Motion:
-        """How the picture as a whole moves: mostly pans, some zooms and turns, a little trembling."""
+        """How the image as a whole moves: mostly pans, some zooms and turns, a little trembling."""
         rng, far = self.rng, self.amount * self.rng.uniform(0.3, 0.9)
         angle = rng.uniform(0, 2 * np.pi) if rng.random() < 0.5 else rng.integers(4) * np.pi / 2
         pan = far if rng.random() < 0.75 else 0.0

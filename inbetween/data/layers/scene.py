@@ -1,4 +1,4 @@
-"""One scene of layers: drawn at any time, with the truth about its motion."""
+"""One scene of layers, rendered at any time, with its true motion."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +23,7 @@ _LONGEST = 41  # pixels of a streak
 
 @dataclass(frozen=True)
 class Layer:
-    """A picture that moves.
+    """An image that moves.
 
     A point q of the layer, in pixels from its middle at scale 1, is seen at
     camera(s) ... carrier(s) motion(s) (q + bend(q, s)).
@@ -52,7 +52,7 @@ class Layer:
 
 
 class Frame(NamedTuple):
-    """A drawn frame."""
+    """A rendered frame."""
 
     image: Image
     layer: NDArray[np.uint8]  # (H, W) number of the layer on top, counted from 0
@@ -64,7 +64,7 @@ class LayerScene:
 
     Args:
         layers: From the farthest to the nearest, the first one endless; at most 255.
-        camera: How the picture is framed.
+        camera: How the image is framed.
         size: Height and width in pixels.
         step: Time between two frames, for streaks.
     """
@@ -95,7 +95,7 @@ class LayerScene:
         return points if layer.bend is None else layer.bend.undo(points, s)
 
     def _area(self, layer: Layer, s: float, streak: float) -> Area | None:
-        """The part of the picture that a layer can touch, or None."""
+        """The part of the image that a layer can touch, or None."""
         height, width = self.size
         if layer.endless:
             return slice(0, height), slice(0, width)
@@ -157,10 +157,10 @@ class LayerScene:
         return np.asarray(moved * (2 * half / (late - early)))
 
     def visible(self, frame: Frame, there: Frame) -> NDArray[np.float32]:
-        """(1, H, W): 1 where the point at a frame's pixel is on top, and in the picture, in another.
+        """(1, H, W): 1 where the point at a frame's pixel is on top, and in the image, in another.
 
         Args:
-            frame: Drawn with its flow to the other's time first.
+            frame: Rendered with its flow to the other's time first.
             there: The other.
         """
         height, width = self.size
@@ -173,7 +173,7 @@ class LayerScene:
 
 
 def spacing(to_first: NDArray[np.float32], to_last: NDArray[np.float32], t: float) -> NDArray[np.float32]:
-    """How far along its way each pixel's point has gone at t.
+    """How far along its path each pixel's point has gone at t.
 
     With x(s) its position at s, this is <x(t) - x(0), x(1) - x(0)> / |x(1) - x(0)|^2, clipped to [0, 1]
     (distance indexing, arXiv 2311.08007), and t where it moves less than half a pixel from key to key.
@@ -199,7 +199,7 @@ def _moved(points: Points, matrix: Matrix) -> Points:
 
 
 class _Grid:
-    """Points spread over an area of the picture, and what is known there filled in between."""
+    """Points spread over an area of the image, and what is known there filled in between."""
 
     def __init__(self, area: Area) -> None:
         self.shape = tuple(part.stop - part.start for part in area)

@@ -30,30 +30,30 @@ _WINDOW_STREAM, _COLOR_STREAM, _FOOTAGE_STREAM = 7, 8, 9
 
 
 class LayeredImages(WindowSource):
-    """Endless moving pictures made of still ones, whose motion is known exactly.
+    """Endless moving scenes made of still images, whose motion is known exactly.
 
-    Pictures with transparency (clip art, model sheets, a character's parts) become layers that slide, turn,
+    Images with transparency (clip art, model sheets, a character's parts) become layers that slide, turn,
     grow, bend, ride on each other, enter, leave and hide each other, along arcs with a spacing each, before
     a background under a moving camera. Some are held, few streaked; some windows are shrunk and enlarged or
-    compressed as footage is.
+    compressed as video is.
 
     The same (seed, epoch, index) gives the same window everywhere. Training makes new scenes each epoch;
-    validation and test are fixed and show other pictures. Of the window's specification `between`, `size`,
+    validation and test are fixed and show other images. Of the window's specification `between`, `size`,
     `seed`, `cache_dir` and `augment.color` count: a window spans one motion whatever its gaps.
 
-    Pictures are decoded once, into the cache of decoded frames: about 0.4 MB a sprite at a side of 384.
+    Images are decoded once, into the cache of decoded frames: about 0.4 MB a sprite at a side of 384.
 
     Args:
-        sprites: Folder of pictures with transparency, at any depth. Folders train, val and test right below
-            are the splits; else pictures are dealt out by a hash of their name, about 80 : 10 : 10. Opaque
+        sprites: Folder of images with transparency, at any depth. Folders train, val and test right below
+            are the splits; else images are split by a hash of their name, about 80 : 10 : 10. Opaque
             ones among them become backgrounds.
-        backgrounds: Folder of opaque pictures, split alike; None makes do with paper, colours, patterns.
+        backgrounds: Folder of opaque images, split alike; None generates paper, colours, patterns.
         looks: finished, flat or sketch, in equal shares; one that is named twice has two of them.
         length: Windows of an epoch for each split; splits left out keep their default of 10000 for
             train, 48 for val and 48 for test.
         truth: Also give the true motion: `targets` gives what belongs to the in-betweens (`flow_t0`,
             `flow_t1`, `spacing`), True also the keyframes' flow and visibility.
-        random_t: In training, place the drawings at random instead of evenly.
+        random_t: In training, place the in-betweens at random instead of evenly.
         motion: Largest displacement as a share of the shorter side, in (0, 1]; None mixes all sizes up to
             a third, mostly small.
         side: Pixels of the longer side that sprites are kept at; backgrounds are kept at twice as many.
@@ -94,7 +94,7 @@ class LayeredImages(WindowSource):
         """Windows of a split, made when they are asked for; decodes what is not in the store yet.
 
         Raises:
-            UserError: A folder is missing or empty, a picture cannot be read, or no sprite is transparent.
+            UserError: A folder is missing or empty, an image cannot be read, or no sprite is transparent.
         """
         return _LayerWindows(self, split, spec, self._casting(split, spec))
 
@@ -109,13 +109,13 @@ class LayeredImages(WindowSource):
         cast = Casting.of(sprites, behind)
         if not cast.sprites:
             raise UserError(
-                f"{self.sprites} has no picture with transparency for the {split} split: save what is to move"
-                " as PNG or WebP with an alpha channel; opaque pictures belong into the backgrounds."
+                f"{self.sprites} has no image with transparency for the {split} split: save what is to move"
+                " as PNG or WebP with an alpha channel; opaque images belong in the backgrounds."
             )
         opaque = len(sprites.entries) - len(cast.sprites)
         if opaque:
             log.warning(
-                "%s: %d opaque pictures of the %s split are used as backgrounds.", self.sprites, opaque, split
+                "%s: %d opaque images of the %s split are used as backgrounds.", self.sprites, opaque, split
             )
         return cast
 

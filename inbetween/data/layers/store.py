@@ -1,4 +1,4 @@
-"""Pictures for layers: found, dealt out to splits, decoded once, and mapped into memory by every worker."""
+"""Images for layers: found, split, decoded once, and mapped into memory by every worker."""
 
 import hashlib
 import json
@@ -34,19 +34,19 @@ Texture = NDArray[np.uint8]  # (h, w, 4) RGBA, colours multiplied by opacity
 
 _VERSION = 1  # of the files written here
 _SMALLEST = 8  # pixels of a level's shorter side, and of a sprite's longer one
-_AT_ONCE = 64  # pictures decoded before they are written
+_AT_ONCE = 64  # images decoded before they are written
 _SEEN = 16  # opacity from which a pixel counts when a sprite is cut out of its file
-_OPAQUE = 0.995  # share of opaque pixels from which a picture is a background
+_OPAQUE = 0.995  # share of opaque pixels from which an image is a background
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a picture lies in a store.
+    """Where an image lies in a store.
 
     Args:
         name: Its path below the folder.
         opaque: It hides all that lies behind it.
-        levels: (offset in bytes, height, width) of the picture and of its halves, quarters and so on.
+        levels: (offset in bytes, height, width) of the image and of its halves, quarters and so on.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Entry:
 
 
 class PictureStore:
-    """Decoded pictures with their mipmaps in one file that all processes map.
+    """Decoded images with their mipmaps in one file that all processes map.
 
     Args:
         file: The pixels; its index lies beside it.
@@ -80,11 +80,11 @@ class PictureStore:
             ) from error
 
     def longer(self, number: int) -> int:
-        """Pixels of the longer side of a picture as it is kept."""
+        """Pixels of the longer side of an image as it is kept."""
         return max(self.entries[number].levels[0][1:])
 
     def texture(self, pixels: NDArray[np.uint8], number: int, longer: float) -> Texture:
-        """A picture's smallest level whose longer side has at least so many pixels, or the largest."""
+        """An image's smallest level whose longer side has at least so many pixels, or the largest."""
         chosen = self.entries[number].levels[0]
         for level in self.entries[number].levels[1:]:
             if max(level[1:]) < longer:
@@ -95,13 +95,13 @@ class PictureStore:
 
 
 def find_pictures(root: Path, split: Split) -> list[Path]:
-    """The pictures of a split in a folder, at any depth, in natural order.
+    """The images of a split in a folder, at any depth, in natural order.
 
-    Folders train, val and test right below the root are the splits; else files are dealt out by a hash of
+    Folders train, val and test right below the root are the splits; else files are split by a hash of
     their path below the root without its suffix, about 80 : 10 : 10. Without a test split, it is val.
 
     Raises:
-        UserError: There is no such folder, no picture in it, or none of the split.
+        UserError: There is no such folder, no image in it, or none of the split.
     """
     root = existing_folder(root)
 
@@ -114,27 +114,27 @@ def find_pictures(root: Path, split: Split) -> list[Path]:
     if not folders:
         dealt = split_by_name(below(root))
     if not any(dealt.values()):
-        raise UserError(f"{root} has no pictures: put images into it ({READABLE}).")
+        raise UserError(f"{root} has no images: put images into it ({READABLE}).")
     pictures = [scene.frames[0] for scene in choose_split(dealt, split, root)]
     if not pictures:
         raise UserError(
-            f"{root} has no picture for the {split} split: add some, or make a folder named {split}."
+            f"{root} has no image for the {split} split: add some, or make a folder named {split}."
         )
     return pictures
 
 
 def open_store(folder: Path, root: Path, paths: list[Path], side: int, *, whole: bool) -> PictureStore:
-    """The store of some pictures, decoding them if they or their files are new.
+    """The store of some images, decoding them if they or their files are new.
 
     Args:
         folder: Where stores lie.
-        root: The pictures' folder, for their names.
+        root: The images' folder, for their names.
         paths: The files.
         side: Pixels of the longer side kept at.
-        whole: Keep each picture as it is; else cut off what is transparent around it.
+        whole: Keep each image as it is; else cut off what is transparent around it.
 
     Raises:
-        UserError: A picture cannot be read, or the store cannot be written.
+        UserError: An image cannot be read, or the store cannot be written.
     """
     states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     digest = hashlib.blake2b(
@@ -181,7 +181,7 @@ def _build(file: Path, root: Path, paths: list[Path], side: int, whole: bool) ->
     with (
         whole_file(file, durable=False) as out,
         ThreadPoolExecutor(cores()) as pool,
-        tqdm(total=len(paths), desc="Reading pictures", unit="picture", delay=1) as bar,
+        tqdm(total=len(paths), desc="Reading images", unit="image", delay=1) as bar,
     ):
         # a few at a time: no more than those wait to be written, or to be decoded once one has failed
         parts = (paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE))
@@ -205,7 +205,7 @@ def _build(file: Path, root: Path, paths: list[Path], side: int, whole: bool) ->
 
 
 def _levels(layers: Layers, side: int, whole: bool) -> list[Texture]:
-    """A picture shrunk to the side kept at, and its halves down to a few pixels; none if it is empty."""
+    """An image shrunk to the side kept at, and its halves down to a few pixels; none if it is empty."""
     color, opacity = layers.color, layers.opacity
     if opacity is None:
         opacity = np.full(color.shape[:2], 255, np.uint8)

@@ -53,8 +53,8 @@ class DiffusionMethod(PerceptualMethod):
         keyframe_latents: Concatenate both keyframes' latents to the noised ones along channels: unlike
             condition tokens, they contain positions. With `Denoising` these are new input channels with
             zero-initialised weights.
-        keyframe_dropout: Share of training samples in [0, 1] that get zeros instead, so that the denoiser
-            also works without them.
+        keyframe_dropout: Share of training samples in [0, 1] that get zeros as `keyframe_latents`, so that
+            the denoiser also works without them.
         line_condition: Concatenate the line density of both keyframes, warped to t along `sampling.flow` and
             blended: one new input channel with zero-initialised weights.
         line_condition_dropout: Share of training samples in [0, 1] that get zeros instead, so that the

@@ -1,4 +1,4 @@
-"""RIFE 4.26 as it is published, and made ours."""
+"""RIFE 4.26 as published, and as the network of spacing flow."""
 
 from inbetween.methods.rife.rife import Rife
 from inbetween.methods.rife.spacing_rife import SpacingRife

@@ -117,7 +117,7 @@ class RifeNetwork(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def features(self, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-        """What `forward` is to be told of both keyframes (B, 3, H, W): (B, 4, H, W) each."""
+        """Features of both keyframes (B, 3, H, W), as `forward` takes them: (B, 4, H, W) each."""
         one, other = self.encode(torch.cat([first, last])).chunk(2)
         return one, other
 

@@ -27,14 +27,14 @@ class Rife(SpacedMethod, PerceptualMethod):
     """RIFE 4.26 (arXiv 2011.06294; weights of version 4.26), as it is published.
 
     Both keyframes are warped along estimated flows and blended by an estimated mask:
-    x = m warp(first, f_t0) + (1 - m) warp(last, f_t1). The network is told t at each pixel, so that it takes
+    x = m warp(first, f_t0) + (1 - m) warp(last, f_t1). t is an input channel of the network, so that it takes
     a spacing map (distance indexing, arXiv 2311.08007) as well, though it was not trained on any.
 
     Fine-tuning minimises |x - x'| + perceptual_weight LPIPS(VGG16) for one in-between per window.
 
     Args:
-        weights: `fetched` begins with the published ones, which `python -m inbetween fetch-weights rife`
-            gets; `none` with random ones, for tests and for checkpoints, which bring all weights themselves.
+        weights: `fetched` starts from the published weights, which `python -m inbetween fetch-weights rife`
+            downloads; `none` from random ones, for tests, and for checkpoints, which hold all weights.
         crop: Side in pixels of what is cut from windows for training, after shrinking them by a random
             factor; windows no larger are taken whole.
         **options: See `PerceptualMethod`.

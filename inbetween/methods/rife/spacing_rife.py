@@ -1,4 +1,4 @@
-"""RIFE made ours: spacing flow on RIFE's network, of which the difference to the published one is trained."""
+"""Spacing flow with RIFE's network, of which the difference to the published weights is trained."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from inbetween.types import Preparation
 
 
 class SpacingRife(SpacingFlow):
-    """`SpacingFlow` on the flows and the mask of RIFE 4.26, of which the difference to it is trained.
+    """`SpacingFlow` with the network of RIFE 4.26: frozen published weights and a trained difference.
 
-    Begins at the published weights, which `python -m inbetween fetch-weights rife` gets and no checkpoint
-    holds. Checkpoints hold what is added to them, and the head that says how wrong a frame may be: they are
-    this project's own. RIFE is told how far each pixel has gone in the place of t.
+    It starts from the published weights, which `python -m inbetween fetch-weights rife` downloads.
+    Checkpoints hold the difference and the error head alone. RIFE's input for t is how far each pixel has
+    moved.
 
     Args:
         prior: The classical flow that corrects the motion of images larger than `flow_resolution`; `none`
-            leaves them as they are. Motion does not start from it, and training goes without.
-        mask_sharpness: What the mask's logits are multiplied by in interpolation: 1 blends as RIFE does, 10
-            takes one keyframe whole, region by region, as spacing flow does.
+            does not correct it. The network itself and training do not use it.
+        mask_sharpness: Factor of the mask's logits in interpolation: 1 blends as RIFE does, 10 takes each
+            region from one keyframe, as spacing flow does.
         warp_mode: How keyframes are interpolated between their pixels; RIFE itself uses `bilinear`.
         base: A file of RIFE's weights; None takes the fetched one.
-        base_sha256: What the base's bytes must have.
-        flow_resolution: See `SpacingFlow`.
+        base_sha256: SHA-256 of that file.
+        flow_resolution: Motion is estimated at no more pixels than a square of this side has; larger images
+            are shrunk for that, and warped at their own size.
         **options: See `SpacingFlow`.
     """
 

@@ -24,7 +24,7 @@ def cached_rife() -> Path:
 
 
 def read_rife(path: Path | None = None, sha256: str = RIFE_SHA256) -> dict[str, Tensor]:
-    """RIFE's weights by their published names, without what drawing does not use.
+    """RIFE's weights by their published names, without those that inference does not use.
 
     Args:
         path: A file of tensors; None takes the fetched one.

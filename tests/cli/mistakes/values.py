@@ -28,7 +28,7 @@ FIT = [
     ("data.num_workers", "-1", "num_workers is -1"),
     ("data.test_split", "training", "data.test_split"),
     ("data.augment.crop", "0", "augment.crop is 0"),
-    ("data.augment.flip", "nan", "flip of inbetween.data.Augment is nan, expected float"),
+    ("data.augment.flip", "nan", "flip of inbetween.data.Augment is nan, expected a number"),
     ("data.augment.color", "2", "augment.color is 2"),
     ("data.source.init_args.motion", "0", "motion"),
     ("data.source.init_args.motion", "nan", "motion"),
