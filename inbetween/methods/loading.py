@@ -54,8 +54,10 @@ def build_method(model: Any, config: Path, checkpoint: Path | None = None) -> Me
     try:
         method: Method = parser.instantiate(parser.parse_object({"model": model})).model
     except REFUSALS as error:
+        if found := user_error_behind(error):
+            raise UserError(str(found)) from error
         mistake = not_made(error, f"The method of {config}")
-        if user_error_behind(error) or shortage(error) or mistake is None:
+        if shortage(error) or mistake is None:
             raise
         raise mistake from error
     if checkpoint is not None:

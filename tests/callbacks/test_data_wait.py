@@ -58,7 +58,7 @@ def trained(data: float, step: float, steps: int = 22, epochs: int = 1, every: i
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("data", "step", "waits"), [(0.02, 0.005, True), (0.0, 0.03, False)])
+@pytest.mark.parametrize(("data", "step", "waits"), [(0.02, 0.005, True), (0.0, 0.08, False)])
 def test_a_run_that_waits_for_its_data_says_so_once(data, step, waits, caplog):
     with caplog.at_level(logging.INFO, "lightning.pytorch.utilities.rank_zero"):
         trainer = trained(data, step)

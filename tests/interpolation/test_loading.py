@@ -16,6 +16,7 @@ from inbetween.commands.compare.command import named_rows
 from inbetween.errors import UserError
 from inbetween.interpolation.loading import as_written, find_model, shipped_names
 from inbetween.methods import CrossFade, OpticalFlow, SpacingFlow, TemporalEncodingDiffusion
+from inbetween.methods.rife.weights import cached_rife
 from inbetween.paths import shipped
 from tests.interpolation.images import noise
 
@@ -67,9 +68,20 @@ def test_commands_take_the_same_names() -> None:
     assert rows == [("exp1_slerp", "exp1/weights.safetensors"), ("exp1_slerp#2", "my.ckpt")]
 
 
+def test_a_method_whose_weights_are_fetched_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("rife", "spacing_rife"):
+        with pytest.raises(
+            UserError, match=r"^RIFE's weights are not here: `python -m inbetween fetch-weights"
+        ):
+            inbetween.load(name, device="cpu")
+
+
 @pytest.mark.slow
 def test_every_method_that_ships_interpolates() -> None:
     for name in shipped_names():
+        if "rife" in name and not cached_rife().is_file():
+            continue
         model = inbetween.load(name, device="cpu", precision="32-true")
         frames = model.interpolate(noise(4, 0), noise(4, 1), PARTS[:2])
         assert frames.shape == (2, 24, 40, 4), name
