@@ -25,7 +25,7 @@ class NumberedShots(SceneSource):
         return str(self.root)
 
     def scenes(self, split: Split) -> list[Scene]:
-        """The shots of a split, in natural order; splits are dealt out by the shots' names.
+        """The shots of a split, in natural order; splits are assigned by a hash of the shots' names.
 
         Raises:
             UserError: The folder is not there, or holds no such frames.

@@ -1,4 +1,4 @@
-"""A sequence of images as one file that plays."""
+"""A sequence of images as one animated file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHORTEST = 0.02  # seconds: players show shorter frames of a GIF slowly
 
 
 def check_animation(animation: Animation, fps: float, size: tuple[int, int]) -> None:
-    """Make sure that an animation can be written.
+    """Check that an animation can be written.
 
     Args:
         animation: Its format.

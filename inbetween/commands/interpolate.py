@@ -51,8 +51,8 @@ def interpolate(
     the first keyframe, `0001.png` to N lie between, N + 1 is the second keyframe, and so on, and
     `animation.webp`, which plays them. Grey keyframes give grey frames, transparent ones transparent frames.
     Between identical keyframes the keyframe is repeated. A method that predicts its error writes
-    `review.csv`: which frames are `easy`, which to `check`, which to `redraw` by hand. Interrupted, the
-    same command goes on where it stopped.
+    `review.csv`: which frames are `easy`, which to `check`, which to `redraw` by hand. After an
+    interruption the same command continues where it stopped.
 
     Args:
         keyframes: Images in order, or a folder of them (in natural order). Of an animated file (GIF, PNG,
@@ -60,7 +60,7 @@ def interpolate(
         output: Folder for the frames. It must not hold others.
         method: A method that ships, such as `spacing_flow`, `dis` or `exp1`; weights that `fit` wrote; a YAML
             file such as `fit` takes, here or among the shipped configs; or both, as `exp1.yaml=PATH`.
-        between: Frames between two keyframes; 1 unless `t` or `spacing_map` says how many.
+        between: Frames between two keyframes; 1 unless `t` or `spacing_map` is given.
         spacing: Their spacing chart: `even` (the default), `ease_in` (starts slowly), `ease_out` (ends
             slowly), `ease_in_out`, or `halves` (each goes half of the remaining distance: 1/2, 3/4, 7/8).
         t: A chart of your own, instead of both: the position of each frame, rising numbers between 0 and 1.
@@ -76,13 +76,13 @@ def interpolate(
             `gif`, or `none`.
         fps: Frames a second in that file.
         seed: Seed of methods that sample at random.
-        precision: bf16-mixed runs networks in bfloat16 where that is safe, and in float32 where the machine
-            has no fast instructions for it.
+        precision: bf16-mixed runs networks in bfloat16 where the device has fast instructions for it, else
+            in float32.
         accelerator: Where to compute, as in Lightning's Trainer: `auto`, `cpu`, `gpu`, `mps`.
         overwrite: Replace the numbered frames that are in `output` already.
 
     Raises:
-        UserError: A key makes no sense, or a file cannot be used.
+        UserError: An option is invalid, or a file cannot be used.
     """
     for name, value in (("between", between or 1), ("hold", hold), ("candidates", candidates)):
         if value < 1:
@@ -92,8 +92,10 @@ def interpolate(
     maps = find_images(spacing_map or [])
     chart = () if maps else chosen_chart(between, spacing, t)
     if maps and (between is not None or spacing or t):
-        raise UserError("spacing_map says where each frame lies: leave out --between, --spacing and --t.")
-    keys = read_keyframes(keyframes or [], partial(tqdm, desc="looking", leave=False, disable=None))
+        raise UserError(
+            "spacing_map sets the position of each frame: leave out --between, --spacing and --t."
+        )
+    keys = read_keyframes(keyframes or [], partial(tqdm, desc="reading keyframes", leave=False, disable=None))
     check_animation(animation, fps, keys.size)
     places = Places(chart, maps_per_pair(maps, keys))
     files = find_model(method)
@@ -130,7 +132,7 @@ def interpolate(
         if animation != "none":
             folder.animate(frames[-1].stop, animation, fps)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("the same command goes on where it stopped") from None
+        raise KeyboardInterrupt("the same command continues where it stopped") from None
     except torch.OutOfMemoryError as error:
         raise UserError(
             f"The memory of {model.device} is too small for {keys}: give smaller keyframes, or --accelerator"
@@ -142,7 +144,7 @@ def interpolate(
 
 
 def numbered(pairs: int, count: int) -> list[range]:
-    """Numbers of the frames of each pair, as they are shown.
+    """Numbers of the frames of each pair, in the order of the sequence.
 
     A pair's are its first keyframe and `count` that lie between; the last pair's, its last keyframe too.
     """
@@ -165,14 +167,14 @@ def write_pair(
     """Interpolate between two keyframes and write the frames as they come, then the keyframes.
 
     Args:
-        model: Interpolates.
+        model: The method.
         keys: All keyframes.
-        places: Where frames lie.
-        folder: Where to write.
+        places: Positions of the frames.
+        folder: The output.
         pair: Number of the pair.
         candidate: Number of the candidate.
         frames: Numbers of the pair's frames; see `numbered`.
-        held: The first keyframe is repeated.
+        held: Repeat the first keyframe instead.
         seed: Of the whole job.
     """
     first, last = keys.read(pair), keys.read(pair + 1)
@@ -198,27 +200,27 @@ def write_pair(
 
 
 def state_of(source_image: SourceImage) -> list[Any]:
-    """What tells that a file is still the same, and which of its images is meant."""
+    """Path, size and modification time of an image's file, and the image's index in it."""
     found = source_image.path.stat()
     state = [str(source_image.path.resolve()), found.st_size, found.st_mtime_ns]
     return state if source_image.frame is None else [*state, source_image.frame]
 
 
 def _check_method(model: Interpolator, name: str, candidates: int, spaced: bool) -> None:
-    """Make sure that a method can do what is asked of it: follow spacing maps, and give candidates."""
+    """Check that a method supports spacing maps and that many candidates, where they are asked for."""
     kind, own = type(model.method).__name__, model.candidates
     if spaced and not isinstance(model.method, SpacedMethod):
         raise UserError(f"{kind} ({name}) takes no spacing map: leave out --method, or give --t instead.")
     if candidates > own and not model.stochastic:
         raise UserError(
-            f"{kind} ({name}) has {own} answers: give --candidates {own} or less."
+            f"{kind} ({name}) has {own} candidates: give --candidates {own} or less."
             if own > 1
-            else f"{kind} ({name}) has one answer only: leave out --candidates."
+            else f"{kind} ({name}) has one candidate only: leave out --candidates."
         )
 
 
 def _warn(keys: Keyframes, entries: list[str], model: Interpolator, files: ModelFiles, cuts: Cuts) -> None:
-    """Point out what may not be meant: an untrained method, files that are left out, cuts."""
+    """Warn about an untrained method, files that are left out, and cuts."""
     config = files.config.name
     untrained = not files.weights and not model.method.begins_trained
     if untrained and any(parameter.requires_grad for parameter in model.method.parameters()):
@@ -228,6 +230,6 @@ def _warn(keys: Keyframes, entries: list[str], model: Interpolator, files: Model
         print(f"warning: of a kind that is not read, and left out: {named}; to use them, save them as PNG")
     for number in sorted(keys.cuts):
         before, after = keys.source_images[number - 1], keys.source_images[number]
-        held = f"{before} is held until then; --cuts interpolate interpolates instead"
+        held = f"{before} is repeated until then; --cuts interpolate interpolates instead"
         then = held if cuts == "repeat" else "interpolating anyway"
         print(f"warning: {after} seems to begin another shot: {then}")

@@ -1,4 +1,4 @@
-"""Where the frames between keyframes lie: by a chart, or by spacing maps on disk."""
+"""Positions of the frames between keyframes: a chart, or spacing maps on disk."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from inbetween.io.sequences import SourceImage, SourceImageReader
 
 @dataclass(frozen=True)
 class Places:
-    """Where the frames between two neighbouring keyframes lie.
+    """Positions of the frames between two neighbouring keyframes.
 
     Args:
         t: Rising numbers in (0, 1), the same between all keyframes; empty where `maps` are given.
@@ -46,7 +46,7 @@ def maps_per_pair(maps: tuple[SourceImage, ...], keys: Keyframes) -> tuple[tuple
     """Assign spacing maps to the pairs of keyframes, and check each.
 
     Raises:
-        UserError: They do not come out even, differ from the keyframes in size, or are not grey.
+        UserError: Their number is no multiple of the pairs, they differ from the keyframes in size, or are not grey.
     """
     pairs, reader = len(keys.source_images) - 1, SourceImageReader()
     if len(maps) % pairs:

@@ -1,4 +1,4 @@
-"""A folder of numbered frames that a long job fills, and goes on with after an interruption."""
+"""A folder of numbered frames, filled by a job that can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from inbetween.io.images import SUFFIXES
 from inbetween.metrics import REVIEW_LABELS, review_label
 
 RECORD = "interpolate.json"  # what the frames in a folder were made from
-REVIEW_FILE = "review.csv"  # which frames to look at
-ANIMATION = "animation"  # the file that plays them, without its suffix
-# what a job leaves in a folder, but for its record
+REVIEW_FILE = "review.csv"  # which frames to review
+ANIMATION = "animation"  # the animated file, without its suffix
+# files of a job, except its record
 OURS = re.compile(rf"\d{{4,}}\.png|{ANIMATION}\.(webp|gif)|{re.escape(REVIEW_FILE)}")
 COLUMNS = ("frame", "expected_error", "review")  # of that file
 
@@ -34,9 +34,9 @@ class SequenceFolder:
     Several candidates of a sequence get a folder each: `candidate_1`, `candidate_2`, ...
 
     Args:
-        folder: Where to.
-        candidates: How many candidates of the sequence there will be.
-        hold: How often each frame is shown; it is written that often.
+        folder: The output folder.
+        candidates: Number of candidates of the sequence.
+        hold: How often each frame is written, to be shown that often.
     """
 
     def __init__(self, folder: Path, candidates: int, hold: int) -> None:
@@ -49,13 +49,13 @@ class SequenceFolder:
         return str(self.folder) if len(self.folders) == 1 else f"{self.folder}: {first} to {last}"
 
     def prepare(self, inputs: list[Path], job: dict[str, Any], overwrite: bool) -> None:
-        """Make sure that nothing of the user's is written over, then note what is made here.
+        """Check that no file of the user's is overwritten, then write the job's record.
 
-        Frames of the very same job stay: it goes on with those that are missing.
+        Frames of the same job are kept: it resumes with the missing ones.
 
         Args:
             inputs: Files that must outlive the job.
-            job: All that decides what the frames look like, as JSON can hold it.
+            job: Everything that determines the frames, as JSON values.
             overwrite: Remove the numbered frames of another job.
 
         Raises:
@@ -86,7 +86,7 @@ class SequenceFolder:
             write_whole(self.folder / RECORD, json.dumps(job, indent=2).encode())
 
     def has(self, candidate: int, numbers: range) -> bool:
-        """Whether all files of these frames of a candidate, counted from 0, are there."""
+        """Whether all files of these frames of a candidate, counted from 0, exist."""
         return all(path.exists() for number in numbers for path in self._files(candidate, number))
 
     def write(self, candidate: int, number: int, image: Tensor) -> None:
@@ -101,7 +101,7 @@ class SequenceFolder:
                 write_whole(path, content)
 
     def animate(self, count: int, animation: Animation, fps: float) -> None:
-        """Write all `count` frames of each candidate as one file that plays, at `fps` frames a second.
+        """Write all `count` frames of each candidate as one animated file, at `fps` frames a second.
 
         Raises:
             UserError: The folder cannot be written.
@@ -115,12 +115,12 @@ class SequenceFolder:
     def write_review(
         self, candidate: int, numbers: Sequence[int], errors: Sequence[float], thresholds: tuple[float, float]
     ) -> None:
-        """Note which frames to look at, in `review.csv` beside them.
+        """Add frames to `review.csv`, which lists the ones to review.
 
         Args:
-            candidate: Of which they are.
-            numbers: Their numbers, counted from 0.
-            errors: The mean absolute error in [0, 1] to expect of each.
+            candidate: Index of the candidate.
+            numbers: The frames' numbers, counted from 0.
+            errors: The expected mean absolute error of each, in [0, 1].
             thresholds: See `review_label`.
 
         Raises:
@@ -140,7 +140,7 @@ class SequenceFolder:
             write_whole(self.folders[candidate] / REVIEW_FILE, text.getvalue().encode())
 
     def review(self) -> Iterator[str]:
-        """A line per candidate with a review file: how many frames are easy, and which are not."""
+        """Summary of each candidate's review file: how many frames are easy, and which are not."""
         for candidate, folder in enumerate(self.folders):
             if rows := self._read_review(candidate):
                 names = {
@@ -183,5 +183,5 @@ class SequenceFolder:
 
 
 def _is_image(path: Path) -> bool:
-    """Whether a file may be an image of the user's or of a job's, and not what is made of a job's."""
+    """Whether a file is an image, but not the animated file of a job."""
     return path.suffix.lower() in SUFFIXES and path.stem != ANIMATION

@@ -12,7 +12,7 @@ from inbetween.errors import UserError
 from inbetween.io.images import Layers, Pixels, composited
 from inbetween.io.sequences import SourceImage, SourceImageReader, find_images
 
-BACKGROUND = (255, 255, 255)  # what cuts are looked for on
+BACKGROUND = (255, 255, 255)  # that transparent images are composited over to detect cuts
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Keyframes:
     """An ordered sequence of images of one size.
 
     Args:
-        source_images: Where they are, two or more.
+        source_images: The images' files, two or more.
         size: Height and width in pixels.
         grey: All files are stored without colour.
-        transparent: One of the files at least knows transparency.
-        cuts: Numbers of the keyframes that begin another shot.
+        transparent: At least one of the files has transparency.
+        cuts: Indices of the keyframes after a cut.
         reader: Reads them.
     """
 
@@ -44,7 +44,7 @@ class Keyframes:
         return with_opacity(self.reader.read(self.source_images[number]))
 
     def as_stored(self, image: Tensor) -> Tensor:
-        """An image (..., 4, H, W) with the channels that the keyframes have."""
+        """An image (..., 4, H, W) reduced to the keyframes' channels."""
         return as_stored(image, self.grey, self.transparent)
 
 
@@ -66,11 +66,11 @@ def as_stored(image: Tensor, grey: bool, transparent: bool) -> Tensor:
 def read_keyframes(
     entries: Sequence[str], progress: Callable[[Iterable[SourceImage]], Iterable[SourceImage]] = iter
 ) -> Keyframes:
-    """Look at every keyframe once, so that a mistake is found before anything is interpolated.
+    """Check every keyframe once, so that errors are found before interpolation starts.
 
     Args:
         entries: See `find_images`.
-        progress: Wraps the images while they are gone through.
+        progress: Wraps the iteration over the images, for a progress bar.
 
     Raises:
         UserError: There are fewer than two keyframes, one cannot be read, or their sizes differ.
@@ -94,7 +94,7 @@ def read_keyframes(
 
 
 def read_spacing_map(source_image: SourceImage, reader: SourceImageReader) -> Tensor:
-    """How far each pixel's motion has gone, from a grey image: black is 0, white is 1.
+    """Read a spacing map from a grey image: black is 0, white is 1.
 
     Returns:
         (1, H, W) in [0, 1].
@@ -111,11 +111,11 @@ def read_spacing_map(source_image: SourceImage, reader: SourceImageReader) -> Te
 
 
 def one_size(source_images: Sequence[SourceImage], what: str, reader: SourceImageReader) -> tuple[int, int]:
-    """Height and width in pixels of images that share them.
+    """The common height and width of images in pixels.
 
     Args:
-        source_images: Where they are.
-        what: What they are called in the message.
+        source_images: The images.
+        what: Their name in the message.
         reader: Reads them.
 
     Raises:

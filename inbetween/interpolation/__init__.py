@@ -1,4 +1,4 @@
-"""Interpolation with any method: what the Python API and `python -m inbetween interpolate` stand on."""
+"""Interpolation with any method: the basis of the Python API and of `python -m inbetween interpolate`."""
 
 from inbetween.interpolation.loading import load
 from inbetween.interpolation.model import Interpolator

@@ -1,4 +1,4 @@
-"""PIL images, numpy arrays and tensors as what methods take, and frames as what was given."""
+"""Conversion of PIL images, numpy arrays and tensors to the methods' tensors and back."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Images:
 
     Args:
         layers: Each as (4, H, W) float32 in [0, 1] on the CPU: RGB, not multiplied by opacity, then opacity.
-        originals: Each as it is given back.
-        transparent: One of them at least knows transparency.
-        give: A frame (4, H, W) in [0, 1] as an image of the kind.
-        joined: Makes one result of images of the kind.
+        originals: Each in the form that is returned.
+        transparent: At least one of them has an alpha channel.
+        give: Converts a frame (4, H, W) in [0, 1] to an image of the kind.
+        joined: Combines images of the kind into one result.
     """
 
     layers: list[Tensor]
@@ -41,7 +41,7 @@ class Images:
     joined: Callable[[list[Any]], Any]
 
     def cuts(self) -> frozenset[int]:
-        """Numbers of the images that begin another shot."""
+        """Indices of the images after a cut."""
         shown = (to_bytes(layers) for layers in self.layers)
         seen = (Layers(pixels[..., :3], pixels[..., 3], grey=False) for pixels in shown)
         return frozenset(find_cuts(thumbnail(composited(layers, BACKGROUND)) for layers in seen))

@@ -1,4 +1,4 @@
-"""Methods by name: what ships is found in the folders of configs and checkpoints, and listed nowhere else."""
+"""Methods by name, found in the folders of configs and checkpoints; there is no other registry."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SUFFIXES = (".safetensors", ".ckpt")  # of weights
 
 
 class ModelFiles(NamedTuple):
-    """What a method is made of."""
+    """The files of a method."""
 
     config: Path
-    weights: Path | None  # None: it has none, or begins untrained
+    weights: Path | None  # None: it has none, or is untrained
 
 
 def load(
@@ -54,7 +54,7 @@ def load(
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # networks handed over stay out of checkpoints: see `Method.on_save_checkpoint`
         warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module` and is already saved")
-        # weights that no file brings start the same in every process
+        # weights that come from no file are initialised alike in every process
         torch.default_generator.manual_seed(0)
         method = load_method(*files)
     return Interpolator(method, place, precision)
@@ -102,7 +102,7 @@ def shipped_names() -> list[str]:
 
 
 def chosen_device(device: torch.device | str | None) -> torch.device:
-    """The device that is meant.
+    """The device of that name, or the default one.
 
     Raises:
         UserError: There is no such device here.

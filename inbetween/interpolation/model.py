@@ -84,7 +84,7 @@ class Interpolator:
                 is opacity, by which colours are not multiplied.
             last: The last keyframe, of the same kind and size.
             t: Where the frames lie, numbers between 0 (first) and 1 (last), in any order; or one such number.
-            candidate: Which of the method's candidates; 0 is the likeliest. Spacing flow has three: where the
+            candidate: Which of the method's candidates; 0 is the most likely. Spacing flow has three: where the
                 keyframes disagree, 1 takes more of the first and 2 more of the last. Of a method that samples
                 at random every number is another sample.
             seed: Seed of a method that samples at random. The same seed always gives the same frames.
@@ -95,7 +95,7 @@ class Interpolator:
             device of `first`.
 
         Raises:
-            UserError: The images differ in kind or size or are none, or a number is out of range.
+            UserError: The images differ in kind or size, or are no images; or a number is out of range.
         """
         chart, seed = positions(t), whole_number("seed", seed)
         self._check_candidate(candidate)
@@ -159,14 +159,14 @@ class Interpolator:
             first: (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity.
             last: The same.
             count: Number of frames.
-            place: Gives `t` (1, n), or the spacing map (1, n, 1, H, W), of frames by their numbers from 0.
-            transparent: Whether opacity counts.
-            candidate: See `interpolate`; beyond the method's own it begins again.
+            place: Returns `t` (1, n), or the spacing map (1, n, 1, H, W), for a range of frame indices.
+            transparent: Whether the keyframes have transparency.
+            candidate: See `interpolate`; indices beyond the method's own wrap around.
             seed: Of this pair, in [0, 2**63).
 
         Yields:
             The next n frames (n, 4, H, W) in [0, 1], and each pixel's expected absolute error (n, 1, H, W)
-            where the method knows it.
+            if the method predicts it.
         """
         parts = few_at_once(count, (first.shape[-2], first.shape[-1]))
         if torch.equal(first, last):

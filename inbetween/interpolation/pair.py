@@ -1,4 +1,4 @@
-"""The frames between one pair of keyframes: with opacity, from a seed, a few at a time."""
+"""The frames between one pair of keyframes: with opacity, from a seed, in small batches."""
 
 from collections.abc import Callable
 
@@ -11,11 +11,11 @@ from inbetween.functional.seeds import generators
 from inbetween.methods import Method
 from inbetween.methods.spaced import SpacedMethod, even_spacing
 
-#: Takes `t` (1, N) or a spacing map (1, N, 1, H, W); gives what belongs to N in-betweens, and the expected
-#: absolute error of methods that know it, (..., N, 1, H, W).
+#: Takes `t` (1, N) or a spacing map (1, N, 1, H, W); returns N in-betweens, and their expected absolute
+#: error (..., N, 1, H, W), for methods that predict it.
 FramesAt = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
-PIXELS_AT_ONCE = 2**20  # of in-betweens computed together: with their number memory would grow
+PIXELS_AT_ONCE = 2**20  # of in-betweens computed together, which bounds memory
 
 
 def few_at_once(count: int, size: tuple[int, int]) -> list[range]:
@@ -27,17 +27,17 @@ def few_at_once(count: int, size: tuple[int, int]) -> list[range]:
 def frames_between(
     method: Method, first: Tensor, last: Tensor, seed: int, transparent: bool, candidate: int = 0
 ) -> FramesAt:
-    """What interpolates between two keyframes with or without transparency, a few in-betweens at a time.
+    """Prepare interpolation between two keyframes with or without transparency.
 
     Where a method supports alpha, one motion moves colours and opacity. Else opacity is a grey image of its
     own, interpolated beside the coloured one and from the same noise.
 
     Args:
-        method: Interpolates.
+        method: The method.
         first: (4, H, W) in [0, 1] on the method's device, RGB not multiplied by opacity, then opacity.
         last: The same.
         seed: Of methods that sample at random.
-        transparent: Whether opacity counts.
+        transparent: Whether the keyframes have transparency.
         candidate: See `SpacedMethod.interpolate_spaced`.
 
     Returns:

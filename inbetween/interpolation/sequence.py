@@ -52,7 +52,7 @@ def interpolate(
         tensor (M, C, H, W) with dtype and device of the first keyframe. The keyframes in it are bit-exact.
 
     Raises:
-        UserError: The images differ in kind or size or are none, or an argument makes no sense.
+        UserError: The images differ in kind or size, or are no images; or an argument is invalid.
     """
     if not isinstance(method, Interpolator):
         method = load(method, device=device)

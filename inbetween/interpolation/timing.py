@@ -1,4 +1,4 @@
-"""Where frames lie between two keyframes."""
+"""Positions of frames between two keyframes."""
 
 from collections.abc import Iterable, Sequence
 from operator import index
@@ -41,7 +41,7 @@ def whole_number(name: str, value: Any) -> int:  # noqa: ANN401 - whatever a use
 def chosen_chart(
     between: int | None, spacing: Chart | None, t: float | Sequence[float] | None
 ) -> tuple[float, ...]:
-    """Where the frames between neighbouring keyframes lie: the user's own chart, or one of ours.
+    """Positions of the frames between neighbouring keyframes: the user's own chart, or a named one.
 
     Args:
         between: Number of frames; 1 by default.
@@ -53,14 +53,14 @@ def chosen_chart(
     """
     own = () if t is None else _numbers(t)
     if own and (between is not None or spacing):
-        raise UserError("t says how many frames there are and where: leave out between and spacing.")
+        raise UserError("t sets the number of frames and their positions: leave out between and spacing.")
     if between is not None and not 1 <= whole_number("between", between) <= MAX_BETWEEN:
         raise UserError(f"between is {between}: give a number of frames from 1 to {MAX_BETWEEN}.")
     known = get_args(Chart)
     if spacing and spacing not in known:
         raise UserError(f"There is no spacing {spacing}: give one of {', '.join(known)}.")
     chart = own or tuple(spacing_chart(spacing or "even", between or 1))
-    # methods calculate in float32, where frames may meet that are apart in float64
+    # methods compute in float32, where positions that differ in float64 may coincide
     rounded = torch.tensor([0.0, *chart, 1.0])
     if len(chart) <= MAX_BETWEEN and bool((rounded.diff() > 0).all()):
         return chart

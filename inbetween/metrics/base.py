@@ -13,7 +13,7 @@ from inbetween.errors import UserError
 class SampleMetric(Metric, ABC):
     """A metric with one score per sample; its value is the mean over samples.
 
-    Used as torchmetrics' own: `metric(preds, target)`, or `update` and `compute`, on any device and in any
+    Used like torchmetrics' own: `metric(preds, target)`, or `update` and `compute`, on any device and in any
     number of processes. Samples for which a metric is undefined, such as images that are too small for it, do
     not count. `inbetween.metrics.WindowMetric` measures the windows of a data module.
 
@@ -24,9 +24,9 @@ class SampleMetric(Metric, ABC):
     is_differentiable = False
     full_state_update = False
 
-    #: Dimensions of `preds` and `target`, for what is said of others.
+    #: Dimensions of `preds` and `target`, for error messages.
     shape: ClassVar[tuple[str, ...]] = ("B", "3", "H", "W")
-    #: Clips are to be given with both keyframes.
+    #: Whether clips include both keyframes.
     with_keyframes: ClassVar[bool] = False
 
     total: Tensor
@@ -53,7 +53,7 @@ class SampleMetric(Metric, ABC):
             target: The same.
 
         Raises:
-            UserError: They have other shapes.
+            UserError: Their shapes do not fit `shape`, or differ.
         """
         self.check(preds, target)
         scores = self.scores(preds.float(), target.float())
@@ -66,7 +66,7 @@ class SampleMetric(Metric, ABC):
         return self.total / self.count
 
     def check(self, preds: Tensor, target: Tensor) -> None:
-        """Compare the shapes of what is to be scored with `shape`."""
+        """Check the shapes of `preds` and `target` against `shape`."""
         if not self._fits(preds) or preds.shape != target.shape:
             raise self.misfit(preds, target)
 
@@ -75,7 +75,7 @@ class SampleMetric(Metric, ABC):
         return images.ndim == len(self.shape) and images.shape[-3] == channels
 
     def misfit(self, preds: Tensor, target: Tensor) -> UserError:
-        """What to say of wrong shapes."""
+        """The error for inputs of wrong shapes."""
         return UserError(
             f"preds has the shape {tuple(preds.shape)} and target {tuple(target.shape)}:"
             f" {type(self).__name__} takes both as ({', '.join(self.shape)})."

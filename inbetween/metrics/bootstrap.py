@@ -15,8 +15,7 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean score (Efron 1979).
 
-    Windows of one animation share its drawing and motion: as if they were independent, they make the
-    interval too narrow. Given their animations as `groups`, whole animations are resampled instead (the
+    Windows of one animation are correlated; treating them as independent makes the interval too narrow. Given their animations as `groups`, whole animations are resampled instead (the
     cluster bootstrap), each with all its windows; with one group the interval has no width.
 
     Args:
@@ -34,7 +33,7 @@ def bootstrap_interval(
     _, member = np.unique(names, return_inverse=True)
     totals = np.bincount(member, weights=values)
     sizes = np.bincount(member)
-    drawn = np.random.default_rng(seed).integers(len(sizes), size=(resamples, len(sizes)))
-    means = totals[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    resampled = np.random.default_rng(seed).integers(len(sizes), size=(resamples, len(sizes)))
+    means = totals[resampled].sum(axis=1) / sizes[resampled].sum(axis=1)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)

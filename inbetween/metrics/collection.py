@@ -1,4 +1,4 @@
-"""All metrics of windows together, and what they say."""
+"""Collections of all window metrics, and their scores per window."""
 
 from functools import partial
 
@@ -20,10 +20,10 @@ from inbetween.metrics.window import Crops, Kept, WindowFlowMetric, WindowMetric
 
 
 class WindowMetrics:
-    """Makes the collections that measure windows; they share what depends on the true frames alone.
+    """Creates collections of window metrics that share what depends on the true frames alone.
 
     Args:
-        lpips: Network from `load_lpips`; None leaves out what is built on it.
+        lpips: Network from `load_lpips`; None leaves out the metrics built on it.
     """
 
     def __init__(self, lpips: nn.Module | None) -> None:
@@ -66,7 +66,7 @@ def frame_metrics(lpips: nn.Module | None) -> MetricCollection:
     """Every metric of predicted frames; see `WindowMetrics.of_frames`.
 
     Args:
-        lpips: Network from `load_lpips`; None leaves out what is built on it.
+        lpips: Network from `load_lpips`; None leaves out the metrics built on it.
     """
     return WindowMetrics(lpips).of_frames()
 
@@ -84,5 +84,5 @@ def window_scores(metrics: MetricCollection) -> dict[str, tuple[Tensor, Tensor]]
 
 def _together(metrics: dict[str, WindowMetric]) -> MetricCollection:
     # Grouping merges metrics whose states are equal after the first update, as for a perfect
-    # prediction, where several are 0 for good reasons of their own.
+    # prediction, where several are 0 for different reasons.
     return MetricCollection(dict(metrics), compute_groups=False)

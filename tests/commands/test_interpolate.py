@@ -395,7 +395,7 @@ def test_a_cut_is_held_or_drawn(
     assert np.array_equal(np.asarray(Image.open(out / "0001.png")), expected)
     warned = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
     told = (
-        f"{paths[0]} is held until then; --cuts interpolate interpolates instead"
+        f"{paths[0]} is repeated until then; --cuts interpolate interpolates instead"
         if cuts == "repeat"
         else "interpolating anyway"
     )
@@ -436,7 +436,7 @@ def test_candidates_of_a_method_that_knows_two_drawings(
     drawings = [np.asarray(Image.open(out / f"candidate_{k}" / "0001.png")) for k in (1, 2)]
     assert [int(drawing.max()) for drawing in drawings] == [0, 255]
     assert main(arguments(*args, 3, "--output", tmp_path / "three")) == 2
-    assert "has 2 answers: give --candidates 2 or less." in capsys.readouterr().err
+    assert "has 2 candidates: give --candidates 2 or less." in capsys.readouterr().err
     assert not (tmp_path / "three").exists()
 
 
@@ -531,7 +531,7 @@ def test_a_job_goes_on_where_it_stopped(
     monkeypatch.setattr(Painter, "interpolate_spaced", tired)
     args = ["--keyframes", *flat(10, 20, 30, 40), "--method", painter, "--hold", 2]
     assert main([*arguments(*args), "--output", str(tmp_path / "out")]) == 130
-    assert "the same command goes on where it stopped" in capsys.readouterr().err
+    assert "the same command continues where it stopped" in capsys.readouterr().err
     out = tmp_path / "out"
     assert names(out) == [f"{number:04d}.png" for number in range(8)]  # two pairs, and no file in the making
     (out / "0002.png").unlink()
@@ -595,9 +595,9 @@ def test_keyframes_are_never_written_over(refused: Refused, flat: Paint, painter
         (["--candidates", "0"], "candidates is 0: give 1 or more."),
         (["--t", "0.5", "0.25"], "t is 0.5 0.25: give rising numbers between 0 and 1, such as 0.25 "),
         (["--t", "0", "0.5"], "t is 0.0 0.5: give rising numbers between 0 and 1, "),
-        (["--t", "0.5", "--between", "1"], "t says how many frames there are and where: "),
+        (["--t", "0.5", "--between", "1"], "t sets the number of frames and their positions: "),
         (["--spacing", "halves", "--between", "30"], "spacing halves leaves no room for 30 frames: "),
-        (["--candidates", "2"], "OpticalFlow (dis.yaml) has one answer only: leave out --candidates."),
+        (["--candidates", "2"], "OpticalFlow (dis.yaml) has one candidate only: leave out --candidates."),
         (["--method", "nowhere.yaml"], "There is no config file nowhere.yaml; "),
         (["--method", "dis.yaml=nowhere.ckpt"], "There is no checkpoint nowhere.ckpt; "),
         (["--accelerator", "abacus"], "accelerator abacus cannot be used here: use auto or cpu."),

@@ -1,4 +1,4 @@
-"""LayeredImages: windows made of still pictures, and the truth about their motion."""
+"""LayeredImages: windows made of still images, and the truth about their motion."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from inbetween.data.layers import LayeredImages
-from inbetween.data.layers.store import find_pictures
+from inbetween.data.layers.store import find_images
 from inbetween.data.source import Augment, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
@@ -80,7 +80,7 @@ def test_truth_is_given_only_when_asked_for(folders: tuple[Path, Path], spec: Wi
 def test_the_same_key_gives_the_same_window_and_another_gives_another(
     folders: tuple[Path, Path], spec: WindowSpec
 ) -> None:
-    source = LayeredImages(*folders, random_t=True, looks=("finished",))
+    source = LayeredImages(*folders, random_t=True, styles=("finished",))
     dataset, again = source.dataset("train", spec), source.dataset("train", spec)
     other = source.dataset("train", replace(spec, seed=4))
     assert equal(dataset[0, 7], again[0, 7])
@@ -101,15 +101,15 @@ def test_evaluation_depends_on_neither_seed_nor_epoch(folders: tuple[Path, Path]
 
 
 def test_splits_share_no_picture(folders: tuple[Path, Path]) -> None:
-    dealt = {split: find_pictures(folders[0], split) for split in ("train", "val")}  # type: ignore[arg-type]
-    assert not set(dealt["train"]) & set(dealt["val"])
-    assert len(dealt["train"]) > len(dealt["val"]) > 0
+    by_split = {split: find_images(folders[0], split) for split in ("train", "val")}  # type: ignore[arg-type]
+    assert not set(by_split["train"]) & set(by_split["val"])
+    assert len(by_split["train"]) > len(by_split["val"]) > 0
     moved = folders[0] / "val"
     moved.mkdir()
     (folders[0] / "more").rename(folders[0] / "train")
     (folders[0] / "sprite1.png").rename(moved / "sprite1.png")
-    assert [path.name for path in find_pictures(folders[0], "train")] == ["sprite5.png"]
-    assert find_pictures(folders[0], "test") == [moved / "sprite1.png"]
+    assert [path.name for path in find_images(folders[0], "train")] == ["sprite5.png"]
+    assert find_images(folders[0], "test") == [moved / "sprite1.png"]
 
 
 def test_motion_limits_how_far_things_move(folders: tuple[Path, Path], spec: WindowSpec) -> None:
@@ -134,20 +134,22 @@ def test_any_size_is_drawn_with_or_without_backgrounds(
         assert all(window[key].isfinite().all() for key in TRUTH)
 
 
-def test_looks_differ_lines_are_on_paper(folders: tuple[Path, Path], spec: WindowSpec) -> None:
-    def share_of_paper(look: Any) -> float:
-        dataset = LayeredImages(*folders, looks=(look,)).dataset("val", spec)
+def test_styles_differ_and_lines_are_on_plain_background(
+    folders: tuple[Path, Path], spec: WindowSpec
+) -> None:
+    def share_of_background(style: Any) -> float:
+        dataset = LayeredImages(*folders, styles=(style,)).dataset("val", spec)
         frames = [(dataset[0, k]["first"].permute(1, 2, 0).reshape(-1, 3) * 32).int() for k in range(16)]
         return float(np.median([f.unique(dim=0, return_counts=True)[1].max() / len(f) for f in frames]))
 
-    finished, sketch = share_of_paper("finished"), share_of_paper("sketch")
+    finished, sketch = share_of_background("finished"), share_of_background("sketch")
     assert finished < 0.4 < sketch
 
 
 def test_colours_of_all_frames_change_alike_and_nothing_else_does(
     folders: tuple[Path, Path], spec: WindowSpec
 ) -> None:
-    source = LayeredImages(*folders, looks=("finished",))
+    source = LayeredImages(*folders, styles=("finished",))
     plain = source.dataset("train", spec)[0, 1]
     strong = replace(spec, augment=Augment(flip=1.0, reverse=1.0, crop=0.5, color=0.5))
     changed = source.dataset("train", strong)[0, 1]
@@ -178,19 +180,19 @@ def test_pictures_are_decoded_once_and_again_when_they_change(
     with pytest.raises(UserError, match="deleted or damaged"):
         dataset[0, 0]
     assert equal(before, source.dataset("train", spec)[0, 0])
-    Image.fromarray(np.zeros((20, 20, 4), np.uint8)).save(find_pictures(folders[0], "train")[0])
+    Image.fromarray(np.zeros((20, 20, 4), np.uint8)).save(find_images(folders[0], "train")[0])
     source.dataset("train", spec)
-    assert "next to nothing" in caplog.text
+    assert "nearly empty" in caplog.text
 
 
 def test_opaque_pictures_among_the_sprites_are_backgrounds(
     folders: tuple[Path, Path], spec: WindowSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for path in find_pictures(folders[0], "train")[:2]:
+    for path in find_images(folders[0], "train")[:2]:
         Image.fromarray(smooth(9, 40, 40)).save(path)
     LayeredImages(folders[0]).dataset("train", spec)
     assert "2 opaque images" in caplog.text
-    for path in find_pictures(folders[0], "train"):
+    for path in find_images(folders[0], "train"):
         Image.fromarray(smooth(9, 40, 40)).save(path)
     with pytest.raises(UserError, match="no image with transparency"):
         LayeredImages(*folders).dataset("train", spec)
@@ -208,7 +210,7 @@ def test_a_folder_or_picture_that_cannot_be_used_is_named(
     Image.fromarray(disc(0, 20, 20)).save(empty / "only.png")
     with pytest.raises(UserError, match="for the val split"):
         LayeredImages(empty).dataset("val", spec)
-    broken = find_pictures(folders[0], "train")[0]
+    broken = find_images(folders[0], "train")[0]
     broken.write_bytes(b"no picture")
     with pytest.raises(UserError, match=broken.name):
         LayeredImages(*folders).dataset("train", spec)
@@ -218,7 +220,7 @@ def test_a_folder_or_picture_that_cannot_be_used_is_named(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"looks": ["painted"]}, "painted"), ({"looks": []}, "finished, flat, sketch"),
+        ({"styles": ["painted"]}, "painted"), ({"styles": []}, "finished, flat, sketch"),
         ({"length": {"train": 0}}, "train: 0"), ({"length": {"valid": 3}}, "valid"),
         ({"motion": 0.0}, "motion"), ({"motion": 2.0}, "motion"), ({"side": 5}, "side"),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from inbetween.data.layers.motion import Bend, Camera, Hinge, Motion, Pose
 from inbetween.data.layers.moves import Mover
-from inbetween.data.layers.puppet import taken_apart
+from inbetween.data.layers.puppet import cut_limbs
 from inbetween.data.layers.scene import Layer, LayerScene, spacing
 from inbetween.data.synthetic.motion import Ease
 from tests.data.layer_pictures import disc, smooth
@@ -36,9 +36,9 @@ def test_keyframes_warped_by_the_flow_give_the_frame_where_its_points_are_seen(b
     scene = scene_of(bends)
     y, x = np.mgrid[:96, :128].astype(np.float32)
     for t in (0.3, 0.5):
-        frame = scene.draw(t, (0.0, 1.0))
+        frame = scene.render(t, (0.0, 1.0))
         for k, key in enumerate((0.0, 1.0)):
-            there = scene.draw(key)
+            there = scene.render(key)
             flow = frame.flows[..., 2 * k : 2 * k + 2]
             assert np.hypot(*np.moveaxis(flow, -1, 0)).max() > 8
             warped = cv2.remap(
@@ -64,7 +64,7 @@ def test_a_bend_is_undone_and_never_folds() -> None:
         moved = points + bend.offsets(points, s)
         assert np.abs(bend.offsets(points, s)).max() > 0.5
         assert np.hypot(*bend.offsets(points, s).T).max() <= bend.reach
-        assert np.abs(bend.undo(moved, s) - points).max() < 0.1
+        assert np.abs(bend.inverse(moved, s) - points).max() < 0.1
 
 
 def test_limbs_that_do_not_swing_leave_a_sprite_as_it_is_and_those_that_do_turn_about_their_joint() -> None:
@@ -75,16 +75,16 @@ def test_limbs_that_do_not_swing_leave_a_sprite_as_it_is_and_those_that_do_turn_
     rng = np.random.default_rng(0)
 
     def drawn(layers: list[Layer]) -> np.ndarray:
-        frame = LayerScene([paper, *layers], Camera(still), (96, 128), 0.5).draw(0.7)
+        frame = LayerScene([paper, *layers], Camera(still), (96, 128), 0.5).render(0.7)
         return frame.image.astype(int)[cv2.erode(frame.layer, np.ones((5, 5))) > 0]
 
     whole = drawn([sprite])
     limbs = 0
     for _ in range(6):
-        parts = taken_apart(sprite, Mover((96, 128), 1e-6, 1.0, rng), rng)
+        parts = cut_limbs(sprite, Mover((96, 128), 1e-6, 1.0, rng), rng)
         limbs += len(parts) - 1
         assert np.abs(drawn(parts) - whole).max() < 24  # but for its edge, which lies there twice
-        for part in taken_apart(sprite, Mover((96, 128), 0.5, 1.0, rng), rng):
+        for part in cut_limbs(sprite, Mover((96, 128), 0.5, 1.0, rng), rng):
             joint = [[*part.motion.pivot, 1.0]]
             for s in (0.0, 0.6):
                 assert part.motion.matrix(s) @ joint[0] == pytest.approx(joint[0]) or part.motion is pose
@@ -98,7 +98,7 @@ def test_an_in_between_is_where_its_own_spacing_puts_it_and_the_map_says_so() ->
     slow = Layer(texture, 1.0, Motion(Pose(-16, -10), Pose(16, -10), Ease(2.0, 1.0)))
     held = Layer(texture, 1.0, Motion(Pose(0, 10), Pose(0, 10)))
     scene = LayerScene([paper, slow, held], Camera(still), (40, 60), 0.5)
-    frame = scene.draw(0.5, (0.0, 1.0))
+    frame = scene.render(0.5, (0.0, 1.0))
     flows = frame.flows.transpose(2, 0, 1)
     shares = spacing(flows[:2], flows[2:], 0.5)[0]
     share = Ease(2.0, 1.0)(0.5)
@@ -116,7 +116,7 @@ def test_a_hidden_point_is_not_visible() -> None:
     paper = Layer(np.full((32, 64, 4), 255, np.uint8), 1.0, still, depth=0.0, endless=True)
     disc_over = Layer(disc(4, 20, 20), 1.0, Motion(Pose(-20, 0), Pose(20, 0)))
     scene = LayerScene([paper, disc_over], Camera(still), (32, 64), 0.5)
-    first, last = scene.draw(0.0, (1.0,)), scene.draw(1.0, (0.0,))
+    first, last = scene.render(0.0, (1.0,)), scene.draw(1.0, (0.0,))
     visible = scene.visible(first, last)[0]
     assert visible[first.layer == 1].min() == 1
     assert visible[15, 51] == 0

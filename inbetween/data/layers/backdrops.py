@@ -1,4 +1,4 @@
-"""Backgrounds that are generated or made of many images: paper, colours, gradients, clouds, patterns."""
+"""Backgrounds that are generated, or composed of many images: plain colours, gradients, noise, patterns."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.data.layers.looks import Color, mirrored
 from inbetween.data.layers.store import Texture
+from inbetween.data.layers.textures import Color, mirrored
 
 Size = tuple[int, int]
 
@@ -19,8 +19,8 @@ def color(rng: np.random.Generator) -> Color:
     return np.asarray(255 * value * (1 - saturation * ramp))
 
 
-def paper(rng: np.random.Generator) -> Color:
-    """White, mostly, or nearly so."""
+def background_color(rng: np.random.Generator) -> Color:
+    """White in half of all cases, else nearly white."""
     if rng.random() < 0.5:
         return np.full(3, 255.0)
     return np.asarray(255 - rng.uniform(0, 22) * rng.uniform(0.3, 1, 3))
@@ -34,16 +34,16 @@ def plain(size: Size, shade: Color) -> Texture:
 
 
 def gradient(size: Size, rng: np.random.Generator) -> Texture:
-    """From one colour to another, straight, or in a ring."""
+    """A linear or radial gradient between two colours."""
     first, last = color(rng), color(rng)
     y, x = np.linspace(-1, 1, size[0])[:, None], np.linspace(-1, 1, size[1])[None, :]
     angle, ring = rng.uniform(0, 2 * np.pi), rng.random() < 0.3
-    way = np.hypot(x, y) / 1.41 if ring else (x * np.cos(angle) + y * np.sin(angle)) / 2.8 + 0.5
-    return _between(way.astype(np.float32), first, last)
+    level = np.hypot(x, y) / 1.41 if ring else (x * np.cos(angle) + y * np.sin(angle)) / 2.8 + 0.5
+    return _between(level.astype(np.float32), first, last)
 
 
 def clouds(size: Size, rng: np.random.Generator) -> Texture:
-    """Noise of several sizes, as a sky, a wall or grass may look."""
+    """Fractal noise between two colours, like a sky, a wall or grass."""
     noise = np.zeros(size, np.float32)
     stretch, rough = 2 ** rng.uniform(-1.5, 1.5), rng.uniform(0.4, 0.9)
     for octave in range(6):
@@ -70,45 +70,47 @@ def pattern(size: Size, rng: np.random.Generator) -> Texture:
         lambda: np.sin(along) + np.sin(across) - 1,
     ]
     wave = kinds[int(rng.integers(3))]()
-    # as sharp as pixels allow
-    way = np.clip(wave * np.float32(period / 6) + 0.5, 0, 1)
-    return _between(way, color(rng), color(rng))
+    # edges one pixel wide
+    level = np.clip(wave * np.float32(period / 6) + 0.5, 0, 1)
+    return _between(level, color(rng), color(rng))
 
 
-def heap(below: Texture, picks: Callable[[float], Texture], count: int, rng: np.random.Generator) -> Texture:
-    """Images strewn over a background.
+def scatter(
+    below: Texture, pick: Callable[[float], Texture], count: int, rng: np.random.Generator
+) -> Texture:
+    """Images scattered over a background.
 
     Args:
         below: The background.
-        picks: Gives an image whose longer side has so many pixels, or fewer.
-        count: How many.
-        rng: Decides where.
+        pick: Returns a random image whose longer side has at most the given number of pixels.
+        count: Number of images.
+        rng: Source of randomness.
     """
     texture = below.copy()
     height, width = texture.shape[:2]
     for _ in range(count):
-        picture = picks(float(max(height, width) * rng.uniform(0.08, 0.35)))
+        image = pick(float(max(height, width) * rng.uniform(0.08, 0.35)))
         if rng.random() < 0.5:
-            picture = mirrored(picture)
-        h, w = picture.shape[:2]
+            image = mirrored(image)
+        h, w = image.shape[:2]
         top, left = (
             int(rng.integers(-(h // 2), height - h // 2)),
             int(rng.integers(-(w // 2), width - w // 2)),
         )
         rows, columns = slice(max(top, 0), top + h), slice(max(left, 0), left + w)
         part = texture[rows, columns]
-        seen = picture[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]]
-        left_over = cv2.merge([255 - np.ascontiguousarray(seen[..., 3])] * 4)
+        visible = image[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]]
+        transparency = cv2.merge([255 - np.ascontiguousarray(visible[..., 3])] * 4)
         texture[rows, columns] = cv2.add(
-            cv2.multiply(part, left_over, scale=1 / 255), np.ascontiguousarray(seen)
+            cv2.multiply(part, transparency, scale=1 / 255), np.ascontiguousarray(visible)
         )
     texture[..., 3] = 255
     return texture
 
 
-def _between(way: NDArray[np.float32], first: Color, last: Color) -> Texture:
-    """Colours from one (0) to another (1)."""
+def _between(level: NDArray[np.float32], first: Color, last: Color) -> Texture:
+    """Each pixel's colour between two, from its level in [0, 1]."""
     ramp = np.full((1, 256, 4), 255, np.uint8)
     ramp[..., :3] = first + np.linspace(0, 1, 256)[:, None] * (last - first)
-    level = cv2.convertScaleAbs(way, alpha=255)
-    return np.asarray(cv2.LUT(cv2.merge([level] * 4), ramp), np.uint8)
+    index = cv2.convertScaleAbs(level, alpha=255)
+    return np.asarray(cv2.LUT(cv2.merge([index] * 4), ramp), np.uint8)

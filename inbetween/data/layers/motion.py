@@ -11,21 +11,21 @@ from inbetween.data.synthetic.motion import Ease
 Matrix = NDArray[np.float64]  # (3, 3) affine, homogeneous
 Points = NDArray[np.float64]  # (P, 2), x then y
 
-STEEPEST = 0.55  # how much neighbouring points may be pulled together: below 1 a bend can be undone
-_NEAR = 0.01  # pixels: when undoing a bend comes to an end
-_ROUNDS = 12  # of undoing a bend; each leaves at most STEEPEST of the error
+STEEPEST = 0.55  # Lipschitz constant of a bend's displacement: below 1 the bend is invertible
+_TOLERANCE = 0.01  # pixels: of the fixed-point iteration that inverts a bend
+_ITERATIONS = 12  # at most; each multiplies the error by STEEPEST or less
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where something stands.
+    """Position, rotation and scale of a layer.
 
     Args:
-        x: Pixels from the image's middle.
-        y: Pixels from the image's middle, down.
+        x: Pixels from the image's centre, to the right.
+        y: Pixels from the image's centre, down.
         turn: Radians, clockwise on screen.
         grow: Logarithm of the scale.
-        stretch: Logarithm of how much taller it is than wide, its area kept.
+        stretch: Logarithm of the ratio of vertical to horizontal scale, the area kept.
     """
 
     x: float = 0.0
@@ -37,16 +37,16 @@ class Pose:
 
 @dataclass(frozen=True)
 class Motion:
-    """From one pose to another, along an arc, with a spacing of its own.
+    """Motion from one pose to another, along an arc, with its own spacing.
 
     Args:
         start: Pose at 0.
         end: Pose at 1.
-        ease: Share of the way done at each time.
-        arc: How far the path bulges halfway, as a share of its length; the sign says to which side.
-        shake: Pixels of trembling beside the path.
-        beat: Radians of trembling from 0 to 1.
-        pivot: Pixels, x and y, from the middle of what moves to the point it turns and grows about.
+        ease: Spacing: the share of the displacement reached at each time.
+        arc: The path's largest distance from a straight line, as a share of its length; its sign is the side.
+        shake: Amplitude of an oscillation around the path, in pixels.
+        beat: Phase of that oscillation at 1, in radians.
+        pivot: Pixels, x and y, from the layer's centre to the point of rotation and scaling.
     """
 
     start: Pose
@@ -71,12 +71,12 @@ class Motion:
         )
 
     def shifted(self, x: float, y: float) -> "Motion":
-        """The same motion beside it."""
+        """The same motion, translated."""
         start = replace(self.start, x=self.start.x + x, y=self.start.y + y)
         return replace(self, start=start, end=replace(self.end, x=self.end.x + x, y=self.end.y + y))
 
     def matrix(self, s: float) -> Matrix:
-        """From what moves, its origin in its middle, to the image, its origin in its middle."""
+        """Transform at s from the layer's coordinates to the image's, both relative to the centre."""
         p = self.pose(s)
         c, d = math.cos(p.turn), math.sin(p.turn)
         sx, sy = math.exp(p.grow - p.stretch / 2), math.exp(p.grow + p.stretch / 2)
@@ -91,13 +91,13 @@ class Camera:
     """A moving frame over layers at different depths.
 
     Args:
-        motion: Of the image's content, as a layer at depth 1 shows it.
+        motion: Apparent motion of a layer at depth 1.
     """
 
     motion: Motion
 
     def matrix(self, s: float, depth: float) -> Matrix:
-        """How a layer is shifted, turned and magnified: near ones more, at depth 0 not at all."""
+        """Transform at s of a layer at a depth: the identity at 0, stronger for near layers (parallax)."""
         if depth == 0:
             return np.eye(3)
         p = self.motion.pose(s)
@@ -111,12 +111,12 @@ class Hinge:
     """A part of a layer that swings about a pivot.
 
     Args:
-        x: Pixels of the pivot from the layer's middle.
+        x: Pixels from the layer's centre to the pivot, to the right.
         y: The same, down.
-        side: Radians: on which side of the pivot the part lies.
-        width: Pixels over which the swing grows from nothing to all.
-        first: Radians at the start.
-        last: Radians at the end.
+        side: Direction from the pivot to the part, in radians.
+        width: Pixels over which the rotation grows from none to full.
+        first: Angle at the start, in radians.
+        last: Angle at the end.
     """
 
     x: float
@@ -128,20 +128,20 @@ class Hinge:
 
 
 class Bend:
-    """A smooth deformation: waves that run through a layer, and a part that swings about a pivot.
+    """A smooth deformation: travelling waves, and a part that swings about a pivot.
 
     A point q goes to
 
         q + sum_m a_m(u) v_m sin(k_m q + phase_m + rate_m s) + w(q) (R(angle(u)) - 1) (q - pivot),
 
-    where u is the share of the motion done at s and w grows smoothly from 0 to 1 across the pivot. What would
-    fold the layer is lowered.
+    where u is the share of the motion done at s and w grows smoothly from 0 to 1 across the pivot. Amplitudes
+    that would fold the layer are reduced.
 
     Args:
-        ease: Share of the way done at each time.
+        ease: Spacing: the share of the motion done at each time.
         waves: (M, 8) rows k_x, k_y, v_x, v_y, phase, rate, a(0), a(1); k in radians per pixel, v in pixels.
-        hinge: What swings, or None.
-        radius: Pixels from the layer's middle to its farthest point.
+        hinge: The swinging part, or None.
+        radius: Pixels from the layer's centre to its farthest point.
     """
 
     def __init__(self, ease: Ease, waves: NDArray[np.float64], hinge: Hinge | None, radius: float) -> None:
@@ -157,14 +157,14 @@ class Bend:
         most = np.hypot(*self.v.T) * np.maximum(np.abs(self.low), np.abs(self.high))
         share = min(limit / max(float((np.hypot(*self.k.T) * most).sum()), 1e-9), 1.0)
         self.v = self.v * share
-        #: Pixels that a point is moved at most.
+        #: Largest displacement of a point in pixels.
         self.reach = float(most.sum()) * share
         if self.hinge is not None:
             angle = max(abs(self.hinge.first), abs(self.hinge.last))
             self.reach += (radius + math.hypot(self.hinge.x, self.hinge.y)) * angle
 
     def offsets(self, q: Points, s: float) -> Points:
-        """How far each point is moved at s, (P, 2)."""
+        """The displacement of each point at s, (P, 2)."""
         u = self.ease(s)
         amount = self.low + (self.high - self.low) * u
         # without BLAS, whose last digits depend on the number of threads
@@ -181,11 +181,11 @@ class Bend:
             moved[:, 1] += w * (d * x + c * y)
         return np.asarray(moved)
 
-    def undo(self, moved: Points, s: float) -> Points:
-        """The points that are moved to `moved` at s, (P, 2)."""
+    def inverse(self, moved: Points, s: float) -> Points:
+        """The inverse: the points that the bend moves to `moved` at s, (P, 2)."""
         q = moved
-        for _ in range(_ROUNDS):
+        for _ in range(_ITERATIONS):
             q, before = moved - self.offsets(q, s), q
-            if np.abs(q - before).max() < _NEAR:
+            if np.abs(q - before).max() < _TOLERANCE:
                 break
         return q

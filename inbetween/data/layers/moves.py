@@ -1,4 +1,4 @@
-"""How far, along which path and with which spacing things move: sampled at random."""
+"""Random motion of layers and camera: distances, paths and spacings."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from inbetween.data.layers.motion import Bend, Hinge, Motion, Pose
 from inbetween.data.synthetic.motion import Ease
 
-_FAR = 0.34  # of the shorter side: the largest displacement
-_USUAL = 0.07  # half of the scenes move less
+_LARGEST = 0.34  # displacement, as a share of the shorter side
+_MEDIAN = 0.07  # of the scenes' displacements
 
 
 class Mover:
@@ -18,20 +18,20 @@ class Mover:
         motion: Largest displacement as a share of the shorter side; None samples one: small ones are common,
             and one in twenty reaches a third.
         still: Probability that the camera does not move.
-        rng: Decides everything.
+        rng: Source of all randomness.
     """
 
     def __init__(
         self, size: tuple[int, int], motion: float | None, still: float, rng: np.random.Generator
     ) -> None:
         self.size, self.rng, self.unit = size, rng, float(min(size))
-        drawn = float(np.clip(np.exp(rng.normal(np.log(_USUAL), 0.95)), 0.004, _FAR))
-        #: Pixels that things move, about.
-        self.amount = self.unit * (drawn if motion is None else motion * float(rng.uniform(0.1, 1.0)))
+        sampled = float(np.clip(np.exp(rng.normal(np.log(_MEDIAN), 0.95)), 0.004, _LARGEST))
+        #: Typical displacement in pixels.
+        self.amount = self.unit * (sampled if motion is None else motion * float(rng.uniform(0.1, 1.0)))
         self.pans = bool(rng.random() >= still)
 
     def camera(self) -> Motion:
-        """How the image as a whole moves: mostly pans, some zooms and turns, a little trembling."""
+        """The camera's motion: mostly pans, some zooms and rotations, a little shake."""
         rng, far = self.rng, self.amount * self.rng.uniform(0.3, 0.9)
         angle = rng.uniform(0, 2 * np.pi) if rng.random() < 0.5 else rng.integers(4) * np.pi / 2
         pan = far if rng.random() < 0.75 else 0.0
@@ -47,7 +47,7 @@ class Mover:
         return Motion(start, end, self.ease(), arc, shake, rng.uniform(6, 30))
 
     def ease(self) -> Ease:
-        """Even, mostly; else slow at one end or both, some late, some swinging past the end."""
+        """A spacing: mostly even; else eased at one end or both, some delayed, some with overshoot."""
         rng = self.rng
         if rng.random() < 0.45:
             return Ease()
@@ -57,7 +57,7 @@ class Mover:
         return Ease(float(soft_in), float(soft_out), float(delay), float(overshoot))
 
     def path(self, side: float, rides: bool) -> Motion:
-        """The poses of a sprite, and how it goes from one to the other; some are held."""
+        """The motion of a sprite; some stand still."""
         rng = self.rng
         height, width = self.size
         spread = (0.3 * side, 0.3 * side) if rides else (0.42 * height, 0.42 * width)
@@ -80,11 +80,11 @@ class Mover:
         end = Pose(float(x + dx), float(y + dy), float(lean + turn / 2), float(grow / 2), float(stretch / 2))
         return Motion(start, end, self.ease(), float(arc))
 
-    def bend(self, side: float, ease: Ease, trembles: bool) -> Bend | None:
-        """Waves through about half of the sprites, a swinging part in a quarter, a trembling hand."""
+    def bend(self, side: float, ease: Ease, line_boil: bool) -> Bend | None:
+        """Deform a sprite at random: waves, a swinging part, and line boil where it is asked for."""
         rng = self.rng
         bends, swings = rng.random() < 0.4, rng.random() < 0.3
-        if not (bends or swings or trembles):
+        if not (bends or swings or line_boil):
             return None
         rows = []
         if bends:
@@ -92,7 +92,7 @@ class Mover:
                 length = side * rng.uniform(0.5, 1.6)
                 far = min(self.amount * rng.uniform(0.1, 0.6), 0.15 * side)
                 rows.append(self._wave(length, far, 0.0, *rng.uniform(-1, 1, 2)))
-        if trembles:
+        if line_boil:
             for _ in range(2):
                 length = max(side * rng.uniform(0.25, 0.8), 12.0)
                 rows.append(

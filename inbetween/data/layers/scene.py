@@ -14,30 +14,30 @@ from inbetween.data.layers.store import Texture
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 Area = tuple[slice, slice]
 
-STILL = 0.5  # pixels: a point that moves less from key to key has no spacing of its own
-_CELL = 8  # pixels between the points where a layer's place is computed; between them it is interpolated
-_MARGIN = 2  # such points around an area, for the interpolation
+STILL = 0.5  # pixels: a point that moves less between the keyframes has spacing t
+_CELL = 8  # pixels between grid points; coordinates are computed there and interpolated between
+_MARGIN = 2  # grid points around an area, for the interpolation
 _SOLID = 127  # opacity above which a layer hides what lies behind it
-_LONGEST = 41  # pixels of a streak
+_LONGEST = 41  # pixels of motion blur
 
 
 @dataclass(frozen=True)
 class Layer:
     """An image that moves.
 
-    A point q of the layer, in pixels from its middle at scale 1, is seen at
+    A point q of the layer, in pixels from its centre at scale 1, is seen at
     camera(s) ... carrier(s) motion(s) (q + bend(q, s)).
 
     Args:
-        texture: What it shows.
-        density: Pixels of the texture for a pixel at scale 1.
-        motion: Its own.
-        bend: How it is deformed.
-        depth: How much the camera shifts it: 1 for a background, 0 for paper that stays.
-        carriers: Further motions, applied after its own in this order: of what it hangs on.
-        endless: It goes on beyond its edge, mirrored: a background.
-        solid: Its pixels are its own; the pixels of a shadow belong to what lies below.
-        shutter: Share of the time between two frames for which it is exposed: fast ones are streaked.
+        texture: Its image.
+        density: Texture pixels per pixel at scale 1.
+        motion: Its own motion.
+        bend: Its deformation.
+        depth: Parallax: 1 moves with the camera as a background does, 0 not at all.
+        carriers: Motions of the layers that it is attached to, applied after its own in this order.
+        endless: The texture is continued by reflection, for backgrounds.
+        solid: It has its own flow; the pixels of a shadow have the flow of the layer below.
+        shutter: Exposure as a share of the time between two frames, for motion blur.
     """
 
     texture: Texture
@@ -56,17 +56,17 @@ class Frame(NamedTuple):
 
     image: Image
     layer: NDArray[np.uint8]  # (H, W) number of the layer on top, counted from 0
-    flows: NDArray[np.float32]  # (H, W, 2 K) x and y of its displacement to each time asked for, in pixels
+    flows: NDArray[np.float32]  # (H, W, 2 K) flow (x, y) in pixels to each of K times
 
 
 class LayerScene:
-    """Layers over a background, a pure function of what it is made of.
+    """Layers over a background, rendered at any time.
 
     Args:
         layers: From the farthest to the nearest, the first one endless; at most 255.
-        camera: How the image is framed.
+        camera: The camera.
         size: Height and width in pixels.
-        step: Time between two frames, for streaks.
+        step: Time between two frames, for motion blur.
     """
 
     def __init__(self, layers: list[Layer], camera: Camera, size: tuple[int, int], step: float) -> None:
@@ -74,7 +74,7 @@ class LayerScene:
         self.middle = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
 
     def _matrix(self, layer: Layer, s: float) -> Matrix:
-        """From the layer's points to pixels, (3, 3), but for its bend."""
+        """Transform from the layer's points to pixels at s, (3, 3), without its bend."""
         matrix = layer.motion.matrix(s)
         for carrier in layer.carriers:
             matrix = carrier.matrix(s) @ matrix
@@ -92,10 +92,10 @@ class LayerScene:
         """The points of a layer seen at places (P, 2) in pixels at s."""
         inverse = np.asarray(np.linalg.inv(self._matrix(layer, s)), np.float64)
         points = _moved(places, inverse)
-        return points if layer.bend is None else layer.bend.undo(points, s)
+        return points if layer.bend is None else layer.bend.inverse(points, s)
 
-    def _area(self, layer: Layer, s: float, streak: float) -> Area | None:
-        """The part of the image that a layer can touch, or None."""
+    def _area(self, layer: Layer, s: float, margin: float) -> Area | None:
+        """The part of the image that a layer can cover, or None."""
         height, width = self.size
         if layer.endless:
             return slice(0, height), slice(0, width)
@@ -104,28 +104,28 @@ class LayerScene:
             high, wide = high + layer.bend.reach, wide + layer.bend.reach
         corners = np.array([[-wide, -high], [wide, -high], [wide, high], [-wide, high]])
         corners = _moved(corners, self._matrix(layer, s))
-        left, top = np.floor(corners.min(0) - 1 - streak).clip(0).astype(int)
-        right, bottom = np.ceil(corners.max(0) + 2 + streak).astype(int)
+        left, top = np.floor(corners.min(0) - 1 - margin).clip(0).astype(int)
+        right, bottom = np.ceil(corners.max(0) + 2 + margin).astype(int)
         right, bottom = min(right, width), min(bottom, height)
         return (slice(top, bottom), slice(left, right)) if left < right and top < bottom else None
 
-    def draw(self, s: float, others: tuple[float, ...] = ()) -> Frame:
-        """The frame at s in [0, 1], and where its points are seen at other times."""
+    def render(self, s: float, others: tuple[float, ...] = ()) -> Frame:
+        """Render the frame at s in [0, 1], with its flow to other times."""
         height, width = self.size
         canvas = np.zeros((height, width, 4), np.uint8)
         number = np.zeros((height, width), np.uint8)
         flows = np.zeros((height, width, 2 * len(others)), np.float32)
         for k, layer in enumerate(self.layers):
             speed = self._speed(layer, s) if layer.shutter else np.zeros(2)
-            streak = min(float(np.hypot(*speed)), _LONGEST)
-            area = self._area(layer, s, streak / 2)
+            blur = min(float(np.hypot(*speed)), _LONGEST)
+            area = self._area(layer, s, blur / 2)
             if area is None:
                 continue
             grid = _Grid(area)
             points = self.points(layer, grid.places, s)
             seen = self._show(layer, grid, points)
-            if streak > 2:
-                seen = cv2.filter2D(seen, -1, _line(speed, streak), borderType=cv2.BORDER_REPLICATE)
+            if blur > 2:
+                seen = cv2.filter2D(seen, -1, _blur_kernel(speed, blur), borderType=cv2.BORDER_REPLICATE)
             opacity = cv2.extractChannel(seen, 3)
             below = cv2.multiply(canvas[area], cv2.merge([255 - opacity] * 4), scale=1 / 255)
             canvas[area] = cv2.add(below, seen)
@@ -139,7 +139,7 @@ class LayerScene:
         return Frame(np.asarray(cv2.cvtColor(canvas, cv2.COLOR_RGBA2RGB), np.uint8), number, flows)
 
     def _show(self, layer: Layer, grid: "_Grid", points: Points) -> Texture:
-        """What a layer shows in an area, (h, w, 4)."""
+        """A layer rendered in an area, (h, w, 4)."""
         rows, columns = layer.texture.shape[:2]
         place = points * layer.density + [(columns - 1) / 2, (rows - 1) / 2]
         border = cv2.BORDER_REFLECT if layer.endless else cv2.BORDER_CONSTANT
@@ -149,7 +149,7 @@ class LayerScene:
         )
 
     def _speed(self, layer: Layer, s: float) -> NDArray[np.float64]:
-        """Pixels, x and y, that the layer's middle moves while it is exposed at s."""
+        """Displacement (x, y) in pixels of the layer's centre during the exposure at s."""
         half = layer.shutter * self.step / 2
         early, late = max(s - half, 0.0), min(s + half, 1.0)
         middle = np.zeros((1, 2))
@@ -157,11 +157,11 @@ class LayerScene:
         return np.asarray(moved * (2 * half / (late - early)))
 
     def visible(self, frame: Frame, there: Frame) -> NDArray[np.float32]:
-        """(1, H, W): 1 where the point at a frame's pixel is on top, and in the image, in another.
+        """Visibility (1, H, W): 1 where a frame's point is inside the other image and not occluded there.
 
         Args:
-            frame: Rendered with its flow to the other's time first.
-            there: The other.
+            frame: Rendered with its flow to the other frame's time first.
+            there: The other frame.
         """
         height, width = self.size
         y, x = np.mgrid[:height, :width]
@@ -173,10 +173,10 @@ class LayerScene:
 
 
 def spacing(to_first: NDArray[np.float32], to_last: NDArray[np.float32], t: float) -> NDArray[np.float32]:
-    """How far along its path each pixel's point has gone at t.
+    """How far each pixel's point has moved along its path at t.
 
     With x(s) its position at s, this is <x(t) - x(0), x(1) - x(0)> / |x(1) - x(0)|^2, clipped to [0, 1]
-    (distance indexing, arXiv 2311.08007), and t where it moves less than half a pixel from key to key.
+    (distance indexing, arXiv 2311.08007), and t where it moves less than half a pixel between the keyframes.
 
     Args:
         to_first: (2, H, W) x(0) - x(t).
@@ -186,9 +186,9 @@ def spacing(to_first: NDArray[np.float32], to_last: NDArray[np.float32], t: floa
     Returns:
         (1, H, W).
     """
-    way = to_last - to_first
-    length = np.sum(way**2, 0)
-    share = np.clip(np.sum(-to_first * way, 0) / np.maximum(length, 1e-6), 0, 1)
+    displacement = to_last - to_first
+    length = np.sum(displacement**2, 0)
+    share = np.clip(np.sum(-to_first * displacement, 0) / np.maximum(length, 1e-6), 0, 1)
     return np.asarray(np.where(length < STILL**2, np.float32(t), share)[None], np.float32)
 
 
@@ -199,7 +199,7 @@ def _moved(points: Points, matrix: Matrix) -> Points:
 
 
 class _Grid:
-    """Points spread over an area of the image, and what is known there filled in between."""
+    """A coarse grid of points over an area of the image, and interpolation between them."""
 
     def __init__(self, area: Area) -> None:
         self.shape = tuple(part.stop - part.start for part in area)
@@ -212,12 +212,12 @@ class _Grid:
         self.places = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), -1).reshape(-1, 2)
 
     def filled(self, values: NDArray[np.float64], smooth: bool) -> NDArray[np.float32]:
-        """Values (P, C) at the points, for each pixel of the area, (h, w, C); exact where they are affine."""
+        """Interpolate values (P, C) at the points to all pixels, (h, w, C); affine ones exactly."""
         rows, columns = self.count
         height, width = self.shape
         coarse = values.astype(np.float32).reshape(rows, columns, -1)
         if smooth:
-            # not OpenCV's cubic, which does not leave straight lines straight
+            # OpenCV's cubic interpolation bends straight lines
             lines = _finer(coarse.transpose(1, 0, 2).reshape(columns, -1))[:width]
             across = lines.reshape(width, rows, -1).transpose(1, 0, 2).reshape(rows, -1)
             return _finer(across)[:height].reshape(height, width, -1)
@@ -228,7 +228,7 @@ class _Grid:
 
 @cache
 def _weights() -> NDArray[np.float32]:
-    """(5, _CELL): of the points about a cell, for each pixel of it: Catmull-Rom splines."""
+    """Catmull-Rom weights (5, _CELL) of the five grid points around a cell, for each of its pixels."""
     place = (np.arange(_CELL) + 0.5) / _CELL - 0.5
     x = np.abs(place[None] - np.arange(-_MARGIN, _MARGIN + 1)[:, None])
     near, far = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
@@ -236,7 +236,7 @@ def _weights() -> NDArray[np.float32]:
 
 
 def _finer(coarse: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values (n + 4, R) at points on a line, for the _CELL pixels about each inner one, (n _CELL, R)."""
+    """Upsample values (n + 4, R) at grid points by _CELL along the first axis, to (n _CELL, R)."""
     count = len(coarse) - 2 * _MARGIN
     fine = np.zeros((count, _CELL, coarse.shape[1]), np.float32)
     for k, weights in enumerate(_weights()):
@@ -244,8 +244,8 @@ def _finer(coarse: NDArray[np.float32]) -> NDArray[np.float32]:
     return fine.reshape(count * _CELL, -1)
 
 
-def _line(speed: NDArray[np.float64], length: float) -> NDArray[np.float32]:
-    """The kernel of a straight streak."""
+def _blur_kernel(speed: NDArray[np.float64], length: float) -> NDArray[np.float32]:
+    """The kernel of linear motion blur."""
     size = int(length) // 2 * 2 + 3
     half = speed / np.hypot(*speed) * length / 2 * 16
     middle = np.array([size // 2, size // 2]) * 16

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from inbetween.data.augment import recolor
-from inbetween.data.layers.compose import Casting, Composer, Look
-from inbetween.data.layers.looks import framed
+from inbetween.data.layers.compose import Casting, Composer, Style
 from inbetween.data.layers.scene import Frame, LayerScene, spacing
-from inbetween.data.layers.store import find_pictures, open_store
+from inbetween.data.layers.store import find_images, open_store
+from inbetween.data.layers.textures import degraded
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
@@ -21,25 +21,25 @@ from inbetween.types import KEY_TRUTH, TARGET_TRUTH, Split, Window
 
 log = logging.getLogger(__name__)
 
-LOOKS: tuple[Look, ...] = get_args(Look)
+STYLES: tuple[Style, ...] = get_args(Style)
 
 # Evaluation does not depend on the user's seed, and training shares no stream with it.
 _STREAM: dict[Split, int] = {"train": 11, "val": 12, "test": 13}
-_EDGE = 0.02  # random positions stay this far from the keyframes
-_WINDOW_STREAM, _COLOR_STREAM, _FOOTAGE_STREAM = 7, 8, 9
+_EDGE = 0.02  # smallest distance of a random position from the keyframes
+_WINDOW_STREAM, _COLOR_STREAM, _DEGRADATION_STREAM = 7, 8, 9
 
 
 class LayeredImages(WindowSource):
     """Endless moving scenes made of still images, whose motion is known exactly.
 
     Images with transparency (clip art, model sheets, a character's parts) become layers that slide, turn,
-    grow, bend, ride on each other, enter, leave and hide each other, along arcs with a spacing each, before
-    a background under a moving camera. Some are held, few streaked; some windows are shrunk and enlarged or
-    compressed as video is.
+    grow, bend, carry and occlude each other, enter and leave, along arcs with their own spacing, before a
+    background under a moving camera. Some stand still, few have motion blur; some windows are shrunk and
+    enlarged, or compressed like video.
 
-    The same (seed, epoch, index) gives the same window everywhere. Training makes new scenes each epoch;
+    The same (seed, epoch, index) gives the same window on any machine. Training has new scenes each epoch;
     validation and test are fixed and show other images. Of the window's specification `between`, `size`,
-    `seed`, `cache_dir` and `augment.color` count: a window spans one motion whatever its gaps.
+    `seed`, `cache_dir` and `augment.color` apply; a window always spans one motion.
 
     Images are decoded once, into the cache of decoded frames: about 0.4 MB a sprite at a side of 384.
 
@@ -47,34 +47,35 @@ class LayeredImages(WindowSource):
         sprites: Folder of images with transparency, at any depth. Folders train, val and test right below
             are the splits; else images are split by a hash of their name, about 80 : 10 : 10. Opaque
             ones among them become backgrounds.
-        backgrounds: Folder of opaque images, split alike; None generates paper, colours, patterns.
-        looks: finished, flat or sketch, in equal shares; one that is named twice has two of them.
+        backgrounds: Folder of opaque images, split alike; None generates plain colours, gradients,
+            noise and patterns.
+        styles: finished, flat or sketch, in equal shares; one that is named twice gets two shares.
         length: Windows of an epoch for each split; splits left out keep their default of 10000 for
             train, 48 for val and 48 for test.
-        truth: Also give the true motion: `targets` gives what belongs to the in-betweens (`flow_t0`,
+        truth: Also give the true motion: `targets` gives that of the in-betweens (`flow_t0`,
             `flow_t1`, `spacing`), True also the keyframes' flow and visibility.
         random_t: In training, place the in-betweens at random instead of evenly.
         motion: Largest displacement as a share of the shorter side, in (0, 1]; None mixes all sizes up to
             a third, mostly small.
-        side: Pixels of the longer side that sprites are kept at; backgrounds are kept at twice as many.
+        side: Pixels of the longer side that sprites are stored at; backgrounds are stored at twice as many.
 
     Raises:
-        UserError: An unknown look, no look, a length below 1, a motion or a side out of range.
+        UserError: An unknown style, no style, a length below 1, a motion or a side out of range.
     """
 
     def __init__(
         self,
         sprites: Path,
         backgrounds: Path | None = None,
-        looks: Sequence[Look] = ("finished", "flat", "finished", "sketch"),
+        styles: Sequence[Style] = ("finished", "flat", "finished", "sketch"),
         length: Mapping[Split, int] | None = None,
         truth: bool | Literal["targets"] = False,
         random_t: bool = False,
         motion: float | None = None,
         side: int = 384,
     ) -> None:
-        if not looks or any(look not in LOOKS for look in looks):
-            raise UserError(f"looks of layers must be some of {', '.join(LOOKS)}; got {list(looks)}.")
+        if not styles or any(style not in STYLES for style in styles):
+            raise UserError(f"styles of layers must be some of {', '.join(STYLES)}; got {list(styles)}.")
         if motion is not None and not 0 < motion <= 1:
             raise UserError(f"motion of layers must lie in (0, 1], not {motion}.")
         if not 16 <= side <= 4096:
@@ -87,11 +88,11 @@ class LayeredImages(WindowSource):
                 )
         self.sprites = Path(sprites)
         self.backgrounds = None if backgrounds is None else Path(backgrounds)
-        self.looks, self.length, self.truth = tuple(looks), sizes, truth
+        self.styles, self.length, self.truth = tuple(styles), sizes, truth
         self.random_t, self.motion, self.side = random_t, motion, side
 
     def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
-        """Windows of a split, made when they are asked for; decodes what is not in the store yet.
+        """Windows of a split, rendered on demand; images that are not in the store yet are decoded.
 
         Raises:
             UserError: A folder is missing or empty, an image cannot be read, or no sprite is transparent.
@@ -100,16 +101,16 @@ class LayeredImages(WindowSource):
 
     def _casting(self, split: Split, spec: WindowSpec) -> Casting:
         folder = cache_folder(spec.cache_dir, "frames")
-        paths = find_pictures(self.sprites, split)
+        paths = find_images(self.sprites, split)
         sprites = open_store(folder, self.sprites, paths, self.side, whole=False)
         behind = []
         if self.backgrounds is not None:
-            paths = find_pictures(self.backgrounds, split)
+            paths = find_images(self.backgrounds, split)
             behind.append(open_store(folder, self.backgrounds, paths, 2 * self.side, whole=True))
         cast = Casting.of(sprites, behind)
         if not cast.sprites:
             raise UserError(
-                f"{self.sprites} has no image with transparency for the {split} split: save what is to move"
+                f"{self.sprites} has no image with transparency for the {split} split: save sprites"
                 " as PNG or WebP with an alpha channel; opaque images belong in the backgrounds."
             )
         opaque = len(sprites.entries) - len(cast.sprites)
@@ -130,7 +131,7 @@ class _LayerWindows(WindowDataset):
         return self.source.length[self.split]
 
     def scene(self, epoch: int, index: int) -> tuple[LayerScene, list[float]]:
-        """What is shown, and when its in-betweens lie."""
+        """The scene of a window, and the positions of its in-betweens."""
         source, spec = self.source, self.spec
         base = self._base(epoch)
         rng = np.random.default_rng(sample_seed(base, index, _WINDOW_STREAM))
@@ -138,8 +139,8 @@ class _LayerWindows(WindowDataset):
         times = [(k + 1) / (n + 1) for k in range(n)]
         if source.random_t and self.split == "train":
             times = sorted(rng.uniform(_EDGE, 1 - _EDGE, n).astype(np.float32).tolist())
-        look = source.looks[index % len(source.looks)]
-        return Composer(self.casting, look, spec.size, n, source.motion, rng).scene(), times
+        style = source.styles[index % len(source.styles)]
+        return Composer(self.casting, style, spec.size, n, source.motion, rng).scene(), times
 
     def _base(self, epoch: int) -> int:
         parts = (self.spec.seed, epoch) if self.split == "train" else (0, 0)
@@ -152,25 +153,25 @@ class _LayerWindows(WindowDataset):
         source, spec, base = self.source, self.spec, self._base(epoch)
         scene, times = self.scene(epoch, index)
         of_keys, of_targets = source.truth is True, bool(source.truth)
-        first = scene.draw(0.0, (1.0,) if of_keys else ())
-        last = scene.draw(1.0, (0.0,) if of_keys else ())
-        targets = [scene.draw(t, (0.0, 1.0) if of_targets else ()) for t in times]
-        footage = np.random.default_rng(sample_seed(base, index, _FOOTAGE_STREAM))
-        pictures = np.stack(framed([frame.image for frame in (first, *targets, last)], footage))
+        first = scene.render(0.0, (1.0,) if of_keys else ())
+        last = scene.render(1.0, (0.0,) if of_keys else ())
+        targets = [scene.render(t, (0.0, 1.0) if of_targets else ()) for t in times]
+        degradation = np.random.default_rng(sample_seed(base, index, _DEGRADATION_STREAM))
+        images = np.stack(degraded([frame.image for frame in (first, *targets, last)], degradation))
         if spec.augment and spec.augment.color:
             color = np.random.default_rng(sample_seed(base, index, _COLOR_STREAM))
-            pictures = recolor(pictures, color.uniform(-spec.augment.color, spec.augment.color, 3))
+            images = recolor(images, color.uniform(-spec.augment.color, spec.augment.color, 3))
         height, width = spec.size
-        frames = np.empty((len(pictures), 3, height, width), np.float32)
-        np.divide(pictures.transpose(0, 3, 1, 2), np.float32(255), out=frames)
-        drawn = torch.from_numpy(frames)
-        look = source.looks[index % len(source.looks)]
+        frames = np.empty((len(images), 3, height, width), np.float32)
+        np.divide(images.transpose(0, 3, 1, 2), np.float32(255), out=frames)
+        rendered = torch.from_numpy(frames)
+        style = source.styles[index % len(source.styles)]
         # each scene is an animation of its own
-        animation = f"layers/{look}-{epoch}.{index}" if self.split == "train" else f"layers/{look}-{index}"
+        animation = f"layers/{style}-{epoch}.{index}" if self.split == "train" else f"layers/{style}-{index}"
         window: Window = {
-            "first": drawn[0],
-            "last": drawn[-1],
-            "targets": drawn[1:-1],
+            "first": rendered[0],
+            "last": rendered[-1],
+            "targets": rendered[1:-1],
             "t": torch.tensor(times, dtype=torch.float32),
             "box": torch.tensor([0, 0, height, width]),
             "index": torch.tensor(index),

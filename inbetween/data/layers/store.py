@@ -1,4 +1,4 @@
-"""Images for layers: found, split, decoded once, and mapped into memory by every worker."""
+"""A store of decoded images: found, split, decoded once, and mapped into memory by every worker."""
 
 import hashlib
 import json
@@ -35,18 +35,18 @@ Texture = NDArray[np.uint8]  # (h, w, 4) RGBA, colours multiplied by opacity
 _VERSION = 1  # of the files written here
 _SMALLEST = 8  # pixels of a level's shorter side, and of a sprite's longer one
 _AT_ONCE = 64  # images decoded before they are written
-_SEEN = 16  # opacity from which a pixel counts when a sprite is cut out of its file
+_SEEN = 16  # opacity from which a pixel belongs to a sprite's bounding box
 _OPAQUE = 0.995  # share of opaque pixels from which an image is a background
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where an image lies in a store.
+    """Position of an image in a store.
 
     Args:
         name: Its path below the folder.
-        opaque: It hides all that lies behind it.
-        levels: (offset in bytes, height, width) of the image and of its halves, quarters and so on.
+        opaque: It has no transparent regions.
+        levels: (offset in bytes, height, width) of the image and its mipmaps.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Entry:
     levels: tuple[tuple[int, int, int], ...]
 
 
-class PictureStore:
+class ImageStore:
     """Decoded images with their mipmaps in one file that all processes map.
 
     Args:
-        file: The pixels; its index lies beside it.
-        entries: What is in it.
+        file: The pixels; the index is a file beside it.
+        entries: Its images.
     """
 
     def __init__(self, file: Path, entries: list[Entry]) -> None:
@@ -76,15 +76,15 @@ class PictureStore:
         except (OSError, ValueError) as error:
             raise UserError(
                 f"The frame store's {self.file} has been deleted or damaged meanwhile ({error}): run the same"
-                " command again, which decodes it anew."
+                " command again, which rebuilds it."
             ) from error
 
     def longer(self, number: int) -> int:
-        """Pixels of the longer side of an image as it is kept."""
+        """Pixels of a stored image's longer side."""
         return max(self.entries[number].levels[0][1:])
 
     def texture(self, pixels: NDArray[np.uint8], number: int, longer: float) -> Texture:
-        """An image's smallest level whose longer side has at least so many pixels, or the largest."""
+        """An image's smallest level whose longer side has at least `longer` pixels, else its largest."""
         chosen = self.entries[number].levels[0]
         for level in self.entries[number].levels[1:]:
             if max(level[1:]) < longer:
@@ -94,7 +94,7 @@ class PictureStore:
         return pixels[offset : offset + height * width * 4].reshape(height, width, 4)
 
 
-def find_pictures(root: Path, split: Split) -> list[Path]:
+def find_images(root: Path, split: Split) -> list[Path]:
     """The images of a split in a folder, at any depth, in natural order.
 
     Folders train, val and test right below the root are the splits; else files are split by a hash of
@@ -110,28 +110,28 @@ def find_pictures(root: Path, split: Split) -> list[Path]:
         return [Scene(path.relative_to(folder).with_suffix("").as_posix(), "", "", (path,)) for path in paths]
 
     folders = split_folders(root)
-    dealt = {name: below(folder) for name, folder in folders.items()}
+    by_split = {name: below(folder) for name, folder in folders.items()}
     if not folders:
-        dealt = split_by_name(below(root))
-    if not any(dealt.values()):
+        by_split = split_by_name(below(root))
+    if not any(by_split.values()):
         raise UserError(f"{root} has no images: put images into it ({READABLE}).")
-    pictures = [scene.frames[0] for scene in choose_split(dealt, split, root)]
-    if not pictures:
+    images = [scene.frames[0] for scene in choose_split(by_split, split, root)]
+    if not images:
         raise UserError(
             f"{root} has no image for the {split} split: add some, or make a folder named {split}."
         )
-    return pictures
+    return images
 
 
-def open_store(folder: Path, root: Path, paths: list[Path], side: int, *, whole: bool) -> PictureStore:
-    """The store of some images, decoding them if they or their files are new.
+def open_store(folder: Path, root: Path, paths: list[Path], side: int, *, whole: bool) -> ImageStore:
+    """Open the store of some images; decode them if there is none, or their files have changed.
 
     Args:
-        folder: Where stores lie.
+        folder: Folder of stores.
         root: The images' folder, for their names.
-        paths: The files.
-        side: Pixels of the longer side kept at.
-        whole: Keep each image as it is; else cut off what is transparent around it.
+        paths: The image files.
+        side: Pixels of the longer side that images are stored at.
+        whole: Keep each image whole; else crop it to its opaque pixels.
 
     Raises:
         UserError: An image cannot be read, or the store cannot be written.
@@ -154,11 +154,11 @@ def open_store(folder: Path, root: Path, paths: list[Path], side: int, *, whole:
                 f"The frame store {folder} cannot be written ({error.strerror or error}): "
                 "make room, or choose another folder with cache_dir."
             ) from None
-    return PictureStore(file, entries)
+    return ImageStore(file, entries)
 
 
 def _load(file: Path) -> list[Entry] | None:
-    """What a store holds, or None where it is missing or damaged."""
+    """The images of a store, or None where it is missing or damaged."""
     try:
         index = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
         if file.stat().st_size != index["bytes"]:
@@ -183,14 +183,14 @@ def _build(file: Path, root: Path, paths: list[Path], side: int, whole: bool) ->
         ThreadPoolExecutor(cores()) as pool,
         tqdm(total=len(paths), desc="Reading images", unit="image", delay=1) as bar,
     ):
-        # a few at a time: no more than those wait to be written, or to be decoded once one has failed
+        # in batches, which bounds memory, and the work left once an image has failed
         parts = (paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE))
         for path, levels in chain.from_iterable(
             zip(part, pool.map(decode, part), strict=True) for part in parts
         ):
             bar.update()
             if not levels:
-                log.warning("%s has next to nothing in it: left out.", path)
+                log.warning("%s is nearly empty: left out.", path)
                 continue
             places = []
             for level in levels:
@@ -205,7 +205,7 @@ def _build(file: Path, root: Path, paths: list[Path], side: int, whole: bool) ->
 
 
 def _levels(layers: Layers, side: int, whole: bool) -> list[Texture]:
-    """An image shrunk to the side kept at, and its halves down to a few pixels; none if it is empty."""
+    """An image shrunk to the stored size, and its mipmaps; empty if it has next to no opaque pixels."""
     color, opacity = layers.color, layers.opacity
     if opacity is None:
         opacity = np.full(color.shape[:2], 255, np.uint8)
@@ -214,7 +214,7 @@ def _levels(layers: Layers, side: int, whole: bool) -> list[Texture]:
         color, opacity = (part[top : top + height, left : left + width] for part in (color, opacity))
         if max(height, width) < _SMALLEST:
             return []
-    # multiplied by opacity first: what is hidden must not bleed into what is seen
+    # premultiplied, so that colours of transparent pixels do not bleed into opaque ones
     multiplied = cv2.multiply(color, cv2.merge([opacity] * 3), scale=1 / 255)
     texture = np.dstack([multiplied, opacity])
     share = side / max(texture.shape[:2])

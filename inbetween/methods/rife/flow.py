@@ -1,4 +1,4 @@
-"""RIFE as the flow network of spacing flow: a frozen base, and the difference to it that is trained."""
+"""RIFE as the flow network of spacing flow: frozen published weights and a trained difference."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from inbetween.functional.warp import backward_warp
 from inbetween.methods.rife.network import HIDDEN, MULTIPLE, Estimate, RifeNetwork
 from inbetween.methods.spacing_flow.composition import Intermediate, proximity_logit
 
-#: Spacing in (0, 0.5) up to which the flow to first shrinks in proportion, and the mask turns to first; and
-#: so for last. RIFE, which does not promise to reach the keyframes, is as it is between both.
+#: Distance of the spacing from 0 and 1 below which flow to that keyframe shrinks in proportion, and the mask
+#: selects it. RIFE alone does not reproduce the keyframes at 0 and 1; further inside it is unchanged.
 NEAREST = 1 / 64
-LEAST = 1e-3  # of [0, 1]: error that is expected where nothing speaks for one
+LEAST = 1e-3  # of [0, 1]: initial expected error where both warped keyframes agree
 
 
 class ErrorHead(nn.Module):
-    """How wrong a frame may be, from what is known where both warped keyframes are put together.
+    """Predicts the expected error of a frame from RIFE's estimate and both warped keyframes.
 
-    Begins at what both, weighed by the mask m, disagree about, 2 m (1 - m) |a - b|, as `Rife` does.
+    Before training it is their disagreement, weighted by the mask m: 2 m (1 - m) |a - b|, as in `Rife`.
 
     Args:
         width: Channels within.
@@ -45,12 +45,12 @@ class ErrorHead(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, first: Tensor, last: Tensor, found: Estimate, spacing: Tensor) -> Tensor:
-        """Log of the expected absolute error, without gradients to what it judges.
+        """Log of the expected absolute error; its inputs get no gradients.
 
         Args:
             first: (M, 3, H, W) in [0, 1], H and W even.
             last: (M, 3, H, W) in [0, 1].
-            found: RIFE's of them.
+            found: RIFE's estimate.
             spacing: (M, 1, H, W) in [0, 1].
 
         Returns:
@@ -68,7 +68,7 @@ class ErrorHead(nn.Module):
 
 
 class RifePair(NamedTuple):
-    """Both keyframes of B windows, looked at."""
+    """Both keyframes of B windows, encoded."""
 
     weights: dict[str, Tensor]  # base and difference together
     size: tuple[int, int]  # without padding
@@ -81,10 +81,10 @@ class RifeFlow(nn.Module):
     """RIFE 4.26 in the place of `IntermediateFlow`, its weights a frozen base and a trained difference.
 
     Its flows become displacement and curvature, exactly: displacement = f_t1 - f_t0, and
-    curvature = -(f_t0 + s displacement) / (4 s (1 - s)). Its mask, which knows how near each keyframe is,
-    becomes what it says beyond that.
+    curvature = -(f_t0 + s displacement) / (4 s (1 - s)). Its mask already contains
+    the weights (1 - s, s), which are divided out.
 
-    The base is no part of `state_dict`. Trained are the difference, 0 to begin with, and the error head.
+    The base is not in `state_dict`. The difference, initially 0, and the error head are trained.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class RifeFlow(nn.Module):
         self.error_head = ErrorHead()
 
     def load_base(self, weights: dict[str, Tensor]) -> None:
-        """Take the base's weights, by RIFE's names."""
+        """Load the base's weights, by RIFE's names."""
         for name, buffer in self.base.named_buffers():
             buffer.copy_(weights[name])
 
@@ -110,7 +110,7 @@ class RifeFlow(nn.Module):
         return self.between(self.encode_pair(first, last, flow_01, flow_10), spacing)
 
     def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> RifePair:
-        """See `IntermediateFlow.encode_pair`; there is no use for classical flows."""
+        """See `IntermediateFlow.encode_pair`; classical flows are not used."""
         changes = dict(self.difference.named_parameters())
         weights = {name: value + changes[name] for name, value in self.base.named_buffers()}
         size = first.shape[-2], first.shape[-1]
@@ -130,8 +130,8 @@ class RifeFlow(nn.Module):
         first, last, one, other = (_repeat(x, count) for x in (pair.first, pair.last, *pair.features))
         found = functional_call(self.base, pair.weights, (first, last, (one, other), maps))
         inner = maps.clamp(NEAREST, 1 - NEAREST)
-        # composition adds the odds of the spacing: with them its mask is RIFE's, but next to a keyframe,
-        # where the odds count twice
+        # composition adds the logit of the spacing, which restores RIFE's mask, except next to a keyframe,
+        # where the logit counts twice
         mask = found.mask - 2 * proximity_logit(inner) + proximity_logit(maps)
         error = self.error_head(first, last, found, maps)
         height, width = pair.size

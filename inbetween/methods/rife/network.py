@@ -11,17 +11,17 @@ from torch.nn import functional as F
 from inbetween.functional.warp import backward_warp
 
 WIDTHS = (192, 128, 96, 64, 32)  # of the blocks, coarse to fine
-SHRINKS = (16, 8, 4, 2, 1)  # the blocks run at these parts of the image's height and width
+SHRINKS = (16, 8, 4, 2, 1)  # factors by which the blocks downscale the image
 FEATURES = 4  # channels of a keyframe's features, at each of its pixels
-HIDDEN = 8  # channels handed from a block to the next
+HIDDEN = 8  # channels passed from a block to the next
 MULTIPLE = 64  # of which height and width must be multiples
 
 
 class Estimate(NamedTuple):
-    """What the network says about M in-betweens, all (M, ..., H, W) float32."""
+    """The network's estimate for M in-betweens, all (M, ..., H, W) float32."""
 
     flows: Tensor  # (M, 4, H, W) in pixels: to first (x, y) and to last (x, y)
-    mask: Tensor  # (M, 1, H, W) logits: how much more `first` counts than `last`
+    mask: Tensor  # (M, 1, H, W) logits of the weight of `first`
     hidden: Tensor  # (M, 8, H, W) of the last block
     levels: list[Tensor]  # the flows after each block but the last
 
@@ -63,7 +63,7 @@ class ResidualConv(nn.Module):
 
 
 class Block(nn.Module):
-    """One step from coarse to fine: corrects the flows, and says mask and hidden channels anew.
+    """One step from coarse to fine: a residual for the flows, and a new mask and hidden channels.
 
     Args:
         inputs: Channels, those of the flow among them.
@@ -78,12 +78,12 @@ class Block(nn.Module):
         self.lastconv = nn.Sequential(nn.ConvTranspose2d(width, 4 * outputs, 4, 2, 1), nn.PixelShuffle(2))
 
     def forward(self, parts: list[Tensor], flows: Tensor | None, shrink: int) -> tuple[Tensor, ...]:
-        """What is added to the flows (M, 4, H, W), mask (M, 1, H, W), hidden channels (M, 8, H, W).
+        """The flows' residual (M, 4, H, W), mask (M, 1, H, W) and hidden channels (M, 8, H, W).
 
         Args:
-            parts: What it sees, (M, ..., H, W) each.
-            flows: So far, (M, 4, H, W) in pixels.
-            shrink: The block runs at this part of height and width.
+            parts: Input channels, (M, ..., H, W) each.
+            flows: The flows so far, (M, 4, H, W) in pixels.
+            shrink: Factor by which the block downscales.
         """
         x = torch.cat([part.float() for part in parts], dim=1)
         if flows is not None:
@@ -99,9 +99,9 @@ class Block(nn.Module):
 
 
 class RifeNetwork(nn.Module):
-    """RIFE (arXiv 2011.06294) in its version 4.26, which is published as weights alone.
+    """RIFE (arXiv 2011.06294) in version 4.26, of which only weights are published.
 
-    Parameters have the published file's names, so that it can be loaded as it is.
+    Parameters have the names of the published file, which loads unchanged.
     """
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class RifeNetwork(nn.Module):
             first: (M, 3, H, W) float32 in [0, 1], H and W multiples of 64.
             last: (M, 3, H, W).
             features: Of both, (M, 4, H, W) each, what `features` gives.
-            spacing: (M, 1, H, W) in [0, 1], how far each pixel has gone; published as a constant map of t.
+            spacing: (M, 1, H, W) in [0, 1], the spacing; a constant map of t in the original.
         """
         keyframes = [
             torch.cat([image, seen.float()], 1) for image, seen in zip((first, last), features, strict=True)

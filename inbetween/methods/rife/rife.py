@@ -1,4 +1,4 @@
-"""RIFE 4.26: the network that people use today, as published or fine-tuned on one's own images."""
+"""RIFE 4.26, as published or fine-tuned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from inbetween.methods.spaced import SpacedMethod, even_spacing
 from inbetween.methods.spacing_flow.crops import CroppedSample, FullFrame, RandomCrop
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
-PIXELS_AT_ONCE = 2**20  # of in-betweens that are estimated together
+PIXELS_AT_ONCE = 2**20  # of in-betweens computed together, which bounds memory
 
 
 class Rife(SpacedMethod, PerceptualMethod):
@@ -35,8 +35,8 @@ class Rife(SpacedMethod, PerceptualMethod):
     Args:
         weights: `fetched` starts from the published weights, which `python -m inbetween fetch-weights rife`
             downloads; `none` from random ones, for tests, and for checkpoints, which hold all weights.
-        crop: Side in pixels of what is cut from windows for training, after shrinking them by a random
-            factor; windows no larger are taken whole.
+        crop: Side in pixels of the random training crop, taken after downscaling by a random factor;
+            smaller windows are not cropped.
         **options: See `PerceptualMethod`.
     """
 
@@ -58,7 +58,7 @@ class Rife(SpacedMethod, PerceptualMethod):
             self.network.load_state_dict(read_rife())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Besides what the base does, say that the weights need not be fetched: they are all here."""
+        """Also record that the weights need not be fetched, since the checkpoint has all of them."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["hyper_parameters"]["weights"] = "none"
 
@@ -84,18 +84,19 @@ class Rife(SpacedMethod, PerceptualMethod):
         return {"loss": loss, "logs": logs}
 
     def interpolate_spaced(
-        self, first: Tensor, last: Tensor, spacing: Tensor, version: int = 0
+        self, first: Tensor, last: Tensor, spacing: Tensor, candidate: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """See `SpacedMethod.interpolate_spaced`; the error expected is what both warped keyframes differ by.
+        """See `SpacedMethod.interpolate_spaced`; the expected error is from the warped keyframes' difference.
 
-        If the frame should be one of them, each with its weight m, it is wrong by 2 m (1 - m) |a - b|.
+        If the true pixel is a with probability m, else b, the expected error of their blend is
+        2 m (1 - m) |a - b|.
         """
-        return self.spaced_interpolator(first, last, version)(spacing)
+        return self.spaced_interpolator(first, last, candidate)(spacing)
 
     def spaced_interpolator(
-        self, first: Tensor, last: Tensor, version: int = 0
+        self, first: Tensor, last: Tensor, candidate: int = 0
     ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-        """See `SpacedMethod.spaced_interpolator`: keyframes' features are found once."""
+        """See `SpacedMethod.spaced_interpolator`: the keyframes are encoded once."""
         pairs = self._pairs(first, last)
 
         def interpolate(spacing: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,17 +112,17 @@ class Rife(SpacedMethod, PerceptualMethod):
         return torch.cat([pair.flows(spacing[rows]) for rows, pair in pairs])
 
     def _pairs(self, first: Tensor, last: Tensor) -> list[tuple[slice, KeyframePair]]:
-        """Windows, as many together as are estimated at once, and their rows."""
+        """Batches of windows that are computed together, with their rows."""
         step = max(1, PIXELS_AT_ONCE // math.prod(first.shape[-2:]))
         rows = [slice(begin, begin + step) for begin in range(0, len(first), step)]
         return [(some, KeyframePair(self.network, first[some], last[some])) for some in rows]
 
 
 class KeyframePair:
-    """Keyframes of any size, looked at once, for any number of in-betweens.
+    """Keyframes of any size, encoded once for any number of in-betweens.
 
     Args:
-        network: RIFE's.
+        network: RIFE's network.
         first: (B, C, H, W), C at least 3: colour in [0, 1], and channels that move with it.
         last: (B, C, H, W).
     """
@@ -141,11 +142,11 @@ class KeyframePair:
 
     @torch.no_grad()
     def flows(self, spacing: Tensor) -> Tensor:
-        """What `interpolate` warps keyframes along, (B, N, 4, H, W) in pixels."""
+        """The flows that `interpolate` warps keyframes along, (B, N, 4, H, W) in pixels."""
         return self._joined([found.flows for *_, found in self._estimates(spacing)])
 
     def _estimates(self, spacing: Tensor) -> Iterator[tuple[Tensor, Tensor, Estimate]]:
-        """A few in-betweens at a time: their keyframes (B n, C, H, W), padded, and what is found there."""
+        """Estimates for batches of in-betweens, with their padded keyframes (B n, C, H, W)."""
         step = max(1, PIXELS_AT_ONCE // (len(spacing) * math.prod(self.size)))
         for some in torch.split(spacing.float(), step, dim=1):
             count = some.shape[1]
@@ -162,7 +163,7 @@ class KeyframePair:
 
 
 def blend(first: Tensor, last: Tensor, found: Estimate) -> tuple[Tensor, Tensor]:
-    """The frames (M, C, H, W), and the error expected of each pixel (M, 1, H, W)."""
+    """The frames (M, C, H, W), and each pixel's expected error (M, 1, H, W)."""
     mask = torch.sigmoid(found.mask)
     one, other = backward_warp(first, found.flows[:, :2]), backward_warp(last, found.flows[:, 2:])
     error = 2 * mask * (1 - mask) * (one - other).abs().mean(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Spacing flow with RIFE's network, of which the difference to the published weights is trained."""
+"""Spacing flow with RIFE's network: published weights and a trained difference."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class SpacingRife(SpacingFlow):
     """`SpacingFlow` with the network of RIFE 4.26: frozen published weights and a trained difference.
 
     It starts from the published weights, which `python -m inbetween fetch-weights rife` downloads.
-    Checkpoints hold the difference and the error head alone. RIFE's input for t is how far each pixel has
-    moved.
+    Checkpoints hold only the difference and the error head. RIFE's input channel for t takes the spacing
+    map.
 
     Args:
         prior: The classical flow that corrects the motion of images larger than `flow_resolution`; `none`
@@ -56,7 +56,7 @@ class SpacingRife(SpacingFlow):
         self.network.load_base(read_rife(base, base_sha256))
 
     def preparation(self, training: bool) -> Preparation:
-        """See `SpacingFlow.preparation`: no classical flow is wanted."""
+        """See `SpacingFlow.preparation`: no classical flow is computed."""
         if not training:
             return FullFrame("none")
         return RandomCrop(self.crop, "none", 0.0, self.perceptual_crop, self.crops_per_window)

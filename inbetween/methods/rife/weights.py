@@ -1,4 +1,4 @@
-"""RIFE 4.26's weights: where they lie and how they are read."""
+"""RIFE 4.26's weights: their place in the cache, and reading them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inbetween.paths import cached
 
 # of the published file
 RIFE_SHA256 = "1195a2f0de8fcc06228590670c15cee18e27dd4f562864bf10454bed6f1e9c44"
-# parts of it that only its own training used
+# prefixes of parameters that only its original training used
 UNUSED = ("teacher.", "caltime.")
 
 
@@ -28,10 +28,10 @@ def read_rife(path: Path | None = None, sha256: str = RIFE_SHA256) -> dict[str, 
 
     Args:
         path: A file of tensors; None takes the fetched one.
-        sha256: What the file's bytes must have.
+        sha256: The file's expected SHA-256.
 
     Raises:
-        UserError: There is no such file, or it is another one.
+        UserError: There is no such file, or its SHA-256 differs.
     """
     source = path.expanduser() if path is not None else cached_rife()
     if not source.is_file():
@@ -43,7 +43,7 @@ def read_rife(path: Path | None = None, sha256: str = RIFE_SHA256) -> dict[str, 
         again = (
             "give the one that was trained on"
             if path
-            else "`python -m inbetween fetch-weights rife` gets them anew"
+            else "`python -m inbetween fetch-weights rife` downloads them again"
         )
         raise UserError(f"{source} does not hold the expected weights of RIFE (other SHA-256): {again}.")
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

@@ -112,7 +112,7 @@ INTERPOLATE = [
     ("hold", "0", "hold is 0"),
     ("hold", "1000000000", "hold is 1000000000"),
     ("candidates", "0", "candidates is 0"),
-    ("candidates", "2", "has one answer only"),
+    ("candidates", "2", "has one candidate only"),
     ("spacing", "fast", "spacing"),
     ("spacing", "3", "spacing"),
     ("t", "nan", "t is nan"),
