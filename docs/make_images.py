@@ -15,7 +15,7 @@ from inbetween.data import SyntheticAnimation, WindowSpec
 IMAGES = Path(__file__).parent / "images"
 SIDE, GAP = 200, 6  # pixels
 SHOWN = (9, 22)  # of the test split
-SHEET = (0, 33, 22, 34, 5, 17)  # two of each kind: sketch, color, composition
+SAMPLES = (0, 33, 22, 34, 5, 17)  # two of each kind: sketch, color, composition
 METHODS = {
     "repeat": "repeat",
     "cross_fade": "cross_fade",
@@ -42,20 +42,20 @@ def main() -> None:
             rows.append([first, *model.interpolate(first, last, window["t"].tolist()), last])
         save(name, rows)
     wide = SyntheticAnimation().dataset("test", WindowSpec(between=1, size=(SIDE, 3 * SIDE // 2)))
-    sheet = [wide[0, index]["first"] for index in SHEET]
-    save("synthetic", [sheet[0::2], sheet[1::2]])
+    grid = [wide[0, index]["first"] for index in SAMPLES]
+    save("synthetic", [grid[0::2], grid[1::2]])
 
 
 def save(name: str, rows: list[list[Tensor]]) -> None:
     """Rows of images (3, H, W) in [0, 1], as a WebP file."""
     height, width = rows[0][0].shape[-2:]
     size = len(rows[0]) * (width + GAP) - GAP, len(rows) * (height + GAP) - GAP
-    sheet = Image.new("RGB", size, "white")
+    grid = Image.new("RGB", size, "white")
     for row, images in enumerate(rows):
         for column, image in enumerate(images):
             pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-            sheet.paste(Image.fromarray(pixels), (column * (width + GAP), row * (height + GAP)))
-    sheet.save(IMAGES / f"{name}.webp", quality=80, method=6)
+            grid.paste(Image.fromarray(pixels), (column * (width + GAP), row * (height + GAP)))
+    grid.save(IMAGES / f"{name}.webp", quality=80, method=6)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draws `examples/keyframes` with the synthetic source: `python examples/draw_keyframes.py`.
+"""Renders `examples/keyframes` with the synthetic source: `python examples/draw_keyframes.py`.
 
 Each scene is a pure function of its seed and number.
 """

@@ -19,7 +19,7 @@ SHOWN = ("sketch", "flat_colour", "finished_scene", "transparent")
 SIDE, GAP, STRIP = 384, 16, 44  # pixels: of an image, between images, of the timeline below
 SCALE = 0.65  # of all this in the file
 MILLISECONDS = 90
-PAPER, KEY, DOT = "#ffffff", "#e4572e", "#b8bcc4"
+BACKGROUND, KEY, DOT = "#ffffff", "#e4572e", "#b8bcc4"
 
 
 def sequence(model: inbetween.Interpolator, name: str) -> tuple[list[Image.Image], int]:
@@ -31,16 +31,16 @@ def sequence(model: inbetween.Interpolator, name: str) -> tuple[list[Image.Image
 
 def panel(frame: Image.Image, number: int, step: int) -> Image.Image:
     """One frame with its timeline."""
-    sheet = Image.new("RGB", (SIDE, SIDE + STRIP), PAPER)
-    pen = ImageDraw.Draw(sheet)
+    canvas = Image.new("RGB", (SIDE, SIDE + STRIP), BACKGROUND)
+    pen = ImageDraw.Draw(canvas)
     if frame.mode == "RGBA":
         for y in range(0, SIDE, 16):  # what transparency is shown on
             for x in range((y // 16 % 2) * 16, SIDE, 32):
                 pen.rectangle((x, y, x + 15, y + 15), "#dfe3e8")
         frame = frame.crop((0, 0, SIDE, SIDE))
-        sheet.paste(frame, (0, 0), frame)
+        canvas.paste(frame, (0, 0), frame)
     else:
-        sheet.paste(frame, (0, 0))
+        canvas.paste(frame, (0, 0))
     is_keyframe = number % step == 0
     pen.rectangle(
         (0, 0, SIDE - 1, SIDE - 1), outline=KEY if is_keyframe else DOT, width=4 if is_keyframe else 1
@@ -53,7 +53,7 @@ def panel(frame: Image.Image, number: int, step: int) -> Image.Image:
         if is_now:
             shape((x - half - 5, y - half - 5, x + half + 5, y + half + 5), outline="#22252b", width=3)
         shape((x - half, y - half, x + half, y + half), fill=color)
-    return sheet
+    return canvas
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
     order = [*range(FRAMES), *range(FRAMES - 2, 0, -1)]
     images = []
     for number in order:
-        image = Image.new("RGB", (len(SHOWN) * (SIDE + GAP) - GAP, SIDE + STRIP), PAPER)
+        image = Image.new("RGB", (len(SHOWN) * (SIDE + GAP) - GAP, SIDE + STRIP), BACKGROUND)
         for place, (frames, step) in enumerate(sequences):
             image.paste(panel(frames[number], number, step), (place * (SIDE + GAP), 0))
         size = round(image.width * SCALE), round(image.height * SCALE)

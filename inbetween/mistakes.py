@@ -260,7 +260,7 @@ def reworded(text: str) -> str:
 
 
 def _in_words(kind: str) -> str:
-    """A Python type as one would say it."""
+    """A Python type in plain words."""
     kind = re.sub(r"Literal\[(.+?)\]", lambda found: "one of " + found[1].replace("'", ""), kind)
     return {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(kind, kind)
 

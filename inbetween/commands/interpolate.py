@@ -92,9 +92,7 @@ def interpolate(
     maps = find_images(spacing_map or [])
     chart = () if maps else chosen_chart(between, spacing, t)
     if maps and (between is not None or spacing or t):
-        raise UserError(
-            "spacing_map sets the position of each frame: leave out --between, --spacing and --t."
-        )
+        raise UserError("spacing_map sets the frames' positions: leave out --between, --spacing and --t.")
     keys = read_keyframes(keyframes or [], partial(tqdm, desc="reading keyframes", leave=False, disable=None))
     check_animation(animation, fps, keys.size)
     places = Places(chart, maps_per_pair(maps, keys))

@@ -46,7 +46,8 @@ def maps_per_pair(maps: tuple[SourceImage, ...], keys: Keyframes) -> tuple[tuple
     """Assign spacing maps to the pairs of keyframes, and check each.
 
     Raises:
-        UserError: Their number is no multiple of the pairs, they differ from the keyframes in size, or are not grey.
+        UserError: Their number is no multiple of the pairs', their size is not the keyframes', or one is not
+            grey.
     """
     pairs, reader = len(keys.source_images) - 1, SourceImageReader()
     if len(maps) % pairs:

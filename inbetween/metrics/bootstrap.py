@@ -15,8 +15,9 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean score (Efron 1979).
 
-    Windows of one animation are correlated; treating them as independent makes the interval too narrow. Given their animations as `groups`, whole animations are resampled instead (the
-    cluster bootstrap), each with all its windows; with one group the interval has no width.
+    Windows of one animation are correlated; treating them as independent makes the interval too narrow.
+    Given their animations as `groups`, whole animations are resampled instead (the cluster bootstrap), each
+    with all its windows; with one group the interval has no width.
 
     Args:
         scores: (n,) one per window, n at least 1.

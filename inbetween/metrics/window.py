@@ -27,7 +27,7 @@ class Kept(Generic[T]):
     """Values of tensors, each computed once and kept while its tensor lives.
 
     Args:
-        compute: Gives the value of a tensor that nobody changes.
+        compute: Returns the value for a tensor, which must not be modified afterwards.
     """
 
     def __init__(self, compute: Callable[[Tensor], T]) -> None:

@@ -116,7 +116,7 @@ def test_a_hidden_point_is_not_visible() -> None:
     paper = Layer(np.full((32, 64, 4), 255, np.uint8), 1.0, still, depth=0.0, endless=True)
     disc_over = Layer(disc(4, 20, 20), 1.0, Motion(Pose(-20, 0), Pose(20, 0)))
     scene = LayerScene([paper, disc_over], Camera(still), (32, 64), 0.5)
-    first, last = scene.render(0.0, (1.0,)), scene.draw(1.0, (0.0,))
+    first, last = scene.render(0.0, (1.0,)), scene.render(1.0, (0.0,))
     visible = scene.visible(first, last)[0]
     assert visible[first.layer == 1].min() == 1
     assert visible[15, 51] == 0

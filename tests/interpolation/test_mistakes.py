@@ -62,7 +62,7 @@ def test_a_mistake_is_said_in_one_sentence(
         ([noise()] * 2, {"method": 3}, "The method is a int: give its name, such as 'spacing_flow'."),
         ([noise()] * 2, {"spacing": "wild"}, "There is no spacing wild: give one of even, ease_in, "),
         ([noise()] * 2, {"t": [0.5, 0.25]}, "t is 0.5 0.25: give rising numbers between 0 and 1, such as "),
-        ([noise()] * 2, {"t": [0.5], "between": 1}, "t sets the number of frames and their positions: leave out "),
+        ([noise()] * 2, {"t": [0.5], "between": 1}, "t sets the number of frames and their positions: "),
         ([noise()] * 2, {"method": "nowhere"}, "There is no method nowhere: give a YAML file, "),
         ([noise()] * 2, {"method": "nowhere.yaml"}, "There is no config file nowhere.yaml; "),
         ([noise()] * 2, {"method": "no.safetensors"}, "There is no checkpoint no.safetensors; "),
