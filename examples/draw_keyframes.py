@@ -36,28 +36,28 @@ EXAMPLES = {
 }
 
 
-def scene_of(example: Example, paper: tuple[int, int, int] | None = None) -> SyntheticScene:
-    """The example's scene, on its own paper or on another one."""
+def scene_of(example: Example, background: tuple[int, int, int] | None = None) -> SyntheticScene:
+    """The example's scene, on its own background or on another colour."""
     scene = SyntheticScene(SEED, example.number, example.kind, example.amount)
-    if paper is not None:
-        scene.scenery.paper = paper
+    if background is not None:
+        scene.scenery.paper = background
     return scene
 
 
 def keyframes(example: Example) -> list[Image.Image]:
-    """All keyframes of an example: RGB, or RGBA without paper."""
+    """All keyframes of an example: RGB, or RGBA without background."""
     if not example.transparent:
         scene = scene_of(example)
         return [Image.fromarray(scene.draw(t, example.size)) for t in example.times]
     on_white, on_black = (scene_of(example, (level,) * 3) for level in (255, 0))
     return [
-        Image.fromarray(without_paper(on_white.draw(t, example.size), on_black.draw(t, example.size)))
+        Image.fromarray(without_background(on_white.draw(t, example.size), on_black.draw(t, example.size)))
         for t in example.times
     ]
 
 
-def without_paper(on_white: NDArray[np.uint8], on_black: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """RGBA (H, W, 4) of what looks like this on white and on black (H, W, 3), from 0 to 255.
+def without_background(on_white: NDArray[np.uint8], on_black: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Recover RGBA (H, W, 4) from renderings on white and on black (H, W, 3), from 0 to 255.
 
     On white it is `opacity color + (1 - opacity) 255`, on black `opacity color`.
     """

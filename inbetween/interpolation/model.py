@@ -84,8 +84,8 @@ class Interpolator:
                 is opacity, by which colours are not multiplied.
             last: The last keyframe, of the same kind and size.
             t: Where the frames lie, numbers between 0 (first) and 1 (last), in any order; or one such number.
-            candidate: Index of the candidate; 0 is the most likely. Spacing flow has three: where the keyframes
-                disagree, 1 takes more of the first and 2 more of the last. Of a method that samples
+            candidate: Index of the candidate; 0 is the most likely. Spacing flow has three: where the
+                keyframes disagree, 1 takes more of the first and 2 more of the last. In a method that samples
                 at random every number is another sample.
             seed: Seed of a method that samples at random. The same seed always gives the same frames.
 

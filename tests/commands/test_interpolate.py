@@ -641,7 +641,7 @@ def test_spacing_maps_that_cannot_be_used(refused: Refused, flat: Paint, painter
     assert refused(*args, "--spacing_map", one) == (
         "There are 1 spacing maps for 2 pairs of keyframes: give equally many for each."
     )
-    assert refused(*args, "--spacing_map", one, two, "--between", 1).startswith("spacing_map says where ")
+    assert refused(*args, "--spacing_map", one, two, "--between", 1).startswith("spacing_map sets the ")
     Image.new("RGB", (20, 12), (1, 2, 3)).save(two)
     assert refused(*args, "--spacing_map", one, two).startswith(f"The spacing map {two} is not grey: ")
     Image.new("L", (10, 12)).save(two)
