@@ -1,7 +1,7 @@
 """Makes the still images of the manual: `python docs/make_images.py`, in a checkout.
 
 Every method's image shows the same two windows of the synthetic test split, a sketch and a coloured one: both
-keyframes, and between them what the method makes of t = 1/4, 1/2 and 3/4.
+keyframes, and between them the method's frames at t = 1/4, 1/2 and 3/4.
 """
 
 from pathlib import Path

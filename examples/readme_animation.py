@@ -23,7 +23,7 @@ BACKGROUND, KEY, DOT = "#ffffff", "#e4572e", "#b8bcc4"
 
 
 def sequence(model: inbetween.Interpolator, name: str) -> tuple[list[Image.Image], int]:
-    """Frames of one example, and how far keyframes lie apart in them."""
+    """Frames of one example, and the distance of keyframes in them."""
     keyframes = [Image.open(path) for path in sorted((HERE / "keyframes" / name).glob("*.png"))]
     step = (FRAMES - 1) // (len(keyframes) - 1)
     return inbetween.interpolate(keyframes, between=step - 1, method=model), step

@@ -108,14 +108,14 @@ class Composer:
         depth = 1.0
         above: Layer | None = None
         for _ in range(count):
-            usual = np.clip(np.exp(rng.normal(np.log(0.55), 0.5)), 0.12, 1.4)
-            side = unit * float(rng.uniform(0.08, 0.25) if swarm else usual)
-            rides = above if rng.random() < 0.2 else None
-            if rides is None:
+            relative_size = np.clip(np.exp(rng.normal(np.log(0.55), 0.5)), 0.12, 1.4)
+            side = unit * float(rng.uniform(0.08, 0.25) if swarm else relative_size)
+            carrier = above if rng.random() < 0.2 else None
+            if carrier is None:
                 depth = min(depth * float(np.exp(rng.exponential(0.1))), _NEAREST)
-            layer = self._sprite(side, depth, rides)
+            layer = self._sprite(side, depth, carrier)
             layers += self._parts(layer)
-            above = layer if rides is None else None
+            above = layer if carrier is None else None
         return LayerScene(layers, camera, self.size, self.step)
 
     def _background(self) -> Layer:
@@ -200,12 +200,12 @@ class Composer:
         below = layer.motion.shifted(float(x), float(y))
         return [replace(layer, texture=dark, motion=below, solid=False, shutter=0.0), layer]
 
-    def _sprite(self, side: float, depth: float, rides: Layer | None) -> Layer:
+    def _sprite(self, side: float, depth: float, carrier: Layer | None) -> Layer:
         """A random sprite as a layer whose longer side has about `side` pixels at scale 1."""
         rng, sprites = self.rng, self.casting.sprites
         stored = sprites[int(rng.integers(len(sprites)))]
         side = min(side, _LARGEST * stored[0].longer(stored[1]))
-        motion = self.mover.path(side, rides is not None)
+        motion = self.mover.path(side, carrier is not None)
         largest = side * float(np.exp(max(motion.start.grow, motion.end.grow)))
         texture = self._styled(self._picked(stored, largest * _DENSITY))
         if rng.random() < 0.5:
@@ -215,8 +215,8 @@ class Composer:
             max(texture.shape[:2]) / side,
             motion,
             self.mover.bend(side, motion.ease, self.line_boil),
-            rides.depth if rides else depth,
-            (rides.motion,) if rides else (),
+            carrier.depth if carrier else depth,
+            (carrier.motion,) if carrier else (),
             shutter=float(rng.uniform(0.3, 0.8)) if rng.random() < 0.02 else 0.0,
         )
 

@@ -56,17 +56,17 @@ class Mover:
         overshoot = rng.uniform(0.03, 0.12) if rng.random() < 0.08 else 0.0
         return Ease(float(soft_in), float(soft_out), float(delay), float(overshoot))
 
-    def path(self, side: float, rides: bool) -> Motion:
+    def path(self, side: float, carried: bool) -> Motion:
         """The motion of a sprite; some stand still."""
         rng = self.rng
         height, width = self.size
-        spread = (0.3 * side, 0.3 * side) if rides else (0.42 * height, 0.42 * width)
+        spread = (0.3 * side, 0.3 * side) if carried else (0.42 * height, 0.42 * width)
         y, x = rng.uniform(-1, 1, 2) * spread
         lean = rng.uniform(-0.2, 0.2) if rng.random() < 0.9 else rng.uniform(-np.pi, np.pi)
         if rng.random() < 0.2:
             pose = Pose(float(x), float(y), float(lean))
             return Motion(pose, pose)
-        far = self.amount * rng.uniform(0.25, 1.0) * (0.6 if self.pans or rides else 1.0)
+        far = self.amount * rng.uniform(0.25, 1.0) * (0.6 if self.pans or carried else 1.0)
         angle = rng.uniform(0, 2 * np.pi)
         dx, dy = far * np.cos(angle) / 2, far * np.sin(angle) / 2
         rim = self.amount / max(side / 2, 1.0)
