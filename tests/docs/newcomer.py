@@ -13,6 +13,7 @@ from PIL import Image
 from tensorboard import program
 from torch.distributed.run import get_args_parser
 
+import inbetween.io.video  # noqa: F401  # sets how much FFmpeg says, before OpenCV starts it
 from benchmarks import __main__ as benchmarks
 from inbetween.__main__ import main
 from tests.conftest import drawing
