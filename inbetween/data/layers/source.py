@@ -8,11 +8,11 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-from inbetween.data.augment import recolor
 from inbetween.data.layers.compose import Casting, Composer, Style
 from inbetween.data.layers.scene import Frame, LayerScene, spacing
 from inbetween.data.layers.store import find_images, open_store
 from inbetween.data.layers.textures import degraded
+from inbetween.data.rendered import rendered_window
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
@@ -158,27 +158,10 @@ class _LayerWindows(WindowDataset):
         targets = [scene.render(t, (0.0, 1.0) if of_targets else ()) for t in times]
         degradation = np.random.default_rng(sample_seed(base, index, _DEGRADATION_STREAM))
         images = np.stack(degraded([frame.image for frame in (first, *targets, last)], degradation))
-        if spec.augment and spec.augment.color:
-            color = np.random.default_rng(sample_seed(base, index, _COLOR_STREAM))
-            images = recolor(images, color.uniform(-spec.augment.color, spec.augment.color, 3))
-        height, width = spec.size
-        frames = np.empty((len(images), 3, height, width), np.float32)
-        np.divide(images.transpose(0, 3, 1, 2), np.float32(255), out=frames)
-        rendered = torch.from_numpy(frames)
         style = source.styles[index % len(source.styles)]
         # each scene is an animation of its own
         animation = f"layers/{style}-{epoch}.{index}" if self.split == "train" else f"layers/{style}-{index}"
-        window: Window = {
-            "first": rendered[0],
-            "last": rendered[-1],
-            "targets": rendered[1:-1],
-            "t": torch.tensor(times, dtype=torch.float32),
-            "box": torch.tensor([0, 0, height, width]),
-            "index": torch.tensor(index),
-            "seed": torch.tensor(sample_seed(spec.seed, epoch, index)),
-            "name": f"{animation}/0-1",
-            "animation": animation,
-        }
+        window = rendered_window(images, times, spec, key, animation, sample_seed(base, index, _COLOR_STREAM))
         if of_keys:
             window["flow_01"], window["flow_10"] = _flow(first), _flow(last)
             window["visible_01"] = torch.from_numpy(scene.visible(first, last))

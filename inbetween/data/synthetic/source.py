@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from inbetween.data.augment import recolor
+from inbetween.data.rendered import rendered_window
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.data.synthetic.pen import Kind
 from inbetween.data.synthetic.scene import KINDS, SyntheticScene
@@ -100,29 +100,12 @@ class _SyntheticWindows(WindowDataset):
         times = [(k + 1) / (n + 1) for k in range(n)]
         if source.random_t and self.split == "train":
             times = sorted(rng.uniform(EDGE, 1 - EDGE, n).astype(np.float32).tolist())
-        height, width = size
         # each scene is an animation of its own
         animation = f"synthetic/{kind}-{index}"
         if self.split == "train":
             animation = f"synthetic/{kind}-{epoch}.{index}"
         images = np.stack([scene.draw(t, size) for t in (0.0, *times, 1.0)])
-        if spec.augment and spec.augment.color:
-            color = np.random.default_rng(sample_seed(base, index, _COLOR_STREAM))
-            images = recolor(images, color.uniform(-spec.augment.color, spec.augment.color, 3))
-        frames = np.empty((n + 2, 3, height, width), np.float32)
-        np.divide(images.transpose(0, 3, 1, 2), np.float32(255), out=frames)
-        tensor = torch.from_numpy(frames)
-        window: Window = {
-            "first": tensor[0],
-            "last": tensor[-1],
-            "targets": tensor[1:-1],
-            "t": torch.tensor(times, dtype=torch.float32),
-            "box": torch.tensor([0, 0, height, width]),
-            "index": torch.tensor(index),
-            "seed": torch.tensor(sample_seed(spec.seed, epoch, index)),
-            "name": f"{animation}/0-1",
-            "animation": animation,
-        }
+        window = rendered_window(images, times, spec, key, animation, sample_seed(base, index, _COLOR_STREAM))
         if source.truth is True:
             window["flow_01"] = torch.from_numpy(scene.flow(0.0, 1.0, size))
             window["flow_10"] = torch.from_numpy(scene.flow(1.0, 0.0, size))

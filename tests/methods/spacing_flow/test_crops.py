@@ -35,6 +35,7 @@ def test_crops_keep_images_and_truth_consistent(synthetic):
     assert len(crops) > 24
 
 
+@torch.no_grad()
 def test_a_window_gives_several_crops(synthetic):
     one = RandomCrop(64, "none", 0.0)(synthetic[0])
     several = RandomCrop(64, "none", 0.0, crops_per_window=3)(synthetic[0])
