@@ -19,7 +19,7 @@ from inbetween.data.source import MAX_BETWEEN
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
-from inbetween.interpolation.loading import ModelFiles, find_model, load
+from inbetween.interpolation.loading import ModelFiles, default_method, find_model, load
 from inbetween.interpolation.model import Cuts, Interpolator
 from inbetween.interpolation.timing import chosen_chart
 from inbetween.io.sequences import SourceImage, find_images, left_out
@@ -30,7 +30,7 @@ from inbetween.weights.precision import REPLACED, Precision, resolve_precision
 def interpolate(
     keyframes: list[str] | None = None,
     output: Path = Path("logs/interpolate"),
-    method: str = "spacing_flow",
+    method: str | None = None,
     between: int | None = None,
     spacing: Chart | None = None,
     t: list[float] | None = None,
@@ -59,7 +59,9 @@ def interpolate(
             WebP, AVIF) or one of many pages (TIFF) every image is a keyframe.
         output: Folder for the frames. It must not hold others.
         method: A method that ships, such as `spacing_flow`, `dis` or `exp1`; weights that `fit` wrote; a YAML
-            file such as `fit` takes, here or among the shipped configs; or both, as `exp1.yaml=PATH`.
+            file such as `fit` takes, here or among the shipped configs; or both, as `exp1.yaml=PATH`. Without
+            it, `spacing_rife` where RIFE's weights have been fetched (`fetch-weights rife`), else
+            `spacing_flow`.
         between: Frames between two keyframes; 1 unless `t` or `spacing_map` is given.
         spacing: Their spacing chart: `even` (the default), `ease_in` (starts slowly), `ease_out` (ends
             slowly), `ease_in_out`, or `halves` (each goes half of the remaining distance: 1/2, 3/4, 7/8).
@@ -70,8 +72,8 @@ def interpolate(
         cuts: Between keyframes of two different shots `repeat` repeats the first one, and `interpolate`
             interpolates all the same.
         candidates: How many candidates to make, each in a folder of its own: `candidate_1` and so on.
-            For methods that sample at random, and for spacing flow: its second takes more of the first
-            keyframe where both disagree, its third more of the last.
+            For methods that sample at random, and for spacing flow and spacing RIFE: their second takes more
+            of the first keyframe where both disagree, their third more of the last.
         animation: What to write beside the frames to play them: `webp`, with all colours and transparency,
             `gif`, or `none`.
         fps: Frames a second in that file.
@@ -96,10 +98,11 @@ def interpolate(
     keys = read_keyframes(keyframes or [], partial(tqdm, desc="reading keyframes", leave=False, disable=None))
     check_animation(animation, fps, keys.size)
     places = Places(chart, maps_per_pair(maps, keys))
-    files = find_model(method)
+    name, advice = default_method() if method is None else (method, "")
+    files = find_model(name)
     asked, precision = precision, resolve_precision(precision, accelerator)
-    model = load(method, device=open_fabric(accelerator, precision).device, precision=precision)
-    _check_method(model, method, candidates, spaced=bool(maps))
+    model = load(name, device=open_fabric(accelerator, precision).device, precision=precision)
+    _check_method(model, name, candidates, spaced=bool(maps))
     folder = SequenceFolder(output.expanduser(), candidates, hold)
     job = {
         "keyframes": [state_of(source_image) for source_image in keys.source_images],
@@ -116,7 +119,9 @@ def interpolate(
 
     if precision != asked:
         print(REPLACED)
-    print(f"{keys}; between each two {places}, by {method}")
+    print(f"{keys}; between each two {places}, by {name}")
+    if advice:
+        print(advice)
     _warn(keys, [*(keyframes or []), *(spacing_map or [])], model, files, cuts)
     frames = numbered(len(keys.source_images) - 1, places.count)
     work = [(pair, candidate) for pair in range(len(frames)) for candidate in range(candidates)]

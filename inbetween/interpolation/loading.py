@@ -12,6 +12,7 @@ from inbetween.configs import read_config
 from inbetween.errors import UserError
 from inbetween.interpolation.model import Interpolator
 from inbetween.methods.loading import load_method
+from inbetween.methods.rife.weights import has_fetched_rife
 from inbetween.paths import find_checkpoint, find_config, shipped
 from inbetween.weights.checkpoints import class_of
 from inbetween.weights.precision import Precision
@@ -25,6 +26,26 @@ class ModelFiles(NamedTuple):
 
     config: Path
     weights: Path | None  # None: it has none, or is untrained
+
+
+class DefaultMethod(NamedTuple):
+    """The method that interpolates where the user names none."""
+
+    name: str
+    advice: str  # how to get a better one; empty if this is the best
+
+
+def default_method() -> DefaultMethod:
+    """Choose the method for a user who names none: the best that can be used here without a download.
+
+    That is `spacing_rife`, where RIFE's weights have been fetched (`fetch-weights rife`) and the part trained
+    here ships; else `spacing_flow`, which needs nothing else.
+    """
+    if not shipped("checkpoints", "spacing_rife", WEIGHTS).is_file():
+        return DefaultMethod("spacing_flow", "")
+    if has_fetched_rife():
+        return DefaultMethod("spacing_rife", "")
+    return DefaultMethod("spacing_flow", "`python -m inbetween fetch-weights rife` gives better frames")
 
 
 def load(

@@ -51,7 +51,7 @@ class Interpolator:
 
     @property
     def candidates(self) -> int:
-        """How many candidates the method has for one frame without sampling: 3 for spacing flow, else 1."""
+        """How many candidates of a frame the method has without sampling: spacing flow has 3, most have 1."""
         return self.method.candidates if isinstance(self.method, SpacedMethod) else 1
 
     @cached_property
@@ -84,9 +84,9 @@ class Interpolator:
                 is opacity, by which colours are not multiplied.
             last: The last keyframe, of the same kind and size.
             t: Where the frames lie, numbers between 0 (first) and 1 (last), in any order; or one such number.
-            candidate: Index of the candidate; 0 is the most likely. Spacing flow has three: where the
-                keyframes disagree, 1 takes more of the first and 2 more of the last. In a method that samples
-                at random every number is another sample.
+            candidate: Index of the candidate; 0 is the most likely. Spacing flow and spacing RIFE have
+                three: where the keyframes disagree, 1 takes more of the first and 2 more of the last. In a
+                method that samples at random every number is another sample.
             seed: Seed of a method that samples at random. The same seed always gives the same frames.
 
         Returns:

@@ -11,7 +11,7 @@ import torch
 from inbetween.errors import UserError
 from inbetween.functional.spacing import Chart
 from inbetween.interpolation.kinds import ImageOrArray
-from inbetween.interpolation.loading import load
+from inbetween.interpolation.loading import default_method, load
 from inbetween.interpolation.model import Cuts, Interpolator
 
 
@@ -21,7 +21,7 @@ def interpolate(
     spacing: Chart | None = None,
     t: float | Sequence[float] | None = None,
     *,
-    method: str | Path | Interpolator = "spacing_flow",
+    method: str | Path | Interpolator | None = None,
     device: torch.device | str | None = None,
     cuts: Cuts = "repeat",
     candidate: int = 0,
@@ -40,7 +40,9 @@ def interpolate(
             slowly), `ease_in_out`, or `halves` (each goes half of the remaining distance: 1/2, 3/4, 7/8).
         t: A chart of your own, in place of both: the position of each frame, rising numbers between 0 and 1;
             or one such number.
-        method: See `load`; or what `load` returned, to load it once for many sequences.
+        method: See `load`; or what `load` returned, to load it once for many sequences. None takes
+            `spacing_rife` where RIFE's weights have been fetched (`python -m inbetween fetch-weights rife`),
+            else `spacing_flow`.
         device: See `load`.
         cuts: Between keyframes of two different shots, `repeat` repeats the first one, `interpolate`
             interpolates.
@@ -55,7 +57,7 @@ def interpolate(
         UserError: The images differ in kind or size, or are no images; or an argument is invalid.
     """
     if not isinstance(method, Interpolator):
-        method = load(method, device=device)
+        method = load(default_method().name if method is None else method, device=device)
     elif device is not None:
         raise UserError("device is given, and the method is loaded already: give it to inbetween.load.")
     return method.interpolate_sequence(images, between, spacing, t, cuts=cuts, candidate=candidate, seed=seed)

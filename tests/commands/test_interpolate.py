@@ -457,9 +457,13 @@ def test_a_spacing_map_says_how_far_each_region_has_gone(
 
 
 def test_spacing_maps_alone_choose_the_method_that_follows_them(
-    interpolated: Interpolated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    interpolated: Interpolated,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A square moves 16 pixels; the map says a quarter. The weights are those that ship."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # without RIFE
     keys = squares(tmp_path / "keys", 24, 40)
     path = tmp_path / "map.png"
     Image.fromarray(np.full((96, 128), 64, np.uint8)).save(path)

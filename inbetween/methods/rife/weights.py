@@ -23,6 +23,14 @@ def cached_rife() -> Path:
     return cached("rife_4.26.pkl")
 
 
+def has_fetched_rife() -> bool:
+    """Whether RIFE's weights are in the user's cache; whether they are undamaged is seen on reading."""
+    try:
+        return cached_rife().is_file()
+    except (UserError, OSError):  # a user without a home folder, or a cache closed to them
+        return False
+
+
 def read_rife(path: Path | None = None, sha256: str = RIFE_SHA256) -> dict[str, Tensor]:
     """RIFE's weights by their published names, without those that inference does not use.
 
@@ -39,7 +47,13 @@ def read_rife(path: Path | None = None, sha256: str = RIFE_SHA256) -> dict[str, 
             raise UserError(f"There is no weights file {path}; give another path.")
         raise UserError("RIFE's weights are not here: `python -m inbetween fetch-weights rife` gets them.")
     content = source.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sha256:
+    found = hashlib.sha256(content).hexdigest()
+    if path is None and found == RIFE_SHA256 != sha256:
+        raise UserError(
+            f"{source} is RIFE as published, and the trained difference belongs to another base: give that"
+            " one's file as `base` in the YAML."
+        )
+    if found != sha256:
         again = (
             "give the one that was trained on"
             if path
