@@ -136,9 +136,10 @@ class RifeFlow(nn.Module):
         error = self.error_head(first, last, found, maps)
         height, width = pair.size
         cut = (..., slice(height), slice(width))
-        motion, *levels = (_motion(flows, inner)[cut] for flows in (found.flows, *found.levels[:3]))
-        residual = mask.new_zeros(1, 1, 1, 1).expand(len(mask), 3, height, width)
-        return Intermediate(motion, mask[cut], residual, error[cut], levels)
+        # only the loss in training takes the levels
+        coarse = found.levels[:3] if self.training else []
+        motion, *levels = (_motion(flows, inner)[cut] for flows in (found.flows, *coarse))
+        return Intermediate(motion, mask[cut], None, error[cut], levels)
 
 
 def _motion(flows: Tensor, spacing: Tensor) -> Tensor:

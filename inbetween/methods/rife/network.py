@@ -85,11 +85,14 @@ class Block(nn.Module):
             flows: The flows so far, (M, 4, H, W) in pixels.
             shrink: Factor by which the block downscales.
         """
-        x = torch.cat([part.float() for part in parts], dim=1)
-        if flows is not None:
-            x = torch.cat([x, flows / shrink], dim=1)
+        seen = [part.float() for part in parts]
         if shrink > 1:
-            x = F.interpolate(x, scale_factor=1 / shrink, mode="bilinear")
+            # one by one, since joining them at their full size takes longer
+            seen = [F.interpolate(part, scale_factor=1 / shrink, mode="bilinear") for part in seen]
+        if flows is not None:
+            small = F.interpolate(flows, scale_factor=1 / shrink, mode="bilinear") if shrink > 1 else flows
+            seen.append(small / shrink)
+        x = torch.cat(seen, dim=1)
         x = self.convblock(self.conv0(x.contiguous(memory_format=torch.channels_last)))
         found = self.lastconv(x).float()
         if shrink > 1:

@@ -30,9 +30,11 @@ class Intermediate(NamedTuple):
     # (M, 4, H, W) float32 in pixels: displacement from first to last (x, y), and curvature (x, y)
     motion: Tensor
     mask: Tensor  # (M, 1, H, W) float32 logits: weight of `first` against `last`
-    residual: Tensor  # (M, 3, H, W) float32: colour to add where neither keyframe shows the content
+    # (M, 3, H, W) float32: colour to add where neither keyframe shows the content; None for no such colour
+    residual: Tensor | None
     error: Tensor  # (M, 1, H, W) float32: log of the frame's expected absolute error
-    levels: list[Tensor]  # motions of the coarser levels, (M, 4, h, w), in pixels at full resolution
+    # motions of the coarser levels, (M, 4, h, w), in pixels at full resolution: for training
+    levels: list[Tensor]
     descriptors: tuple[Tensor, ...] = ()  # of both keyframes, for matching, (B, 64, H/8, W/8) each
 
 
@@ -58,7 +60,7 @@ def end_flows(motion: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         motion: (M, 4, H, W) in pixels, displacement and curvature.
-        spacing: (M, 1, H, W) in [0, 1].
+        spacing: (M, 1, H, W) in [0, 1], or (M, 1, 1, 1) where it is constant.
 
     Returns:
         flow_t0 and flow_t1, each (M, 2, H, W) in pixels, x then y, at the in-between's pixels.
@@ -89,7 +91,7 @@ def compose(
     Args:
         first: (M, C, H, W) in [0, 1]: colour, and opacity if there is any, which is warped with it.
         last: (M, C, H, W) in [0, 1].
-        spacing: (M, 1, H, W) in [0, 1].
+        spacing: (M, 1, H, W) in [0, 1], or (M, 1, 1, 1) where it is constant.
         prediction: At the same height and width.
         sharpness: 1 blends by the mask as it was trained, 10 takes one keyframe nearly everywhere.
         warp_mode: How keyframes are interpolated between pixels.
@@ -100,7 +102,10 @@ def compose(
     flow_t0, flow_t1 = end_flows(prediction.motion, spacing)
     share = torch.sigmoid(sharpness * (prediction.mask + proximity_logit(spacing)))
     from_first, from_last = backward_warp(first, flow_t0, warp_mode), backward_warp(last, flow_t1, warp_mode)
+    frame = torch.lerp(from_last, from_first, share)
+    if prediction.residual is None:
+        return frame
     residual = 4 * spacing * (1 - spacing) * prediction.residual
     if first.shape[1] > 3:
         residual = F.pad(residual, (0, 0, 0, 0, 0, first.shape[1] - 3))
-    return torch.lerp(from_last, from_first, share) + residual
+    return frame + residual

@@ -28,7 +28,6 @@ from inbetween.methods.spacing_flow.prior import (
     Prior,
     area_resize,
     prior_flow,
-    resize_and_pad,
     size_at,
 )
 from inbetween.methods.spacing_flow.refinement import REFINE_RESOLUTION, refine_flow
@@ -85,19 +84,24 @@ class PairInterpolator:
         self.first, self.last = (image.float().contiguous() for image in (first, last))
         self.image_size = first.shape[-2], first.shape[-1]
         self.flow_size = size_at(options.flow_resolution, *self.image_size)
-        self.small = [resize_and_pad(image, self.flow_size) for image in (self.first, self.last)]
+        resized = [area_resize(image[:, :3], self.flow_size) for image in (self.first, self.last)]
+        self.small = [pad_to_multiple(image, MULTIPLE) for image in resized]
         flow_01, flow_10 = (
             prior_flow(self.small[0], self.small[1], options.prior)
             if prior_flows is None
             else prior_flows.chunk(2, dim=1)
         )
         self.pair = network.encode_pair(self.small[0], self.small[1], flow_01, flow_10)
-        resized = self.flow_size != self.image_size
-        self.refine_with = options.prior if resized and options.prior != "none" else None
+        refined = self.flow_size != self.image_size and options.prior != "none"
+        self.refine_with = options.prior if refined else None
         if self.refine_with:
             # `refine_flow` would resize them again for each pass
-            size = size_at(REFINE_RESOLUTION, *self.image_size)
-            self.refine_images = area_resize(self.first[:, :3], size), area_resize(self.last[:, :3], size)
+            self.refine_size = size = size_at(REFINE_RESOLUTION, *self.image_size)
+            self.refine_images = (
+                resized
+                if size == self.flow_size
+                else [area_resize(image[:, :3], size) for image in (self.first, self.last)]
+            )
 
     @torch.no_grad()
     def interpolate(self, spacing: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,14 +139,17 @@ class PairInterpolator:
         return flows
 
     def _predictions(self, spacing: Tensor) -> Iterator[tuple[slice, Tensor, Intermediate]]:
-        """A few in-betweens per pass: slice of N, spacing (B n, 1, H, W), and the network's output."""
+        """A few in-betweens per pass: slice of N, spacing, and the network's output.
+
+        The spacing is (B n, 1, H, W), or (B n, 1, 1, 1) where it is constant.
+        """
         windows, total = spacing.shape[:2]
         step = max(1, MAX_PIXELS // (windows * math.prod(self.image_size)))
         for start in range(0, total, step):
             part = slice(start, min(start + step, total))
             count = part.stop - start
-            maps = spacing[:, part].float().flatten(0, 1)
-            small_maps = pad_to_multiple(area_resize(maps, self.flow_size), MULTIPLE)
+            maps = _compact(spacing)[:, part].float().flatten(0, 1)
+            small_maps = pad_to_multiple(_resized_maps(maps, self.flow_size), MULTIPLE)
             prediction = self.network.between(
                 self.pair, small_maps.view(windows, count, *small_maps.shape[1:])
             )
@@ -152,7 +159,9 @@ class PairInterpolator:
                 prediction = sharpen_mask(first, last, small_maps, prediction)
             prediction = _upsampled(prediction, self.flow_size, self.image_size)
             if self.refine_with:
-                motion = refine_flow(*self.refine_images, maps, prediction.motion, self.refine_with)
+                refine_maps = _resized_maps(maps, self.refine_size)
+                first, last = self.refine_images
+                motion = refine_flow(first, last, refine_maps, prediction.motion, self.refine_with)
                 prediction = prediction._replace(motion=motion)
             yield part, maps, prediction
 
@@ -201,9 +210,27 @@ def _pairs(
 def _upsampled(prediction: Intermediate, size: tuple[int, int], image_size: tuple[int, int]) -> Intermediate:
     """Cropped to `size`, which takes the padding off, and upsampled, motion in the larger image's pixels."""
     height, width = size
-    maps = [tensor[..., :height, :width] for tensor in prediction[:4]]
-    if size != image_size:
-        scale = constant(maps[0], *([image_size[1] / width, image_size[0] / height] * 2)).view(1, 4, 1, 1)
-        maps = [F.interpolate(tensor, size=image_size, mode="bilinear") for tensor in maps]
-        maps[0] = maps[0] * scale
-    return Intermediate(maps[0], maps[1], maps[2], maps[3], [])
+    scale = constant(prediction.motion, *([image_size[1] / width, image_size[0] / height] * 2))
+
+    def upsampled(maps: Tensor) -> Tensor:
+        maps = maps[..., :height, :width]
+        return maps if size == image_size else F.interpolate(maps, size=image_size, mode="bilinear")
+
+    return Intermediate(
+        upsampled(prediction.motion * scale.view(1, 4, 1, 1)),
+        upsampled(prediction.mask),
+        None if prediction.residual is None else upsampled(prediction.residual),
+        upsampled(prediction.error),
+        [],
+    )
+
+
+def _compact(spacing: Tensor) -> Tensor:
+    """Maps (B, N, 1, H, W), or (B, N, 1, 1, 1) of those that are an expanded number (`even_spacing`)."""
+    return spacing[..., :1, :1] if spacing.stride()[-2:] == (0, 0) else spacing
+
+
+def _resized_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Spacing maps (M, 1, H, W) or (M, 1, 1, 1), resized."""
+    constant_maps = maps.shape[-2:] == (1, 1)
+    return maps.expand(-1, -1, *size) if constant_maps else area_resize(maps, size)

@@ -27,7 +27,7 @@ def refine_flow(first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, al
         first: (B, C, h, w), C at least 3, colour in [0, 1] and further channels; of the motion's height and
             width, or resized to REFINE_RESOLUTION.
         last: (B, C, h, w).
-        spacing: (B N, 1, H, W) in [0, 1].
+        spacing: (B N, 1, H, W) in [0, 1], or resized as the images.
         motion: (B N, 4, H, W) in pixels, displacement and curvature.
         algorithm: Of the classical flow.
 
@@ -46,6 +46,7 @@ def refine_flow(first: Tensor, last: Tensor, spacing: Tensor, motion: Tensor, al
     ]
     flow_01, flow_10 = two_way_flow(warped[0], warped[1], algorithm)
     residual_flow = (flow_01 - flow_10) / 2
-    residual_flow = residual_flow * (2 - residual_flow.norm(dim=1, keepdim=True) / MAX_RESIDUAL).clamp(0, 1)
-    refinement = F.interpolate(residual_flow, size=(height, width), mode="bilinear") / scale[:, :2]
+    length = torch.hypot(residual_flow[:, :1], residual_flow[:, 1:])
+    residual_flow = residual_flow * (2 - length / MAX_RESIDUAL).clamp(0, 1) / scale[:, :2]
+    refinement = F.interpolate(residual_flow, size=(height, width), mode="bilinear")
     return torch.cat([motion[:, :2] + refinement, motion[:, 2:]], dim=1)
