@@ -32,6 +32,14 @@ def test_end_flows_meet_the_keyframes_and_keep_the_spacing():
     assert at_last.abs().max() == 0
 
 
+def test_no_residual_is_a_residual_of_zero_and_a_number_is_a_map():
+    first, last, prediction = blobs(), blobs(9), found(torch.randn(1, 4, 64, 64) * 20, mask=1.0)
+    expected = compose(first, last, torch.full((1, 1, 64, 64), 0.3), prediction)
+    number = torch.full((1, 1, 1, 1), 0.3)
+    assert torch.equal(compose(first, last, number, prediction._replace(residual=None)), expected)
+    assert torch.equal(compose(first, last, number, prediction), expected)
+
+
 def test_compose_reaches_the_keyframes_whatever_the_network_predicts():
     first, last = blobs(), blobs(9)
     wild = found(torch.randn(1, 4, 64, 64) * 20, mask=3.0, residual=0.7)

@@ -4,11 +4,12 @@ from torch.nn import functional as F
 
 from inbetween.methods.spacing_flow.interpolation import (
     InferenceOptions,
+    PairInterpolator,
     build_spaced_interpolator,
     spaced_flows,
 )
 from inbetween.methods.spacing_flow.network import IntermediateFlow
-from inbetween.methods.spacing_flow.prior import area_resize
+from inbetween.methods.spacing_flow.prior import Prior, area_resize
 from inbetween.methods.spacing_flow.refinement import refine_flow
 from tests.tiny import blobs, random_batch
 
@@ -56,6 +57,39 @@ def test_only_upsampled_motion_is_refined_and_only_with_a_prior(
             spacing
         )
     assert calls == ["farneback"]
+
+
+@pytest.mark.parametrize(("prior", "side", "refined"), [("dis", 48, 48), ("dis", 40, 56), ("none", 256, 56)])
+def test_constant_maps_are_maps_like_others(
+    prior: Prior, side: int, refined: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number that is expanded to a map, and the same number at every pixel."""
+    for module in ("interpolation", "refinement"):
+        monkeypatch.setattr(f"inbetween.methods.spacing_flow.{module}.REFINE_RESOLUTION", refined)
+    torch.manual_seed(0)
+    network = IntermediateFlow().eval()
+    batch = random_batch(2, between=3, height=70, width=90)
+    expanded = torch.tensor([0.25, 0.5, 0.75]).view(1, 3, 1, 1, 1).expand(2, -1, -1, 70, 90)
+    pair, options = (network, batch["first"], batch["last"]), InferenceOptions(prior, side)
+    frames, errors = build_spaced_interpolator(*pair, options)(expanded)
+    others = build_spaced_interpolator(*pair, options)(expanded.contiguous())
+    torch.testing.assert_close(frames, others[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(errors, others[1], atol=1e-5, rtol=0)
+    flows = [spaced_flows(*pair, maps, options) for maps in (expanded, expanded.contiguous())]
+    torch.testing.assert_close(flows[0], flows[1], atol=1e-3, rtol=0)
+
+
+def test_images_are_resized_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the motion, and for its refinement at the same size."""
+    resized = []
+    path = "inbetween.methods.spacing_flow.interpolation.area_resize"
+    monkeypatch.setattr(path, lambda images, size: resized.append(size) or area_resize(images, size))
+    monkeypatch.setattr("inbetween.methods.spacing_flow.interpolation.REFINE_RESOLUTION", 48)
+    network, batch = IntermediateFlow().eval(), random_batch(1, between=1, height=96, width=96)
+    for side, sizes in ((48, [(48, 48)] * 2), (32, [(32, 32)] * 2 + [(48, 48)] * 2)):
+        PairInterpolator(network, batch["first"], batch["last"], InferenceOptions("dis", side))
+        assert resized == sizes
+        resized.clear()
 
 
 @pytest.mark.parametrize("pixels", [1, 3 * 64 * 96, 5 * 64 * 96])
