@@ -257,9 +257,7 @@ def test_without_its_base_it_is_refused_in_one_sentence(
 
 
 @pytest.mark.parametrize("size", [(96, 128), (100, 132)])
-def test_the_shipped_weights_move_what_is_drawn(
-    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
-) -> None:
+def test_the_real_weights_move_a_square(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
     """The real ones, a quarter of 16 pixels."""
     monkeypatch.undo()  # the user's own cache
     if not (has_fetched_rife() and shipped("checkpoints", SHIPPED).is_file()):
@@ -268,7 +266,7 @@ def test_the_shipped_weights_move_what_is_drawn(
     assert isinstance(model.method, SpacingRife)
     assert isinstance(model.method, SpacingFlow)
     assert model.method.hparams["base_sha256"] == RIFE_SHA256
-    assert model.method.review_thresholds, "spacing_rife.yaml needs its own: see the manual's Metrics"
+    assert model.method.review_thresholds, "spacing_rife.yaml needs its own, which `compare` prints"
     texture = np.random.default_rng(0).integers(0, 160, (8, 8)).astype(np.uint8)
     texture = cv2.resize(texture, (32, 32), interpolation=cv2.INTER_CUBIC)
     pair = [np.full((*size, 3), 255, np.uint8) for _ in range(2)]
