@@ -92,8 +92,8 @@ class PairInterpolator:
             else prior_flows.chunk(2, dim=1)
         )
         self.pair = network.encode_pair(self.small[0], self.small[1], flow_01, flow_10)
-        refined = self.flow_size != self.image_size and options.prior != "none"
-        self.refine_with = options.prior if refined else None
+        upsampled = self.flow_size != self.image_size
+        self.refine_with = options.prior if upsampled and options.prior != "none" else None
         if self.refine_with:
             # `refine_flow` would resize them again for each pass
             self.refine_size = size = size_at(REFINE_RESOLUTION, *self.image_size)
