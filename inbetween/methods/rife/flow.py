@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
 from inbetween.methods.rife.network import HIDDEN, MULTIPLE, Estimate, RifeNetwork
@@ -71,10 +73,10 @@ class RifePair(NamedTuple):
     """Both keyframes of B windows, encoded."""
 
     weights: dict[str, Tensor]  # base and difference together
-    size: tuple[int, int]  # without padding
-    first: Tensor  # (B, 3, H, W) float32 in [0, 1], padded
+    first: Tensor  # (B, 3, H, W) float32 in [0, 1]
     last: Tensor
-    features: tuple[Tensor, Tensor]  # (B, 4, H, W) each
+    enlarged: tuple[Tensor, Tensor]  # both as motion is estimated on them, enlarged and padded
+    features: tuple[Tensor, Tensor]  # (B, 4, ...) of the enlarged ones
 
 
 class RifeFlow(nn.Module):
@@ -85,10 +87,16 @@ class RifeFlow(nn.Module):
     the weights (1 - s, s), which are divided out.
 
     The base is not in `state_dict`. The difference, initially 0, and the error head are trained.
+
+    Args:
+        enlargement: Factor, at least 1, by which keyframes are enlarged before motion is estimated. RIFE
+            follows thin lines more precisely when they are a few pixels wide.
+        resolution: Square root of the number of pixels that keyframes are not enlarged beyond.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, enlargement: float = 1.0, resolution: int = 512) -> None:
         super().__init__()
+        self.enlargement, self.resolution = enlargement, resolution
         self.base, self.difference = RifeNetwork(), RifeNetwork()
         for module in self.base.modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
@@ -113,33 +121,63 @@ class RifeFlow(nn.Module):
         """See `IntermediateFlow.encode_pair`; classical flows are not used."""
         changes = dict(self.difference.named_parameters())
         weights = {name: value + changes[name] for name, value in self.base.named_buffers()}
-        size = first.shape[-2], first.shape[-1]
-        first, last = (pad_to_multiple(image.float(), MULTIPLE) for image in (first, last))
+        first, last = first.float(), last.float()
+        size = self._enlarged_size(first)
+        enlarged = [pad_to_multiple(_enlarged(image, size), MULTIPLE) for image in (first, last)]
         of_encoder = {
             name.removeprefix("encode."): value
             for name, value in weights.items()
             if name.startswith("encode.")
         }
-        encoded = functional_call(self.base.encode, of_encoder, (torch.cat([first, last]),))
-        return RifePair(weights, size, first, last, encoded.chunk(2))
+        encoded = functional_call(self.base.encode, of_encoder, (torch.cat(enlarged),))
+        return RifePair(weights, first, last, (enlarged[0], enlarged[1]), encoded.chunk(2))
 
     def between(self, pair: RifePair, spacing: Tensor) -> Intermediate:
         """See `IntermediateFlow.between`."""
-        count = spacing.shape[1]
-        maps = pad_to_multiple(spacing.flatten(0, 1).float(), MULTIPLE)
-        first, last, one, other = (_repeat(x, count) for x in (pair.first, pair.last, *pair.features))
-        found = functional_call(self.base, pair.weights, (first, last, (one, other), maps))
+        count, maps = spacing.shape[1], spacing.flatten(0, 1).float()
+        size = self._enlarged_size(pair.first)
+        first, last, one, other = (_repeat(x, count) for x in (*pair.enlarged, *pair.features))
+        enlarged_maps = pad_to_multiple(_enlarged(maps, size), MULTIPLE)
+        found = functional_call(self.base, pair.weights, (first, last, (one, other), enlarged_maps))
+        # only the loss in training takes the levels
+        coarse = found.levels[:3] if self.training else []
+        found = _shrunk(found._replace(levels=coarse), size, (maps.shape[-2], maps.shape[-1]))
         inner = maps.clamp(NEAREST, 1 - NEAREST)
         # composition adds the logit of the spacing, which restores RIFE's mask, except next to a keyframe,
         # where the logit counts twice
         mask = found.mask - 2 * proximity_logit(inner) + proximity_logit(maps)
-        error = self.error_head(first, last, found, maps)
-        height, width = pair.size
-        cut = (..., slice(height), slice(width))
-        # only the loss in training takes the levels
-        coarse = found.levels[:3] if self.training else []
-        motion, *levels = (_motion(flows, inner)[cut] for flows in (found.flows, *coarse))
-        return Intermediate(motion, mask[cut], None, error[cut], levels)
+        error = self.error_head(_repeat(pair.first, count), _repeat(pair.last, count), found, maps)
+        motion, *levels = (_motion(flows, inner) for flows in (found.flows, *found.levels))
+        return Intermediate(motion, mask, None, error, levels)
+
+    def _enlarged_size(self, images: Tensor) -> tuple[int, int]:
+        """Height and width at which the motion of images (B, C, H, W) is estimated."""
+        height, width = images.shape[-2:]
+        factor = max(1.0, min(self.enlargement, self.resolution / math.sqrt(height * width)))
+        return round(height * factor), round(width * factor)
+
+
+def _enlarged(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images or maps in [0, 1], enlarged smoothly."""
+    if images.shape[-2:] == size:
+        return images
+    return F.interpolate(images, size=size, mode="bicubic").clamp(0, 1)
+
+
+def _shrunk(found: Estimate, enlarged: tuple[int, int], size: tuple[int, int]) -> Estimate:
+    """An estimate for enlarged and padded images, for the images as they were."""
+    scale = constant(found.flows, *([size[1] / enlarged[1], size[0] / enlarged[0]] * 2)).view(1, 4, 1, 1)
+
+    def shrunk(maps: Tensor) -> Tensor:
+        maps = maps[..., : enlarged[0], : enlarged[1]]
+        return maps if size == enlarged else F.interpolate(maps, size=size, mode="area")
+
+    return Estimate(
+        shrunk(found.flows) * scale,
+        shrunk(found.mask),
+        shrunk(found.hidden),
+        [shrunk(flows) * scale for flows in found.levels],
+    )
 
 
 def _motion(flows: Tensor, spacing: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from inbetween.errors import check_at_least
 from inbetween.functional.warp import WarpMode
 from inbetween.methods.rife.flow import RifeFlow
 from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
@@ -32,6 +33,8 @@ class SpacingRife(SpacingFlow):
         base_sha256: SHA-256 of that file.
         flow_resolution: Motion is estimated at no more pixels than a square of this side has; larger images
             are shrunk for that, and warped at their own size.
+        enlargement: Smaller images are enlarged for that, by this factor at most; 1 estimates motion at their
+            own size, as `Rife` does.
         **options: See `SpacingFlow`.
     """
 
@@ -44,7 +47,8 @@ class SpacingRife(SpacingFlow):
         prior: Prior = "dis",
         mask_sharpness: float = 1.0,
         warp_mode: WarpMode = "bicubic",
-        flow_resolution: int = 512,
+        flow_resolution: int = 768,
+        enlargement: float = 2.0,
         base: Path | None = None,
         base_sha256: str = RIFE_SHA256,
         **options: Any,  # noqa: ANN401 - the base's
@@ -52,7 +56,9 @@ class SpacingRife(SpacingFlow):
         super().__init__(
             prior=prior, prior_dropout=0.0, matching_weight=0.0, flow_resolution=flow_resolution, **options
         )
+        check_at_least(1, enlargement=enlargement)
         self.composition = Composition(mask_sharpness, warp_mode)
+        self.network.enlargement, self.network.resolution = enlargement, flow_resolution
         self.network.load_base(read_rife(base, base_sha256))
 
     def preparation(self, training: bool) -> Preparation:

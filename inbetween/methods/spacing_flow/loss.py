@@ -28,14 +28,18 @@ class SpacingFlowLoss:
     """Weights and terms of the loss; see `SpacingFlow` for the formula.
 
     Args:
+        l1_weight: Of the absolute difference of colours, and, halved, of their gradients.
         flow_weight: Of the flows' end-point error in pixels; falls to a fifth in the course of the training.
         line_weight: Of the line term.
         matching_weight: Of the cross-entropy of the global matches; 0 needs no matcher.
+        error_weight: Of the negative log-likelihood of the predicted error.
     """
 
+    l1_weight: float
     flow_weight: float
     line_weight: float
     matching_weight: float
+    error_weight: float
 
     def __call__(
         self,
@@ -63,7 +67,7 @@ class SpacingFlowLoss:
         gradients = gradients + F.l1_loss(frame.diff(dim=-2), target.diff(dim=-2))
         lines = line_loss(frame, target, sample.lines)
         nll = error_nll(prediction, sample, composition)
-        loss = l1 + gradients / 2 + self.line_weight * lines + nll / 50
+        loss = self.l1_weight * (l1 + gradients / 2) + self.line_weight * lines + self.error_weight * nll
         terms = {"l1": l1, "gradient_l1": gradients, "lines": lines, "error_nll": nll}
         if self.matching_weight and matcher is not None:
             terms["matching"] = _matching_loss(matcher, prediction, sample, edges)

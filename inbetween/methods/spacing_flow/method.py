@@ -36,8 +36,9 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
     Training minimises, for one in-between per window,
 
-        |x - x'| + |grad x - grad x'| / 2 + flow_weight EPE + line_weight lines + matching_weight matching
-        + perceptual_weight LPIPS(VGG16) + Laplace NLL of the predicted error / 50,
+        l1_weight (|x - x'| + |grad x - grad x'| / 2) + flow_weight EPE + line_weight lines
+        + matching_weight matching + perceptual_weight LPIPS(VGG16)
+        + error_weight (Laplace NLL of the predicted error),
 
     the predicted error being that of the frame as inference composes it.
 
@@ -57,9 +58,11 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             windows are not cropped.
         crops_per_window: Number of crops of each window, for fast GPUs and slow data: a batch then has
             `crops_per_window` times `batch_size` samples.
+        l1_weight: Weight of L1 of colours and gradients, which favours blending where motion is uncertain.
         flow_weight: Weight of the flows' end-point error in pixels.
         line_weight: Weight of the line term.
         matching_weight: Weight of the cross-entropy of the global matches.
+        error_weight: Weight of the predicted error's term, which trains the error head alone.
         flow_resolution: Motion is estimated at no more pixels than a square of this side has. Larger images
             are shrunk for that and warped at their own size, along upsampled motion, which the classical
             flow, if there is one, refines.
@@ -86,9 +89,11 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         prior_dropout: float = 0.25,
         crop: int = 224,
         crops_per_window: int = 1,
+        l1_weight: float = 1.0,
         flow_weight: float = 0.02,
         line_weight: float = 0.3,
         matching_weight: float = 0.02,
+        error_weight: float = 0.02,
         flow_resolution: int = FLOW_RESOLUTION,
         perceptual_crop: float = 0.5,
         review_thresholds: tuple[float, float] | None = None,
@@ -104,14 +109,21 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         if not 0 < perceptual_crop <= 1:
             raise UserError(f"perceptual_crop is {perceptual_crop}: give a share above 0, up to 1.")
         check_at_least(1, crop=crop, crops_per_window=crops_per_window, flow_resolution=flow_resolution)
-        check_at_least(0, flow_weight=flow_weight, line_weight=line_weight, matching_weight=matching_weight)
+        check_at_least(
+            0,
+            l1_weight=l1_weight,
+            flow_weight=flow_weight,
+            line_weight=line_weight,
+            matching_weight=matching_weight,
+            error_weight=error_weight,
+        )
         # inference
         self.prior, self.flow_resolution = prior, flow_resolution
         self.review_thresholds = review_thresholds
         # training
         self.crop, self.crops_per_window, self.perceptual_crop = crop, crops_per_window, perceptual_crop
         self.prior_dropout = prior_dropout
-        self.loss = SpacingFlowLoss(flow_weight, line_weight, matching_weight)
+        self.loss = SpacingFlowLoss(l1_weight, flow_weight, line_weight, matching_weight, error_weight)
         self.network: Any = self.network_class()
         if trained == "error_head":
             self.network.requires_grad_(False)

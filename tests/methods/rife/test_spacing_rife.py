@@ -41,7 +41,7 @@ def build(base: dict[str, object], **options: object) -> SpacingRife:
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (50, 70)])
 def test_before_training_it_is_rife(rife: Rife, base: dict[str, object], height: int, width: int) -> None:
-    method = build(base, warp_mode="bilinear")
+    method = build(base, warp_mode="bilinear", enlargement=1)
     batch = random_batch(2, 3, height, width)
     ours = method.interpolate(batch["first"], batch["last"], batch["t"])
     theirs = rife.interpolate(batch["first"], batch["last"], batch["t"])
@@ -56,7 +56,7 @@ def test_before_training_it_is_rife(rife: Rife, base: dict[str, object], height:
 
 def test_flows_become_displacement_and_curvature(rife: Rife, base: dict[str, object]) -> None:
     """Exactly, but for places next to a keyframe, which is reached."""
-    network = build(base).network
+    network = build(base, enlargement=1).network
     batch = random_batch(1, 1, 64, 64)
     zeros = torch.zeros(1, 2, 64, 64)
     pair = network.encode_pair(batch["first"], batch["last"], zeros, zeros)
@@ -78,7 +78,7 @@ def test_flows_become_displacement_and_curvature(rife: Rife, base: dict[str, obj
     torch.testing.assert_close(
         flows_at(network, batch, 1e-4)[:, :2].abs().max(), torch.zeros(()), atol=0.1, rtol=0
     )
-    frame = build(base).interpolate(batch["first"], batch["last"], near)[:, 0]
+    frame = build(base, enlargement=1).interpolate(batch["first"], batch["last"], near)[:, 0]
     torch.testing.assert_close(frame, batch["first"], atol=1e-2, rtol=0)
 
 
@@ -87,6 +87,34 @@ def flows_at(network: RifeFlow, batch: dict[str, torch.Tensor], t: float) -> tor
     zeros = torch.zeros(1, 2, 64, 64)
     found = network(batch["first"], batch["last"], spacing, zeros, zeros)
     return torch.cat(end_flows(found.motion, spacing[:, 0]), dim=1)
+
+
+def test_motion_is_estimated_on_enlarged_keyframes(rife: Rife, base: dict[str, object]) -> None:
+    """As RIFE would on keyframes twice as large, up to the resolution; and learned there."""
+    network = RifeFlow(enlargement=2.0, resolution=128)
+    network.load_base(rife.network.state_dict())
+    network.eval()
+    first, last = torch.rand(2, 1, 3, 64, 64)
+    zeros, spacing = torch.zeros(1, 2, 64, 64), torch.full((1, 1, 1, 64, 64), 0.3)
+    large = [
+        torch.nn.functional.interpolate(image, scale_factor=2, mode="bicubic").clamp(0, 1)
+        for image in (first, last)
+    ]
+    theirs = rife.network(*large, rife.network.features(*large), torch.full((1, 1, 128, 128), 0.3))
+    found = network(first, last, spacing, zeros, zeros)
+    flows = torch.cat(end_flows(found.motion, spacing[:, 0]), dim=1)
+    expected = torch.nn.functional.avg_pool2d(theirs.flows, 2) / 2
+    torch.testing.assert_close(flows, expected, atol=1e-4, rtol=1e-4)
+    assert [level.shape for level in network.train()(first, last, spacing, zeros, zeros).levels] == [
+        (1, 4, 64, 64)
+    ] * 3
+    # the factor for 96x96 pixels is 4 / 3, for larger ones than the resolution 1
+    sizes = [network._enlarged_size(torch.empty(1, 3, side, side)) for side in (50, 96, 128, 200)]
+    assert sizes == [(100, 100), (128, 128), (128, 128), (200, 200)]
+    method = build(base, flow_resolution=128)
+    assert method.interpolate(first, last, torch.tensor([[0.3]])).shape == (1, 1, 3, 64, 64)
+    with pytest.raises(UserError, match="enlargement is 0.5: give 1 or more"):
+        build(base, enlargement=0.5)
 
 
 def test_checkpoints_hold_the_difference_alone(rife: Rife, base: dict[str, object]) -> None:
