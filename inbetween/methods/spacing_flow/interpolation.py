@@ -31,6 +31,7 @@ from inbetween.methods.spacing_flow.prior import (
     size_at,
 )
 from inbetween.methods.spacing_flow.refinement import REFINE_RESOLUTION, refine_flow
+from inbetween.methods.spacing_flow.still import Held, StillContent, compose_still, hold_still
 
 MAX_PIXELS = 2**20  # of the in-betweens computed in one pass: more would not fit a CPU's cache
 
@@ -60,7 +61,8 @@ DEFAULTS = InferenceOptions()
 class PairInterpolator:
     """Keyframes encoded once, for any number of in-betweens.
 
-    Motion is estimated at a low resolution and upsampled; images are warped at their own.
+    Motion is estimated at a low resolution and upsampled; images are warped at their own. Still content is
+    not warped (`StillContent`).
 
     Args:
         network: Trained.
@@ -83,6 +85,7 @@ class PairInterpolator:
         # a fixed memory layout: rounding in warps depends on it
         self.first, self.last = (image.float().contiguous() for image in (first, last))
         self.image_size = first.shape[-2], first.shape[-1]
+        self.still = StillContent(self.first, self.last)
         self.flow_size = size_at(options.flow_resolution, *self.image_size)
         resized = [area_resize(image[:, :3], self.flow_size) for image in (self.first, self.last)]
         self.small = [pad_to_multiple(image, MULTIPLE) for image in resized]
@@ -118,10 +121,11 @@ class PairInterpolator:
         # allocated once: concatenating a list would take twice the memory
         frames = self.first.new_empty(windows, count, *self.first.shape[1:])
         errors = self.first.new_empty(windows, count, 1, *self.image_size)
-        for part, maps, prediction in self._predictions(spacing):
+        for part, maps, prediction, held in self._predictions(spacing):
             errors[:, part] = prediction.error.exp().clamp(0, 1).view_as(errors[:, part])
             images = [repeat_samples(image, part.stop - part.start) for image in (self.first, self.last)]
             composed = compose(images[0], images[1], maps, prediction, *self.options.composition)
+            composed = compose_still(composed, images[0], images[1], held)
             frames[:, part] = composed.view_as(frames[:, part])
         return frames, errors
 
@@ -133,13 +137,13 @@ class PairInterpolator:
             (B, N, 4, H, W) in pixels, from each in-between to first (x, y) and to last (x, y).
         """
         flows = self.first.new_empty(*spacing.shape[:2], 4, *self.image_size)
-        for part, maps, prediction in self._predictions(spacing):
+        for part, maps, prediction, _ in self._predictions(spacing):
             both = torch.cat(end_flows(prediction.motion, maps), dim=1)
             flows[:, part] = both.view_as(flows[:, part])
         return flows
 
-    def _predictions(self, spacing: Tensor) -> Iterator[tuple[slice, Tensor, Intermediate]]:
-        """A few in-betweens per pass: slice of N, spacing, and the network's output.
+    def _predictions(self, spacing: Tensor) -> Iterator[tuple[slice, Tensor, Intermediate, Held]]:
+        """A few in-betweens per pass: slice of N, spacing, the network's output, and what is held still.
 
         The spacing is (B n, 1, H, W), or (B n, 1, 1, 1) where it is constant.
         """
@@ -163,7 +167,8 @@ class PairInterpolator:
                 first, last = self.refine_images
                 motion = refine_flow(first, last, refine_maps, prediction.motion, self.refine_with)
                 prediction = prediction._replace(motion=motion)
-            yield part, maps, prediction
+            held = self.still.held(prediction.motion, maps)
+            yield part, maps, hold_still(prediction, held), held
 
 
 def build_spaced_interpolator(
