@@ -113,7 +113,7 @@ def test_motion_is_estimated_on_enlarged_keyframes(rife: Rife, base: dict[str, o
     assert sizes == [(100, 100), (128, 128), (128, 128), (200, 200)]
     method = build(base, flow_resolution=128)
     assert method.interpolate(first, last, torch.tensor([[0.3]])).shape == (1, 1, 3, 64, 64)
-    with pytest.raises(UserError, match="enlargement is 0.5: give 1 or more"):
+    with pytest.raises(UserError, match=r"enlargement is 0\.5: give 1 or more"):
         build(base, enlargement=0.5)
 
 
