@@ -19,6 +19,10 @@ from inbetween.methods.spacing_flow.composition import Intermediate, proximity_l
 #: Distance of the spacing from 0 and 1 below which flow to that keyframe shrinks in proportion, and the mask
 #: selects it. RIFE alone does not reproduce the keyframes at 0 and 1; further inside it is unchanged.
 NEAREST = 1 / 64
+#: Of the resolutions, from the highest: a lower one is chosen where the warped keyframes differ by less than
+#: this share of their difference at the highest.
+MARGINS = (1.0, 0.93, 0.8)
+LEAST_DISAGREEMENT = 2e-4  # of [0, 1], added to all: smaller ones do not matter
 LEAST = 1e-3  # of [0, 1]: initial expected error where both warped keyframes agree
 
 
@@ -69,14 +73,24 @@ class ErrorHead(nn.Module):
         return begin + F.pixel_shuffle(change.float(), 2)
 
 
+class Scaled(NamedTuple):
+    """Both keyframes of B windows at one of the resolutions that motion is estimated at."""
+
+    size: tuple[int, int]  # without padding
+    first: Tensor  # (B, 3, h, w) float32 in [0, 1], padded
+    last: Tensor
+    features: tuple[Tensor, Tensor]  # (B, 4, h, w) each
+
+
 class RifePair(NamedTuple):
     """Both keyframes of B windows, encoded."""
 
     weights: dict[str, Tensor]  # base and difference together
     first: Tensor  # (B, 3, H, W) float32 in [0, 1]
     last: Tensor
-    enlarged: tuple[Tensor, Tensor]  # both as motion is estimated on them, enlarged and padded
-    features: tuple[Tensor, Tensor]  # (B, 4, ...) of the enlarged ones
+    scaled: list[Scaled]
+    chosen: list[int]  # of each window: the place of its resolution in `scaled`
+    midway: Estimate | None  # at that resolution and a spacing of 1/2, if it was needed to choose
 
 
 class RifeFlow(nn.Module):
@@ -86,17 +100,21 @@ class RifeFlow(nn.Module):
     curvature = -(f_t0 + s displacement) / (4 s (1 - s)). Its mask already contains
     the weights (1 - s, s), which are divided out.
 
+    RIFE follows thin lines more precisely on enlarged keyframes, and far motion on shrunk ones. In evaluation
+    mode the resolution is chosen for each window: the one at which both warped keyframes agree best, halfway
+    between them. Training uses the highest.
+
     The base is not in `state_dict`. The difference, initially 0, and the error head are trained.
 
     Args:
-        enlargement: Factor, at least 1, by which keyframes are enlarged before motion is estimated. RIFE
-            follows thin lines more precisely when they are a few pixels wide.
-        resolution: Square root of the number of pixels that keyframes are not enlarged beyond.
+        enlargement: Factor, at least 1, by which keyframes are enlarged at the highest resolution.
+        resolution: Square root of the number of pixels that they are not enlarged beyond.
+        scales: Number of resolutions, 1 to 3, each half of the one before.
     """
 
-    def __init__(self, enlargement: float = 1.0, resolution: int = 512) -> None:
+    def __init__(self, enlargement: float = 1.0, resolution: int = 768, scales: int = 1) -> None:
         super().__init__()
-        self.enlargement, self.resolution = enlargement, resolution
+        self.enlargement, self.resolution, self.scales = enlargement, resolution, scales
         self.base, self.difference = RifeNetwork(), RifeNetwork()
         for module in self.base.modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
@@ -121,27 +139,28 @@ class RifeFlow(nn.Module):
         """See `IntermediateFlow.encode_pair`; classical flows are not used."""
         changes = dict(self.difference.named_parameters())
         weights = {name: value + changes[name] for name, value in self.base.named_buffers()}
-        first, last = first.float(), last.float()
-        size = self._enlarged_size(first)
-        enlarged = [pad_to_multiple(_enlarged(image, size), MULTIPLE) for image in (first, last)]
         of_encoder = {
             name.removeprefix("encode."): value
             for name, value in weights.items()
             if name.startswith("encode.")
         }
-        encoded = functional_call(self.base.encode, of_encoder, (torch.cat(enlarged),))
-        return RifePair(weights, first, last, (enlarged[0], enlarged[1]), encoded.chunk(2))
+        first, last = first.float(), last.float()
+        height, width = first.shape[-2:]
+        factor = max(1.0, min(self.enlargement, self.resolution / math.sqrt(height * width)))
+        scaled = []
+        for number in range(1 if self.training else self.scales):
+            size = _scaled_size(height, width, factor / 2**number)
+            one, other = (pad_to_multiple(_resized(image, size), MULTIPLE) for image in (first, last))
+            encoded = functional_call(self.base.encode, of_encoder, (torch.cat([one, other]),))
+            scaled.append(Scaled(size, one, other, encoded.chunk(2)))
+        pair = RifePair(weights, first, last, scaled, [0] * len(first), None)
+        return pair if len(scaled) == 1 else self._choose(pair)
 
     def between(self, pair: RifePair, spacing: Tensor) -> Intermediate:
         """See `IntermediateFlow.between`."""
         count, maps = spacing.shape[1], spacing.flatten(0, 1).float()
-        size = self._enlarged_size(pair.first)
-        first, last, one, other = (_repeat(x, count) for x in (*pair.enlarged, *pair.features))
-        enlarged_maps = pad_to_multiple(_enlarged(maps, size), MULTIPLE)
-        found = functional_call(self.base, pair.weights, (first, last, (one, other), enlarged_maps))
-        # only the loss in training takes the levels
-        coarse = found.levels[:3] if self.training else []
-        found = _shrunk(found._replace(levels=coarse), size, (maps.shape[-2], maps.shape[-1]))
+        windows = [window for window in range(len(spacing)) for _ in range(count)]
+        found = self._estimates(pair, windows, maps)
         inner = maps.clamp(NEAREST, 1 - NEAREST)
         # composition adds the logit of the spacing, which restores RIFE's mask, except next to a keyframe,
         # where the logit counts twice
@@ -150,33 +169,90 @@ class RifeFlow(nn.Module):
         motion, *levels = (_motion(flows, inner) for flows in (found.flows, *found.levels))
         return Intermediate(motion, mask, None, error, levels)
 
-    def _enlarged_size(self, images: Tensor) -> tuple[int, int]:
-        """Height and width at which the motion of images (B, C, H, W) is estimated."""
-        height, width = images.shape[-2:]
-        factor = max(1.0, min(self.enlargement, self.resolution / math.sqrt(height * width)))
-        return round(height * factor), round(width * factor)
+    def _choose(self, pair: RifePair) -> RifePair:
+        """The pair with each window's resolution chosen."""
+        count = len(pair.first)
+        halfway = pair.first.new_full((count, 1, *pair.first.shape[-2:]), 0.5)
+        found = [self._estimate(pair.weights, scaled, list(range(count)), halfway) for scaled in pair.scaled]
+        apart = torch.stack([_disagreement(pair.first, pair.last, estimate) for estimate in found], dim=1)
+        chosen = (apart / constant(apart, *MARGINS[: len(found)])).argmin(1).tolist()
+        flows, mask, hidden = (
+            torch.stack([maps[number][row] for row, number in enumerate(chosen)])
+            for maps in zip(*(estimate[:3] for estimate in found), strict=True)
+        )
+        return pair._replace(chosen=chosen, midway=Estimate(flows, mask, hidden, []))
+
+    def _estimates(self, pair: RifePair, windows: list[int], maps: Tensor) -> Estimate:
+        """Estimates of M in-betweens of these windows, each at its window's resolution."""
+        if pair.midway is not None and bool((maps == 0.5).all()):
+            flows, mask, hidden = (x[windows] for x in pair.midway[:3])
+            return Estimate(flows, mask, hidden, [])
+        groups: dict[int, list[int]] = {}
+        for row, window in enumerate(windows):
+            groups.setdefault(pair.chosen[window], []).append(row)
+        if len(groups) == 1:
+            [number] = groups
+            return self._estimate(pair.weights, pair.scaled[number], windows, maps)
+        order = [row for rows in groups.values() for row in rows]
+        found = [
+            self._estimate(pair.weights, pair.scaled[number], [windows[row] for row in rows], maps[rows])
+            for number, rows in groups.items()
+        ]
+        back = sorted(range(len(order)), key=order.__getitem__)
+        flows, mask, hidden = (
+            torch.cat(maps)[back] for maps in zip(*(part[:3] for part in found), strict=True)
+        )
+        return Estimate(flows, mask, hidden, [])
+
+    def _estimate(
+        self, weights: dict[str, Tensor], scaled: Scaled, windows: list[int], maps: Tensor
+    ) -> Estimate:
+        """Estimates at one resolution, resized to that of the spacing maps (M, 1, H, W)."""
+        every = windows == list(range(len(scaled.first)))
+        first, last, one, other = (
+            x if every else x[windows] for x in (scaled.first, scaled.last, *scaled.features)
+        )
+        small = pad_to_multiple(_resized(maps, scaled.size), MULTIPLE)
+        found: Estimate = functional_call(self.base, weights, (first, last, (one, other), small))
+        # only the loss in training takes the levels
+        levels = found.levels[:3] if self.training else []
+        return _at_size(found._replace(levels=levels), scaled.size, (maps.shape[-2], maps.shape[-1]))
 
 
-def _enlarged(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Images or maps in [0, 1], enlarged smoothly."""
+def _disagreement(first: Tensor, last: Tensor, found: Estimate) -> Tensor:
+    """Mean difference (B,) of both keyframes (B, 3, H, W), warped to an estimate."""
+    one, other = backward_warp(first, found.flows[:, :2]), backward_warp(last, found.flows[:, 2:])
+    return (one - other).abs().flatten(1).mean(1) + LEAST_DISAGREEMENT
+
+
+def _scaled_size(height: int, width: int, factor: float) -> tuple[int, int]:
+    return max(round(height * factor), 1), max(round(width * factor), 1)
+
+
+def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images or maps in [0, 1], enlarged smoothly or shrunk."""
     if images.shape[-2:] == size:
         return images
+    if images.shape[-2] > size[0]:
+        return F.interpolate(images, size=size, mode="area")
     return F.interpolate(images, size=size, mode="bicubic").clamp(0, 1)
 
 
-def _shrunk(found: Estimate, enlarged: tuple[int, int], size: tuple[int, int]) -> Estimate:
-    """An estimate for enlarged and padded images, for the images as they were."""
-    scale = constant(found.flows, *([size[1] / enlarged[1], size[0] / enlarged[0]] * 2)).view(1, 4, 1, 1)
+def _at_size(found: Estimate, own: tuple[int, int], size: tuple[int, int]) -> Estimate:
+    """An estimate for images of another size, without the padding."""
+    scale = constant(found.flows, *([size[1] / own[1], size[0] / own[0]] * 2)).view(1, 4, 1, 1)
 
-    def shrunk(maps: Tensor) -> Tensor:
-        maps = maps[..., : enlarged[0], : enlarged[1]]
-        return maps if size == enlarged else F.interpolate(maps, size=size, mode="area")
+    def resized(maps: Tensor) -> Tensor:
+        maps = maps[..., : own[0], : own[1]]
+        if size == own:
+            return maps
+        return F.interpolate(maps, size=size, mode="area" if own[0] > size[0] else "bilinear")
 
     return Estimate(
-        shrunk(found.flows) * scale,
-        shrunk(found.mask),
-        shrunk(found.hidden),
-        [shrunk(flows) * scale for flows in found.levels],
+        resized(found.flows) * scale,
+        resized(found.mask),
+        resized(found.hidden),
+        [resized(flows) * scale for flows in found.levels],
     )
 
 

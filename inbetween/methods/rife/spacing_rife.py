@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inbetween.errors import check_at_least
+from inbetween.errors import UserError, check_at_least
 from inbetween.functional.warp import WarpMode
-from inbetween.methods.rife.flow import RifeFlow
+from inbetween.methods.rife.flow import MARGINS, RifeFlow
 from inbetween.methods.rife.weights import RIFE_SHA256, read_rife
 from inbetween.methods.spacing_flow import SpacingFlow
 from inbetween.methods.spacing_flow.composition import Composition
@@ -35,6 +35,8 @@ class SpacingRife(SpacingFlow):
             are shrunk for that, and warped at their own size.
         enlargement: Smaller images are enlarged for that, by this factor at most; 1 estimates motion at their
             own size, as `Rife` does.
+        scales: Number of resolutions that motion is estimated at, 1 to 3, each half of the one before;
+            interpolation chooses one for each pair of keyframes.
         **options: See `SpacingFlow`.
     """
 
@@ -49,6 +51,7 @@ class SpacingRife(SpacingFlow):
         warp_mode: WarpMode = "bicubic",
         flow_resolution: int = 768,
         enlargement: float = 2.0,
+        scales: int = 3,
         base: Path | None = None,
         base_sha256: str = RIFE_SHA256,
         **options: Any,  # noqa: ANN401 - the base's
@@ -56,9 +59,12 @@ class SpacingRife(SpacingFlow):
         super().__init__(
             prior=prior, prior_dropout=0.0, matching_weight=0.0, flow_resolution=flow_resolution, **options
         )
-        check_at_least(1, enlargement=enlargement)
+        check_at_least(1, enlargement=enlargement, scales=scales)
+        if scales > len(MARGINS):
+            raise UserError(f"scales is {scales}: give {len(MARGINS)} or less.")
         self.composition = Composition(mask_sharpness, warp_mode)
         self.network.enlargement, self.network.resolution = enlargement, flow_resolution
+        self.network.scales = scales
         self.network.load_base(read_rife(base, base_sha256))
 
     def preparation(self, training: bool) -> Preparation:

@@ -15,7 +15,8 @@ from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
 from inbetween.methods import Rife, SpacingRife
 from inbetween.methods.perceptual import PerceptualMethod
-from inbetween.methods.rife.flow import NEAREST, RifeFlow
+from inbetween.methods.rife import flow
+from inbetween.methods.rife.flow import NEAREST, RifeFlow, RifePair, Scaled
 from inbetween.methods.spaced import even_spacing
 from inbetween.methods.spacing_flow.composition import end_flows
 from tests.methods.rife.test_rife import random_rife
@@ -41,7 +42,7 @@ def build(base: dict[str, object], **options: object) -> SpacingRife:
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (50, 70)])
 def test_before_training_it_is_rife(rife: Rife, base: dict[str, object], height: int, width: int) -> None:
-    method = build(base, warp_mode="bilinear", enlargement=1)
+    method = build(base, warp_mode="bilinear", enlargement=1, scales=1)
     batch = random_batch(2, 3, height, width)
     ours = method.interpolate(batch["first"], batch["last"], batch["t"])
     theirs = rife.interpolate(batch["first"], batch["last"], batch["t"])
@@ -56,7 +57,7 @@ def test_before_training_it_is_rife(rife: Rife, base: dict[str, object], height:
 
 def test_flows_become_displacement_and_curvature(rife: Rife, base: dict[str, object]) -> None:
     """Exactly, but for places next to a keyframe, which is reached."""
-    network = build(base, enlargement=1).network
+    network = build(base, enlargement=1, scales=1).network
     batch = random_batch(1, 1, 64, 64)
     zeros = torch.zeros(1, 2, 64, 64)
     pair = network.encode_pair(batch["first"], batch["last"], zeros, zeros)
@@ -78,7 +79,7 @@ def test_flows_become_displacement_and_curvature(rife: Rife, base: dict[str, obj
     torch.testing.assert_close(
         flows_at(network, batch, 1e-4)[:, :2].abs().max(), torch.zeros(()), atol=0.1, rtol=0
     )
-    frame = build(base, enlargement=1).interpolate(batch["first"], batch["last"], near)[:, 0]
+    frame = build(base, enlargement=1, scales=1).interpolate(batch["first"], batch["last"], near)[:, 0]
     torch.testing.assert_close(frame, batch["first"], atol=1e-2, rtol=0)
 
 
@@ -109,12 +110,46 @@ def test_motion_is_estimated_on_enlarged_keyframes(rife: Rife, base: dict[str, o
         (1, 4, 64, 64)
     ] * 3
     # the factor for 96x96 pixels is 4 / 3, for larger ones than the resolution 1
-    sizes = [network._enlarged_size(torch.empty(1, 3, side, side)) for side in (50, 96, 128, 200)]
-    assert sizes == [(100, 100), (128, 128), (128, 128), (200, 200)]
+    for side, expected_side in ((50, 100), (96, 128), (128, 128), (200, 200)):
+        images, none = torch.zeros(1, 3, side, side), torch.zeros(1, 2, side, side)
+        [scaled] = network.encode_pair(images, images, none, none).scaled
+        assert scaled.size == (expected_side, expected_side)
     method = build(base, flow_resolution=128)
     assert method.interpolate(first, last, torch.tensor([[0.3]])).shape == (1, 1, 3, 64, 64)
     with pytest.raises(UserError, match=r"enlargement is 0\.5: give 1 or more"):
         build(base, enlargement=0.5)
+    with pytest.raises(UserError, match="scales is 4: give 3 or less"):
+        build(base, scales=4)
+
+
+def test_each_pair_gets_the_resolution_at_which_its_keyframes_agree(
+    base: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one batch as alone, at any spacing, and half of what is chosen for means."""
+    network = build(base, flow_resolution=128).network
+    chosen = iter([0.1, 0.1, 0.3, 0.092, 0.096, 0.5, 0.2, 0.2, 0.079])
+    monkeypatch.setattr(
+        flow, "_disagreement", lambda first, last, found: torch.tensor([next(chosen) for _ in first])
+    )
+    keyframes = torch.rand(2, 3, 3, 64, 64)
+    none = torch.zeros(3, 2, 64, 64)
+    pair = network.encode_pair(*keyframes, none, none)
+    # the highest first, of all three windows; then the middle, then the lowest
+    assert [scaled.size for scaled in pair.scaled] == [(128, 128), (64, 64), (32, 32)]
+    assert pair.chosen == [1, 0, 2]
+    spacing = torch.tensor([[0.5, 0.2]] * 3)[..., None, None, None].expand(-1, -1, 1, 64, 64)
+    together = network.between(pair, spacing)
+    halfway = network.between(pair, spacing[:, :1])
+    torch.testing.assert_close(halfway.motion, together.motion[::2], atol=1e-4, rtol=1e-4)
+    # a window alone, at the resolution chosen for it
+    for window, number in enumerate(pair.chosen):
+        rows = slice(window, window + 1)
+        scaled = pair.scaled[number]
+        one, other = scaled.features
+        cut = Scaled(scaled.size, scaled.first[rows], scaled.last[rows], (one[rows], other[rows]))
+        alone = RifePair(pair.weights, pair.first[rows], pair.last[rows], [cut], [0], None)
+        expected = together.motion[2 * window : 2 * window + 2]
+        torch.testing.assert_close(network.between(alone, spacing[:1]).motion, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_checkpoints_hold_the_difference_alone(rife: Rife, base: dict[str, object]) -> None:
