@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +104,8 @@ class RifeFlow(nn.Module):
     mode the resolution is chosen for each window: the one at which both warped keyframes agree best, halfway
     between them. Training uses the highest.
 
-    The base is not in `state_dict`. The difference, initially 0, and the error head are trained.
+    The base is not in `state_dict`. The difference, initially 0, and the error head are trained. A difference
+    that is frozen and 0 is not in `state_dict` either, and one that is missing there is loaded as 0.
 
     Args:
         enlargement: Factor, at least 1, by which keyframes are enlarged at the highest resolution.
@@ -123,6 +124,8 @@ class RifeFlow(nn.Module):
         for parameter in self.difference.parameters():
             nn.init.zeros_(parameter)
         self.error_head = ErrorHead()
+        self.register_state_dict_post_hook(_drop_untrained_difference)
+        self.register_load_state_dict_pre_hook(_add_untrained_difference)
 
     def load_base(self, weights: dict[str, Tensor]) -> None:
         """Load the base's weights, by RIFE's names."""
@@ -217,6 +220,20 @@ class RifeFlow(nn.Module):
         # only the loss in training takes the levels
         levels = found.levels[:3] if self.training else []
         return _at_size(found._replace(levels=levels), scaled.size, (maps.shape[-2], maps.shape[-1]))
+
+
+def _drop_untrained_difference(
+    module: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]
+) -> None:
+    difference = dict(cast(RifeFlow, module).difference.named_parameters())
+    if not any(weight.requires_grad or bool(weight.any()) for weight in difference.values()):
+        for name in difference:
+            del state[f"{prefix}difference.{name}"]
+
+
+def _add_untrained_difference(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    for name, weight in cast(RifeFlow, module).difference.named_parameters():
+        state.setdefault(f"{prefix}difference.{name}", torch.zeros_like(weight))
 
 
 def _disagreement(first: Tensor, last: Tensor, found: Estimate) -> Tensor:

@@ -224,5 +224,15 @@ def test_the_error_head_learns_alone(base: dict[str, object]) -> None:
     method = build(base, trained="error_head")
     trainable = {name for name, parameter in method.named_parameters() if parameter.requires_grad}
     assert {name.split(".")[1] for name in trainable} == {"error_head"}
-    # what a training of it writes interpolates by itself
-    assert set(method.state_dict()) == set(build(base).state_dict())
+    # a difference of nothing is not stored, and trained further from there
+    state = method.state_dict()
+    assert {name.split(".")[1] for name in state} == {"error_head"}
+    full = build(base)
+    for parameter in full.network.difference.parameters():
+        torch.nn.init.ones_(parameter)
+    assert len(full.state_dict()) > len(state)
+    full.load_state_dict(state)
+    assert not any(parameter.any() for parameter in full.network.difference.parameters())
+    # one that was trained before is
+    torch.nn.init.ones_(method.network.difference.encode.cnn0.bias)
+    assert set(method.state_dict()) == set(full.state_dict())
