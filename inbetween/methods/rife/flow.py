@@ -124,8 +124,8 @@ class RifeFlow(nn.Module):
         for parameter in self.difference.parameters():
             nn.init.zeros_(parameter)
         self.error_head = ErrorHead()
-        self.register_state_dict_post_hook(_drop_untrained_difference)
-        self.register_load_state_dict_pre_hook(_add_untrained_difference)
+        self.register_state_dict_post_hook(_drop_untrained_difference)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_add_untrained_difference)  # type: ignore[no-untyped-call]
 
     def load_base(self, weights: dict[str, Tensor]) -> None:
         """Load the base's weights, by RIFE's names."""
