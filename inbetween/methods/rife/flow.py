@@ -22,6 +22,7 @@ NEAREST = 1 / 64
 #: Of the resolutions, from the highest: a lower one is chosen where the warped keyframes differ by less than
 #: this share of their difference at the highest.
 MARGINS = (1.0, 0.93, 0.8)
+LEVELS = 8  # of a spacing map that is not constant
 LEAST_DISAGREEMENT = 2e-4  # of [0, 1], added to all: smaller ones do not matter
 LEAST = 1e-3  # of [0, 1]: initial expected error where both warped keyframes agree
 
@@ -163,7 +164,7 @@ class RifeFlow(nn.Module):
         """See `IntermediateFlow.between`."""
         count, maps = spacing.shape[1], spacing.flatten(0, 1).float()
         windows = [window for window in range(len(spacing)) for _ in range(count)]
-        found = self._estimates(pair, windows, maps)
+        found = self._estimates(pair, windows, maps) if self.training else self._of_maps(pair, windows, maps)
         inner = maps.clamp(NEAREST, 1 - NEAREST)
         # composition adds the logit of the spacing, which restores RIFE's mask, except next to a keyframe,
         # where the logit counts twice
@@ -184,6 +185,25 @@ class RifeFlow(nn.Module):
             for maps in zip(*(estimate[:3] for estimate in found), strict=True)
         )
         return pair._replace(chosen=chosen, midway=Estimate(flows, mask, hidden, []))
+
+    def _of_maps(self, pair: RifePair, windows: list[int], maps: Tensor) -> Estimate:
+        """Estimates at spacing maps (M, 1, H, W), which may vary.
+
+        RIFE was trained on constant ones, and follows others loosely. So a map is divided into levels; each
+        pixel takes the flows that RIFE finds at the two levels around its spacing, interpolated.
+        """
+        low, high = (reduce(maps.flatten(1), 1)[:, None, None, None] for reduce in (torch.amin, torch.amax))
+        if torch.equal(low, high):
+            return self._estimates(pair, windows, maps)
+        place = (maps - low) / (high - low).clamp(min=1e-6) * (LEVELS - 1)
+        fields: list[Tensor] = []
+        for number in range(LEVELS):
+            level = low + (high - low) * (number / (LEVELS - 1))
+            found = self._estimates(pair, windows, level.expand_as(maps))
+            weight = (1 - (place - number).abs()).clamp(min=0)
+            weighted = [weight * field for field in found[:3]]
+            fields = [a + b for a, b in zip(fields, weighted, strict=True)] if fields else weighted
+        return Estimate(fields[0], fields[1], fields[2], [])
 
     def _estimates(self, pair: RifePair, windows: list[int], maps: Tensor) -> Estimate:
         """Estimates of M in-betweens of these windows, each at its window's resolution."""
