@@ -22,6 +22,7 @@ NEAREST = 1 / 64
 #: Of the resolutions, from the highest: a lower one is chosen where the warped keyframes differ by less than
 #: this share of their difference at the highest.
 MARGINS = (1.0, 0.93, 0.8)
+LOWER = (1.0, 0.5, 0.25)  # resolutions below the highest, relative to the keyframes' own
 LEVELS = 8  # of a spacing map that is not constant
 LEAST_DISAGREEMENT = 2e-4  # of [0, 1], added to all: smaller ones do not matter
 LEAST = 1e-3  # of [0, 1]: initial expected error where both warped keyframes agree
@@ -111,7 +112,7 @@ class RifeFlow(nn.Module):
     Args:
         enlargement: Factor, at least 1, by which keyframes are enlarged at the highest resolution.
         resolution: Square root of the number of pixels that they are not enlarged beyond.
-        scales: Number of resolutions, 1 to 3, each half of the one before.
+        scales: Number of resolutions, 1 to 3: the highest, then the keyframes' own and half of it.
     """
 
     def __init__(self, enlargement: float = 1.0, resolution: int = 768, scales: int = 1) -> None:
@@ -152,8 +153,9 @@ class RifeFlow(nn.Module):
         height, width = first.shape[-2:]
         factor = max(1.0, min(self.enlargement, self.resolution / math.sqrt(height * width)))
         scaled = []
-        for number in range(1 if self.training else self.scales):
-            size = _scaled_size(height, width, factor / 2**number)
+        factors = sorted({factor, *LOWER}, reverse=True)
+        for factor in factors[: 1 if self.training else self.scales]:
+            size = _scaled_size(height, width, factor)
             one, other = (pad_to_multiple(_resized(image, size), MULTIPLE) for image in (first, last))
             encoded = functional_call(self.base.encode, of_encoder, (torch.cat([one, other]),))
             scaled.append(Scaled(size, one, other, encoded.chunk(2)))
