@@ -35,7 +35,7 @@ class SpacingRife(SpacingFlow):
             are shrunk for that, and warped at their own size.
         enlargement: Smaller images are enlarged for that, by this factor at most; 1 estimates motion at their
             own size, as `Rife` does.
-        scales: Number of resolutions that motion is estimated at, 1 to 3: the enlarged one, the keyframes' own
+        scales: Number of resolutions that motion is estimated at, 1 to 3: the enlarged one, their own
             and half of it; interpolation chooses one for each pair of keyframes.
         **options: See `SpacingFlow`.
     """
