@@ -22,6 +22,7 @@ NEAREST = 1 / 64
 #: Of the resolutions, from the highest: a lower one is chosen where the warped keyframes differ by less than
 #: this share of their difference at the highest.
 MARGINS = (1.0, 0.93, 0.8)
+LEAST_ENLARGEMENT = 1.25  # smaller factors are not worth their time
 LOWER = (1.0, 0.5, 0.25)  # resolutions below the highest, relative to the keyframes' own
 LEVELS = 8  # of a spacing map that is not constant
 LEAST_DISAGREEMENT = 2e-4  # of [0, 1], added to all: smaller ones do not matter
@@ -151,7 +152,9 @@ class RifeFlow(nn.Module):
         }
         first, last = first.float(), last.float()
         height, width = first.shape[-2:]
-        factor = max(1.0, min(self.enlargement, self.resolution / math.sqrt(height * width)))
+        factor = min(self.enlargement, self.resolution / math.sqrt(height * width))
+        if factor < LEAST_ENLARGEMENT:
+            factor = 1.0
         scaled = []
         factors = sorted({factor, *LOWER}, reverse=True)
         for factor in factors[: 1 if self.training else self.scales]:

@@ -15,6 +15,8 @@ from inbetween.methods.spacing_flow.crops import FullFrame, RandomCrop
 from inbetween.methods.spacing_flow.prior import Prior
 from inbetween.types import Preparation
 
+MAX_ENLARGED = 1.2  # of `flow_resolution`: side of the square whose pixels an enlarged image may have
+
 
 class SpacingRife(SpacingFlow):
     """`SpacingFlow` with the network of RIFE 4.26: frozen published weights and a trained difference.
@@ -33,8 +35,8 @@ class SpacingRife(SpacingFlow):
         base_sha256: SHA-256 of that file.
         flow_resolution: Motion is estimated at no more pixels than a square of this side has; larger images
             are shrunk for that, and warped at their own size.
-        enlargement: Smaller images are enlarged for that, by this factor at most; 1 estimates motion at their
-            own size, as `Rife` does.
+        enlargement: Smaller images are enlarged for that, by this factor at most, and to 1.2 times that side;
+            1 estimates motion at their own size, as `Rife` does.
         scales: Number of resolutions that motion is estimated at, 1 to 3: the enlarged one, their own
             and half of it; interpolation chooses one for each pair of keyframes.
         **options: See `SpacingFlow`.
@@ -49,7 +51,7 @@ class SpacingRife(SpacingFlow):
         prior: Prior = "dis",
         mask_sharpness: float = 1.0,
         warp_mode: WarpMode = "bicubic",
-        flow_resolution: int = 768,
+        flow_resolution: int = 640,
         enlargement: float = 2.0,
         scales: int = 3,
         base: Path | None = None,
@@ -63,7 +65,8 @@ class SpacingRife(SpacingFlow):
         if scales > len(MARGINS):
             raise UserError(f"scales is {scales}: give {len(MARGINS)} or less.")
         self.composition = Composition(mask_sharpness, warp_mode)
-        self.network.enlargement, self.network.resolution = enlargement, flow_resolution
+        self.network.enlargement = enlargement
+        self.network.resolution = round(MAX_ENLARGED * flow_resolution)
         self.network.scales = scales
         self.network.load_base(read_rife(base, base_sha256))
 
