@@ -152,6 +152,20 @@ def test_each_pair_gets_the_resolution_at_which_its_keyframes_agree(
         torch.testing.assert_close(network.between(alone, spacing[:1]).motion, expected, atol=1e-4, rtol=1e-4)
 
 
+def test_a_pixel_of_a_map_is_where_its_spacing_alone_would_put_it(base: dict[str, object]) -> None:
+    network = build(base, flow_resolution=64).network
+    first, last = torch.rand(2, 1, 3, 64, 64)
+    pair = network.encode_pair(first, last, torch.zeros(1, 2, 64, 64), torch.zeros(1, 2, 64, 64))
+    spacing = torch.full((1, 2, 1, 64, 64), 0.2)
+    spacing[:, 1, ..., 32:] = 0.8
+    of_map = network.between(pair, spacing)
+    for half, number in ((slice(32), 0.2), (slice(32, None), 0.8)):
+        alone = network.between(pair, torch.full((1, 1, 1, 64, 64), number))
+        for field in ("motion", "mask"):
+            mixed, expected = getattr(of_map, field)[1:], getattr(alone, field)
+            torch.testing.assert_close(mixed[..., half], expected[..., half], atol=1e-4, rtol=1e-4)
+
+
 def test_checkpoints_hold_the_difference_alone(rife: Rife, base: dict[str, object]) -> None:
     method = build(base)
     state = method.state_dict()
