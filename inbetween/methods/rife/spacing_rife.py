@@ -19,11 +19,11 @@ MAX_ENLARGED = 1.2  # of `flow_resolution`: side of the square whose pixels an e
 
 
 class SpacingRife(SpacingFlow):
-    """`SpacingFlow` with the network of RIFE 4.26: frozen published weights and a trained difference.
+    """`SpacingFlow` with the network of RIFE 4.26: frozen published weights, trained difference.
 
     It starts from the published weights, which `python -m inbetween fetch-weights rife` downloads.
-    Checkpoints hold only the difference and the error head. RIFE's input channel for t takes the spacing
-    map.
+    Checkpoints hold only the difference and the error head. RIFE's input channel for t takes the spacing. In
+    interpolation, a spacing map is divided into levels, since RIFE was trained on constant ones.
 
     Args:
         prior: The classical flow that corrects the motion of images larger than `flow_resolution`; `none`
@@ -33,8 +33,8 @@ class SpacingRife(SpacingFlow):
         warp_mode: How keyframes are interpolated between their pixels; RIFE itself uses `bilinear`.
         base: A file of RIFE's weights; None takes the fetched one.
         base_sha256: SHA-256 of that file.
-        flow_resolution: Motion is estimated at no more pixels than a square of this side has; larger images
-            are shrunk for that, and warped at their own size.
+        flow_resolution: Images of more pixels than a square of this side has are shrunk to that number before
+            motion is estimated, and warped at their own size.
         enlargement: Smaller images are enlarged for that, by this factor at most, and to 1.2 times that side;
             1 estimates motion at their own size, as `Rife` does.
         scales: Number of resolutions that motion is estimated at, 1 to 3: the enlarged one, their own

@@ -1,10 +1,23 @@
-"""Weights that several files need."""
+"""Weights and backbones that several files need."""
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from inbetween.methods import SpacingFlow
+from inbetween.methods.diffusion import Backbone
+from tests.tiny import write_tiny_backbone
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tiny backbone in diffusers' folder format."""
+    return write_tiny_backbone(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def backbone(folder):
+    return Backbone(str(folder))
 
 
 @pytest.fixture(scope="module")

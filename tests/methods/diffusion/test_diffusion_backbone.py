@@ -18,16 +18,6 @@ from inbetween.weights import precision
 from tests.tiny import tiny_backbone, write_tiny_backbone, write_tiny_text_backbone
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_tiny_backbone(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def backbone(folder):
-    return Backbone(str(folder))
-
-
 def test_everything_is_frozen_and_in_evaluation_mode(backbone):
     assert not any(parameter.requires_grad for parameter in backbone.parameters())
     backbone.train()

@@ -10,16 +10,6 @@ from inbetween.methods.diffusion.sampling import denoise_from, frame_generators,
 from tests.tiny import write_tiny_backbone
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_tiny_backbone(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def backbone(folder):
-    return Backbone(str(folder))
-
-
 @pytest.mark.parametrize(
     ("steps", "strength", "run"), [(20, 0.3, 6), (20, 0.25, 5), (50, 1.0, 50), (10, 0.0, 0), (7, 0.5, 3)]
 )

@@ -10,17 +10,6 @@ from inbetween.errors import UserError
 from inbetween.methods.diffusion import Backbone, Sampling, UntrainedBackbone
 from inbetween.methods.diffusion.objectives import ImageRefinement, masked_residual
 from inbetween.methods.diffusion.sampling import denoise_from
-from tests.tiny import write_tiny_backbone
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_tiny_backbone(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def backbone(folder):
-    return Backbone(str(folder))
 
 
 def test_fresh_backbone_fits_its_autoencoder(folder):
