@@ -51,4 +51,6 @@ def test_a_gpu_gives_what_a_processor_gives(gpu: torch.device, method: str) -> N
     tensors = [torch.from_numpy(array).permute(2, 0, 1).float().to(gpu) / 255 for array in arrays]
     frames = model.interpolate(*tensors)
     assert frames.device == tensors[0].device
-    assert np.abs((frames * 255).cpu().permute(0, 2, 3, 1).numpy() - found).max() <= 0.51
+    difference = np.abs((frames * 255).cpu().permute(0, 2, 3, 1).numpy() - found)
+    # a GPU sums splatted motion in any order, which may turn a choice between keyframes at a few pixels
+    assert (difference > 0.51).mean() < 0.01
