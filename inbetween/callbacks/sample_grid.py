@@ -156,7 +156,11 @@ class SampleGrid(L.Callback):
         grids = []
         for sample in shown:
             before = self._before.get(sample.index) if tag == "samples/val" else None
-            title, true, predicted = f"{sample.index}: {sample.name}", sample.true / 255, sample.predicted / 255
+            title, true, predicted = (
+                f"{sample.index}: {sample.name}",
+                sample.true / 255,
+                sample.predicted / 255,
+            )
             grids.append(
                 window_grid(title, sample.t, true, predicted, None if before is None else before / 255)
             )

@@ -41,7 +41,11 @@ def tiny_yaml(tmp_path_factory):
             fresh = arguments["backbone"]["class_path"].endswith("UntrainedBackbone")
             arguments["backbone"]["init_args"] = (
                 {"vae": str(backbone / "vae"), "channels": [16, 32], "embedding_dim": 16}
-                | {"encoder_layers": 1, "encoder_image_size": 16, "image_refinement": objective == "ImageRefinement"}
+                | {
+                    "encoder_layers": 1,
+                    "encoder_image_size": 16,
+                    "image_refinement": objective == "ImageRefinement",
+                }
                 if fresh
                 else {"pretrained": str(backbone)}
             )

@@ -12,12 +12,7 @@ from torch.nn import functional as F
 
 from inbetween.errors import UserError, check_at_least
 from inbetween.methods.diffusion.latent_diffusion import LatentDiffusion
-from inbetween.methods.diffusion.noise_schedule import (
-    min_snr_weight,
-    pred_original_sample,
-    prediction_of_x_0,
-    training_target,
-)
+from inbetween.methods.diffusion.noise_schedule import min_snr_weight, prediction_of_x_0, training_target
 from inbetween.methods.diffusion.sampling import Sampling
 
 Init = Literal["slerp", "flow"]
@@ -131,32 +126,24 @@ class Denoising(Objective):
         timestep_logit_mean: Sample the timesteps of `target` logit-normally with this mean and standard
             deviation 1 (arXiv 2403.03206); None samples them uniformly. -1 puts the median at 27 % of the
             noise schedule, for sampling with a small `strength`, which never reaches the rest.
-        keep_still: Keep the initial latents where keyframes and initial latents agree (`compute_change_mask`):
-            the predicted clean latents are x_init + m (x_0 - x_init), with the mask m in [0, 1]. So what
-            stands still is exact whatever the noise, and training is about what moves.
 
     Raises:
         UserError: `train_from` is empty, or `min_snr_gamma` negative.
     """
+
+    needs_keyframes = False
 
     def __init__(
         self,
         train_from: Sequence[TrainFrom] = ("target",),
         min_snr_gamma: float | None = None,
         timestep_logit_mean: float | None = None,
-        keep_still: bool = False,
     ) -> None:
         super().__init__(train_from, min_snr_gamma, timestep_logit_mean)
-        self.needs_keyframes = keep_still
 
     def check(self, backbone: LatentDiffusion, sampling: Sampling) -> None:
-        """See `Objective.check`: the UNet has as many input channels as a latent; there is what to keep."""
+        """See `Objective.check`: the UNet has as many input channels as a latent."""
         self._check_channels(backbone, 1)
-        if self.needs_keyframes and sampling.init == "noise":
-            raise UserError(
-                "keep_still keeps initial latents, and sampling.init is noise: set init to slerp or flow, or"
-                " keep_still to false."
-            )
 
     def new_channels(self, backbone: LatentDiffusion) -> int:
         """Those of two latents."""
@@ -169,18 +156,8 @@ class Denoising(Objective):
     def predictor(
         self, backbone: LatentDiffusion, init_latents: Tensor, keyframes: Sequence[Tensor]
     ) -> Predictor:
-        """The output is the prediction, except for what `keep_still` keeps."""
-        if not self.needs_keyframes:
-            return lambda output, x_t, timestep: output
-        change_mask = compute_change_mask(*keyframes, init_latents)
-
-        def predict(output: Tensor, x_t: Tensor, timestep: Tensor) -> Tensor:
-            timestep = timestep.long().expand(len(x_t)).to(x_t.device)
-            x_0 = pred_original_sample(backbone.scheduler, output, x_t, timestep)
-            x_0 = init_latents + change_mask * (x_0 - init_latents)
-            return prediction_of_x_0(backbone.scheduler, x_0, x_t, timestep)
-
-        return predict
+        """The output is the prediction."""
+        return lambda output, x_t, timestep: output
 
 
 class ImageRefinement(Objective):

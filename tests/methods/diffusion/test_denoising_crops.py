@@ -73,7 +73,10 @@ def test_crops_differ_in_scale():
     checks = (torch.arange(240) // 2 % 2).float().expand(3, 240, 240)  # stripes of two pixels
     given |= {"first": checks, "last": checks, "targets": checks.expand(2, -1, -1, -1)}
     contrast = torch.cat(
-        [PREPARE({**given, "seed": torch.tensor(seed)}).frames.std(dim=-1).mean((1, 2, 3)) for seed in range(8)]
+        [
+            PREPARE({**given, "seed": torch.tensor(seed)}).frames.std(dim=-1).mean((1, 2, 3))
+            for seed in range(8)
+        ]
     )
     assert contrast.max() > 0.4
     assert contrast.min() < 0.1
@@ -91,9 +94,7 @@ def test_all_crops_of_all_windows_are_samples_of_one_step():
     parts = []
     for sample in samples:
         for row in range(3):
-            one = [
-                value[row : row + 1] if torch.is_tensor(value) else value for value in sample
-            ]
+            one = [value[row : row + 1] if torch.is_tensor(value) else value for value in sample]
             alone = default_collate([type(sample)(*one)])
             parts.append(method.training_loss({**random_batch(1), "sample": alone})["loss"])
     torch.testing.assert_close(loss, torch.stack(parts).mean())
