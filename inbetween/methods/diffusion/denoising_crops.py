@@ -17,10 +17,10 @@ from inbetween.types import Window
 class PrepareCrops:
     """Makes a `TrainingSample` of square crops, each of a random frame, for image variation.
 
-    Rendering a window takes longer than denoising one crop of it, and a denoiser of images needs no motion. So
-    each window gives several samples: a random frame of it, cropped at a random place and at a random
-    size between the crop's own and the whole frame's, and shrunk and flipped at random. The
-    reference is the same area of another random frame, or of the same one.
+    Rendering a window takes longer than denoising one crop of it, and a denoiser of images needs no motion.
+    So each window gives several samples: a random frame of it, cropped at a random place and at a random
+    size between the crop's own and the whole frame's, then shrunk to the crop's, and at random flipped. The
+    reference is the same area of a random frame, sometimes of the same one.
 
     Every field of the sample has a leading K, and `frames` (K, 2, 3, S, S) are the frame and its
     reference. Frames have no ids, since they do not recur, and their position is 0, since it has no meaning.

@@ -72,7 +72,7 @@ class TestCondition:
         assert widened.backbone.unet.conv_in.extra.weight.grad.abs().sum() > 0
 
     def test_further_inputs_count_after_a_few_steps(self):
-        """Adam changes weights by the learning rate a step: from zero they would hardly count in a short run."""
+        """Adam changes weights by the learning rate a step: from zero they would count late."""
         torch.manual_seed(0)
         widened = WidenedConv(torch.nn.Conv2d(4, 8, 3, padding=1), 4)
         optimizer = torch.optim.AdamW(widened.extra.parameters(), lr=1e-3)
