@@ -13,7 +13,7 @@ from inbetween.errors import UserError, check_at_least
 from inbetween.methods.diffusion.backbone import Backbone
 from inbetween.methods.diffusion.base import DiffusionMethod
 from inbetween.methods.diffusion.denoising_crops import PrepareCrops
-from inbetween.methods.diffusion.training_sample import PrepareSample, TrainingSample
+from inbetween.methods.diffusion.training_sample import TrainingSample
 from inbetween.types import Preparation, StepOutput, WindowBatch
 
 
@@ -72,7 +72,7 @@ class ImageVariation(DiffusionMethod):
 
     def preparation(self, training: bool) -> Preparation:
         """As `DiffusionMethod`, with the reference frame; or crops, in training on them."""
-        whole: PrepareSample = super().preparation(training)
+        whole = self.prepare_sample()
         if self.crop is None or not training:
             return replace(whole, reference=True)
         return PrepareCrops(
@@ -88,12 +88,8 @@ class ImageVariation(DiffusionMethod):
         """See `DiffusionMethod.training_loss`; all crops of all windows are samples of one batch."""
         sample: TrainingSample = self.sample_of(batch)
         if sample.frames.ndim == 6:
-            tensors = {
-                name: value.flatten(0, 1)
-                for name, value in sample._asdict().items()
-                if isinstance(value, Tensor)
-            }
-            sample = sample._replace(**tensors)
+            fields: tuple[Any, ...] = sample
+            sample = TrainingSample(*(x.flatten(0, 1) if isinstance(x, Tensor) else x for x in fields))
         return super().training_loss({**batch, "sample": sample})
 
     def training_tokens(self, sample: TrainingSample) -> Tensor:
