@@ -88,8 +88,8 @@ class ImageVariation(DiffusionMethod):
         """See `DiffusionMethod.training_loss`; all crops of all windows are samples of one batch."""
         sample: TrainingSample = self.sample_of(batch)
         if sample.frames.ndim == 6:
-            fields: tuple[Any, ...] = sample
-            sample = TrainingSample(*(x.flatten(0, 1) if isinstance(x, Tensor) else x for x in fields))
+            fields: list[Any] = [x.flatten(0, 1) if isinstance(x, Tensor) else x for x in sample]
+            sample = TrainingSample(*fields)
         return super().training_loss({**batch, "sample": sample})
 
     def training_tokens(self, sample: TrainingSample) -> Tensor:
