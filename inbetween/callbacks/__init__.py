@@ -3,6 +3,7 @@
 from inbetween.callbacks.checkpoints import WholeCheckpoints
 from inbetween.callbacks.data_wait import DataWait
 from inbetween.callbacks.ema import EMA
+from inbetween.callbacks.first_validation import FirstValidation
 from inbetween.callbacks.frame_metrics import FrameMetrics
 from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.learned_weights import LearnedWeights
@@ -18,6 +19,7 @@ from inbetween.callbacks.weights_writer import WeightsWriter
 __all__ = [
     "EMA",
     "DataWait",
+    "FirstValidation",
     "FrameMetrics",
     "Interruption",
     "LearnedWeights",

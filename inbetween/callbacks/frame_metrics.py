@@ -8,6 +8,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import MetricCollection
 
+from inbetween.callbacks.first_validation import is_check_alone
 from inbetween.errors import UserError
 from inbetween.metrics import frame_metrics, load_lpips, window_scores
 from inbetween.types import StepOutput, WindowBatch
@@ -72,7 +73,7 @@ class FrameMetrics(L.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Update the metrics, if the batch was interpolated."""
-        if not trainer.sanity_checking:
+        if not is_check_alone(trainer):
             self._update(outputs, batch)
 
     def on_test_batch_end(
@@ -89,7 +90,7 @@ class FrameMetrics(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Log the metrics."""
-        if not trainer.sanity_checking:
+        if not is_check_alone(trainer):
             self._log(pl_module, "val")
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

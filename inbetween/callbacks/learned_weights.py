@@ -6,6 +6,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from inbetween.callbacks.first_validation import is_check_alone
 from inbetween.callbacks.run_folder import log_image
 from inbetween.callbacks.whole_weights import need_whole_weights
 from inbetween.errors import UserError
@@ -64,7 +65,7 @@ class LearnedWeights(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the charts."""
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        if is_check_alone(trainer) or not trainer.is_global_zero:
             return
         assert isinstance(pl_module, WeightsKeyframes)
         weights = pl_module.learned_weights(torch.linspace(0, 1, POINTS, device=pl_module.device))

@@ -7,6 +7,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from inbetween.callbacks.first_validation import is_check_alone
 from inbetween.callbacks.run_folder import log_image
 from inbetween.errors import check_at_least
 from inbetween.functional.grid import error_map, image_grid, stacked
@@ -26,7 +27,9 @@ class _Sample:
     predicted: Tensor  # (N, 3, h, w) uint8
 
 
-def window_grid(title: str, t: list[float], true: Tensor, predicted: Tensor) -> Tensor:
+def window_grid(
+    title: str, t: list[float], true: Tensor, predicted: Tensor, before: Tensor | None = None
+) -> Tensor:
     """One window as an image grid: the true frames, the predicted ones, and their difference.
 
     The predicted row repeats the keyframes, so that it reads as a clip.
@@ -36,26 +39,28 @@ def window_grid(title: str, t: list[float], true: Tensor, predicted: Tensor) -> 
         t: Position of each in-between, N numbers in (0, 1).
         true: (N + 2, 3, h, w) in [0, 1]: first, targets, last.
         predicted: (N, 3, h, w) in [0, 1].
+        before: (N, 3, h, w) in [0, 1], those predicted before training, shown above.
 
     Returns:
         (3, H, W) float32 in [0, 1].
     """
     first, last = true[0], true[-1]
-    errors = error_map(predicted, true[1:-1])
-    return image_grid(
-        [list(true), [first, *predicted, last], [None, *errors, None]],
-        ["first", *(f"t = {position:.3g}" for position in t), "last"],
-        ["target", "prediction", "error"],
-        title,
-    )
+    rows: dict[str, list[Tensor | None]] = {"target": list(true)}
+    if before is not None:
+        rows["before"] = [first, *before, last]
+    rows["prediction"] = [first, *predicted, last]
+    rows["error"] = [None, *error_map(predicted, true[1:-1]), None]
+    columns = ["first", *(f"t = {position:.3g}" for position in t), "last"]
+    return image_grid(list(rows.values()), columns, list(rows), title)
 
 
 class SampleGrid(L.Callback):
     """Shows a few windows, the same ones every epoch, as `samples/val` and in test `samples/test`.
 
     For each window: first, targets and last; the predicted frames below their targets; below those the
-    error, white where they agree, red to black where they differ. Shown by every logger that takes
-    images, and written as PNG files to the run's folder: see `log_image`. With several processes the
+    error, white where they agree, red to black where they differ. After a validation before the first step
+    (`FirstValidation`) its frames stay in every later grid, as a row `before`. Shown by every logger that
+    takes images, and written as PNG files to the run's folder: see `log_image`. With several processes the
     windows are the same as with one.
 
     Args:
@@ -71,6 +76,7 @@ class SampleGrid(L.Callback):
         self.windows = windows
         self.every_n_epochs = every_n_epochs
         self._samples: dict[int, _Sample] = {}
+        self._before: dict[int, Tensor] = {}  # frames predicted before the first step, by window
 
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Reset."""
@@ -90,7 +96,7 @@ class SampleGrid(L.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep what is to be shown."""
-        if not trainer.sanity_checking and trainer.current_epoch % self.every_n_epochs == 0:
+        if not is_check_alone(trainer) and trainer.current_epoch % self.every_n_epochs == 0:
             self._keep(outputs, batch)
 
     def on_test_batch_end(
@@ -107,7 +113,7 @@ class SampleGrid(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the windows."""
-        if not trainer.sanity_checking and trainer.current_epoch % self.every_n_epochs == 0:
+        if not is_check_alone(trainer) and trainer.current_epoch % self.every_n_epochs == 0:
             self._show(trainer, "samples/val")
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -147,8 +153,17 @@ class SampleGrid(L.Callback):
         shown = sorted(self._chosen(samples).values(), key=lambda sample: sample.index)
         if not shown or not trainer.is_global_zero:
             return
-        grids = [
-            window_grid(f"{sample.index}: {sample.name}", sample.t, sample.true / 255, sample.predicted / 255)
-            for sample in shown
-        ]
+        grids = []
+        for sample in shown:
+            before = self._before.get(sample.index) if tag == "samples/val" else None
+            title, true, predicted = (
+                f"{sample.index}: {sample.name}",
+                sample.true / 255,
+                sample.predicted / 255,
+            )
+            grids.append(
+                window_grid(title, sample.t, true, predicted, None if before is None else before / 255)
+            )
         log_image(trainer, tag, stacked(grids))
+        if trainer.sanity_checking:
+            self._before = {sample.index: sample.predicted for sample in shown}

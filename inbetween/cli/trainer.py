@@ -16,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from inbetween.callbacks import (
     EMA,
     DataWait,
+    FirstValidation,
     FrameMetrics,
     Interruption,
     LearnedWeights,
@@ -271,7 +272,9 @@ def run_trainer(command: str, args: list[str]) -> None:
         auto_configure_optimizers=False,
         save_config_callback=RunConfig,
         save_config_kwargs={"save_to_log_dir": False},
-        trainer_defaults={"callbacks": [Interruption(), SamePrecision(), DataWait(), Resumption()]},
+        trainer_defaults={
+            "callbacks": [Interruption(), SamePrecision(), DataWait(), Resumption(), FirstValidation()]
+        },
         parser_kwargs={"prog": "inbetween", **options, command: options},
     )
     # Lightning does so for GPUs alone; gloo's remaining threads may abort the interpreter's exit

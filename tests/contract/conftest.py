@@ -36,11 +36,16 @@ def tiny_yaml(tmp_path_factory):
         if "backbone" in arguments:
             arguments["sampling"] = {"num_inference_steps": 4, "strength": 0.5}
             arguments |= overrides
-            backbone = backbones[arguments["objective"]["class_path"].rpartition(".")[2]]
+            objective = arguments["objective"]["class_path"].rpartition(".")[2]
+            backbone = backbones[objective]
             fresh = arguments["backbone"]["class_path"].endswith("UntrainedBackbone")
             arguments["backbone"]["init_args"] = (
                 {"vae": str(backbone / "vae"), "channels": [16, 32], "embedding_dim": 16}
-                | {"encoder_layers": 1, "encoder_image_size": 16, "image_refinement": True}
+                | {
+                    "encoder_layers": 1,
+                    "encoder_image_size": 16,
+                    "image_refinement": objective == "ImageRefinement",
+                }
                 if fresh
                 else {"pretrained": str(backbone)}
             )

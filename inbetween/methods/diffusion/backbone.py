@@ -100,8 +100,8 @@ class Backbone(LatentDiffusion):
         return tokens.float()
 
     def save_pretrained(self, folder: Path) -> None:
-        """Write all parts but the autoencoder, in float16, as `Backbone` loads them."""
-        for name in ("unet", "image_encoder"):
+        """Write all parts in float16, as `Backbone` loads them."""
+        for name in ("vae", "unet", "image_encoder"):
             copy.deepcopy(getattr(self, name)).half().save_pretrained(folder / name)
             drop_from_config(folder / name)
         self.scheduler.save_pretrained(folder / "scheduler")

@@ -27,7 +27,7 @@ from inbetween.methods.diffusion.training_sample import PrepareSample, TrainingS
 from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.methods.spacing_flow.blend import load_blend
 from inbetween.paths import cache_folder
-from inbetween.types import StepOutput, WindowBatch
+from inbetween.types import Preparation, StepOutput, WindowBatch
 from inbetween.weights.precision import frozen_dtype_on
 
 
@@ -162,8 +162,12 @@ class DiffusionMethod(PerceptualMethod):
         """The backbone's output (R, C, h, w); for methods whose attention depends on t (R,) to override."""
         return self.backbone.denoise(sample, timestep, tokens)
 
-    def preparation(self, training: bool) -> PrepareSample:
+    def preparation(self, training: bool) -> Preparation:
         """Random numbers for one in-between of each window, the same in validation as in training."""
+        return self.prepare_sample()
+
+    def prepare_sample(self) -> PrepareSample:
+        """What data workers prepare of a whole in-between and its keyframes."""
         flows = "flow" in self.objective.train_from or self.line_condition
         return PrepareSample(
             self.backbone.num_train_timesteps,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 TrainedPart = Literal["none", "attn2", "lora", "all"]
 FrozenDtype = Literal["float32", "bfloat16"]
 
+GAIN = 16.0  # of further input channels, see `WidenedConv`
+
 
 class LatentDiffusion(nn.Module):
     """A pretrained latent-diffusion model; subclasses load its parts and define its conditions.
@@ -195,7 +197,9 @@ class WidenedConv(nn.Module):
     """A convolution with further input channels, whose weights are initialised to zero.
 
     So before training its output is exactly that of the original. The further weights are always trained,
-    whichever part of the backbone is, and saved with it.
+    whichever part of the backbone is, and saved with it. What they make of their channels is multiplied by
+    `GAIN`: Adam changes a weight by about the learning rate a step, whatever its gradient, and weights that
+    start at zero would take hundreds of steps to reach the size of trained ones.
 
     Args:
         conv: The original convolution, with a square kernel and stride 1.
@@ -215,5 +219,5 @@ class WidenedConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, out, h', w') of x (B, in + extra, h, w)."""
         own = self.conv.in_channels
-        y: Tensor = self.conv(x[:, :own]) + self.extra(x[:, own:])
+        y: Tensor = self.conv(x[:, :own]) + GAIN * self.extra(x[:, own:])
         return y

@@ -7,6 +7,7 @@ from inbetween.errors import UserError
 from inbetween.functional.slerp import slerp
 from inbetween.methods import KeyframeDiffusion, LatentSlerp
 from inbetween.methods.diffusion import ImageRefinement, Sampling, UntrainedBackbone
+from inbetween.methods.diffusion.latent_diffusion import WidenedConv
 from tests.methods.diffusion.tiny_methods import METHODS, make, row, spy
 from tests.tiny import random_batch, write_tiny_backbone
 
@@ -69,6 +70,19 @@ class TestCondition:
         assert torch.equal(plain.interpolate_batch(batch), widened.interpolate_batch(batch))
         widened.training_loss(batch)["loss"].backward()
         assert widened.backbone.unet.conv_in.extra.weight.grad.abs().sum() > 0
+
+    def test_further_inputs_count_after_a_few_steps(self):
+        """Adam changes weights by the learning rate a step: from zero they would count late."""
+        torch.manual_seed(0)
+        widened = WidenedConv(torch.nn.Conv2d(4, 8, 3, padding=1), 4)
+        optimizer = torch.optim.AdamW(widened.extra.parameters(), lr=1e-3)
+        x = torch.randn(2, 8, 16, 16)
+        own = widened(x).detach()
+        for _ in range(20):
+            optimizer.zero_grad()
+            (widened(x) - x).square().mean().backward()
+            optimizer.step()
+        assert (widened(x) - own).std() > 0.3 * own.std()
 
     def test_keyframe_latents_tell_where_things_are(self):
         method = make(keyframe_latents=True)
