@@ -24,6 +24,7 @@ BELOW = {
     # the one method that looks at no picture goes with a backbone that reads a prompt
     "backbone/sd15_text.yaml": "latent_slerp.yaml",
     "backbone/refine_autoencoder.yaml": "backbone/train_autoencoder.yaml",
+    "backbone/image_variation_one_gpu.yaml": "backbone/train_image_variation.yaml",
     "data/spacing_flow.yaml": "spacing_flow.yaml",
     "spacing_flow_error_head.yaml": "spacing_flow.yaml",
     "trainer/one_gpu.yaml": "spacing_rife.yaml",
