@@ -55,10 +55,10 @@ def test_padding_and_unknown_truth_and_small_windows(make_batch: Callable[..., W
 
 
 def test_the_estimate_follows_the_truth() -> None:
-    windows = SyntheticAnimation(truth=True).dataset("val", WindowSpec(between=1, size=(96, 96)))
+    windows = SyntheticAnimation(truth=True).dataset("val", WindowSpec(between=1, size=(128, 128)))
     batch = default_collate([windows[0, index] for index in range(12)])
     true = torch.tensor(one_sided_shares(batch))
     del batch["visible_t0"], batch["visible_t1"]
     estimate = torch.tensor(one_sided_shares(batch))
     assert torch.corrcoef(torch.stack([true, estimate]))[0, 1] > 0.7
-    assert float(estimate.mean()) == pytest.approx(float(true.mean()), rel=0.4)
+    assert float(estimate.mean()) == pytest.approx(float(true.mean()), rel=0.5)
