@@ -56,7 +56,7 @@ def test_cycle_is_a_metric_of_windows_with_three_keyframes(
     capsys.readouterr()
     report = compare(*given, "--cycle")
     out = capsys.readouterr().out
-    assert "Cycle consistency is of 2 of 5 windows: the scenes of the others are too short" in out
+    assert "Cycle consistency is of 2 of 5 windows: for the others the source has no three evenly" in out
     assert "cycle_lpips ↓" in out
     for line, plain in zip(report["methods"], without["methods"], strict=True):
         # drawings 0, 4 and 8 of nine, from the first window and from the last

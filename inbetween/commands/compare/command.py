@@ -114,8 +114,8 @@ def compare(
     windows = evaluate(evaluations, data, fabric, image_windows, cycle)
     if cycle and windows.triplets < len(windows.names):
         print(
-            f"Cycle consistency is of {windows.triplets} of {len(windows.names)} windows: the scenes of the"
-            " others are too short for three keyframes as far apart as theirs."
+            f"Cycle consistency is of {windows.triplets} of {len(windows.names)} windows: for the others the"
+            " source has no three evenly spaced keyframes (a scene too short, or no target at t = 1/2)."
         )
     write(rows, by_name[reference], windows, data, precision, output)
     return rows
