@@ -14,6 +14,7 @@ Split = Literal["train", "val", "test"]
 # the keys of `Window` marked "truth": of its keyframes, and of each of its N in-betweens
 KEY_TRUTH = ("flow_01", "flow_10", "visible_01", "visible_10")
 TARGET_TRUTH = ("flow_t0", "flow_t1", "spacing")
+TARGET_VISIBILITY = ("visible_t0", "visible_t1")  # of the in-betweens, only with that of the keyframes
 
 
 class Window(TypedDict):
@@ -39,6 +40,8 @@ class Window(TypedDict):
     flow_t0: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to first, at target's pixels
     flow_t1: NotRequired[Tensor]  # (N, 2, H, W) truth: from each target to last, at target's pixels
     spacing: NotRequired[Tensor]  # (N, 1, H, W) truth in [0, 1]: share of its path that a pixel has covered
+    visible_t0: NotRequired[Tensor]  # (N, 1, H, W) truth: 1 where a target's pixel is visible in first
+    visible_t1: NotRequired[Tensor]  # (N, 1, H, W) truth: 1 where a target's pixel is visible in last
     frame_ids: NotRequired[Tensor]  # (N + 2,) int64: an id of each frame, where frames recur each epoch
     sample: NotRequired[Any]  # what a method's `Preparation` computed from the window for its loss
 
@@ -67,6 +70,8 @@ class WindowBatch(TypedDict):
     flow_t0: NotRequired[Tensor]  # (B, N, 2, H, W)
     flow_t1: NotRequired[Tensor]  # (B, N, 2, H, W)
     spacing: NotRequired[Tensor]  # (B, N, 1, H, W)
+    visible_t0: NotRequired[Tensor]  # (B, N, 1, H, W)
+    visible_t1: NotRequired[Tensor]  # (B, N, 1, H, W)
     frame_ids: NotRequired[Tensor]  # (B, N + 2)
     sample: NotRequired[Any]  # collated; in training the only other keys are `t`, `index`, `seed` and `name`
 

@@ -23,12 +23,14 @@ class Function:
         lists: Parameters that are lists in YAML and separate words on the command line: the type of
             an element, and their help.
         reads_configs: Whether `--config` sets the keys; if not, the function takes the file names.
+        flags: Parameters that are true if they are given without a value: their help.
         positional: Name, choices and help of a positional parameter.
     """
 
     function: Callable[..., Any]
     lists: Lists = field(default_factory=dict)
     reads_configs: bool = True
+    flags: Mapping[str, str] = field(default_factory=dict)
     positional: tuple[str, tuple[str, ...], str] | None = None
 
     def call(self, name: str, args: list[str]) -> None:
@@ -42,7 +44,9 @@ class Function:
             parser.add_argument("-c", "--config", action="append", default=[], help=text)
         for key, (kind, text) in self.lists.items():
             parser.add_argument(f"--{key}", nargs="*", type=kind, default=[], help=text)
-        skip: set[str | int] = {"config", *self.lists}
+        for key, text in self.flags.items():
+            parser.add_argument(f"--{key}", nargs="?", const=True, type=bool, default=False, help=text)
+        skip: set[str | int] = {"config", *self.lists, *self.flags}
         if self.positional:
             key, choices, text = self.positional
             if not args:
@@ -57,6 +61,10 @@ class Function:
 
 
 METHODS: Lists = {"methods": (str, "Names of shipped methods, or YAML files as FILE or FILE=CHECKPOINT.")}
+CYCLE = {
+    "cycle": "Also measure cycle consistency: a keyframe against the in-between of the in-betweens before"
+    " and after it."
+}
 EXPERIMENTS: Lists = {
     **METHODS,
     "sizes": (str, "Sizes of inference: HEIGHTxWIDTH:N is one window with N in-betweens."),
@@ -85,7 +93,7 @@ def function_of(command: str) -> Function:
     if command == "compare":
         from inbetween.commands.compare import compare
 
-        return Function(compare, METHODS)
+        return Function(compare, METHODS, flags=CYCLE)
     if command == "benchmark":
         from inbetween.commands.benchmark import benchmark
 

@@ -7,11 +7,12 @@ from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
-from inbetween.types import TARGET_TRUTH, Split, Window, animation_in
+from inbetween.types import TARGET_TRUTH, TARGET_VISIBILITY, Split, Window, animation_in
 
 _MIX_STREAM = 2  # keeps the choice of a window independent of its noise and its augmentation
 
@@ -74,8 +75,7 @@ class _Mixture(WindowDataset):
             place = int(rng.choice(len(self.datasets), p=self.shares))
             inner = int(rng.integers(len(self.datasets[place])))
         else:
-            place = bisect_right(self.ends, index)
-            inner = index - self.ends[place] + len(self.datasets[place])
+            place, inner = self._place(index)
         window = self.datasets[place][epoch, inner]
         # every window of a batch has the same keys, its own index and its own noise
         given = dict(window)
@@ -87,9 +87,19 @@ class _Mixture(WindowDataset):
         kept["seed"] = torch.tensor(sample_seed(self.seed, epoch, index))
         return cast(Window, kept)
 
+    def keyframe_triplet(self, index: int) -> Tensor | None:
+        """See `WindowDataset.keyframe_triplet`; of a split that is not sampled."""
+        place, inner = self._place(index)
+        return self.datasets[place].keyframe_triplet(inner)
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """The data set of a window that is not sampled, and the window's index in it."""
+        place = bisect_right(self.ends, index)
+        return place, index - self.ends[place] + len(self.datasets[place])
+
 
 def _unknown(name: str, window: Window) -> torch.Tensor:
     """NaN in the shape of a ground truth that a window's source does not have."""
     channels, size = 2 if name.startswith("flow") else 1, window["first"].shape[-2:]
-    leading = (len(window["t"]),) if name in TARGET_TRUTH else ()
+    leading = (len(window["t"]),) if name in (*TARGET_TRUTH, *TARGET_VISIBILITY) else ()
     return torch.full((*leading, channels, *size), math.nan)

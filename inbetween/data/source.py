@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from inbetween.errors import UserError
@@ -112,6 +114,24 @@ class WindowDataset(Dataset[Window], ABC):
     @abstractmethod
     def __getitem__(self, key: tuple[int, int]) -> Window:
         """The window at `key` = (epoch, index)."""
+
+    def keyframe_triplet(self, index: int) -> Tensor | None:
+        """Three evenly spaced frames of a window's scene, for cycle consistency.
+
+        A data set that cuts windows out of longer scenes takes three keyframes. This one is for windows that
+        span a whole motion: first, the target at t = 1/2, and last.
+
+        Args:
+            index: Of a window that is not augmented.
+
+        Returns:
+            (3, 3, H, W) in [0, 1], fitted as the window is; None where there are no three such frames.
+        """
+        window = self[0, index]
+        halfway = ((window["t"] - 0.5).abs() < 1e-3).nonzero()
+        if not len(halfway):
+            return None
+        return torch.stack([window["first"], window["targets"][int(halfway[0])], window["last"]])
 
 
 class WindowSource(ABC):

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from inbetween.data.augment import augment_images
 from inbetween.data.fit import pad
@@ -13,6 +14,7 @@ from inbetween.data.source import WindowDataset, WindowSpec
 from inbetween.data.store import FrameStore, StoredScene
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
+from inbetween.io.images import Pixels
 from inbetween.types import Window
 
 log = logging.getLogger(__name__)
@@ -108,8 +110,7 @@ class SceneWindows(WindowDataset):
             images, reversed_ = augment_images(images, height, width, spec.augment, seed)
             if reversed_:
                 t, ids = (1 - t).flip(0), ids.flip(0)
-        images = pad(images, stored.fit.box, spec.size, spec.background)
-        tensor = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float().div_(255)
+        tensor = self._fitted(images, stored)
         frames = stored.scene.frames
         window = Window(
             first=tensor[0],
@@ -125,3 +126,24 @@ class SceneWindows(WindowDataset):
         if not (spec.augment and spec.augment.changes_pixels):
             window["frame_ids"] = ids
         return window
+
+    def keyframe_triplet(self, index: int) -> Tensor | None:
+        """See `WindowDataset.keyframe_triplet`: three keyframes in a row, as far apart as the window's.
+
+        Both of the window and the one after them in the shot, or at the end of the shot the one before.
+        """
+        place, numbers = self.windows[index]
+        stored = self.scenes[place]
+        shot = next(shot for shot in shots_of(stored, self.spec.collapse_holds) if numbers[0] in shot)
+        start = shot.index(numbers[0])
+        span = shot.index(numbers[-1]) - start
+        if start + 2 * span >= len(shot):
+            start -= span
+        if start < 0:
+            return None
+        return self._fitted(stored.read(tuple(shot[start : start + 2 * span + 1 : span])), stored)
+
+    def _fitted(self, images: Pixels, stored: StoredScene) -> Tensor:
+        """Stored frames (F, h, w, 3) as (F, 3, H, W) in [0, 1], padded to the window's size."""
+        images = pad(images, stored.fit.box, self.spec.size, self.spec.background)
+        return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float().div_(255)

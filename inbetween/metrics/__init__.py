@@ -29,6 +29,7 @@ from inbetween.metrics.risk import (
     mean_at_coverage,
     review_label,
 )
+from inbetween.metrics.visibility import one_sided_shares, visible_in_keyframes
 from inbetween.metrics.warping import WarpingError
 from inbetween.metrics.window import WindowFlowMetric, WindowMetric
 
@@ -56,6 +57,8 @@ __all__ = [
     "frame_metrics",
     "load_lpips",
     "mean_at_coverage",
+    "one_sided_shares",
     "review_label",
+    "visible_in_keyframes",
     "window_scores",
 ]

@@ -28,6 +28,7 @@ class WindowMetrics:
 
     def __init__(self, lpips: nn.Module | None) -> None:
         self.crops, self.motion = Crops(), Kept(true_motion)
+        self.cycle_crops = Crops()  # keeps one batch: cycles are of other frames
         self.distance = None if lpips is None else PerceptualDistance(lpips)
         # each frame passes the network once, for all metrics
         self.features = None if self.distance is None else Kept(self.distance.features)
@@ -56,6 +57,17 @@ class WindowMetrics:
         return _together(
             {"lpips_oracle_timing": WindowMetric(OracleTimingLPIPS(self.distance, self.features), self.crops)}
         )
+
+    def of_cycles(self) -> MetricCollection:
+        """`cycle_lpips` and `cycle_line_chamfer_distance`, updated by `update(frames, batch)`.
+
+        The batch's one target is a middle keyframe, and the frames are its estimates from in-betweens.
+        """
+        window = partial(WindowMetric, crops=self.cycle_crops)
+        metrics = {"cycle_line_chamfer_distance": window(LineChamferDistance())}
+        if self.distance is not None:
+            metrics["cycle_lpips"] = window(LPIPS(self.distance, self.features))
+        return _together(metrics)
 
     def of_flows(self) -> MetricCollection:
         """`end_point_error`, updated by `update(flows, batch)`; see `WindowFlowMetric`."""

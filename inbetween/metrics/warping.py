@@ -1,12 +1,12 @@
 """Whether frames move as the true ones do."""
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inbetween.functional.warp import backward_warp, pixel_grid
@@ -26,15 +26,29 @@ def dis_flows(frames: Tensor) -> tuple[Tensor, Tensor]:
         From each frame to the next and from each but the first to the one before, both
         (K - 1, 2, H, W) float32, in pixels.
     """
+    return dis_flow(frames[:-1], frames[1:]), dis_flow(frames[1:], frames[:-1])
+
+
+def dis_flow(sources: Tensor, targets: Tensor) -> Tensor:
+    """As `dis_flows`, from each of `sources` to its one of `targets`: (K, 2, H, W) of (K, 3, H, W) each."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    pairs = zip(_grey(sources), _grey(targets), strict=True)
+    flows = np.stack([dis.calc(a, b, None) for a, b in pairs])
+    return torch.from_numpy(flows).permute(0, 3, 1, 2).to(sources.device)
+
+
+def _grey(frames: Tensor) -> list[NDArray[np.uint8]]:
+    """Grey images (H, W) of frames (K, 3, H, W) in [0, 1]."""
     rgb = (frames * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in rgb]
-    forward = np.stack([dis.calc(a, b, None) for a, b in pairwise(grey)])
-    backward = np.stack([dis.calc(b, a, None) for a, b in pairwise(grey)])
-    return (
-        torch.from_numpy(forward).permute(0, 3, 1, 2).to(frames.device),
-        torch.from_numpy(backward).permute(0, 3, 1, 2).to(frames.device),
-    )
+    return [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in rgb]
+
+
+def lands_inside(flow: Tensor) -> Tensor:
+    """Pixels that a flow (K, 2, H, W) takes to a place inside the image, (K, 1, H, W) bool."""
+    height, width = flow.shape[-2:]
+    landing = pixel_grid(height, width, flow.device) + flow
+    limit = landing.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
+    return ((landing >= 0) & (landing <= limit)).all(dim=1, keepdim=True)
 
 
 def visible_after(forward: Tensor, backward: Tensor) -> Tensor:
@@ -50,14 +64,10 @@ def visible_after(forward: Tensor, backward: Tensor) -> Tensor:
     Returns:
         (K, 1, H, W) bool.
     """
-    height, width = forward.shape[-2:]
-    landing = pixel_grid(height, width, forward.device) + forward
-    limit = landing.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
-    inside = ((landing >= 0) & (landing <= limit)).all(dim=1, keepdim=True)
     back = backward_warp(backward, forward)
     apart = (forward + back).square().sum(dim=1, keepdim=True)
     length = (forward.square() + back.square()).sum(dim=1, keepdim=True)
-    return inside & (apart < 0.01 * length + 0.5)
+    return lands_inside(forward) & (apart < 0.01 * length + 0.5)
 
 
 def true_motion(clip: Tensor) -> Motion:

@@ -1,5 +1,6 @@
 """The command line in process, at a size where every command takes a moment."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from inbetween.commands import machine
 from tests.tiny import write_tiny_backbone
 
 Run = Callable[..., None]
+Compare = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -114,3 +116,33 @@ def run() -> Run:
         assert main([str(arg) for arg in args]) == 0
 
     return run
+
+
+@pytest.fixture
+def compare(run: Run, scenes_root: Path, tmp_path: Path) -> Compare:
+    """Compares on the scenes drawn on disk, and gives compare.json."""
+
+    def call(*args: str, root: Path = scenes_root, methods: list[str] | None = None) -> dict[str, Any]:
+        content = {
+            "methods": ["dis.yaml"] if methods is None else methods,
+            "data": {
+                "source": {"class_path": "inbetween.data.FolderScenes", "init_args": {"root": str(root)}},
+                "between": 2,
+                "size": 32,
+                "stride": 1,
+                "batch_size": 4,
+                "cache_dir": str(tmp_path / "frames"),
+            },
+        }
+        run(
+            "compare",
+            "--config",
+            write_yaml(tmp_path / "compare.yaml", content),
+            "--precision",
+            "32-true",
+            *args,
+        )
+        report: dict[str, Any] = json.loads(Path("logs/compare/compare.json").read_text())
+        return report
+
+    return call

@@ -1,9 +1,7 @@
 """`compare` measures methods on the same windows, prints a table and writes its numbers."""
 
 import csv
-import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,43 +16,12 @@ from inbetween.metrics import bootstrap_interval
 from inbetween.metrics.feature_network import SHAPES
 from inbetween.types import Split, Window
 from inbetween.weights import precision
-from tests.cli.conftest import Run, write_yaml
+from tests.cli.conftest import Compare, Run, write_yaml
 from tests.commands.known_methods import Slow
 from tests.conftest import DrawScene
 from tests.tiny import random_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:LPIPS needs the weights")
-Compare = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def compare(run: Run, scenes_root: Path, tmp_path: Path) -> Compare:
-    """Compares on the scenes drawn on disk, and gives compare.json."""
-
-    def call(*args: str, root: Path = scenes_root, methods: list[str] | None = None) -> dict[str, Any]:
-        content = {
-            "methods": ["dis.yaml"] if methods is None else methods,
-            "data": {
-                "source": {"class_path": "inbetween.data.FolderScenes", "init_args": {"root": str(root)}},
-                "between": 2,
-                "size": 32,
-                "stride": 1,
-                "batch_size": 4,
-                "cache_dir": str(tmp_path / "frames"),
-            },
-        }
-        run(
-            "compare",
-            "--config",
-            write_yaml(tmp_path / "compare.yaml", content),
-            "--precision",
-            "32-true",
-            *args,
-        )
-        report: dict[str, Any] = json.loads(Path("logs/compare/compare.json").read_text())
-        return report
-
-    return call
 
 
 def means(report: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -76,7 +43,7 @@ def test_table_and_files(compare: Compare, capsys: pytest.CaptureFixture[str]) -
         for key, found in line["metrics"].items():
             assert found["n"] == 6
             assert found["low"] <= found["mean"] <= found["high"], key
-        (row,) = [text for text in out.splitlines() if text.startswith(f"{line['method']} ")]
+        row = next(text for text in out.splitlines() if text.startswith(f"{line['method']} "))
         assert row.split()[1] == f"{line['metrics']['ssim']['mean']:.3f}"
     assert "6 windows of val" in out
     # The square moves: a still picture is worst, and following it is better than a dissolve.

@@ -14,10 +14,12 @@ from inbetween.data.layers.store import find_images
 from inbetween.data.source import Augment, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
+from inbetween.functional.warp import backward_warp
 from inbetween.types import Window
 from tests.data.layer_pictures import disc, smooth
 
 TRUTH = {"flow_01", "flow_10", "visible_01", "visible_10", "flow_t0", "flow_t1", "spacing"}
+TRUTH |= {"visible_t0", "visible_t1"}
 
 
 @pytest.fixture
@@ -54,12 +56,13 @@ def test_window_has_the_promised_shapes_ranges_and_facts(
         "first": (3, 48, 64), "last": (3, 48, 64), "targets": (2, 3, 48, 64), "t": (2,),
         "flow_01": (2, 48, 64), "flow_10": (2, 48, 64), "visible_01": (1, 48, 64), "visible_10": (1, 48, 64),
         "flow_t0": (2, 2, 48, 64), "flow_t1": (2, 2, 48, 64), "spacing": (2, 1, 48, 64),
+        "visible_t0": (2, 1, 48, 64), "visible_t1": (2, 1, 48, 64),
     }  # fmt: skip
     for key, shape in shapes.items():
         assert window[key].shape == shape, key
         assert window[key].dtype == torch.float32, key
         assert window[key].isfinite().all(), key
-    for key in ("first", "last", "targets", "visible_01", "spacing"):
+    for key in ("first", "last", "targets", "visible_01", "visible_t0", "spacing"):
         assert window[key].min() >= 0, key
         assert window[key].max() <= 1, key
     assert window["t"].tolist() == pytest.approx([1 / 3, 2 / 3])
@@ -69,6 +72,24 @@ def test_window_has_the_promised_shapes_ranges_and_facts(
     assert window["name"] == "layers/flat-4.1/0-1"
     with pytest.raises(IndexError):
         dataset[0, 5]
+
+
+def test_what_is_visible_in_a_keyframe_looks_the_same_there(
+    folders: tuple[Path, Path], spec: WindowSpec
+) -> None:
+    windows = LayeredImages(*folders, truth=True, motion=0.5).dataset("val", spec)
+    seen, hidden = [], []
+    for index in range(8):
+        window = windows[0, index]
+        for keyframe, number in (("first", 0), ("last", 1)):
+            keyframes = window[keyframe].expand(2, -1, -1, -1)
+            warped = backward_warp(keyframes, window[f"flow_t{number}"])
+            off = (warped - window["targets"]).abs().mean(1, keepdim=True)
+            visible = window[f"visible_t{number}"] > 0
+            seen.append(off[visible])
+            hidden.append(off[~visible])
+    assert torch.cat(hidden).numel() > 500
+    assert torch.cat(seen).mean() < 0.5 * torch.cat(hidden).mean()
 
 
 def test_truth_is_given_only_when_asked_for(folders: tuple[Path, Path], spec: WindowSpec) -> None:

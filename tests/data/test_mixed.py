@@ -97,6 +97,7 @@ def test_cels_and_scenes_on_disk_share_a_batch(scenes_root: Path, tmp_path: Path
     # what synthetic animation knows is NaN in the others' windows
     truth = {"flow_01": (2,), "flow_10": (2,), "visible_01": (1,), "visible_10": (1,)}
     truth |= {"flow_t0": (3, 2), "flow_t1": (3, 2), "spacing": (3, 1)}
+    truth |= {"visible_t0": (3, 1), "visible_t1": (3, 1)}
     assert set(batch) == Window.__required_keys__ | {"animation"} | set(truth)
     own = [name.rpartition("/")[0] if name.startswith("synthetic/") else name[:3] for name in batch["name"]]
     assert batch["animation"] == own
@@ -105,6 +106,16 @@ def test_cels_and_scenes_on_disk_share_a_batch(scenes_root: Path, tmp_path: Path
         assert batch[name].shape == (8, *shape, 32, 32)
         assert torch.equal(batch[name].isfinite().flatten(1).all(1), drawn)
         assert torch.equal(batch[name].isnan().flatten(1).all(1), ~drawn)
+
+
+def test_keyframe_triplets_are_those_of_the_sources(scenes_root: Path, tmp_path: Path) -> None:
+    sources = [SyntheticAnimation(length={"val": 2}), FolderScenes(scenes_root)]
+    spec = WindowSpec(between=1, size=(32, 32), cache_dir=tmp_path / "frames")
+    windows = MixedWindows(sources, [1, 1]).dataset("val", spec)
+    own = [source.dataset("val", spec) for source in sources]
+    for index, triplet in ((1, own[0].keyframe_triplet(1)), (2, own[1].keyframe_triplet(0))):
+        assert triplet is not None
+        assert torch.equal(windows.keyframe_triplet(index), triplet)
 
 
 @pytest.mark.parametrize("weights", [[], [1], [1, 0], [1, -1], [1, math.nan], [1, math.inf]])

@@ -15,6 +15,7 @@ from inbetween.types import Window
 
 SPEC = WindowSpec(between=2, size=(48, 64), seed=3)
 TRUTH = {"flow_01", "flow_10", "visible_01", "visible_10", "flow_t0", "flow_t1", "spacing"}
+TRUTH |= {"visible_t0", "visible_t1"}
 
 
 def equal(a: Window, b: Window) -> bool:
@@ -29,11 +30,12 @@ def test_window_has_the_promised_shapes_ranges_and_facts() -> None:
         "first": (3, 48, 64), "last": (3, 48, 64), "targets": (2, 3, 48, 64), "t": (2,),
         "flow_01": (2, 48, 64), "flow_10": (2, 48, 64), "visible_01": (1, 48, 64), "visible_10": (1, 48, 64),
         "flow_t0": (2, 2, 48, 64), "flow_t1": (2, 2, 48, 64), "spacing": (2, 1, 48, 64),
+        "visible_t0": (2, 1, 48, 64), "visible_t1": (2, 1, 48, 64),
     }  # fmt: skip
     for key, shape in shapes.items():
         assert window[key].shape == shape, key
         assert window[key].dtype == torch.float32, key
-    for key in ("first", "last", "targets", "visible_01", "spacing"):
+    for key in ("first", "last", "targets", "visible_01", "visible_t0", "spacing"):
         assert window[key].min() >= 0, key
         assert window[key].max() <= 1, key
     assert window["t"].tolist() == pytest.approx([1 / 3, 2 / 3])
@@ -49,6 +51,21 @@ def test_frames_are_the_scene_drawn_at_t() -> None:
     for frame, t in ((window["first"], 0.0), (window["targets"][1], 2 / 3), (window["last"], 1.0)):
         drawn = torch.from_numpy(scene.draw(t, (48, 64))).permute(2, 0, 1) / 255
         assert torch.equal(frame, drawn)
+
+
+def test_visibility_of_targets_is_the_scenes() -> None:
+    window = SyntheticAnimation(truth=True).dataset("val", SPEC)[0, 2]
+    scene = SyntheticScene(sample_seed(2, 0, 0), 2, "composition")
+    for key, t in (("visible_t0", 0.0), ("visible_t1", 1.0)):
+        assert torch.equal(window[key][1], torch.from_numpy(scene.visible(2 / 3, t, (48, 64))))
+
+
+def test_keyframe_triplet_is_the_window_itself() -> None:
+    windows = SyntheticAnimation().dataset("val", WindowSpec(between=3, size=(48, 64)))
+    window, triplet = windows[0, 2], windows.keyframe_triplet(2)
+    assert triplet is not None
+    assert torch.equal(triplet, torch.stack([window["first"], window["targets"][1], window["last"]]))
+    assert SyntheticAnimation().dataset("val", SPEC).keyframe_triplet(2) is None  # no target at t = 1/2
 
 
 def test_truth_is_given_only_when_asked_for() -> None:

@@ -145,6 +145,51 @@ def test_colours_change_as_documented() -> None:
     assert turned.tolist() == [[100] * 3, [50, 200, 50], [255] * 3]
 
 
+@pytest.mark.parametrize(
+    ("between", "index", "numbers"),
+    [
+        (1, 0, (0, 2, 4)),
+        (1, 4, (4, 6, 8)),
+        (1, 5, (3, 5, 7)),  # nothing follows: the keyframe before
+        (3, 0, (0, 4, 8)),
+        (3, 1, None),  # drawings 1 to 5 of 0 to 8
+        (3, 4, (0, 4, 8)),
+    ],
+)
+def test_three_keyframes_as_far_apart_as_those_of_the_window(
+    scenes_root: Path, tmp_path: Path, between: int, index: int, numbers: tuple[int, ...] | None
+) -> None:
+    found = open_windows(scenes_root, tmp_path, between=between, size=(64, 64)).keyframe_triplet(index)
+    if numbers is None:
+        assert found is None
+        return
+    assert found is not None
+    drawn = np.stack([drawing(number) for number in numbers]).transpose(0, 3, 1, 2) / np.float32(255)
+    assert torch.equal(found[..., 8:56, :], torch.from_numpy(drawn))
+    assert (found[..., :8, :] == 1).all()
+
+
+def test_keyframe_triplets_know_holds_and_cuts(tmp_path: Path, draw_scene: Any) -> None:
+    from tests.data.test_shots import shot
+
+    draw_scene(tmp_path / "held" / "train" / "cat" / "walk", [0, 0, 1, 1, 1, 2, 3, 3, 4, 4])
+    held = open_windows(tmp_path / "held", tmp_path, between=1).keyframe_triplet(0)
+    drawn = np.stack([drawing(number) for number in (0, 2, 4)]).transpose(0, 3, 1, 2) / np.float32(255)
+    assert held is not None
+    assert torch.equal(held, torch.from_numpy(drawn))
+    scene = tmp_path / "cut" / "train" / "cat" / "walk"
+    scene.mkdir(parents=True)
+    for number, frame in enumerate(shot(1, 4) + shot(2, 7)):
+        Image.fromarray(frame).save(scene / f"{number}.png")
+    windows = open_windows(tmp_path / "cut", tmp_path, between=1)
+    assert names(windows)[:3] == ["cat/walk/0-2", "cat/walk/1-3", "cat/walk/4-6"]
+    assert windows.keyframe_triplet(0) is None  # four drawings, where five are needed
+    assert windows.keyframe_triplet(1) is None
+    after = windows.keyframe_triplet(2)
+    assert after is not None
+    assert torch.equal(after[2], windows[0, 4]["last"])
+
+
 MISTAKES = [
     ({"between": 0}, "between is 0"),
     ({"gaps": (0,)}, r"gaps is \[0\]"),

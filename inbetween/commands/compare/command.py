@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from inbetween.commands.compare.evaluation import Evaluation, Windows, evaluate
+from inbetween.commands.compare.one_sided import by_one_sided, one_sided_table
 from inbetween.commands.compare.report import differences_csv, markdown, summary_csv, table, windows_csv
 from inbetween.commands.compare.summary import Row, selective_text, summarise
 from inbetween.commands.machine import open_fabric
@@ -39,12 +40,15 @@ def compare(
     accelerator: str = "auto",
     image_windows: int = 3,
     spacings: int = 0,
+    cycle: bool = False,
+    reference: str | None = None,
 ) -> list[Row]:
     """Evaluate methods on the same windows; repeat and cross-fade are always included.
 
     Prints a table with each metric's mean and its 95 % bootstrap interval over animations, and writes
     `summary.csv`, `summary.md`, `windows.csv` (a row per method and window), `differences.csv` (paired
-    differences of each two methods, with intervals), `compare.json` and `compare.png`.
+    differences of each two methods, with intervals), `compare.json` and `compare.png`. A second table has
+    LPIPS by the share of the in-between that only one keyframe shows (`one_sided`).
 
     Args:
         data: The windows.
@@ -62,12 +66,16 @@ def compare(
         spacings: Also measure LPIPS with oracle timing (`lpips_oracle_timing`): of this many evenly spaced
             frames from keyframe to keyframe, both included, the one nearest to each target is taken. 0 leaves
             it out.
+        cycle: Also measure cycle consistency (`cycle_lpips`, `cycle_line_chamfer_distance`): a keyframe
+            against the in-between of the in-betweens before and after it.
+        reference: Name of the method whose LPIPS is subtracted in the second table; None takes the first of
+            `methods`.
 
     Returns:
         A row per method, in the order given, repeat and cross-fade first.
 
     Raises:
-        UserError: A file cannot be used, or `spacings` is out of range.
+        UserError: A file cannot be used, `spacings` is out of range, or there is no method `reference`.
     """
     if spacings != 0 and not 3 <= spacings <= MAX_BETWEEN:
         raise UserError(
@@ -79,6 +87,11 @@ def compare(
     check_folder(output.expanduser(), "--output")
     others = [entry for entry in methods or [] if as_written(entry)[0] not in ALWAYS]
     rows = named_rows([*ALWAYS, *others])
+    by_name = {row.name: row for row in rows}
+    if reference is None:
+        reference = rows[len(ALWAYS)].name if others else rows[0].name
+    if reference not in by_name:
+        raise UserError(f"reference is {reference}: give one of the methods, {', '.join(by_name)}.")
     requested, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
     built = []
@@ -98,18 +111,33 @@ def compare(
     ]
     if precision != requested:
         print(REPLACED)
-    windows = evaluate(evaluations, data, fabric, image_windows)
-    write(rows, windows, data, precision, output)
+    windows = evaluate(evaluations, data, fabric, image_windows, cycle)
+    if cycle and windows.triplets < len(windows.names):
+        print(
+            f"Cycle consistency is of {windows.triplets} of {len(windows.names)} windows: for the others the"
+            " source has no three evenly spaced keyframes (a scene too short, or no target at t = 1/2)."
+        )
+    write(rows, by_name[reference], windows, data, precision, output)
     return rows
 
 
-def write(rows: list[Row], windows: Windows, data: WindowDataModule, precision: str, output: Path) -> None:
-    """Print the table and write the files."""
+def write(
+    rows: list[Row],
+    reference: Row,
+    windows: Windows,
+    data: WindowDataModule,
+    precision: str,
+    output: Path,
+) -> None:
+    """Print the tables and write the files."""
     summary = [summarise(row, windows.animations) for row in rows]
+    for row, line in zip(rows, summary, strict=True):
+        line["one_sided"] = by_one_sided(row, reference, windows.one_sided, windows.animations)
     print(table(summary, len(windows.names), data.test_split))
     for line in summary:
         if "selective" in line:
             print(selective_text(line))
+    print(one_sided_table(summary))
     report = {
         "windows": len(windows.names),
         "split": data.test_split,
@@ -123,7 +151,9 @@ def write(rows: list[Row], windows: Windows, data: WindowDataModule, precision: 
     write_text(output / "compare.json", json.dumps(report, indent=2))
     write_text(output / "summary.csv", summary_csv(summary))
     write_text(output / "summary.md", markdown(summary))
-    write_text(output / "windows.csv", windows_csv(rows, windows.names, windows.animations))
+    write_text(
+        output / "windows.csv", windows_csv(rows, windows.names, windows.animations, windows.one_sided)
+    )
     write_text(output / "differences.csv", differences_csv(rows, windows.animations))
     if windows.truth:
         grids = [

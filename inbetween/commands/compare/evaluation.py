@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from inbetween.commands.compare.cycle import cycled, keyframe_triplets
 from inbetween.commands.compare.summary import Row
 from inbetween.commands.machine import synchronize
 from inbetween.data import WindowDataModule
 from inbetween.methods.base import Method
 from inbetween.methods.spaced import SpacedMethod
-from inbetween.metrics import WindowMetrics, window_scores
+from inbetween.metrics import WindowMetrics, one_sided_shares, window_scores
 from inbetween.types import WindowBatch, animation_in
 
 
@@ -27,6 +28,8 @@ class Windows:
 
     names: dict[int, str] = field(default_factory=dict)
     animations: dict[int, str] = field(default_factory=dict)
+    one_sided: dict[int, float] = field(default_factory=dict)  # see `one_sided_shares`
+    triplets: int = 0  # windows with `keyframe_triplets`
     truth: dict[int, Tensor] = field(default_factory=dict)  # (N + 2, 3, h, w), of those in the image alone
 
 
@@ -53,10 +56,11 @@ class Evaluation:
         self.metrics = metrics.of_frames().to(fabric.device)
         self.flow_metrics = metrics.of_flows().to(fabric.device)
         self.oracle_timing = metrics.of_oracle_timing().to(fabric.device)
+        self.cycle_metrics = metrics.of_cycles().to(fabric.device)
         self.seconds = 0.0
 
-    def update(self, batch: WindowBatch) -> Tensor:
-        """Evaluate a batch; returns its frames (B, N, 3, H, W)."""
+    def update(self, batch: WindowBatch, triplets: WindowBatch | None = None) -> Tensor:
+        """Evaluate a batch, and its `keyframe_triplets` if given; returns its frames (B, N, 3, H, W)."""
         frames, errors, took = self.interpolate(batch)
         self.seconds += took
         if errors is not None:
@@ -69,6 +73,11 @@ class Evaluation:
             self.flow_metrics.update(flows, batch)
         if dense is not None:
             self.oracle_timing.update(dense, batch)
+        if triplets is not None:
+            self.fabric.seed_everything(0, verbose=False)  # see `interpolate`
+            with self.fabric.autocast(), torch.no_grad():
+                middle = cycled(self.method, triplets)
+            self.cycle_metrics.update(middle, triplets)
         return frames
 
     def interpolate(self, batch: WindowBatch) -> tuple[Tensor, Tensor | None, float]:
@@ -91,13 +100,17 @@ class Evaluation:
         self.row.seconds_per_frame = self.seconds / count
         self.row.scores = {
             key: dict(zip(index.tolist(), score.tolist(), strict=True))
-            for metrics in (self.metrics, self.flow_metrics, self.oracle_timing)
+            for metrics in (self.metrics, self.flow_metrics, self.oracle_timing, self.cycle_metrics)
             for key, (score, index) in window_scores(metrics).items()
         }
 
 
 def evaluate(
-    evaluations: Sequence[Evaluation], data: WindowDataModule, fabric: L.Fabric, image_windows: int
+    evaluations: Sequence[Evaluation],
+    data: WindowDataModule,
+    fabric: L.Fabric,
+    image_windows: int,
+    cycle: bool = False,
 ) -> Windows:
     """Run all methods on all windows.
 
@@ -106,6 +119,7 @@ def evaluate(
         data: Set up for `test`.
         fabric: The device.
         image_windows: Windows whose frames are kept, evenly spaced.
+        cycle: Whether to measure cycle consistency.
     """
     split = data.test_split
     available = min(len(data.datasets[split]), data.val_windows or len(data.datasets[split]))
@@ -122,8 +136,11 @@ def evaluate(
         windows.names |= dict(zip(indices, batch["name"], strict=True))
         in_names = [animation_in(name) for name in batch["name"]]
         windows.animations |= dict(zip(indices, batch.get("animation", in_names), strict=True))
+        windows.one_sided |= dict(zip(indices, one_sided_shares(batch), strict=True))
+        triplets = keyframe_triplets(batch, data.datasets[split]) if cycle else None
+        windows.triplets += 0 if triplets is None else len(triplets["t"])
         for evaluation in evaluations:
-            frames = evaluation.update(batch)
+            frames = evaluation.update(batch, triplets)
             for number in shown_here:
                 index = indices[number]
                 windows.truth[index], evaluation.row.images[index] = images(frames, batch, number)

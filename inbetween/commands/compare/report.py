@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from itertools import combinations
 from typing import Any
 
@@ -75,14 +76,17 @@ def differences_csv(rows: list[Row], animations: dict[int, str]) -> str:
     return _csv(lines)
 
 
-def windows_csv(rows: list[Row], names: dict[int, str], animations: dict[int, str]) -> str:
-    """A row per method and window, with an empty cell where a metric is undefined."""
+def windows_csv(
+    rows: list[Row], names: dict[int, str], animations: dict[int, str], one_sided: dict[int, float]
+) -> str:
+    """A row per method and window, with an empty cell where a number is undefined."""
     keys = [key for key in METRICS if any(key in row.scores for row in rows)]
-    lines = [["method", "index", "animation", "window", *keys, "expected_error"]]
+    lines = [["method", "index", "animation", "window", "one_sided", *keys, "expected_error"]]
     for row in rows:
         for index in sorted(names):
             scores = [str(row.scores.get(key, {}).get(index, "")) for key in keys]
-            place = [str(index), animations[index], names[index]]
+            share = "" if math.isnan(one_sided[index]) else str(one_sided[index])
+            place = [str(index), animations[index], names[index], share]
             lines.append([row.name, *place, *scores, str(row.uncertainties.get(index, ""))])
     return _csv(lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,8 @@ METRICS = {
     "warping_error": (4, False),
     "line_chamfer_distance": (1, False),
     "end_point_error": (2, False),
+    "cycle_lpips": (3, False),
+    "cycle_line_chamfer_distance": (1, False),
 }
 
 COVERAGE = 0.8  # share of windows kept when those of highest expected error are rejected
@@ -45,6 +48,11 @@ class Row:
     uncertainties: dict[int, float] = field(default_factory=dict)  # window index -> expected absolute error
     review_thresholds: tuple[float, float] | None = None  # see `SpacedMethod`
     images: dict[int, Tensor] = field(default_factory=dict)  # window index -> (N, 3, h, w)
+
+
+def main_metric(metrics: Collection[str]) -> str:
+    """The one of a row's metrics that windows are judged by: LPIPS, or SSIM without its weights."""
+    return "lpips" if "lpips" in metrics else "ssim"
 
 
 def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
@@ -68,7 +76,7 @@ def summarise(row: Row, animations: dict[int, str]) -> dict[str, Any]:
         "seconds_per_frame": row.seconds_per_frame,
         "metrics": metrics,
     }
-    key = "lpips" if "lpips" in metrics else "ssim"
+    key = main_metric(metrics)
     if row.uncertainties and metrics:
         got, expected = torch.tensor(
             [(score, row.uncertainties[index]) for index, score in row.scores[key].items()],

@@ -17,7 +17,7 @@ from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.paths import cache_folder
-from inbetween.types import KEY_TRUTH, TARGET_TRUTH, Split, Window
+from inbetween.types import KEY_TRUTH, TARGET_TRUTH, TARGET_VISIBILITY, Split, Window
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class LayeredImages(WindowSource):
         length: Windows of an epoch for each split; splits left out keep their default of 10000 for
             train, 48 for val and 48 for test.
         truth: Also give the true motion: `targets` gives that of the in-betweens (`flow_t0`,
-            `flow_t1`, `spacing`), True also the keyframes' flow and visibility.
+            `flow_t1`, `spacing`), True also the keyframes' flow and everything's visibility.
         random_t: In training, place the in-betweens at random instead of evenly.
         motion: Largest displacement as a share of the shorter side, in (0, 1]; None mixes all sizes up to
             a third, mostly small.
@@ -124,7 +124,7 @@ class LayeredImages(WindowSource):
 class _LayerWindows(WindowDataset):
     def __init__(self, source: LayeredImages, split: Split, spec: WindowSpec, casting: Casting) -> None:
         self.source, self.split, self.spec, self.casting = source, split, spec, casting
-        of_keys = KEY_TRUTH if source.truth is True else ()
+        of_keys = (*KEY_TRUTH, *TARGET_VISIBILITY) if source.truth is True else ()
         self.truth = (*of_keys, *TARGET_TRUTH) if source.truth else ()
 
     def __len__(self) -> int:
@@ -166,6 +166,9 @@ class _LayerWindows(WindowDataset):
             window["flow_01"], window["flow_10"] = _flow(first), _flow(last)
             window["visible_01"] = torch.from_numpy(scene.visible(first, last))
             window["visible_10"] = torch.from_numpy(scene.visible(last, first))
+            window["visible_t0"] = torch.from_numpy(np.stack([scene.visible(f, first) for f in targets]))
+            to_last = [frame._replace(flows=frame.flows[..., 2:]) for frame in targets]
+            window["visible_t1"] = torch.from_numpy(np.stack([scene.visible(f, last) for f in to_last]))
         if of_targets:
             flows = torch.stack([_flow(frame) for frame in targets])
             window["flow_t0"], window["flow_t1"] = flows[:, :2].contiguous(), flows[:, 2:].contiguous()

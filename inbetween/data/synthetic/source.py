@@ -12,7 +12,7 @@ from inbetween.data.synthetic.pen import Kind
 from inbetween.data.synthetic.scene import KINDS, SyntheticScene
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
-from inbetween.types import KEY_TRUTH, TARGET_TRUTH, Split, Window
+from inbetween.types import KEY_TRUTH, TARGET_TRUTH, TARGET_VISIBILITY, Split, Window
 
 # Bases of the random streams. Validation and test do not depend on the user's seed, so that metrics
 # of different runs are of the same frames; no seed makes training use their streams.
@@ -37,7 +37,8 @@ class SyntheticAnimation(WindowSource):
         length: Windows of an epoch for each split; splits left out keep their default of 10000 for
             train, 48 for val and 48 for test.
         truth: Add ground-truth motion: `targets` adds that of the in-betweens (`flow_t0`,
-            `flow_t1`, `spacing`), True also the keyframes' flow and visibility, which takes longer to render.
+            `flow_t1`, `spacing`), True also the keyframes' flow and everything's visibility, which takes
+            longer to render.
         random_t: In training, random positions t of the in-betweens instead of evenly spaced ones.
         motion: Largest size of the motion, in (0, 1.5]; 0.1 is breathing, 1 crosses a third of the
             frame. None mixes all sizes, about a tenth of them very large.
@@ -79,7 +80,7 @@ class SyntheticAnimation(WindowSource):
 class _SyntheticWindows(WindowDataset):
     def __init__(self, source: SyntheticAnimation, split: Split, spec: WindowSpec) -> None:
         self.source, self.split, self.spec = source, split, spec
-        of_keys = KEY_TRUTH if source.truth is True else ()
+        of_keys = (*KEY_TRUTH, *TARGET_VISIBILITY) if source.truth is True else ()
         self.truth = (*of_keys, *TARGET_TRUTH) if source.truth else ()
 
     def __len__(self) -> int:
@@ -111,6 +112,8 @@ class _SyntheticWindows(WindowDataset):
             window["flow_10"] = torch.from_numpy(scene.flow(1.0, 0.0, size))
             window["visible_01"] = torch.from_numpy(scene.visible(0.0, 1.0, size))
             window["visible_10"] = torch.from_numpy(scene.visible(1.0, 0.0, size))
+            window["visible_t0"] = torch.from_numpy(np.stack([scene.visible(t, 0.0, size) for t in times]))
+            window["visible_t1"] = torch.from_numpy(np.stack([scene.visible(t, 1.0, size) for t in times]))
         if source.truth:
             window["flow_t0"] = torch.from_numpy(np.stack([scene.flow(t, 0.0, size) for t in times]))
             window["flow_t1"] = torch.from_numpy(np.stack([scene.flow(t, 1.0, size) for t in times]))

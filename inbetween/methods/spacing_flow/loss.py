@@ -62,9 +62,7 @@ class SpacingFlowLoss:
         """
         target, training = sample.target, progress is not None
         edges = near_edges(target)
-        l1 = (frame - target).abs().mean(1, keepdim=True).mean()
-        gradients = F.l1_loss(frame.diff(dim=-1), target.diff(dim=-1))
-        gradients = gradients + F.l1_loss(frame.diff(dim=-2), target.diff(dim=-2))
+        l1, gradients = photometric_loss(frame, target)
         lines = line_loss(frame, target, sample.lines)
         nll = error_nll(prediction, sample, composition)
         loss = self.l1_weight * (l1 + gradients / 2) + self.line_weight * lines + self.error_weight * nll
@@ -77,6 +75,13 @@ class SpacingFlowLoss:
             weight = self.flow_weight * (0.6 + 0.4 * math.cos(math.pi * (progress or 0.0)))
             loss = loss + weight * terms["epe"]
         return loss, terms
+
+
+def photometric_loss(frame: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """L1 of colours, and of their gradients, of frames (B, 3, H, W)."""
+    across = F.l1_loss(frame.diff(dim=-1), target.diff(dim=-1))
+    down = F.l1_loss(frame.diff(dim=-2), target.diff(dim=-2))
+    return F.l1_loss(frame, target), across + down
 
 
 def error_nll(prediction: Intermediate, sample: CroppedSample, composition: Composition) -> Tensor:

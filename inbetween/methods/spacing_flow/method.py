@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from inbetween.errors import UserError, check_at_least
@@ -13,12 +14,13 @@ from inbetween.methods.perceptual import PerceptualMethod
 from inbetween.methods.spaced import SpacedMethod, even_spacing
 from inbetween.methods.spacing_flow.composition import KEYFRAME_BIAS, SHARP, Intermediate, compose
 from inbetween.methods.spacing_flow.crops import CroppedSample, FullFrame, RandomCrop
+from inbetween.methods.spacing_flow.cycle import cycle_estimate
 from inbetween.methods.spacing_flow.interpolation import (
     InferenceOptions,
     build_spaced_interpolator,
     spaced_flows,
 )
-from inbetween.methods.spacing_flow.loss import SpacingFlowLoss
+from inbetween.methods.spacing_flow.loss import SpacingFlowLoss, photometric_loss
 from inbetween.methods.spacing_flow.network import IntermediateFlow
 from inbetween.methods.spacing_flow.prior import FLOW_RESOLUTION, Prior
 from inbetween.types import Preparation, StepOutput, WindowBatch
@@ -38,7 +40,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
 
         l1_weight (|x - x'| + |grad x - grad x'| / 2) + flow_weight EPE + line_weight lines
         + matching_weight matching + perceptual_weight LPIPS(VGG16)
-        + error_weight (Laplace NLL of the predicted error),
+        + error_weight (Laplace NLL of the predicted error)
+        + cycle_weight (|x - x''| + |grad x - grad x''| / 2),
 
     the predicted error being that of the frame as inference composes it.
 
@@ -48,6 +51,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     lines than the target. `matching` is the cross-entropy of each cell's true match among all cells. Without
     truth the spacing map is constant, EPE is left out, and the predicted flow is the label of `matching`
     where it explains the target, window by window: the method trains on any animation and on mixtures.
+    x'' is the target again, from in-betweens before and after it (`cycle_estimate`): a loss for sequences of
+    keyframes, whose own in-betweens nobody has drawn.
 
     Args:
         prior: The classical flow to start from; `none` starts from no motion.
@@ -63,6 +68,8 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         line_weight: Weight of the line term.
         matching_weight: Weight of the cross-entropy of the global matches.
         error_weight: Weight of the predicted error's term, which trains the error head alone.
+        cycle_weight: Weight of cycle consistency, L1 of colours and gradients, without a classical flow;
+            above 0, a training step makes three more in-betweens.
         flow_resolution: Motion is estimated at no more pixels than a square of this side has. Larger images
             are shrunk for that and warped at their own size, along upsampled motion, which the classical
             flow, if there is one, refines.
@@ -94,6 +101,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         line_weight: float = 0.3,
         matching_weight: float = 0.02,
         error_weight: float = 0.02,
+        cycle_weight: float = 0.0,
         flow_resolution: int = FLOW_RESOLUTION,
         perceptual_crop: float = 0.5,
         review_thresholds: tuple[float, float] | None = None,
@@ -116,13 +124,19 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             line_weight=line_weight,
             matching_weight=matching_weight,
             error_weight=error_weight,
+            cycle_weight=cycle_weight,
         )
+        if cycle_weight and trained == "error_head":
+            raise UserError(
+                f"cycle_weight is {cycle_weight}, and cycle consistency does not train the error head: set it"
+                " to 0, or trained to all."
+            )
         # inference
         self.prior, self.flow_resolution = prior, flow_resolution
         self.review_thresholds = review_thresholds
         # training
         self.crop, self.crops_per_window, self.perceptual_crop = crop, crops_per_window, perceptual_crop
-        self.prior_dropout = prior_dropout
+        self.prior_dropout, self.cycle_weight = prior_dropout, cycle_weight
         self.loss = SpacingFlowLoss(l1_weight, flow_weight, line_weight, matching_weight, error_weight)
         self.network: Any = self.network_class()
         if trained == "error_head":
@@ -143,11 +157,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         if sample.first.ndim == 5:
             # several crops of each window
             sample = CroppedSample(*(field.flatten(0, 1) for field in sample))
-        prediction: Intermediate = self.network(
-            sample.first, sample.last, sample.spacing[:, None], sample.prior[:, :2], sample.prior[:, 2:]
-        )
-        warp_mode = self.composition.warp_mode
-        frame = compose(sample.first, sample.last, sample.spacing, prediction, warp_mode=warp_mode)
+        frame, prediction = self._frame(sample.first, sample.last, sample.spacing, sample.prior)
         loss, logs = self.loss(
             frame,
             prediction,
@@ -156,12 +166,27 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
             getattr(self.network, "matcher", None),
             self.progress if self.training else None,
         )
+        if self.cycle_weight:
+            again = cycle_estimate(lambda *pair: self._frame(*pair)[0], sample)
+            l1, gradients = photometric_loss(again, sample.target)
+            logs["cycle"] = l1 + gradients / 2
+            loss = loss + self.cycle_weight * logs["cycle"]
         if perceptual := self.perceptual:
             side = round(self.perceptual_crop * frame.shape[-1])
             crops = [crops_at(images, sample.corner, side) for images in (frame, sample.target)]
             logs["perceptual"] = perceptual(*crops)
             loss = loss + self.perceptual_weight * logs["perceptual"]
         return {"loss": loss, "logs": logs}
+
+    def _frame(
+        self, first: Tensor, last: Tensor, spacing: Tensor, prior: Tensor | None = None
+    ) -> tuple[Tensor, Intermediate]:
+        """In-betweens (M, 3, H, W) as training composes them, and the network's prediction."""
+        if prior is None:
+            prior = torch.zeros_like(first[:, :1]).expand(-1, 4, -1, -1)
+        prediction: Intermediate = self.network(first, last, spacing[:, None], prior[:, :2], prior[:, 2:])
+        warp_mode = self.composition.warp_mode
+        return compose(first, last, spacing, prediction, warp_mode=warp_mode), prediction
 
     def interpolate_spaced(
         self, first: Tensor, last: Tensor, spacing: Tensor, candidate: int = 0

@@ -134,6 +134,8 @@ INTERPOLATE = [
 COMPARE = [
     ("spacings", "2", "spacings is 2"),
     ("spacings", "1000000000", "spacings is 1000000000"),
+    ("cycle", "maybe", "cycle"),
+    ("reference", "nobody", "reference is nobody: give one of the methods, repeat, cross_fade"),
     ("split", "training", "split"),
     ("image_windows", "-1", "image_windows is -1"),
     ("image_windows", "1.5", "image_windows is 1.5"),
