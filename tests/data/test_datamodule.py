@@ -198,6 +198,7 @@ SOURCES = {
     "synthetic_and_lottie.yaml": MixedWindows,
     "spacing_flow.yaml": MixedWindows,
     "video.yaml": VideoScenes,
+    "drawings.yaml": MixedWindows,
 }
 ONLY_COLOR = Augment(flip=0, reverse=0, crop=1, color=0.2)
 AUGMENTS = {
@@ -205,6 +206,7 @@ AUGMENTS = {
     "layers.yaml": None,
     "spacing_flow.yaml": ONLY_COLOR,
     "motion_mixture.yaml": ONLY_COLOR,
+    "drawings.yaml": Augment(flip=0, reverse=0, crop=1, color=0.4),
 }
 
 
