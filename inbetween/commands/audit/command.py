@@ -111,13 +111,13 @@ def audit(
         raise UserError(f"windows is {windows}: give 1 or more.")
     output = output.expanduser()
     check_folder(output, "--output")
-    deep = find_features(features, lpips_network)
+    fabric = open_fabric(accelerator, resolve_precision(precision, accelerator))
+    deep = find_features(features, lpips_network, fabric.device)
     if method is not None and deep is None:
         raise UserError(
             "A method is judged by deep features, which are not on this machine: run `python -m inbetween"
             " fetch-weights lpips`, or give a CLIP with --features."
         )
-    fabric = open_fabric(accelerator, resolve_precision(precision, accelerator))
     if method is not None:
         config, checkpoint = as_written(method)
         fabric.seed_everything(0, verbose=False)
@@ -138,7 +138,7 @@ def audit(
     if method is not None and deep is not None:
         held_out = [frame for split, frames in splits.items() if split != "train" for frame in frames]
         drawn = draw(model, data, fabric)
-        memory = examine(method, drawn, splits["train"], held_out, data.spec, deep, fabric.device)
+        memory = examine(method, drawn, splits["train"], held_out, data.spec, deep)
     found = Audit(pairings, memory)
     _write(found, data, splits, prints, deep, limit, output)
     return found

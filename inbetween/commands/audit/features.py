@@ -19,16 +19,26 @@ from inbetween.metrics.perceptual import PerceptualDistance
 
 
 class DeepFeatures(ABC):
-    """A network whose features are compared."""
+    """A network whose features are compared.
+
+    Args:
+        device: Where it computes.
+    """
 
     #: As it is named in reports.
     name: ClassVar[str]
     #: Largest distance of a copy from its original.
     threshold: ClassVar[float]
 
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
-        """Vectors (K, D) float32 of images (K, 3, H, W) in [0, 1], whose squared distances are compared."""
+        """Vectors (K, D) float32, on its device, of images (K, 3, H, W) in [0, 1].
+
+        What is compared are their squared distances.
+        """
 
 
 class AlexNetFeatures(DeepFeatures):
@@ -39,22 +49,24 @@ class AlexNetFeatures(DeepFeatures):
 
     Args:
         network: LPIPS as made by `load_lpips`.
+        device: Where it computes.
     """
 
     name = "LPIPS"
     threshold = 0.04
 
-    def __init__(self, network: nn.Module) -> None:
-        self.distance = PerceptualDistance(network)
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        super().__init__(device)
+        self.distance = PerceptualDistance(network.to(device))
         heads = network.get_submodule("lins").children()
         self.weights = [next(head.parameters()).clamp(min=0).sqrt() for head in heads]
 
     def embed(self, images: Tensor) -> Tensor:
         """See `DeepFeatures.embed`."""
-        layers = self.distance.features(images)
+        layers = self.distance.features(images.to(self.device))
         return torch.cat(
             [
-                (layer * weight.to(layer.device) / (layer.shape[-2] * layer.shape[-1]) ** 0.5).flatten(1)
+                (layer * weight / (layer.shape[-2] * layer.shape[-1]) ** 0.5).flatten(1)
                 for layer, weight in zip(layers, self.weights, strict=True)
             ],
             dim=1,
@@ -66,6 +78,7 @@ class CLIPFeatures(DeepFeatures):
 
     Args:
         pretrained: Hub id, or a folder as `save_pretrained` writes it.
+        device: Where it computes.
 
     Raises:
         UserError: It cannot be loaded.
@@ -74,44 +87,46 @@ class CLIPFeatures(DeepFeatures):
     name = "CLIP"
     threshold = 0.02
 
-    def __init__(self, pretrained: str) -> None:
+    def __init__(self, pretrained: str, device: torch.device) -> None:
+        super().__init__(device)
         from transformers import CLIPVisionModelWithProjection
 
         try:
-            self.encoder = (
-                CLIPVisionModelWithProjection.from_pretrained(pretrained).eval().requires_grad_(False)
-            )
+            encoder = CLIPVisionModelWithProjection.from_pretrained(pretrained)
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             raise UserError(
-                f"The CLIP {pretrained} cannot be loaded ({type(error).__name__}): give --features a hub id, or"
-                " a folder with config.json and weights as transformers' save_pretrained writes them."
+                f"The CLIP {pretrained} cannot be loaded ({type(error).__name__}): give --features a hub id,"
+                " or a folder with config.json and weights as transformers' save_pretrained writes them."
             ) from error
+        self.encoder = encoder.eval().requires_grad_(False).to(device)
 
     @torch.no_grad()
     def embed(self, images: Tensor) -> Tensor:
         """See `DeepFeatures.embed`."""
-        self.encoder.to(images.device)
         side = int(self.encoder.config.image_size)
-        square = F.interpolate(images, size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
+        square = F.interpolate(
+            images.to(self.device), size=(side, side), mode="bicubic", antialias=True
+        ).clamp(0, 1)
         mean, std = (constant(square, *value).view(1, 3, 1, 1) for value in (CLIP_MEAN, CLIP_STD))
         embedding: Tensor = self.encoder(pixel_values=(square - mean) / std).image_embeds
         return F.normalize(embedding.float(), dim=1) / 2**0.5
 
 
-def find_features(clip: str | None, alexnet: Path | None) -> DeepFeatures | None:
+def find_features(clip: str | None, alexnet: Path | None, device: torch.device) -> DeepFeatures | None:
     """CLIP's features where one is given, else AlexNet's; None where neither is on this machine.
 
     Args:
         clip: Hub id or folder.
         alexnet: File with AlexNet's weights; None searches the caches of inbetween and torchvision.
+        device: Where they compute.
 
     Raises:
         UserError: What is given cannot be loaded.
     """
     if clip is not None:
-        return CLIPFeatures(clip)
+        return CLIPFeatures(clip, device)
     path = alexnet.expanduser() if alexnet is not None else find_alexnet()
-    return None if path is None else AlexNetFeatures(lpips_network(read_alexnet(path)))
+    return None if path is None else AlexNetFeatures(lpips_network(read_alexnet(path)), device)
 
 
 def squared_distances(one: Tensor, other: Tensor) -> Tensor:

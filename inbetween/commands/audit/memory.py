@@ -157,7 +157,6 @@ def examine(
     held_out: Sequence[Frame],
     spec: WindowSpec,
     features: DeepFeatures,
-    device: torch.device,
 ) -> Memory:
     """Find the training and held-out drawings that are nearest to what was drawn, and to what is true.
 
@@ -168,11 +167,10 @@ def examine(
         held_out: Frames that it was not trained on.
         spec: How frames lie in a window.
         features: Of which distances are taken.
-        device: Where to compute.
     """
     size = _small_size(spec.size)
     both = torch.stack([image for one in drawn for image in (one.drawn, one.true)])
-    small = F.interpolate(both, size=size, mode="area").to(device)
+    small = F.interpolate(both, size=size, mode="area")
     queries = _embedded(torch.cat([small, small.flip(-1)]), features)
     count = len(small)
     distance = (queries[0:count:2] - queries[1:count:2]).square().sum(1).cpu()
@@ -183,7 +181,7 @@ def examine(
         which = torch.full((count,), -1)
         for start in tqdm(range(0, len(frames), BATCH), "comparing", leave=False, delay=1, disable=None):
             part = frames[start : start + BATCH]
-            images = torch.stack([frame.padded(spec) for frame in part]).to(device)
+            images = torch.stack([frame.padded(spec) for frame in part])
             references = _embedded(F.interpolate(images, size=size, mode="area"), features)
             distances = squared_distances(queries, references).view(2, count, -1).amin(0).cpu()
             if others_only:
