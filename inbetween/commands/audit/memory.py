@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import lightning as L
 import torch
@@ -77,17 +78,25 @@ class Memory:
     distance: Tensor
     train: Nearest
     held_out: Nearest | None
-    nearer_train: Share = field(init=False)
-    nearer_held_out: Share | None = field(init=False)
-    excess: Share | None = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def nearer_train(self) -> Share:
+        """In how many windows the drawn in-between is nearer to a training drawing than the true one is."""
+        return self._share(self.train.nearer)
+
+    @cached_property
+    def nearer_held_out(self) -> Share | None:
+        """The same for held-out drawings."""
+        return None if self.held_out is None else self._share(self.held_out.nearer)
+
+    @cached_property
+    def excess(self) -> Share | None:
+        """The first less the second, window by window."""
+        return None if self.held_out is None else self._share(self.train.nearer - self.held_out.nearer)
+
+    def _share(self, values: Tensor) -> Share:
         groups = [one.animation for one in self.drawn]
-        set_ = object.__setattr__  # of a frozen class
-        set_(self, "nearer_train", _share(self.train.nearer, groups))
-        control = None if self.held_out is None else self.held_out.nearer
-        set_(self, "nearer_held_out", None if control is None else _share(control, groups))
-        set_(self, "excess", None if control is None else _share(self.train.nearer - control, groups))
+        return Share(float(values.mean()), *bootstrap_interval(values, groups=groups))
 
     @property
     def animations(self) -> int:
@@ -118,10 +127,6 @@ class Memory:
         if self.flagged:
             return f"{self.method} draws from memory: {found}."
         return f"{self.method} shows no sign of drawing from memory: {found}."
-
-
-def _share(values: Tensor, groups: list[str]) -> Share:
-    return Share(float(values.mean()), *bootstrap_interval(values, groups=groups))
 
 
 def draw(method: Method, data: WindowDataModule, fabric: L.Fabric) -> list[Drawn]:
