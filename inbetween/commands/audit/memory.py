@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,9 @@ from inbetween.types import WindowBatch, animation_in
 
 SIDE = 96  # pixels of the longer side at which images are compared
 LEAST_SIDE = 32  # of the shorter one: what AlexNet needs
+ATTRACTED = 1.05  # the least attraction that is called memory
 BATCH = 32  # reference frames at once
+LEAST = 0.01  # of the true in-betweens' median distance to train, that is added to distances in ratios
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Nearest:
 
 @dataclass(frozen=True)
 class Share:
-    """A mean over windows with its 95 % interval."""
+    """A mean over windows with its 95 % interval, which resamples animations."""
 
     mean: float
     low: float
@@ -59,6 +62,11 @@ class Share:
 
     def __str__(self) -> str:
         return f"{self.mean:.0%} [{self.low:.0%}, {self.high:.0%}]"
+
+    @property
+    def times(self) -> str:
+        """The numbers as they are."""
+        return f"{self.mean:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
 @dataclass(frozen=True)
@@ -90,9 +98,21 @@ class Memory:
         return None if self.held_out is None else self._share(self.held_out.nearer)
 
     @cached_property
-    def excess(self) -> Share | None:
-        """The first less the second, window by window."""
-        return None if self.held_out is None else self._share(self.train.nearer - self.held_out.nearer)
+    def attraction(self) -> Share | None:
+        """How many times nearer to training drawings than to held-out ones it draws; 1 without memory.
+
+        With d the distance to the nearest drawing of a set, it is the geometric mean over windows of
+        `(d_train(true) / d_train(drawn)) / (d_held_out(true) / d_held_out(drawn))`: what brings the drawn
+        in-between near to any drawing, such as blur, cancels, and so does the sets' size.
+        """
+        if self.held_out is None:
+            return None
+        least = LEAST * self.train.true.median().clamp(min=1e-9)  # a copy's distance is 0
+        logs = [
+            (near.true + least).log() - (near.drawn + least).log() for near in (self.train, self.held_out)
+        ]
+        found = self._share((logs[0] - logs[1]).double())
+        return Share(*(math.exp(value) for value in (found.mean, found.low, found.high)))
 
     def _share(self, values: Tensor) -> Share:
         groups = [one.animation for one in self.drawn]
@@ -110,8 +130,8 @@ class Memory:
 
     @property
     def flagged(self) -> bool:
-        """Whether training drawings attract what is drawn, and more than held-out ones do."""
-        return self.nearer_train.low > 0.5 and self.excess is not None and self.excess.low > 0
+        """Whether training drawings attract what is drawn more than held-out ones do."""
+        return self.attraction is not None and self.attraction.low > ATTRACTED
 
     @property
     def verdict(self) -> str:
@@ -120,10 +140,13 @@ class Memory:
             f"in {self.nearer_train} of {len(self.drawn)} windows the drawn in-between is nearer to a"
             " training drawing than the true one is"
         )
-        if self.excess is None:
+        if self.attraction is None:
             why = "no animation is held out but that of a window"
             return f"{self.method} cannot be judged, since {why}: {found}."
-        found += f", and in {self.nearer_held_out} nearer to a held-out drawing"
+        found += (
+            f" (held-out drawings: {self.nearer_held_out}), and training drawings attract it"
+            f" {self.attraction.times} times as much as held-out ones"
+        )
         if self.flagged:
             return f"{self.method} draws from memory: {found}."
         return f"{self.method} shows no sign of drawing from memory: {found}."

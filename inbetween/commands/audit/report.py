@@ -136,7 +136,7 @@ def memory_json(memory: Memory) -> dict[str, Any]:
     shares = {
         "nearer_to_train": memory.nearer_train,
         "nearer_to_held_out": memory.nearer_held_out,
-        "excess": memory.excess,
+        "attraction": memory.attraction,
     }
     return {
         "method": memory.method,
