@@ -37,7 +37,7 @@ def edge_map(image: NDArray[np.uint8]) -> Plane | None:
     small = cv2.resize(image, (width, height), interpolation=method).astype(np.float32) / 255
     small = cv2.GaussianBlur(small, (0, 0), BLUR, borderType=cv2.BORDER_REPLICATE)
     steps = [cv2.Sobel(small, cv2.CV_32F, *axis, scale=0.25) for axis in ((1, 0), (0, 1))]
-    edges = np.sqrt(sum((step**2).sum(axis=2) for step in steps))
+    edges = np.sqrt(np.square(np.stack(steps)).sum(axis=(0, 3)))
     strongest = float(np.quantile(edges, 0.99))
     if strongest < BLANK:
         return None
@@ -83,4 +83,4 @@ def hash_bits(square: Plane) -> Bits:
 def hash_distances(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Hamming distances (n, m) of hashes (n, bits) and (m, bits), as a share of the bits."""
     a, b = (np.where(bits, np.float32(1), np.float32(-1)) for bits in (one, other))
-    return (1 - a @ b.T / a.shape[1]) / 2
+    return np.asarray((1 - a @ b.T / a.shape[1]) / 2, np.float32)

@@ -192,7 +192,8 @@ def _write(
         print(f"\n{found.memory.verdict}")
         print(
             f"{found.memory.copies} of {len(found.memory.drawn)} drawn in-betweens are nearer to a training"
-            f" drawing than to the true one; intervals are over {found.memory.animations} animations"
+            f" drawing than to the true one; the windows are of {found.memory.animations} animation(s), over"
+            " which intervals resample"
         )
     print(f"\nwritten to {output}: " + ", ".join(name for name in FILES if (output / name).exists()))
     print("result: " + ("FOUND, see above" if found.failed else "clean"))

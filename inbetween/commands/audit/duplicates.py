@@ -191,7 +191,7 @@ def _deep_distances(
 
 def _embedded(squares: list[NDArray[np.uint8]], features: DeepFeatures) -> Tensor:
     edges = torch.from_numpy(np.stack(squares)).float()[:, None] / 255
-    return torch.cat([features.embed(1 - part.expand(-1, 3, -1, -1)) for part in edges.split(64)])
+    return torch.cat([features.embed(1 - part.expand(-1, 3, -1, -1)) for part in torch.split(edges, 64)])
 
 
 def _is_recolored(queries: Fingerprints, references: Fingerprints, pair: Candidate) -> bool:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import lightning as L
 import torch
@@ -162,7 +163,7 @@ def draw(method: Method, data: WindowDataModule, fabric: L.Fabric) -> list[Drawn
     """
     found = []
     for batch in tqdm(data.test_dataloader(), "drawing", unit="batch", leave=False, disable=None):
-        batch = fabric.to_device(batch)
+        batch = cast(WindowBatch, fabric.to_device(batch))
         middle = batch["t"].shape[1] // 2
         at_middle: WindowBatch = {**batch, "t": batch["t"][:, middle : middle + 1]}
         # methods that use torch's global generator get the same numbers in every run
@@ -239,4 +240,4 @@ def _small_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _embedded(images: Tensor, features: DeepFeatures) -> Tensor:
-    return torch.cat([features.embed(part) for part in images.split(BATCH)])
+    return torch.cat([features.embed(part) for part in torch.split(images, BATCH)])
