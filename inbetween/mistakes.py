@@ -40,6 +40,7 @@ SMALLER = {
 ELSEWHERE = {
     "interpolate": "--output",
     "compare": "--output",
+    "audit": "--output",
     "benchmark": "--output",
     "fetch-weights": "XDG_CACHE_HOME",
 }

@@ -2,15 +2,18 @@
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from inbetween.cli.messages import quiet, without_full_disks
 from inbetween.mistakes import mistake_behind
 
+T = TypeVar("T")
+
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 
 
-def run(command: str, args: list[str]) -> None:
-    """Run one command of `inbetween.__main__.COMMANDS` with its arguments.
+def run(command: str, args: list[str]) -> int:
+    """Run one command of `inbetween.__main__.COMMANDS` with its arguments; returns the exit code, 0 or 1.
 
     Raises:
         UserError: A user's mistake.
@@ -20,18 +23,18 @@ def run(command: str, args: list[str]) -> None:
         from inbetween.cli.trainer import run_trainer
 
         guarded(command, lambda: run_trainer(command, args))
-    else:
-        from inbetween.cli.functions import run_function
+        return 0
+    from inbetween.cli.functions import run_function
 
-        guarded(command, lambda: run_function(command, args))
+    return guarded(command, lambda: run_function(command, args))
 
 
-def guarded(command: str, work: Callable[[], object]) -> None:
+def guarded(command: str, work: Callable[[], T]) -> T:
     """Run a command with filtered library messages and users' mistakes reported in one sentence.
 
     Args:
         command: Its name, for messages about mistakes.
-        work: What it does.
+        work: What it does; its result is returned.
 
     Raises:
         UserError: A user's mistake.
@@ -39,7 +42,7 @@ def guarded(command: str, work: Callable[[], object]) -> None:
     quiet()
     threading.excepthook, before = without_full_disks(threading.excepthook), threading.excepthook
     try:
-        work()
+        return work()
     except Exception as error:
         mistake = mistake_behind(error, command)
         if mistake is None:

@@ -25,6 +25,7 @@ class Function:
         reads_configs: Whether `--config` sets the keys; if not, the function takes the file names.
         flags: Parameters that are true if they are given without a value: their help.
         positional: Name, choices and help of a positional parameter.
+        failed: Whether what it returns means that its check has failed: exit code 1.
     """
 
     function: Callable[..., Any]
@@ -32,9 +33,10 @@ class Function:
     reads_configs: bool = True
     flags: Mapping[str, str] = field(default_factory=dict)
     positional: tuple[str, tuple[str, ...], str] | None = None
+    failed: Callable[[Any], bool] = lambda _: False
 
-    def call(self, name: str, args: list[str]) -> None:
-        """Call it with the arguments of a command line."""
+    def call(self, name: str, args: list[str]) -> int:
+        """Call it with the arguments of a command line; returns the exit code, 0 or 1."""
         parser = ArgumentParser(prog=name, exit_on_error=False)
         if self.reads_configs:
             parser.add_argument("-c", "--config", action="config", help="YAML file with the keys below.")
@@ -57,7 +59,7 @@ class Function:
         given = parser.instantiate(parser.parse_args(args))
         if self.reads_configs:
             given.pop("config")
-        self.function(**given.as_dict())
+        return int(self.failed(self.function(**given.as_dict())))
 
 
 METHODS: Lists = {"methods": (str, "Names of shipped methods, or YAML files as FILE or FILE=CHECKPOINT.")}
@@ -79,9 +81,9 @@ SEQUENCE: Lists = {
 }
 
 
-def run_function(command: str, args: list[str]) -> None:
-    """Call the function of one of the project's own commands."""
-    function_of(command).call(f"inbetween {command}", args)
+def run_function(command: str, args: list[str]) -> int:
+    """Call the function of one of the project's own commands; returns the exit code, 0 or 1."""
+    return function_of(command).call(f"inbetween {command}", args)
 
 
 def function_of(command: str) -> Function:
@@ -94,6 +96,10 @@ def function_of(command: str) -> Function:
         from inbetween.commands.compare import compare
 
         return Function(compare, METHODS, flags=CYCLE)
+    if command == "audit":
+        from inbetween.commands.audit import audit
+
+        return Function(audit, failed=lambda found: found.failed)
     if command == "benchmark":
         from inbetween.commands.benchmark import benchmark
 

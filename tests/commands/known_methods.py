@@ -1,10 +1,14 @@
 """Methods whose every stroke is known, for tests of what is built around a method."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
+from torch.nn import functional
+from torchvision.transforms.functional import pil_to_tensor
 
 from inbetween.methods import CrossFade
 from inbetween.methods.base import Generators, Method
@@ -82,3 +86,21 @@ class Slow(CrossFade):
         self.drawings += 1
         Slow.waiting += 0.02 * (len(first) > 1)
         return super().interpolate(first, last, t, generator)
+
+
+class Memorizer(Method):
+    """Draws the training frame that is most like the first keyframe.
+
+    Args:
+        folder: Of training frames.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.files = sorted(Path(folder).rglob("*.png"))
+
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        frames = torch.stack([pil_to_tensor(Image.open(file)).float() / 255 for file in self.files])
+        frames = functional.interpolate(frames, size=first.shape[-2:], mode="area")
+        nearest = (frames[None] - first[:, None]).square().mean((2, 3, 4)).argmin(1)
+        return frames[nearest][:, None].repeat(1, t.shape[1], 1, 1, 1)
