@@ -150,24 +150,34 @@ class PairPalette:
         self, packed: Packed, y: NDArray[np.intp], x: NDArray[np.intp], mixture: Mixture
     ) -> NDArray[np.bool_]:
         """Where a colour covers less than half of a pixel, but more than on both sides: on a thin line."""
-        found = np.zeros(len(y), bool)
         thin = (mixture.coverage >= RIDGE).nonzero()[0]
         padded = np.pad(packed, 2, mode="edge")
-        y, x, own = y[thin] + 2, x[thin] + 2, mixture.coverage[thin]
+        own = mixture.coverage[thin]
         start = self.colours[mixture.major[thin]]
         step = self.colours[mixture.minor[thin]] - start
         step /= np.maximum((step**2).sum(-1, keepdims=True), 1)
 
-        def coverage(dy: int, dx: int) -> Colours:
-            covered: Colours = ((premultiplied(padded[y + dy, x + dx]) - start) * step).sum(-1)
+        def coverage(dy: int, dx: int, of: NDArray[np.intp] | slice = slice(None)) -> Colours:
+            at = thin[of]
+            shown = premultiplied(padded[y[at] + 2 + dy, x[at] + 2 + dx])
+            covered: Colours = ((shown - start[of]) * step[of]).sum(-1)
             return covered
 
+        ridge = np.zeros(len(thin), bool)
         for dy, dx in NEIGHBOURS[:4]:
-            next_ = np.maximum(coverage(dy, dx), coverage(-dy, -dx))
+            sides = coverage(dy, dx), coverage(-dy, -dx)
             beyond = np.maximum(coverage(2 * dy, 2 * dx), coverage(-2 * dy, -2 * dx))
-            # at the corner of an area it would end
-            goes_on = np.minimum(coverage(dx, -dy), coverage(-dx, dy)) >= RIDGE / 2
-            found[thin] |= (own >= next_) & (own >= beyond + RIDGE) & goes_on
+            narrow = (own >= np.maximum(*sides)) & (own >= np.minimum(*sides) + RIDGE / 2)
+            ridge |= narrow & (own >= beyond + RIDGE)
+        # near a corner of an area, which holds a square of three pixels, as no thin line does
+        of = ridge.nonzero()[0]
+        square = [[coverage(dy, dx, of) >= 0.7 * own[of] for dx in range(-2, 3)] for dy in range(-2, 3)]
+        covered = np.array(square)
+        for top in range(3):
+            for left in range(3):
+                ridge[of] &= ~covered[top : top + 3, left : left + 3].all((0, 1))
+        found = np.zeros(len(y), bool)
+        found[thin] = ridge
         return found
 
     def _fit(self, own: Colours, among: Bits) -> Mixture:
