@@ -81,9 +81,9 @@ def flat_colours(image: Pixels) -> FlatColours:
     for y, x in NEIGHBOURS:
         inside &= packed == padded[1 + y :, 1 + x :][: packed.shape[0], : packed.shape[1]]
     areas = _frequent(packed[inside], max(LEAST, int(LEAST_AREA * packed.size)))
-    y, x = (~inside).nonzero()
-    here = packed[y, x]
-    around = np.stack([padded[y + 1 + dy, x + 1 + dx] for dy, dx in NEIGHBOURS])
+    rows, columns = (~inside).nonzero()
+    here = packed[rows, columns]
+    around = np.stack([padded[rows + 1 + y, columns + 1 + x] for y, x in NEIGHBOURS])
     mixed = between(here, around)
     hard = bool(mixed.sum() <= HARD * len(mixed))
     on_line = ~mixed & ((around == here).sum(0) >= 2)

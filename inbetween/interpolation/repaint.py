@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -108,7 +108,8 @@ class PairPalette:
         far |= self._regional[y[poor] // self._cell, x[poor] // self._cell]
         better = self._fit(own[poor], far)
         taken = (better.error <= EXPLAINED**2) | (nearby[y[poor], x[poor]] == 0)
-        for old, new in zip(mixture, better, strict=True):
+        parts: list[tuple[NDArray[Any], NDArray[Any]]] = list(zip(mixture, better, strict=True))
+        for old, new in parts:
             old[poor[taken]] = new[taken]
         labels[y, x] = np.where(self._on_ridge(packed, y, x, mixture), mixture.minor, mixture.major)
         return labels
