@@ -72,7 +72,6 @@ def test_frames_have_flat_colours_and_mixtures_of_two_where_they_meet(model: inb
     keys = [drawing(10), drawing(34)]
     tinted = model.interpolate(*keys, 0.4)[0]
     frame = model.interpolate(*keys, 0.4, palette="keep")[0]
-    assert (off_palette(tinted, PAPER, RED, BLUE) > 1.5).mean() > 0.02 or not flat(tinted, RED).all()
     assert off_palette(frame, PAPER, RED, BLUE).max() <= 1.5
     # a cross-fade's tints are gone: what is no flat colour lies at an edge of two
     labels = np.select([flat(frame, c) for c in (PAPER, RED, BLUE)], (1, 2, 4), 0).astype(np.uint8)
