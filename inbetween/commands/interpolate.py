@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,8 +20,10 @@ from inbetween.data.source import MAX_BETWEEN
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
+from inbetween.interpolation.keep_palette import flat_palettes, pair_palette
 from inbetween.interpolation.loading import ModelFiles, default_method, find_model, load
 from inbetween.interpolation.model import Cuts, Interpolator
+from inbetween.interpolation.palette import FlatColours, PaletteMode
 from inbetween.interpolation.timing import chosen_chart
 from inbetween.io.sequences import SourceImage, find_images, left_out
 from inbetween.methods.spaced import SpacedMethod
@@ -41,6 +44,7 @@ def interpolate(
     animation: Animation = "webp",
     fps: float = FPS,
     seed: int = 0,
+    palette: PaletteMode = "none",
     precision: Precision = "bf16-mixed",
     accelerator: str = "auto",
     overwrite: bool = False,
@@ -78,6 +82,8 @@ def interpolate(
             `gif`, or `none`.
         fps: Frames a second in that file.
         seed: Seed of methods that sample at random.
+        palette: `keep` repaints frames of flat-coloured drawings in the flat colours of their two keyframes,
+            and mixtures of two where these meet, as antialiasing has it. `none` leaves them as drawn.
         precision: bf16-mixed runs networks in bfloat16 where the device has fast instructions for it, else
             in float32.
         accelerator: Where to compute, as in Lightning's Trainer: `auto`, `cpu`, `gpu`, `mps`.
@@ -98,6 +104,9 @@ def interpolate(
     keys = read_keyframes(keyframes or [], partial(tqdm, desc="reading keyframes", leave=False, disable=None))
     check_animation(animation, fps, keys.size)
     places = Places(chart, maps_per_pair(maps, keys))
+    read = map(keys.read, range(len(keys.source_images)))
+    names = [str(source_image) for source_image in keys.source_images]
+    palettes = flat_palettes(read, palette, names, keys.cuts if cuts == "repeat" else ())
     name, advice = default_method() if method is None else (method, "")
     files = find_model(name)
     asked, precision = precision, resolve_precision(precision, accelerator)
@@ -115,6 +124,8 @@ def interpolate(
         "seed": seed,
         "precision": precision,
     }
+    if palette != "none":
+        job["palette"] = palette
     folder.prepare([source_image.path for source_image in (*keys.source_images, *maps)], job, overwrite)
 
     if precision != asked:
@@ -131,7 +142,8 @@ def interpolate(
     try:
         for pair, candidate in tqdm(left, desc="interpolating", unit="pair", leave=False, disable=None):
             held = cuts == "repeat" and pair + 1 in keys.cuts
-            write_pair(model, keys, places, folder, pair, candidate, frames[pair], held=held, seed=seed)
+            own = palettes[pair : pair + 2]
+            write_pair(model, keys, places, folder, pair, candidate, frames[pair], own, held=held, seed=seed)
         if animation != "none":
             folder.animate(frames[-1].stop, animation, fps)
     except KeyboardInterrupt:
@@ -163,6 +175,7 @@ def write_pair(
     pair: int,
     candidate: int,
     frames: range,
+    colours: Sequence[FlatColours] = (),
     *,
     held: bool,
     seed: int,
@@ -177,6 +190,7 @@ def write_pair(
         pair: Number of the pair.
         candidate: Number of the candidate.
         frames: Numbers of the pair's frames; see `numbered`.
+        colours: Flat colours of both keyframes, to repaint the frames in; none to leave them.
         held: Repeat the first keyframe instead.
         seed: Of the whole job.
     """
@@ -190,6 +204,7 @@ def write_pair(
         transparent=keys.transparent,
         candidate=candidate,
         seed=sample_seed(seed, candidate, pair),
+        palette=None if held else pair_palette(first, last, colours),
     )
     thresholds = model.method.review_thresholds if isinstance(model.method, SpacedMethod) else None
     for images, errors in parts:

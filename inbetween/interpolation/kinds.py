@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,6 +15,8 @@ from torch import Tensor
 from inbetween.data.keyframes import BACKGROUND, as_stored, in_unit_range, with_opacity
 from inbetween.data.shots import find_cuts, thumbnail
 from inbetween.errors import UserError
+from inbetween.interpolation.keep_palette import flat_palettes
+from inbetween.interpolation.palette import FlatColours, PaletteMode
 from inbetween.io.frames import to_bytes, to_image
 from inbetween.io.images import Layers, Pixels, check_image, composited, decoded_layers
 
@@ -45,6 +47,17 @@ class Images:
         shown = (to_bytes(layers) for layers in self.layers)
         seen = (Layers(pixels[..., :3], pixels[..., 3], grey=False) for pixels in shown)
         return frozenset(find_cuts(thumbnail(composited(layers, BACKGROUND)) for layers in seen))
+
+    def palettes(
+        self, palette: PaletteMode, names: Sequence[str] = (), held: Container[int] = ()
+    ) -> list[FlatColours]:
+        """The flat colours of each; see `flat_palettes`.
+
+        Raises:
+            UserError: `palette` is unknown, or an image is not flat-coloured.
+        """
+        names = names or [f"image {number}" for number in range(len(self.layers))]
+        return flat_palettes(self.layers, palette, names, held)
 
 
 def of_one_kind(images: Iterable[ImageOrArray] | ImageOrArray, names: Sequence[str] = ()) -> Images:

@@ -13,8 +13,11 @@ from torch import Tensor
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
+from inbetween.interpolation.keep_palette import pair_palette, repainted
 from inbetween.interpolation.kinds import ImageOrArray, Images, of_one_kind
 from inbetween.interpolation.pair import few_at_once, frames_between
+from inbetween.interpolation.palette import FlatColours, PaletteMode
+from inbetween.interpolation.repaint import PairPalette
 from inbetween.interpolation.timing import chosen_chart, positions, whole_number
 from inbetween.methods import Method
 from inbetween.methods.loading import placed
@@ -75,6 +78,7 @@ class Interpolator:
         *,
         candidate: int = 0,
         seed: int = 0,
+        palette: PaletteMode = "none",
     ) -> Any:  # noqa: ANN401 - the kind that was given
         """Interpolate between two images.
 
@@ -88,6 +92,7 @@ class Interpolator:
                 three: where the keyframes disagree, 1 takes more of the first and 2 more of the last. In a
                 method that samples at random every number is another sample.
             seed: Seed of a method that samples at random. The same seed always gives the same frames.
+            palette: See `inbetween.interpolate`.
 
         Returns:
             One frame per number in `t`, of the kind that was given: a list of PIL images, an array
@@ -103,13 +108,17 @@ class Interpolator:
             if len(first) != len(last) or not len(first):
                 raise UserError(f"first has {len(first)} images and last {len(last)}: give equally many.")
             pairs = [of_one_kind([a, b], ("first", "last")) for a, b in zip(first, last, strict=True)]
+            palettes = [images.palettes(palette, ("first", "last")) for images in pairs]
             made = [
-                images.joined(self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, number)))
-                for number, images in enumerate(pairs)
+                images.joined(
+                    self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, number), own)
+                )
+                for number, (images, own) in enumerate(zip(pairs, palettes, strict=True))
             ]
             return torch.stack(made)
         images = of_one_kind([first, last], ("first", "last"))
-        return images.joined(self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, 0)))
+        own = images.palettes(palette, ("first", "last"))
+        return images.joined(self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, 0), own))
 
     def interpolate_sequence(
         self,
@@ -121,6 +130,7 @@ class Interpolator:
         cuts: Cuts = "repeat",
         candidate: int = 0,
         seed: int = 0,
+        palette: PaletteMode = "none",
     ) -> Any:  # noqa: ANN401 - the kind that was given
         """Interpolate a whole sequence of keyframes; see `inbetween.interpolate`."""
         keyframes = of_one_kind(images)
@@ -129,6 +139,7 @@ class Interpolator:
         if cuts not in get_args(Cuts):
             raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
         held = keyframes.cuts() if cuts == "repeat" else frozenset[int]()
+        palettes = keyframes.palettes(palette, held=held)
         sequence = []
         for pair in range(len(keyframes.layers) - 1):
             sequence.append(keyframes.originals[pair])
@@ -136,7 +147,7 @@ class Interpolator:
                 sequence += [keyframes.originals[pair]] * len(chart)
             else:
                 sequence += self._frames(
-                    keyframes, pair, chart, candidate, sample_seed(seed, candidate, pair)
+                    keyframes, pair, chart, candidate, sample_seed(seed, candidate, pair), palettes
                 )
         return keyframes.joined([*sequence, keyframes.originals[-1]])
 
@@ -150,6 +161,7 @@ class Interpolator:
         transparent: bool = False,
         candidate: int = 0,
         seed: int = 0,
+        palette: PairPalette | None = None,
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Frames between two keyframes, a few at a time, so that memory does not grow with their number.
 
@@ -163,6 +175,7 @@ class Interpolator:
             transparent: Whether the keyframes have transparency.
             candidate: See `interpolate`; indices beyond the method's own wrap around.
             seed: Of this pair, in [0, 2**63).
+            palette: Colours in which the frames are repainted.
 
         Yields:
             The next n frames (n, 4, H, W) in [0, 1], and each pixel's expected absolute error (n, 1, H, W)
@@ -179,8 +192,8 @@ class Interpolator:
             frames_at = frames_between(self.method, *ends, seed, transparent, own)
         for part in parts:
             with self.inference():
-                found = frames_at(place(part))
-            yield found
+                frames, errors = frames_at(place(part))
+            yield frames if palette is None else repainted(frames, palette), errors
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -190,7 +203,13 @@ class Interpolator:
             yield
 
     def _frames(
-        self, images: Images, pair: int, chart: Sequence[float], candidate: int, seed: int
+        self,
+        images: Images,
+        pair: int,
+        chart: Sequence[float],
+        candidate: int,
+        seed: int,
+        palettes: Sequence[FlatColours],
     ) -> list[Any]:
         """The frames between two neighbouring images, each of their kind."""
         first, last = images.layers[pair : pair + 2]
@@ -202,6 +221,7 @@ class Interpolator:
             transparent=images.transparent,
             candidate=candidate,
             seed=seed,
+            palette=pair_palette(first, last, palettes[pair : pair + 2]),
         )
         return [images.give(frame) for frames, _ in parts for frame in frames]
 

@@ -13,6 +13,7 @@ from inbetween.functional.spacing import Chart
 from inbetween.interpolation.kinds import ImageOrArray
 from inbetween.interpolation.loading import default_method, load
 from inbetween.interpolation.model import Cuts, Interpolator
+from inbetween.interpolation.palette import PaletteMode
 
 
 def interpolate(
@@ -26,6 +27,7 @@ def interpolate(
     cuts: Cuts = "repeat",
     candidate: int = 0,
     seed: int = 0,
+    palette: PaletteMode = "none",
 ) -> Any:  # noqa: ANN401 - the kind that was given
     """Interpolate a whole sequence: all keyframes and what lies between them, in the order they are shown.
 
@@ -48,16 +50,22 @@ def interpolate(
             interpolates.
         candidate: See `Interpolator.interpolate`.
         seed: Seed of a method that samples at random. The same seed always gives the same frames.
+        palette: `keep` repaints the frames of flat-coloured drawings in the flat colours of their two
+            keyframes, and mixtures of two where these meet; in 8 bits. `none` leaves them as the method drew
+            them.
 
     Returns:
         The sequence, of the kind that was given: a list of PIL images, an array (M, H, W, C) uint8, or a
         tensor (M, C, H, W) with dtype and device of the first keyframe. The keyframes in it are bit-exact.
 
     Raises:
-        UserError: The images differ in kind or size, or are no images; or an argument is invalid.
+        UserError: The images differ in kind or size, or are no images; an argument is invalid; or `palette`
+            is `keep` and an image is not flat-coloured.
     """
     if not isinstance(method, Interpolator):
         method = load(default_method().name if method is None else method, device=device)
     elif device is not None:
         raise UserError("device is given, and the method is loaded already: give it to inbetween.load.")
-    return method.interpolate_sequence(images, between, spacing, t, cuts=cuts, candidate=candidate, seed=seed)
+    return method.interpolate_sequence(
+        images, between, spacing, t, cuts=cuts, candidate=candidate, seed=seed, palette=palette
+    )
