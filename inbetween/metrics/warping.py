@@ -26,15 +26,20 @@ def dis_flows(frames: Tensor) -> tuple[Tensor, Tensor]:
         From each frame to the next and from each but the first to the one before, both
         (K - 1, 2, H, W) float32, in pixels.
     """
-    return dis_flow(frames[:-1], frames[1:]), dis_flow(frames[1:], frames[:-1])
+    grey = _grey(frames)
+    return _dis(grey[:-1], grey[1:]).to(frames.device), _dis(grey[1:], grey[:-1]).to(frames.device)
 
 
 def dis_flow(sources: Tensor, targets: Tensor) -> Tensor:
     """As `dis_flows`, from each of `sources` to its one of `targets`: (K, 2, H, W) of (K, 3, H, W) each."""
+    return _dis(_grey(sources), _grey(targets)).to(sources.device)
+
+
+def _dis(sources: list[NDArray[np.uint8]], targets: list[NDArray[np.uint8]]) -> Tensor:
+    """Flow (K, 2, H, W) in pixels of K pairs of grey images (H, W)."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    pairs = zip(_grey(sources), _grey(targets), strict=True)
-    flows = np.stack([dis.calc(a, b, None) for a, b in pairs])
-    return torch.from_numpy(flows).permute(0, 3, 1, 2).to(sources.device)
+    flows = np.stack([dis.calc(a, b, None) for a, b in zip(sources, targets, strict=True)])
+    return torch.from_numpy(flows).permute(0, 3, 1, 2)
 
 
 def _grey(frames: Tensor) -> list[NDArray[np.uint8]]:

@@ -287,6 +287,13 @@ def test_one_split_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "no animation for the val split" in mistake_of(args, capsys)
 
 
+def test_a_damaged_test_split_is_no_clean_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = write_scene(root / "test" / "animation_20", 20)[2]
+    damaged.write_bytes(damaged.read_bytes()[:40])
+    args = ["--config", "data/folder.yaml", "--data.source.root", str(root)]
+    assert "2.png" in mistake_of(args, capsys)
+
+
 def mistake_of(args: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     assert main(["audit", *args]) == 2
     err = capsys.readouterr().err

@@ -56,7 +56,8 @@ def split_frames(data: WindowDataModule, windows: int) -> dict[Split, list[Frame
         windows: Windows taken of each split, evenly spaced, where frames are rendered.
 
     Raises:
-        UserError: Train or val has no frames, or some cannot be read.
+        UserError: Train or val has no frames, or some cannot be read. What cannot be read of the test split
+            of a source that renders its frames is printed instead, since it need not have one.
     """
     specs = {
         "train": replace(data.spec, augment=data.augment),  # so that it is the store of training
@@ -75,7 +76,10 @@ def split_frames(data: WindowDataModule, windows: int) -> dict[Split, list[Frame
             )
     try:
         test = source_frames(data.source, "test", specs["test"], windows)
-    except UserError:  # a source of windows without such a split
+    except UserError as error:
+        if isinstance(data.source, SceneSource):  # has val instead of a test split: a file is damaged
+            raise
+        print(f"test is left out: {error}")
         return found
     if not _same(test, found["val"]):
         found["test"] = test
