@@ -10,7 +10,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from inbetween.data.transitions import Transition, Transitions
 from inbetween.errors import UserError
+from inbetween.functional.opacity import blended
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
 from inbetween.interpolation.keep_palette import pair_palette, repainted
@@ -138,17 +140,18 @@ class Interpolator:
         self._check_candidate(candidate)
         if cuts not in get_args(Cuts):
             raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
-        held = keyframes.cuts() if cuts == "repeat" else frozenset[int]()
-        palettes = keyframes.palettes(palette, held=held)
+        found = keyframes.transitions() if cuts == "repeat" else Transitions()
+        palettes = keyframes.palettes(palette, held=found.without_motion)
         sequence = []
         for pair in range(len(keyframes.layers) - 1):
             sequence.append(keyframes.originals[pair])
-            if pair + 1 in held:
-                sequence += [keyframes.originals[pair]] * len(chart)
+            transition = found.before(pair + 1)
+            if transition in ("repeat_first", "repeat_last"):
+                repeated = pair + (transition == "repeat_last")
+                sequence += [keyframes.originals[repeated]] * len(chart)
             else:
-                sequence += self._frames(
-                    keyframes, pair, chart, candidate, sample_seed(seed, candidate, pair), palettes
-                )
+                own_seed = sample_seed(seed, candidate, pair)
+                sequence += self._frames(keyframes, pair, chart, candidate, own_seed, palettes, transition)
         return keyframes.joined([*sequence, keyframes.originals[-1]])
 
     def in_betweens(
@@ -162,6 +165,7 @@ class Interpolator:
         candidate: int = 0,
         seed: int = 0,
         palette: PairPalette | None = None,
+        transition: Transition = "motion",
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Frames between two keyframes, a few at a time, so that memory does not grow with their number.
 
@@ -176,13 +180,20 @@ class Interpolator:
             candidate: See `interpolate`; indices beyond the method's own wrap around.
             seed: Of this pair, in [0, 2**63).
             palette: Colours in which the frames are repainted.
+            transition: What lies between the keyframes; see `Transitions`.
 
         Yields:
             The next n frames (n, 4, H, W) in [0, 1], and each pixel's expected absolute error (n, 1, H, W)
             if the method predicts it.
         """
         parts = few_at_once(count, (first.shape[-2], first.shape[-1]))
-        if torch.equal(first, last):
+        if transition == "fade":
+            for part in parts:
+                yield blended(first, last, place(part)), None
+            return
+        if transition == "repeat_last":
+            first = last
+        if transition != "motion" or torch.equal(first, last):
             for part in parts:
                 yield first.expand(len(part), *first.shape), None
             return
@@ -210,6 +221,7 @@ class Interpolator:
         candidate: int,
         seed: int,
         palettes: Sequence[FlatColours],
+        transition: Transition = "motion",
     ) -> list[Any]:
         """The frames between two neighbouring images, each of their kind."""
         first, last = images.layers[pair : pair + 2]
@@ -221,7 +233,8 @@ class Interpolator:
             transparent=images.transparent,
             candidate=candidate,
             seed=seed,
-            palette=pair_palette(first, last, palettes[pair : pair + 2]),
+            palette=pair_palette(first, last, palettes[pair : pair + 2]) if transition == "motion" else None,
+            transition=transition,
         )
         return [images.give(frame) for frames, _ in parts for frame in frames]
 

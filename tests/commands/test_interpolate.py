@@ -177,7 +177,7 @@ def test_a_folder_of_keyframes_is_taken_in_natural_order(
     ("modes", "expected"),
     [
         (["L", "L"], "L"),
-        (["I;16", "L"], "L"),
+        (["I;16", "L"], "I;16"),
         (["L", "LA"], "LA"),
         (["RGB", "L"], "RGB"),
         (["P", "RGB"], "RGB"),

@@ -52,7 +52,7 @@ def shown(path: Path) -> tuple[list[np.ndarray], list[int]]:
 def test_the_sequence_plays(tmp_path: Path, animation: str, mode: str) -> None:
     out = tmp_path / "out"
     args = ["--keyframes", *keyframes(tmp_path, mode), "--between", 1, "--output", out, "--hold", 2]
-    assert run(*args, "--animation", animation, "--fps", 20) == 0
+    assert run(*args, "--write", animation, "--fps", 20) == 0
     pictures, durations = shown(out / f"animation.{animation}")
     assert durations == [100] * 5  # on twos
     for picture, level in zip(pictures, (10, 70, 130, 190, 250), strict=True):
@@ -67,7 +67,7 @@ def test_every_candidate_plays_and_another_job_replaces_it(tmp_path: Path) -> No
     args = ["--keyframes", *keyframes(tmp_path), "--output", out]
     assert run(*args, "--method", "spacing_flow", "--candidates", 2) == 0
     assert sorted(path.parent.name for path in out.rglob("animation.webp")) == ["candidate_1", "candidate_2"]
-    assert run(*args, "--animation", "none", "--overwrite", "true") == 0
+    assert run(*args, "--write", "none", "--overwrite", "true") == 0
     assert not list(out.rglob("animation.*"))
 
 
@@ -84,8 +84,9 @@ def test_an_animation_left_alone_is_no_other_job(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
-        (["--fps", 0], "fps is 0: give 0.1 to 50 frames a second."),
-        (["--animation", "mp4"], "animation is mp4, expected one of webp, gif, none"),
+        (["--fps", 0], "fps is 0: give 0.1 to 240 frames a second."),
+        (["--write", "mov"], "write is mov, expected one of webp, gif, apng, mp4, sheet, none"),
+        (["--write", "none", "gif"], "write is none gif: give none alone, or leave it out."),
         (
             ["--method", "nowhere"],
             "There is no method nowhere: give a YAML file, a file of weights, or one that ",
@@ -107,5 +108,7 @@ def test_images_too_large_for_the_format_are_refused_before_anything_is_written(
         Image.new("L", (16384, 2), number).save(tmp_path / f"{number}.png")
     out = tmp_path / "out"
     assert run("--keyframes", tmp_path / "0.png", tmp_path / "1.png", "--output", out) == 2
-    assert "Images of 16384x2 are too large for webp: give smaller ones, or --an" in capsys.readouterr().err
+    assert (
+        "Images of 16384x2 are too large for webp: give smaller ones, or another f" in capsys.readouterr().err
+    )
     assert not out.exists()
