@@ -46,6 +46,9 @@ def warnings(
     if keys.differing:
         of_first = f"frames have what fits of {keys.source_images[0]}"
         yield f"the colour profile or the resolution of {keys.differing} is another one: {of_first}"
+    if keys.uneven:
+        path = keys.source_images[0].path
+        yield f"images of {path} are shown for different times: all frames are shown equally long instead"
     if resting := sum(gap > LONGEST_HOLD for gap in keys.gaps[: keys.pairs]):
         yield f"{resting} drawings are held for more than {LONGEST_HOLD} frames, and rest as they are"
     yield from _transitions(keys, cuts)

@@ -15,6 +15,8 @@ from inbetween.interpolation.timing import chosen_chart
 from inbetween.io.animation import FPS
 from inbetween.io.sequences import SourceImage
 
+ROUNDED = 0.005  # seconds by which a clip may be longer or shorter to have a usual rate
+
 # an option, what it does, and the options beside which it makes no sense
 _CONTRADICTIONS = (
     (
@@ -40,8 +42,8 @@ def check_options(given: Mapping[str, Any]) -> None:
     names = {name for name, value in given.items() if value not in (None, [], False)}
     for one, says, others in _CONTRADICTIONS:
         if one in names and names & set(others):
-            *most, last = (f"--{other}" for other in others)
-            raise UserError(f"{one} {says}: leave out {', '.join(most)} and {last}.")
+            found = " and ".join(f"--{other}" for other in others if other in names)
+            raise UserError(f"{one} {says}: leave out {found}.")
 
 
 def plan(
@@ -103,7 +105,11 @@ def frame_rate(keys: Keyframes, places: Places, hold: int) -> float:
         return FPS
     until = places.counts[: len(keys.source_images) - 1]
     frames = sum(keys.gaps) - 1 if keys.gaps else (sum(until) + len(until)) * hold
-    return round(frames / keys.span, 3)
+    exact = frames / keys.span
+    # files round times, to a hundredth of a second in GIF: the usual rates are meant
+    usual = (round(exact), round(exact * 1.001) / 1.001)
+    close = [rate for rate in usual if rate and abs(frames / rate - keys.span) < ROUNDED]
+    return round(min(close, key=lambda rate: abs(rate - exact), default=exact), 3)
 
 
 def numbered(places: Places, loop: bool) -> list[range]:

@@ -73,7 +73,7 @@ class Keyframes:
 
     def read(self, number: int) -> Tensor:
         """One of `stops` (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity."""
-        return with_opacity(self.reader.read(self.stops[number]))
+        return with_opacity(self.reader.read(self.source_images[number % len(self.source_images)]))
 
     def as_stored(self, image: Tensor) -> Tensor:
         """An image (..., 4, H, W) reduced to the keyframes' channels."""
