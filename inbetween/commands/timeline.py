@@ -109,7 +109,7 @@ def frame_rate(keys: Keyframes, places: Places, hold: int) -> float:
     # files round times, to a hundredth of a second in GIF: the usual rates are meant
     usual = (round(exact), round(exact * 1.001) / 1.001)
     close = [rate for rate in usual if rate and abs(frames / rate - keys.span) < ROUNDED]
-    return round(min(close, key=lambda rate: abs(rate - exact), default=exact), 3)
+    return min(close, key=lambda rate: abs(rate - exact), default=exact)
 
 
 def numbered(places: Places, loop: bool) -> list[range]:

@@ -26,6 +26,7 @@ _OPTIONS = {
     "protocol_whitelist": "file",
 }
 _UNNAMED = 2  # AVCOL_SPC_UNSPECIFIED
+_ROUNDED = 0.0015  # seconds, to which times are rounded in Matroska and WebM
 _HD = 720  # lines, from which on video that does not name its colour matrix has BT.709
 
 
@@ -76,7 +77,10 @@ def scan_video(path: Path, every: int = 1) -> VideoFacts:
             _check_length(path, len(starts), every)
     if size is None:
         raise UserError(f"{path} has no frame that can be read: export it again.")
-    return VideoFacts(size, tuple(starts))
+    constant = [starts[0] + number / reader.rate for number in range(len(starts))]
+    # times are rounded in some containers: those of a constant rate are known better
+    rounded = max(abs(start - exact) for start, exact in zip(starts, constant, strict=True)) < _ROUNDED
+    return VideoFacts(size, tuple(constant if rounded else starts))
 
 
 def _check_length(path: Path, frames: float, every: int) -> None:

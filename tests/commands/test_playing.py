@@ -1,5 +1,6 @@
-"""`interpolate` leaves a file that plays beside the frames."""
+"""`interpolate` leaves files that play beside the frames, and a sheet."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +113,74 @@ def test_images_too_large_for_the_format_are_refused_before_anything_is_written(
         "Images of 16384x2 are too large for webp: give smaller ones, or another f" in capsys.readouterr().err
     )
     assert not out.exists()
+
+
+def test_what_is_asked_for_is_written_from_the_frames_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    args = ["--keyframes", *keyframes(tmp_path), "--output", out, "--hold", 2]
+    assert run(*args, "--write", "gif", "sheet") == 0
+    assert {path.name for path in out.iterdir() if not path.stem.isdigit()} == {
+        "animation.gif",
+        "sheet.png",
+        "interpolate.json",
+    }
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("[0-9]*.png")}
+    monkeypatch.setattr("inbetween.commands.interpolate.write_pair", None)
+    assert run(*args, "--write", "apng", "webp", "webp", "--fps", 24, "--plays", 2) == 0
+    assert {path.name: path.stat().st_mtime_ns for path in out.glob("[0-9]*.png")} == before
+    with Image.open(out / "animation.webp") as image:
+        assert image.info["loop"] == 2
+    assert (out / "animation.gif").exists()
+    assert run(*args, "--write", "sheet") == 0
+    with Image.open(out / "sheet.png") as sheet:
+        assert sheet.mode == "RGB"
+
+
+def test_an_empty_list_and_yaml_say_the_same(tmp_path: Path) -> None:
+    keys = keyframes(tmp_path)
+    for name, given in {"empty": ["--write"], "none": ["--write", "none"]}.items():
+        assert run("--keyframes", *keys, "--output", tmp_path / name, *given) == 0
+        assert not list((tmp_path / name).glob("animation.*"))
+    (tmp_path / "a.yaml").write_text("write: [gif, sheet]")
+    assert run("--keyframes", *keys, "--output", tmp_path / "a", "--config", tmp_path / "a.yaml") == 0
+    assert {path.name for path in (tmp_path / "a").glob("[as]*")} == {"animation.gif", "sheet.png"}
+
+
+def test_another_job_takes_what_played_away_but_nothing_of_the_users(tmp_path: Path) -> None:
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    args = ["--keyframes", *keyframes(tmp_path)]
+    assert run(*args, "--output", out, "--write", "gif", "sheet") == 0
+    for path in out.glob("[0-9]*.png"):
+        path.unlink()
+    assert run(*args, "--output", out, "--between", 2, "--write", "none") == 0
+    assert not list(out.glob("[as]*"))
+    mine.mkdir()
+    (mine / "animation.mp4").write_bytes(b"mine")
+    assert run(*args, "--output", mine, "--write", "none") == 0
+    assert (mine / "animation.mp4").read_bytes() == b"mine"
+
+
+def test_mp4_without_pyav_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    out = tmp_path / "out"
+    assert run("--keyframes", *keyframes(tmp_path), "--output", out, "--write", "mp4") == 2
+    assert capsys.readouterr().err == (
+        "inbetween: Videos need PyAV, which is not installed: pip install av.\n"
+    )
+    assert not out.exists()
+
+
+def test_mp4_has_every_frame_of_a_drawing_on_twos(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    out = tmp_path / "out"
+    args = ["--keyframes", *keyframes(tmp_path), "--output", out, "--hold", 2, "--fps", 24]
+    assert run(*args, "--write", "mp4") == 0
+    with av.open(str(out / "animation.mp4")) as file:
+        stream = file.streams.video[0]
+        assert (stream.frames, stream.average_rate, stream.pix_fmt) == (10, 24, "yuv420p")
+        levels = [frame.to_ndarray(format="rgb24")[6, 10, 0] for frame in file.decode(stream)]
+    assert np.abs(np.array(levels).astype(int) - np.repeat([10, 70, 130, 190, 250], 2)).max() <= 3
