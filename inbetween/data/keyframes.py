@@ -135,7 +135,8 @@ def read_keyframes(
         _too_few(clip, entries, every)
     reader = SourceImageReader()
     size = one_size(clip.images, "Keyframes", reader)
-    span, gaps = (clip.starts[-1] - clip.starts[0] if clip.starts else 0.0), ()
+    span = clip.starts[-1] - clip.starts[0] if clip.starts else 0.0
+    gaps: tuple[int, ...] = ()
     if redraw_holds:
         clip, gaps = _drawings(clip, progress, reader)
     grey, transparent, depth = True, False, 8

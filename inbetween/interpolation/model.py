@@ -86,8 +86,8 @@ class Interpolator:
 
         Args:
             first: The first keyframe, of any height and width: a PIL image, a numpy array (H, W, 3 or 4)
-                uint8, or a tensor (3 or 4, H, W) or (B, 3 or 4, H, W) of floats in [0, 1]. A fourth channel
-                is opacity, by which colours are not multiplied.
+                uint8 or uint16, or a tensor (3 or 4, H, W) or (B, 3 or 4, H, W) of floats in [0, 1]. A
+                fourth channel is opacity, by which colours are not multiplied.
             last: The last keyframe, of the same kind and size.
             t: Where the frames lie, numbers between 0 (first) and 1 (last), in any order; or one such number.
             candidate: Index of the candidate; 0 is the most likely. Spacing flow and spacing RIFE have
@@ -98,7 +98,7 @@ class Interpolator:
 
         Returns:
             One frame per number in `t`, of the kind that was given: a list of PIL images, an array
-            (N, H, W, C) uint8, or a tensor (N, C, H, W) or (B, N, C, H, W), with the channels, dtype and
+            (N, H, W, C), or a tensor (N, C, H, W) or (B, N, C, H, W), with the channels, dtype and
             device of `first`.
 
         Raises:

@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,11 +69,11 @@ def without_profile(chunks: Chunks) -> Chunks:
     return tuple(chunk for chunk in chunks if chunk[0] != b"iCCP")
 
 
-def encode_pixels(pixels: NDArray[np.uint8] | NDArray[np.uint16], chunks: Chunks = ()) -> bytes:
+def encode_pixels(pixels: NDArray[Any], chunks: Chunks = ()) -> bytes:
     """Encode an image (H, W, C) as PNG of its own bit depth.
 
     Args:
-        pixels: Grey, grey and opacity, RGB, or RGB and opacity for C = 1, 2, 3, 4.
+        pixels: uint8 or uint16: grey, grey and opacity, RGB, or RGB and opacity for C = 1, 2, 3, 4.
         chunks: See `appearance`.
     """
     if pixels.dtype == np.uint16:
@@ -93,7 +94,7 @@ def _encode_16_bits(pixels: NDArray[np.uint16], chunks: Chunks) -> bytes:
     filtered[:, 1:] = rows
     filtered[1:, 1:] -= rows[:-1]
     header = struct.pack(">IIBBBBB", width, height, 16, _COLOR_TYPES[channels], 0, 0, 0)
-    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(filtered, 6)), (b"IEND", b"")]
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b"")]
     return _SIGNATURE + b"".join(_chunk(*part) for part in parts)
 
 

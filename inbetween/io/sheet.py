@@ -44,8 +44,8 @@ def contact_sheet(
     Returns:
         An RGB image.
     """
-    with _opened(images[0]) as image:
-        grid = _grid(len(images), image.width, image.height)
+    with _opened(images[0]) as first:
+        grid = _grid(len(images), first.width, first.height)
     step = grid.width + 2 * BORDER + GAP, grid.height + 2 * BORDER + GAP + grid.label
     sheet = Image.new("RGB", (grid.columns * step[0] + GAP, grid.rows * step[1] + GAP), PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(max(grid.label - 4, 8))
