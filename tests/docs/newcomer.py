@@ -74,6 +74,8 @@ class Newcomer:
                 write_video(folder / "my_videos" / split / f"{name}.mp4")
                 for root in ("my_lottie", "data/lottie"):
                     write_lottie(folder / root / split / f"{name}.json", seed)
+        write_video(folder / "my_clip.mp4")
+        write_video(folder / "my_clip_on_twos.mp4", hold=2)
         for root in ("my_", "data/layers/"):
             for split in ("train", "val"):
                 write_layers(folder, root, split)
@@ -228,12 +230,13 @@ def write_layers(folder: Path, root: str, split: str) -> None:
             Image.fromarray(pixels).save(path)
 
 
-def write_video(path: Path) -> None:
-    """Nine drawings of 48x64 as a film."""
+def write_video(path: Path, hold: int = 1) -> None:
+    """Nine drawings of 48x64 as a film, each shown `hold` times."""
     path.parent.mkdir(parents=True, exist_ok=True)
     film = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 12, (64, 48))
     for number in range(9):
-        film.write(drawing(number)[..., ::-1])
+        for _ in range(hold):
+            film.write(drawing(number)[..., ::-1])
     film.release()
 
 
