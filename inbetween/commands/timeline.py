@@ -80,10 +80,11 @@ def plan(
     if frames is None and fps and keys.span and between is None and not t:
         images = len(keys.source_images)
         frames = round(keys.span * fps / hold * keys.pairs / (images - 1)) + (not keys.loop)
-        if frames < images:
+        if frames <= images:
             raise UserError(
-                f"{keys.source_images[0].path} shows {(images - 1) / keys.span:.4g} keyframes a second, more"
-                f" than fps {fps:g} with hold {hold}: take fewer with --keys_every, or set --between."
+                f"{keys.source_images[0].path} shows {(images - 1) / keys.span:.4g} keyframes a second, and"
+                f" fps {fps:g} with hold {hold} leaves no room between them: give more, take fewer keyframes with"
+                " --keys_every, or set --between."
             )
     if frames is None:
         return Places((chosen_chart(between, spacing, t or None),) * keys.pairs)

@@ -170,7 +170,7 @@ def read_keyframes(
 
 
 def _too_few(clip: Clip, entries: Sequence[str], every: int) -> None:
-    if every > 1 and clip.images and len(entries) and (whole := len(find_clip(entries).images)) > 1:
+    if every > 1 and (whole := len(find_clip(entries).images)) > 1:
         raise UserError(
             f"keys_every {every} leaves 1 keyframe of {whole} images, and two are needed: give"
             f" {whole - 1} or less."

@@ -197,6 +197,8 @@ class Interpolator:
             for part in parts:
                 yield first.expand(len(part), *first.shape), None
             return
+        if not parts:
+            return
         ends, own = (first.to(self.device), last.to(self.device)), candidate % self.candidates
         # the context must not stay open while the caller works on the frames
         with self.inference():

@@ -39,9 +39,9 @@ def appearance(path: Path) -> Chunks:
         if profile := image.info.get("icc_profile"):
             found.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
         if dpi := image.info.get("dpi"):
-            x, y = (round(float(dots) / _INCH) for dots in dpi)
-            if 0 < x < 2**31 and 0 < y < 2**31:
-                found.append((b"pHYs", struct.pack(">IIB", x, y, 1)))
+            x, y = (float(dots) / _INCH for dots in dpi)
+            if 0.5 < x < 2**31 and 0.5 < y < 2**31:  # not of a TIFF that has 0/0
+                found.append((b"pHYs", struct.pack(">IIB", round(x), round(y), 1)))
         return tuple(found)
 
 
@@ -49,10 +49,13 @@ def fits(chunks: Chunks, grey: bool) -> bool:
     """Whether the colour profile among chunks is one for grey images, or for coloured ones."""
     profiles = [content for kind, content in chunks if kind == b"iCCP"]
     try:
-        spaces = [zlib.decompress(profile.partition(b"\0")[2][1:])[_SPACE] for profile in profiles]
+        headers = [
+            zlib.decompressobj().decompress(profile.partition(b"\0")[2][1:], _SPACE.stop)
+            for profile in profiles
+        ]
     except zlib.error:
         return False
-    return all(space == (b"GRAY" if grey else b"RGB ") for space in spaces)
+    return all(header[_SPACE] == (b"GRAY" if grey else b"RGB ") for header in headers)
 
 
 def differ(chunks: Chunks, others: Chunks) -> bool:

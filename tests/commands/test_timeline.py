@@ -247,10 +247,11 @@ def test_a_clip_lasts_as_long_as_before(
 
 def test_a_rate_that_is_too_low_for_all_keyframes_is_refused(refused: Refused, tmp_path: Path) -> None:
     source = gif(tmp_path / "a.gif", 10, 60, 110, 160, 210)
-    assert refused("--keyframes", source, "--fps", 5) == (
-        f"{source} shows 10 keyframes a second, more than fps 5 with hold 1: take fewer with --keys_every, or"
-        " set --between."
-    )
+    for fps in (5, 10):
+        assert refused("--keyframes", source, "--fps", fps) == (
+            f"{source} shows 10 keyframes a second, and fps {fps} with hold 1 leaves no room between them:"
+            " give more, take fewer keyframes with --keys_every, or set --between."
+        )
 
 
 def test_a_rate_beyond_a_format_is_lowered_with_a_warning(

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 
 from inbetween.io.images import Layers, WideLayers, in_8_bits, read_layers
 from inbetween.io.png import appearance, differ, encode_pixels, fits
@@ -113,6 +113,12 @@ def test_other_files_profiles_become_chunks(tmp_path: Path, name: str) -> None:
     with Image.open(io.BytesIO(encoded)) as image:
         assert image.info["icc_profile"] == icc
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.5)
+
+
+def test_a_resolution_that_is_no_number_is_left_out(tmp_path: Path) -> None:
+    resolution = TiffImagePlugin.IFDRational(0, 0)
+    Image.new("RGB", (5, 4)).save(tmp_path / "a.tif", tiffinfo={282: resolution, 283: resolution, 296: 2})
+    assert appearance(tmp_path / "a.tif") == ()
 
 
 def test_which_profiles_fit_and_differ(tmp_path: Path) -> None:
