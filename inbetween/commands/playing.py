@@ -74,7 +74,7 @@ class Playback:
                 fastest = FASTEST[kind] * (1 if kind == "mp4" else folder.hold)
                 yield (
                     f"warning: {kind} plays at {fastest:g} frames a second, slower than the keyframes' own"
-                    f" {fps:g}: it has no more"
+                    f" {fps:g}: the format has no more"
                 )
                 fps = fastest
             folder.play(count, kind, fps, self.plays)

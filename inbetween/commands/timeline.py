@@ -83,8 +83,8 @@ def plan(
         if frames <= images:
             raise UserError(
                 f"{keys.source_images[0].path} shows {(images - 1) / keys.span:.4g} keyframes a second, and"
-                f" fps {fps:g} with hold {hold} leaves no room between them: give more, take fewer keyframes with"
-                " --keys_every, or set --between."
+                f" fps {fps:g} with hold {hold} leaves no room between them: give more, take fewer keyframes"
+                " with --keys_every, or set --between."
             )
     if frames is None:
         return Places((chosen_chart(between, spacing, t or None),) * keys.pairs)

@@ -144,7 +144,7 @@ def read_keyframes(
 
     def thumbnails() -> Iterator[Pixels]:
         nonlocal grey, transparent, depth
-        begin = None
+        begin: list[Pixels] = []
         for source_image in progress(clip.images):
             layers = reader.read(source_image)
             grey, transparent = grey and layers.grey, transparent or layers.opacity is not None
@@ -153,12 +153,14 @@ def read_keyframes(
                 chunks = () if source_image.of_video else appearance(source_image.path)
                 looks[str(source_image.path)] = source_image, chunks
             small = thumbnail(composited(in_8_bits(layers), BACKGROUND))
-            begin = small if begin is None else begin
+            begin = [*begin, small][:2]
             yield small
-        if loop and begin is not None:
-            yield begin
+        if loop:
+            yield from begin
 
     transitions = find_transitions(thumbnails())
+    if len(clip.images) in transitions.flashes:  # the first keyframe, when it is reached again
+        transitions = transitions._replace(flashes=transitions.flashes | {0})
     (_, chunks), *others = looks.values()
     differing = next((source_image for source_image, other in others if differ(chunks, other)), None)
     if not fits(chunks, grey):

@@ -262,7 +262,8 @@ def test_a_rate_beyond_a_format_is_lowered_with_a_warning(
     assert told(capsys, "warning: ") == [
         f"warning: images of {source} are shown for different times: all frames are shown equally long"
         " instead",
-        "warning: gif plays at 50 frames a second, slower than the keyframes' own 142.857: it has no more",
+        "warning: gif plays at 50 frames a second, slower than the keyframes' own 142.857: the format has no"
+        " more",
     ]
 
 
@@ -326,6 +327,13 @@ def test_fades_are_blended_and_flashes_shown_once(
         f"{keys / '4.png'} seems to flash",
     ]
     assert greys(run(*args, "--cuts", "interpolate", output="all"))[1::2] == [51] * 5
+
+
+def test_a_cycle_that_begins_with_a_flash_shows_it_once(run: Run, tmp_path: Path) -> None:
+    keys = keyframes(tmp_path / "keys", 0, 90, 100)
+    Image.new("RGB", (64, 48)).save(keys / "0.png")
+    out = run("--keyframes", keys, "--loop", "true")
+    assert greys(out) == [0, 90, 90, 95, 100, 100]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

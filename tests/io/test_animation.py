@@ -129,6 +129,20 @@ def test_transparent_images_are_on_white_in_mp4(tmp_path: Path) -> None:
         assert np.abs(pixels[:, 14:] - level).max() <= 4
 
 
+@pytest.mark.parametrize("kind", ["webp", "gif", "apng", "mp4"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_image_and_images_that_do_not_differ(tmp_path: Path, kind: animation.Playing, count: int) -> None:
+    if kind == "mp4":
+        pytest.importorskip("av")
+    encoded = encode_animation([Image.new("RGB", (1, 1), (9, 90, 200))] * count, kind, 0.1)
+    if kind == "mp4":
+        (tmp_path / "a.mp4").write_bytes(encoded)
+        assert len(decoded(tmp_path / "a.mp4")) == count
+    else:
+        with Image.open(io.BytesIO(encoded)) as image:
+            assert np.abs(np.subtract(image.convert("RGB").getpixel((0, 0)), (9, 90, 200))).max() <= 4
+
+
 def test_what_cannot_be_encoded_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="Images of 16384x1 are too large for webp: give smaller ones, or"):
         encode_animation([Image.new("L", (16384, 1))], "webp", 0.1)

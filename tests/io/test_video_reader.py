@@ -58,6 +58,15 @@ def test_frames_are_decoded_once_in_order_and_both_of_a_pair_are_kept(
     assert len(reader._decoded) == 2
 
 
+def test_odd_sizes_are_read_whole(tmp_path: Path) -> None:
+    frames = [colored(number, 47, 61) for number in range(2)]
+    path = write_video(tmp_path / "a.mkv", frames)
+    assert scan_video(path).size == (47, 61)
+    color = VideoReader(path).read(1).color
+    assert color.shape == (47, 61, 3)
+    assert np.abs(color.astype(int) - frames[1])[40:, 40:].max() <= 3
+
+
 def test_a_video_is_upright(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", [colored(0), colored(1)], rotation=-90)  # as phones hold it
     assert scan_video(path).size == (64, 48)
