@@ -28,7 +28,7 @@ commands:
 `COMMAND --help` lists its keys. A FILE.yaml that is not here is looked up in the shipped configs;
 of several --config, later ones override earlier ones. Start with:
 
-  python -m inbetween fit --config exp1.yaml
+  python -m inbetween fit --config first_run.yaml
 """
 
 
