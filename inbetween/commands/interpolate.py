@@ -17,6 +17,7 @@ from inbetween.commands.places import Places
 from inbetween.commands.playing import Playback, Written
 from inbetween.commands.remarks import check_method, warnings
 from inbetween.commands.sequence_folder import SequenceFolder
+from inbetween.commands.sequence_page import write_sequence
 from inbetween.commands.timeline import check_options, frame_rate, keyframes_in, numbered, plan
 from inbetween.data.keyframes import Keyframes, read_keyframes
 from inbetween.data.source import MAX_BETWEEN
@@ -29,6 +30,7 @@ from inbetween.interpolation.loading import default_method, find_model, load
 from inbetween.interpolation.model import Cuts, Interpolator
 from inbetween.interpolation.palette import FlatColours, PaletteMode
 from inbetween.interpolation.timing import chosen_chart
+from inbetween.io.animation import SLOWEST
 from inbetween.io.sequences import SourceImage, find_images
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.weights.precision import REPLACED, Precision, resolve_precision
@@ -54,6 +56,7 @@ def interpolate(
     plays: int = 0,
     seed: int = 0,
     palette: PaletteMode = "none",
+    report: bool = False,
     precision: Precision = "bf16-mixed",
     accelerator: str = "auto",
     overwrite: bool = False,
@@ -103,6 +106,8 @@ def interpolate(
         palette: `keep` repaints frames of flat-coloured drawings in the flat colours of their two keyframes,
             and mixtures of two where these meet, as antialiasing has it; in 8 bits. `none` leaves them as
             drawn.
+        report: Also write `report.html`: the sequence, played in a browser, with marks of what to review,
+            onion skin, and candidates side by side.
         precision: bf16-mixed runs networks in bfloat16 where the device has fast instructions for it, else
             in float32.
         accelerator: Where to compute, as in Lightning's Trainer: `auto`, `cpu`, `gpu`, `mps`.
@@ -195,6 +200,11 @@ def interpolate(
             f"The memory of {model.device} is too small for {keys}: give smaller keyframes, or --accelerator"
             " cpu."
         ) from error
+    if report:
+        facts = [("Keyframes", str(keys)), ("Between each two", str(places)), ("Method", name)]
+        shown = range(0, hold * numbers[-1].stop, hold)
+        ends = {hold * number for number in keyframes_in(places, loop)}
+        write_sequence(folder, shown, ends, (playback.fps or max(rate, SLOWEST)) / hold, facts, model.device)
     print(f"frames: {folder}")
     for line in folder.review():
         print(line)

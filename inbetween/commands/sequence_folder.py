@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from inbetween.commands.page.document import REPORT
 from inbetween.errors import UserError
 from inbetween.io.animation import Playing, encode_animation
 from inbetween.io.files import write_whole
@@ -84,6 +85,8 @@ class SequenceFolder:
                 "them with --overwrite true."
             )
         with self._writing():
+            if record is not None and (overwrite or not same_job):
+                (self.folder / REPORT).unlink(missing_ok=True)
             if overwrite:
                 self._remove_frames()
             if not same_job:
