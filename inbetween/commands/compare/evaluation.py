@@ -89,13 +89,17 @@ class Evaluation:
             self.cycle_metrics.update(middle, triplets)
         return frames, errors
 
-    def badness(self, batch: WindowBatch) -> list[float]:
-        """How bad each window of a batch is that has been evaluated, by `main_metric`: higher is worse."""
-        found = window_scores(self.metrics)
-        key = main_metric(found)
-        scores = dict(zip(found[key][1].tolist(), found[key][0].tolist(), strict=True))
+    def badness(self, batch: WindowBatch) -> list[float | None]:
+        """How bad each window of a batch is that has been evaluated, by `main_metric`.
+
+        Returns:
+            Higher is worse; None where the metric is undefined.
+        """
+        key = main_metric(self.metrics)
+        scores, indices = window_scores(self.metrics).get(key, (torch.empty(0), torch.empty(0)))
         sign = -1 if METRICS[key][1] else 1
-        return [sign * scores[index] for index in batch["index"].tolist()]
+        found = dict(zip(indices.tolist(), (sign * scores).tolist(), strict=True))
+        return [found.get(index) for index in batch["index"].tolist()]
 
     def interpolate(self, batch: WindowBatch) -> tuple[Tensor, Tensor | None, float]:
         """Frames (B, N, 3, H, W), each pixel's expected error if the method predicts it, and seconds."""

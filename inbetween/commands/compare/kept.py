@@ -13,13 +13,14 @@ from torch.nn import functional as F
 
 from inbetween.commands.page import error_levels, smaller
 from inbetween.commands.page.pictures import LONGEST
+from inbetween.data.datamodule import evenly_spaced
 from inbetween.io.frames import rounded
 from inbetween.io.images import Pixels
 from inbetween.types import WindowBatch
 
 SIDE = 320  # pixels of a picture's longer side, at most
 ERROR_SIDE = 96  # of a map of predicted errors
-PIXELS = 80_000_000  # of all frames that are kept: 240 MB of memory
+PIXELS = 100_000_000  # of all frames in memory: 300 MB
 
 
 @dataclass
@@ -44,7 +45,8 @@ class Output:
 class WindowKeeper:
     """Keeps half of `count` windows that score worst, a sixth that score best, and others evenly spaced.
 
-    Frames of a window that drops out are forgotten: memory depends on `count` alone, see `PIXELS`.
+    Frames of a window that drops out are forgotten: memory does not depend on the number of windows, and is
+    bounded by `PIXELS`.
 
     Args:
         count: Windows to keep, at least 1.
@@ -56,30 +58,33 @@ class WindowKeeper:
     def __init__(self, count: int, available: int, methods: int, between: int) -> None:
         count = min(count, available)
         self.worst_count, self.best_count = math.ceil(count / 2), count // 6
-        even = available if count == available else count - self.worst_count - self.best_count
-        self.places = {(2 * k + 1) * available // (2 * even) for k in range(even)}
-        frames = count * (methods * between + between + 2)
-        self.side = min(SIDE, math.isqrt(PIXELS // frames), LONGEST // (between + 2))
+        self.count = count
+        # as many as all that are kept: at least those that are wanted are neither worst nor best
+        self.places = {(2 * k + 1) * available // (2 * count) for k in range(count)}
+        at_once = self.worst_count + self.best_count + count
+        frames = at_once * (methods * between + between + 2)
+        self.side = max(min(SIDE, math.isqrt(PIXELS // frames), LONGEST // (between + 2)), 1)
         self.offered = 0
         self.kept: dict[int, KeptWindow] = {}
         self._worst: list[tuple[float, int]] = []  # heaps of (badness, index): the least comes first
         self._best: list[tuple[float, int]] = []
         self._even: set[int] = set()
 
-    def offer(self, batch: WindowBatch, outputs: list[Output], badness: list[float]) -> None:
+    def offer(self, batch: WindowBatch, outputs: list[Output], badness: list[float | None]) -> None:
         """Keep those windows of a batch that are worth it.
 
         Args:
             batch: The windows.
             outputs: Of each method.
-            badness: Of each window: higher is worse.
+            badness: Of each window: higher is worse; None is neither good nor bad.
         """
         for row, (index, bad) in enumerate(zip(batch["index"].tolist(), badness, strict=True)):
             if self.offered in self.places:
                 self._even.add(index)
             self.offered += 1
-            _push(self._worst, (bad, index), self.worst_count)
-            _push(self._best, (-bad, index), self.best_count)
+            if bad is not None:
+                _push(self._worst, (bad, index), self.worst_count)
+                _push(self._best, (-bad, index), self.best_count)
             chosen = self._chosen()
             if index in chosen:
                 self.kept[index] = self._captured(batch, outputs, row, index)
@@ -88,14 +93,17 @@ class WindowKeeper:
     def windows(self) -> list[KeptWindow]:
         """The kept windows, worst first, with the reason of each."""
         worst = [index for _, index in sorted(self._worst, reverse=True)]
-        best = [index for _, index in sorted(self._best, reverse=True)]
-        reasons = dict.fromkeys(self._even, "between")
-        reasons |= {index: f"best {place}" for place, index in enumerate(best, start=1)}
-        reasons |= {index: f"worst {place}" for place, index in enumerate(worst, start=1)}
-        for index, window in self.kept.items():
-            window.reason = reasons[index]
-        between = [index for index in sorted(self._even) if index not in {*worst, *best}]
-        return [self.kept[index] for index in dict.fromkeys([*worst, *between, *reversed(best)])]
+        best = [index for _, index in sorted(self._best) if index not in worst]
+        others = [index for index in sorted(self._even) if index not in {*worst, *best}]
+        wanted = self.count - len(worst) - len(best)
+        between = [others[place] for place in evenly_spaced(len(others), wanted)]
+        for place, index in enumerate(worst, start=1):
+            self.kept[index].reason = f"worst {place}"
+        for place, index in enumerate(reversed(best), start=1):
+            self.kept[index].reason = f"best {place}"
+        for index in between:
+            self.kept[index].reason = "between"
+        return [self.kept[index] for index in (*worst, *between, *best)]
 
     def _chosen(self) -> set[int]:
         return self._even.union(index for _, index in (*self._worst, *self._best))

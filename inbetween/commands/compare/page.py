@@ -101,7 +101,7 @@ def comparison_data(
     return {
         "notes": notes,
         "metrics": {key: {"digits": METRICS[key][0], "higher": METRICS[key][1]} for key in keys},
-        "main": main_metric(keys),
+        "main": main if (main := main_metric(keys)) in keys else keys[0],
         "reference": reference.name,
         "methods": report["methods"],
         "best": clear_winners(report["methods"], differences, windows.animations),

@@ -67,7 +67,7 @@ function picker(label, options, value, change) {
   const pairs = options.map((option) => (Array.isArray(option) ? option : [option, option]));
   const select = h(
     "select",
-    { change: () => change(select.value) },
+    { "aria-label": label, change: () => change(select.value) },
     pairs.map(([own, text]) => h("option", { value: own, selected: own === value }, text)),
   );
   return h("label", {}, label, select);

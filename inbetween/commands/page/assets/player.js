@@ -67,10 +67,7 @@ function transport(clock, label) {
     type: "range",
     min: 0,
     "aria-label": "Frame",
-    input: () => {
-      clock.pause();
-      clock.seek(Number(slider.value));
-    },
+    input: () => clock.step(Number(slider.value) - clock.frame),
   });
   const output = h("output", { "aria-live": "off" });
   const rates = [...new Set([2, 4, 8, 12, 24, clock.rate])].sort((a, b) => a - b);

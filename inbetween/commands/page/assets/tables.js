@@ -3,17 +3,18 @@
 /**
  * A table sorted by a click on a column's head.
  *
- * Columns have a `label`, a `value` of a row to sort by (null comes last), what a `cell` shows, `text` if it is
- * no number, and `down` if the largest value comes first. `order` is the index of the first order's column.
+ * Columns have a `label` (one without does not sort), a `value` of a row to sort by (null comes last), what a
+ * `cell` shows, `text` if it is no number, and `down` if the largest value comes first. `order` is the index of
+ * the first order's column.
  */
-function sortableTable({ columns, rows, order = 0, limit = Infinity, caption, rowClass }) {
+function sortableTable({ columns, rows, order = 0, limit = Infinity, caption }) {
   let sorted = { column: order, down: Boolean(columns[order].down) };
   let shown = limit;
   const heads = columns.map((column, place) =>
     h(
       "th",
       { scope: "col", class: column.text ? "text" : null },
-      h("button", { type: "button", title: column.title, click: () => sortBy(place) }, breakable(column.label)),
+      column.label && h("button", { type: "button", click: () => sortBy(place) }, breakable(column.label)),
     ),
   );
   const body = h("tbody");
@@ -47,7 +48,7 @@ function sortableTable({ columns, rows, order = 0, limit = Infinity, caption, ro
       ...ordered.slice(0, shown).map((row) =>
         h(
           "tr",
-          { class: rowClass ? rowClass(row) : null },
+          {},
           columns.map((column, place) => {
             const attributes = place ? { class: column.text ? "text" : null } : { scope: "row" };
             return h(place ? "td" : "th", attributes, column.cell(row));
