@@ -95,7 +95,7 @@ class Evaluation:
         Returns:
             Higher is worse; None where the metric is undefined.
         """
-        key = main_metric(self.metrics)
+        key = main_metric(list(map(str, self.metrics)))
         scores, indices = window_scores(self.metrics).get(key, (torch.empty(0), torch.empty(0)))
         sign = -1 if METRICS[key][1] else 1
         found = dict(zip(indices.tolist(), (sign * scores).tolist(), strict=True))
