@@ -47,9 +47,9 @@ def test_any_name_is_data_and_nothing_else(name: str) -> None:
     assert "<" not in title
 
 
-def test_numbers_that_json_has_not_are_refused() -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        document("", (), {"score": float("nan")})
+def test_numbers_that_json_has_not_become_null() -> None:
+    data = {"scores": [1.5, float("nan"), (float("inf"), "NaN")], "low": -float("inf")}
+    assert data_of(document("", (), data)) == {"scores": [1.5, None, [None, "NaN"]], "low": None}
 
 
 def test_the_policy_allows_this_script_and_this_style_alone() -> None:
@@ -138,5 +138,5 @@ def test_frames_shrink_to_a_side(shape: tuple[int, ...]) -> None:
 
 
 def test_small_errors_are_told_apart() -> None:
-    errors = np.array([0, 0.0001, 0.001, 0.01, 0.25, 1, 2], np.float32)
-    assert error_levels(errors).tolist() == [0, 3, 8, 26, 128, 255, 255]
+    errors = np.array([0, 0.0001, 0.001, 0.01, 0.25, 1, 2, np.nan], np.float32)
+    assert error_levels(errors).tolist() == [0, 3, 8, 26, 128, 255, 255, 255]

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import json
+import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,15 @@ from inbetween.commands.machine import description
 from inbetween.commands.reports import write_text
 
 REPORT = "report.html"
+STYLES = (
+    "page.css",
+    "controls.css",
+    "tables.css",
+    "player.css",
+    "timeline.css",
+    "charts.css",
+    "narrow.css",
+)
 _ASSETS = files("inbetween.commands.page") / "assets"
 
 
@@ -34,9 +44,9 @@ def document(title: str, scripts: Sequence[str], data: Mapping[str, Any]) -> str
     Args:
         title: Shown by the browser.
         scripts: Names of the scripts in `assets`, in the order they run.
-        data: What they show, as JSON values; numbers are finite.
+        data: What they show, as JSON values; numbers that are not finite become null.
     """
-    style, script = _asset("report.css"), "\n".join(map(_asset, scripts))
+    style, script = ("\n".join(map(_asset, names)) for names in (STYLES, scripts))
     policy = (
         f"default-src 'none'; img-src data:; style-src {_hash(style)};"
         f" script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
@@ -47,7 +57,7 @@ def document(title: str, scripts: Sequence[str], data: Mapping[str, Any]) -> str
 
 def embedded(data: Mapping[str, Any]) -> str:
     """Data as JSON that can stand inside a script element, whatever its texts hold."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_finite(data), allow_nan=False, separators=(",", ":"))
     # nothing in it may end the element, or begin a comment
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -70,6 +80,15 @@ def command_line(command: str) -> str:
     """The command as it was typed; empty where it was called from Python."""
     typed = sys.argv[1:]
     return shlex.join(["python", "-m", "inbetween", *typed]) if typed[:1] == [command] else ""
+
+
+def _finite(value: object) -> object:
+    """JSON values, with null for numbers that JSON has not."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _asset(name: str) -> str:

@@ -120,5 +120,8 @@ def smaller(frames: Pixels, side: int) -> Pixels:
 
 
 def error_levels(errors: NDArray[np.float32]) -> Pixels:
-    """Errors in [0, 1] as grey levels, uint8, on a scale of square roots, which keeps small errors apart."""
-    return np.asarray(np.rint(255 * np.sqrt(errors.clip(0, 1))), np.uint8)
+    """Errors in [0, 1] as grey levels, uint8, on a scale of square roots, which keeps small errors apart.
+
+    What is no number counts as 1.
+    """
+    return np.asarray(np.rint(255 * np.sqrt(np.nan_to_num(errors, nan=1.0).clip(0, 1))), np.uint8)

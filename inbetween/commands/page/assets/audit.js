@@ -14,9 +14,19 @@ function picture(source, text, name) {
 function copiesSection() {
   const rows = data.pairings;
   const columns = [
-    { label: "compared", text: true, value: (row) => row.held_out, cell: (row) => `${row.held_out} with ${row.train}` },
+    {
+      label: "compared",
+      text: true,
+      value: (row) => row.held_out,
+      cell: (row) => `${row.held_out} with ${row.train}`,
+    },
     { label: "frames", down: true, value: (row) => row.frames, cell: (row) => row.frames.toLocaleString("en") },
-    { label: "copies", down: true, value: (row) => row.copies, cell: (row) => h("span", { class: row.copies ? "best" : null }, row.copies) },
+    {
+      label: "copies",
+      down: true,
+      value: (row) => row.copies,
+      cell: (row) => h("span", { class: row.copies ? "best" : null }, row.copies),
+    },
     { label: "of these", text: true, value: (row) => row.kinds, cell: (row) => row.kinds || "–" },
   ];
   const pairs = data.copies.map((pair) =>
@@ -38,18 +48,18 @@ function copiesSection() {
     null,
     sortableTable({ columns, rows, order: 2, caption: "Copies by splits" }),
     h("p", { class: "note" }, data.measured),
-    pairs.length
-      ? h("div", { class: "pairs" }, pairs)
-      : h("p", { class: "lead" }, "No drawing is in two splits."),
+    pairs.length ? h("div", { class: "pairs" }, pairs) : h("p", { class: "lead" }, "No drawing is in two splits."),
   );
 }
 
 function memorySection() {
   if (!data.memory) return null;
   const { verdict, shares, windows } = data.memory;
-  const range = rangeOf(shares.filter((share) => share.percent).map((share) => share));
-  const told = (share) =>
-    [share.mean, share.low, share.high].map((value) => (share.percent ? `${Math.round(100 * value)} %` : fixed(value, 2)));
+  // shares are on one scale; the attraction has its own, around 1
+  const percent = shares.filter((share) => share.percent);
+  const scaleOf = (row) => rangeOf(row.percent ? percent : [row, { low: 0.9, high: 1.1 }]);
+  const written = (row, value) => (row.percent ? `${Math.round(100 * value)} %` : fixed(value, 2));
+  const told = (row) => [row.mean, row.low, row.high].map((value) => written(row, value));
   const columns = [
     { label: "", text: true, value: (row) => row.name, cell: (row) => row.name },
     { label: "mean", down: true, value: (row) => row.mean, cell: (row) => told(row)[0] },
@@ -57,7 +67,7 @@ function memorySection() {
     {
       label: "",
       value: (row) => row.mean,
-      cell: (row) => (row.percent ? intervalDrawing(row, range, 220) : intervalDrawing(row, rangeOf([row, { low: 0.9, high: 1.1 }]), 220)),
+      cell: (row) => intervalDrawing(row, scaleOf(row), 220),
     },
   ];
   const shown = windows.map((one) =>

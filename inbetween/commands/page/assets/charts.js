@@ -112,7 +112,9 @@ function calibration(name, predicted, errors, labels) {
     drawing.append(svg("circle", { class: `dot ${labels[place] ?? ""}`, cx: px(x), cy: py(y), r: 2.6 })),
   );
   const ends = [scale.low, scale.high];
-  drawing.append(svg("line", { class: "even", x1: px(ends[0]), x2: px(ends[1]), y1: py(ends[0]), y2: py(ends[1]) }));
+  drawing.append(
+    svg("line", { class: "even", x1: px(ends[0]), x2: px(ends[1]), y1: py(ends[0]), y2: py(ends[1]) }),
+  );
   const sorted = [...pairs].sort((a, b) => a[0] - b[0]);
   const parts = Math.min(10, sorted.length);
   const means = Array.from({ length: parts }, (_, part) => {
@@ -147,7 +149,9 @@ function riskCoverage(name, scores, expected, metric) {
     yName: `mean ${metric}`,
     label: `${name}: mean ${metric} of the windows with the lowest predicted error`,
   });
-  drawing.append(svg("polyline", { class: "curve", points: points.map(([x, y]) => `${px(x)},${py(y)}`).join(" ") }));
+  drawing.append(
+    svg("polyline", { class: "curve", points: points.map(([x, y]) => `${px(x)},${py(y)}`).join(" ") }),
+  );
   const all = py(ys[ys.length - 1]);
   drawing.append(svg("line", { class: "even", x1: px(0), x2: px(1), y1: all, y2: all }));
   return drawing;

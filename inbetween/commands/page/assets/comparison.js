@@ -15,8 +15,11 @@ const shownMethods = () => names.map((_, place) => place).filter((place) => !sta
 
 /** A select of the metric that all sections share. */
 function metricPicker() {
-  const label = picker("Metric", metricNames.map((one) => [one, arrow(one)]), state.values.metric, (metric) =>
-    state.set({ metric }),
+  const label = picker(
+    "Metric",
+    metricNames.map((one) => [one, arrow(one)]),
+    state.values.metric,
+    (metric) => state.set({ metric }),
   );
   state.listen(({ metric }) => (label.querySelector("select").value = metric));
   return label;
@@ -49,7 +52,11 @@ function resultsSection() {
       cell: (row) =>
         found(row)
           ? [
-              h("span", { class: data.best[metric] === row.method ? "best" : null }, fixed(found(row).mean, digits)),
+              h(
+                "span",
+                { class: data.best[metric] === row.method ? "best" : null },
+                fixed(found(row).mean, digits),
+              ),
               h("small", {}, `${fixed(found(row).low, digits)}–${fixed(found(row).high, digits)}`),
               intervalDrawing(found(row), range),
             ]
@@ -99,7 +106,11 @@ function oneSidedSection() {
     "one-sided",
     "What one keyframe shows",
     null,
-    sortableTable({ columns, rows: lines, caption: "Scores by the share of the in-between that one keyframe shows" }),
+    sortableTable({
+      columns,
+      rows: lines,
+      caption: "Scores by the share of the in-between that one keyframe shows",
+    }),
     h(
       "p",
       { class: "note" },
@@ -169,10 +180,15 @@ function distributionsSection() {
       name: names[method],
       values: scoresOf(metric, method).filter(isNumber),
     }));
-    place.replaceChildren(...histograms(series.filter((one) => one.values.length), digitsOf(metric)));
+    place.replaceChildren(
+      ...histograms(
+        series.filter((one) => one.values.length),
+        digitsOf(metric),
+      ),
+    );
   });
-  return section("distributions", "Distributions", metricPicker(), methodFilter(), h("p", { class: "note" },
-    "Windows by their score, all on one scale; the dashed line is the mean."), place);
+  const note = h("p", { class: "note" }, "Windows by their score, all on one scale; the dashed line is the mean.");
+  return section("distributions", "Distributions", metricPicker(), methodFilter(), note, place);
 }
 
 function windowsSection(open) {
@@ -196,7 +212,11 @@ function windowsSection(open) {
         value: (row) => row.scores[column],
         cell: (row) => {
           const score = row.scores[column];
-          return h("span", { class: score === row.best && methods.length > 1 ? "best" : null }, fixed(score, digits));
+          return h(
+            "span",
+            { class: score === row.best && methods.length > 1 ? "best" : null },
+            fixed(score, digits),
+          );
         },
       })),
     ];
@@ -208,13 +228,18 @@ function windowsSection(open) {
   function windowName(row) {
     const number = players.get(row.index);
     if (number === undefined) return row.name;
-    return h("button", { type: "button", class: "open", title: "Play this window", click: () => open(number) }, row.name);
+    const attributes = { type: "button", class: "open", title: "Play this window", click: () => open(number) };
+    return h("button", attributes, row.name);
   }
 
   function percent(share) {
     return isNumber(share) ? `${(100 * share).toFixed(1)} %` : "–";
   }
 
-  const note = h("p", { class: "note" }, "Worst first; the best method of each window is bold. Links play a window.");
+  const note = h(
+    "p",
+    { class: "note" },
+    "Worst first; the best method of each window is bold. Links play a window.",
+  );
   return section("windows", "Windows", metricPicker(), methodFilter(), note, place);
 }

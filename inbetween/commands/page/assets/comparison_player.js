@@ -58,12 +58,14 @@ function playerSection() {
       context.fillStyle = "#2f5fd0";
       context.fillRect(left, 0, 1, canvas.height);
     }
-    title.textContent = showsB ? `B: ${nameOf(b)}` : wipe < 100 ? `A: ${nameOf(a)} | B: ${nameOf(b)}` : `A: ${nameOf(a)}`;
+    const [first, second] = [`A: ${nameOf(a)}`, `B: ${nameOf(b)}`];
+    title.textContent = showsB ? second : wipe < 100 ? `${first} | ${second}` : first;
   }
 
   function tile(method, text, note, dimmed) {
     const title = h("span", {}, text);
-    const canvas = h("canvas", { width: strips.truth.width, height: strips.truth.height, role: "img", "aria-label": text });
+    const { width, height } = strips.truth;
+    const canvas = h("canvas", { width, height, role: "img", "aria-label": text });
     tiles.push({ canvas, method, title });
     return h("figure", { class: dimmed ? "none" : null }, canvas, h("figcaption", {}, title, h("span", {}, note)));
   }
@@ -147,7 +149,12 @@ function playerSection() {
         );
       }),
     );
-    open(Math.max(order.findIndex((one) => one.player === current), 0));
+    open(
+      Math.max(
+        order.findIndex((one) => one.player === current),
+        0,
+      ),
+    );
   }
 
   function go(by) {
@@ -156,7 +163,8 @@ function playerSection() {
   }
 
   const all = [[-1, "truth"], ...names.map((name, place) => [place, name])];
-  const pick = (label, key) => picker(label, all, looks.values[key], (value) => looks.set({ [key]: Number(value) }));
+  const pick = (label, key) =>
+    picker(label, all, looks.values[key], (value) => looks.set({ [key]: Number(value) }));
   const swap = h("button", { type: "button", click: () => looks.set({ showsB: !looks.values.showsB }) }, "Show B");
   const wipe = h("input", {
     type: "range",
@@ -176,9 +184,16 @@ function playerSection() {
     input: () => stage.style.setProperty("--tile", `${size.value}px`),
   });
   const sizing = h("label", {}, "Size", size);
-  const scale = h("span", { class: "note" }, "White: no error. Red: 0.25. Black: 1. Square roots show small errors.");
-  const judge = picker("Ordered by", names.map((name, place) => [place, name]), state.values.judged, (judged) =>
-    state.set({ judged: Number(judged) }),
+  const scale = h(
+    "span",
+    { class: "note" },
+    "White: no error. Red: 0.25. Black: 1. Square roots show small errors.",
+  );
+  const judge = picker(
+    "Ordered by",
+    names.map((name, place) => [place, name]),
+    state.values.judged,
+    (judged) => state.set({ judged: Number(judged) }),
   );
   const player = h(
     "div",
@@ -204,8 +219,13 @@ function playerSection() {
       "p",
       { class: "note keys" },
       [
-        ["space", "play"], ["←", ""], ["→", "step"], ["N", ""], ["P", "next, previous window"],
-        ["D", "difference"], ["B", "A against B, and swap."],
+        ["space", "play"],
+        ["←", ""],
+        ["→", "step"],
+        ["N", ""],
+        ["P", "next, previous window"],
+        ["D", "difference"],
+        ["B", "A against B, and swap."],
       ].map(([key, what]) => [h("kbd", {}, key), ` ${what} `]),
       "Drag over a picture to scrub.",
     ),

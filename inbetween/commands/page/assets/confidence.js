@@ -60,5 +60,6 @@ function reviewed(selective) {
   const parts = Object.entries(selective.review).map(
     ([label, found]) => `${label} ${fixed(found.mean, digits)} (${plural(found.windows, "window")})`,
   );
-  return `${selective.metric} by review label: ${parts.join(", ")}. AURC ${fixed(selective.aurc, 4)}, excess AURC ${fixed(selective.excess_aurc, 4)}.`;
+  const areas = `AURC ${fixed(selective.aurc, 4)}, excess AURC ${fixed(selective.excess_aurc, 4)}`;
+  return `${selective.metric} by review label: ${parts.join(", ")}. ${areas}.`;
 }

@@ -17,7 +17,8 @@ function filled(element, attributes, children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  const nothing = [null, undefined, false];
+  element.append(...children.flat(Infinity).filter((child) => !nothing.includes(child)));
   return element;
 }
 

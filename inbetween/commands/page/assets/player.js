@@ -8,7 +8,11 @@ const ICONS = {
 };
 
 function icon(name) {
-  return svg("svg", { class: "icon", viewBox: "0 0 18 18", "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
+  return svg(
+    "svg",
+    { class: "icon", viewBox: "0 0 18 18", "aria-hidden": "true" },
+    svg("path", { d: ICONS[name] }),
+  );
 }
 
 /** Which frame of a loop is shown; tells `listen`ers of every change. */
@@ -61,7 +65,8 @@ class Clock {
 
 /** The bar of controls of a clock; `label` names a frame. */
 function transport(clock, label) {
-  const button = (name, text, click) => h("button", { type: "button", "aria-label": text, title: text, click }, icon(name));
+  const button = (name, text, click) =>
+    h("button", { type: "button", "aria-label": text, title: text, click }, icon(name));
   const toggle = button("play", "Play", () => clock.toggle());
   const slider = h("input", {
     type: "range",

@@ -46,14 +46,18 @@ function skins(frame, onion) {
   let [before, after] = [frame - 1, frame + 1];
   while (before >= 0 && !wanted(before)) before--;
   while (after < frames.length && !wanted(after)) after++;
-  return [[before, PREVIOUS], [after, NEXT]].filter(([place]) => place >= 0 && place < frames.length);
+  return [
+    [before, PREVIOUS],
+    [after, NEXT],
+  ].filter(([place]) => place >= 0 && place < frames.length);
 }
 
 function sequencePlayer() {
   const tiles = candidates.map((name, candidate) => {
     const canvas = h("canvas", { width: data.width, height: data.height, role: "img", "aria-label": name });
     const told = h("span");
-    const figure = h("figure", {}, canvas, h("figcaption", {}, h("span", {}, candidates.length > 1 ? name : ""), told));
+    const title = h("span", {}, candidates.length > 1 ? name : "");
+    const figure = h("figure", {}, canvas, h("figcaption", {}, title, told));
     return { canvas, told, figure, candidate };
   });
   const stage = h(
@@ -90,14 +94,24 @@ function sequencePlayer() {
   const any = frames.some((frame) => frame.review.some((one) => one && one.label !== "easy"));
   const onion = picker(
     "Onion skin",
-    [["none", "none"], ["neighbours", "neighbours"], ["keys", "keyframes"]],
+    [
+      ["none", "none"],
+      ["neighbours", "neighbours"],
+      ["keys", "keyframes"],
+    ],
     "none",
     (value) => looks.set({ onion: value }),
   );
   const player = h(
     "div",
     { class: "player" },
-    h("div", { class: "controls" }, caption, onion, any ? h("button", { type: "button", click: toReview }, "Next to review") : null),
+    h(
+      "div",
+      { class: "controls" },
+      caption,
+      onion,
+      any && h("button", { type: "button", click: toReview }, "Next to review"),
+    ),
     stage,
     transport(clock, (frame) => `${frame + 1} of ${frames.length}`),
     line,
@@ -113,10 +127,13 @@ function sequencePlayer() {
   const help = h(
     "p",
     { class: "note keys" },
-    [["space", "play"], ["←", ""], ["→", "step"], ["R", "next to review"], ["O", "onion skin."]].map(([key, what]) => [
-      h("kbd", {}, key),
-      ` ${what} `,
-    ]),
+    [
+      ["space", "play"],
+      ["←", ""],
+      ["→", "step"],
+      ["R", "next to review"],
+      ["O", "onion skin."],
+    ].map(([key, what]) => [h("kbd", {}, key), ` ${what} `]),
     "Click the timeline to jump, drag over the picture to scrub.",
   );
   const own = h("div", { id: "player", role: "region", "aria-label": "Sequence" }, player, legend, help);
@@ -148,8 +165,8 @@ function reviewed(review) {
 /** A button for each frame: keyframes are marked, and the bars of in-betweens are their predicted errors. */
 function timeline() {
   const order = ["easy", "check", "redraw"];
-  const worst = (frame) =>
-    frame.review.filter(Boolean).sort((a, b) => order.indexOf(b.label) - order.indexOf(a.label) || b.error - a.error)[0];
+  const badness = ({ label, error }) => order.indexOf(label) + error / 2; // errors are at most 1
+  const worst = (frame) => frame.review.filter(Boolean).sort((a, b) => badness(b) - badness(a))[0];
   const most = Math.max(...frames.map((frame) => worst(frame)?.error ?? 0)) || 1;
   const buttons = frames.map((frame, place) => {
     const found = worst(frame);
@@ -159,7 +176,15 @@ function timeline() {
     const label = `${frame.name}${frame.key ? ", keyframe" : ""}${told}`;
     const jump = () => clock.step(place - clock.frame);
     const kind = [frame.key ? "key" : "", found?.label ?? ""].join(" ");
-    return h("button", { type: "button", class: kind, tabindex: -1, title: label, "aria-label": label, click: jump }, bar);
+    const attributes = {
+      type: "button",
+      class: kind,
+      tabindex: -1,
+      title: label,
+      "aria-label": label,
+      click: jump,
+    };
+    return h("button", attributes, bar);
   });
   const line = h("div", { class: "timeline", role: "group", "aria-label": "Timeline" }, buttons);
   let last = 0;
@@ -173,4 +198,5 @@ function timeline() {
   return line;
 }
 
-show(opening("In-betweens", data.lead, []), sequencePlayer(), section("made", "How it was made", null, origins()));
+const made = section("made", "How it was made", null, origins());
+show(opening("In-betweens", data.lead, []), sequencePlayer(), made);

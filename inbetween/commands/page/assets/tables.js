@@ -62,7 +62,12 @@ function sortableTable({ columns, rows, order = 0, limit = Infinity, caption }) 
 
   draw();
   const table = h("table", { "aria-label": caption }, h("thead", {}, h("tr", {}, heads)), body);
-  return h("div", {}, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table), more);
+  return h(
+    "div",
+    {},
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table),
+    more,
+  );
 }
 
 /** A dot with its interval on a scale from `low` to `high`; a line marks zero if it is on the scale. */
