@@ -47,6 +47,7 @@ def test_numbers_are_those_of_the_tables(compare: Compare) -> None:
     for line in found["differences"]:
         assert 0 <= line["better"] + line["worse"] <= 1
     facts = dict(found["facts"])
+    assert facts["Data"].endswith("scenes, val")
     assert facts["Windows"] == "6 of 1 animations"
     assert facts["Size"] == "32 x 32 pixels"
     assert found["lead"] == "4 methods on 6 windows of val, from 1 animation"

@@ -119,7 +119,7 @@ def test_the_budget_is_never_passed() -> None:
     assert smallest.shape[1] in (32, 64)
     none = Album(1, 100)
     assert none.add([noise(0)]) is None
-    assert none.told("windows") == "1 windows did not fit into 7 MB and are left out."
+    assert none.told("windows") == "1 windows did not fit into 6.5 MB and are left out."
 
 
 def test_levels_name_what_they_lose() -> None:
