@@ -25,7 +25,7 @@ def judge(tmp_path: Path) -> str:
 
 def interpolated(tmp_path: Path, *args: str) -> Path:
     given = ["interpolate", "--keyframes", str(tmp_path / "keys"), "--output", str(tmp_path / "out"), *args]
-    assert main([*given, "--accelerator", "cpu", "--precision", "32-true", "--animation", "none"]) == 0
+    assert main([*given, "--accelerator", "cpu", "--precision", "32-true", "--write", "none"]) == 0
     return tmp_path / "out"
 
 
@@ -73,6 +73,18 @@ def test_transparency_and_large_frames(tmp_path: Path, judge: str, monkeypatch: 
     assert set(frames[:24, :, 3].ravel().tolist()) >= {0, 255}
 
 
+def test_sixteen_bits_and_cycles(tmp_path: Path, judge: str) -> None:
+    (tmp_path / "keys").mkdir()
+    for number in range(2):
+        deep = np.full((24, 32), 65535 - 10_000 * number, np.uint16)
+        Image.fromarray(deep).save(tmp_path / f"keys/{number}.png")
+    out = interpolated(tmp_path, "--method", judge, "--loop", "true", "--report", "true")
+    found = data_of((out / "report.html").read_text())
+    assert [frame["key"] for frame in found["frames"]] == [True, False, True, False]
+    frames = shown_frames(found).reshape(4, 24, 32, 3)
+    assert abs(frames[[0, 2], 0, 0, 0].astype(int) - [255, round(55_535 / 257)]).max() <= 1
+
+
 def test_a_report_is_written_when_asked_for_and_goes_with_its_frames(
     tmp_path: Path, draw_scene: DrawScene, judge: str
 ) -> None:
@@ -83,3 +95,8 @@ def test_a_report_is_written_when_asked_for_and_goes_with_its_frames(
     assert (out / "report.html").exists()
     interpolated(tmp_path, "--method", judge, "--between", "2", "--overwrite", "true")
     assert not (out / "report.html").exists()  # it showed other frames
+    two = ("--method", "spacing_flow", "--candidates", "2", "--overwrite", "true")
+    interpolated(tmp_path, *two, "--report", "true")
+    assert (out / "report.html").exists()  # beside the candidates' folders
+    interpolated(tmp_path, *two, "--between", "2")
+    assert not (out / "report.html").exists()
