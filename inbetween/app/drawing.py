@@ -1,0 +1,104 @@
+"""Draws what a project lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from inbetween.app.models import Models
+from inbetween.app.project import Drawing, Project, ResultKey
+from inbetween.app.segments import Segment
+from inbetween.errors import UserError
+from inbetween.functional.seeds import sample_seed
+from inbetween.interpolation.keep_palette import flat_palettes, pair_palette
+from inbetween.methods.spaced import SpacedMethod
+from inbetween.metrics import review_label
+
+
+def missing(project: Project, models: Models) -> list[tuple[Segment, ResultKey]]:
+    """What is to be drawn, the first candidates of everything before the second ones."""
+    count = models.candidates(project.style.method, project.style.candidates)
+    plan = [segment for _, _, segment in project.plan() if not segment.held]
+    found = {project.key_of(segment, number): segment for number in range(count) for segment in plan}
+    return [(segment, key) for key, segment in found.items() if key not in project.results]
+
+
+def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
+    """Draw everything that is missing; the network is shared with other users in between.
+
+    Yields:
+        How many drawings are done, of how many.
+
+    Raises:
+        UserError: There is nothing to draw between, the user is drawing already, or a drawing cannot be made.
+    """
+    with project.lock:
+        if len(project.keyframes) < 2:
+            raise UserError("Two keyframes are needed: drop another one.")
+        if project.drawing is not None:
+            raise UserError("Your drawings are being made already.")
+        project.drawing, project.stopped = (0, 0), False
+    try:
+        models.get(project.style.method)
+        with project.lock:
+            project.forget_unused()
+            work = missing(project, models)
+        done, total = 0, sum(len(segment.t) for segment, _ in work)
+        project.drawing = (done, total)
+        yield project.drawing
+        for segment, key in work:
+            drawings: list[Drawing] = []
+            for drawn in draw_segment(project, models, segment, key):
+                if project.stopped:
+                    return
+                drawings += drawn
+                project.drawing = (done + len(drawings), total)
+                yield project.drawing
+            done += len(drawings)
+            project.results[key] = tuple(drawings)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"The memory of {models.device} is too small for these keyframes: give smaller ones."
+        ) from error
+    finally:
+        project.drawing = None
+
+
+def draw_segment(
+    project: Project, models: Models, segment: Segment, key: ResultKey
+) -> Iterator[list[Drawing]]:
+    """Draw one candidate of a segment, a few drawings at a time.
+
+    Raises:
+        UserError: The user wants flat colours and a keyframe has others.
+    """
+    _, style, candidate, grey, transparent = key
+    model = models.get(style.method)
+    first, last = segment.first.read(), segment.last.read()
+    colours = flat_palettes((first, last), style.palette, ("The drawing before", "the drawing after"))
+    thresholds = model.method.review_thresholds if isinstance(model.method, SpacedMethod) else None
+    parts = model.in_betweens(
+        first,
+        last,
+        len(segment.t),
+        lambda part: torch.tensor([segment.t[part.start : part.stop]]),
+        transparent=transparent,
+        candidate=candidate,
+        seed=sample_seed(0, candidate, 0),
+        palette=pair_palette(first, last, colours),
+    )
+    while True:
+        with models.lock:
+            part = next(parts, None)
+        if part is None:
+            return
+        images, errors = part
+        expected = None if errors is None else errors.flatten(1).mean(1).tolist()
+        yield [
+            Drawing(
+                project.pictures.add(image, grey, transparent),
+                review_label(expected[number], thresholds) if expected and thresholds else "",
+            )
+            for number, image in enumerate(images)
+        ]

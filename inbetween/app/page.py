@@ -1,0 +1,179 @@
+"""The page in Gradio: the browser's events go to `actions`, and `view` comes back."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported
+
+import gradio as gr
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, PlainTextResponse, Response
+from starlette.middleware.base import RequestResponseEndpoint
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from inbetween.app.actions import Refused, perform
+from inbetween.app.desks import Desks
+from inbetween.app.drawing import draw
+from inbetween.app.limits import MAX_FILE
+from inbetween.app.view import choices, view_of
+from inbetween.errors import UserError
+
+HERE = Path(__file__).parent
+TITLE = "inbetween"
+LOCAL = ("127.0.0.1", "localhost", "::1")
+FILES = "/desk"  # below which the browser finds a project's files
+#: Gradio's own addresses that the page needs; all others, which read files and fetch addresses, are refused.
+NEEDED = ("upload", "queue", "heartbeat", "startup-events", "cancel", "reset", "upload_progress", "info")
+SYSTEM_FONTS = ("system-ui", "sans-serif")
+
+
+class Page:
+    """The events of the page.
+
+    Args:
+        desks: The users' projects.
+    """
+
+    def __init__(self, desks: Desks) -> None:
+        self.desks = desks
+
+    def open(self) -> tuple[str, dict[str, Any]]:
+        """A page has been loaded: its project's secret, and its view."""
+        try:
+            secret = self.desks.open()
+        except UserError as error:
+            return "", {"message": {"text": str(error), "kind": "error"}}
+        return secret, self._view(secret, {"choices": choices(self.desks.models)})
+
+    def act(self, secret: str, event: gr.EventData) -> dict[str, Any]:
+        """The user has done something."""
+        return self._told(
+            secret,
+            lambda: perform(self.desks.get(secret), self.desks.models, event._data, self.desks.uploads),
+        )
+
+    def draw(self, secret: str) -> Iterator[dict[str, Any]]:
+        """The user wants drawings: views while they are made."""
+        told: dict[str, str] = {}
+        try:
+            project = self.desks.get(secret)
+            for _ in draw(project, self.desks.models):
+                yield self._view(secret)
+            told = {"message": "Stopped. What is finished has been kept."} if project.stopped else {}
+        except Exception as error:
+            yield self._view(secret, self._said(error))
+            return
+        yield self._view(secret, self._message(told.get("message", ""), "note"))
+
+    def stop(self, secret: str) -> None:
+        """The user wants no more drawings."""
+        try:
+            self.desks.get(secret).stopped = True
+        except UserError:  # nothing to stop
+            return
+
+    def _told(self, secret: str, work: Callable[[], dict[str, str]]) -> dict[str, Any]:
+        try:
+            found = work()
+        except Exception as error:
+            return self._view(secret, {"acted": True, **self._said(error)})
+        if "download" in found:
+            return self._view(secret, {"acted": True, "download": {"name": found["download"]}})
+        return self._view(secret, {"acted": True, **self._message("", "note")})
+
+    def _view(self, secret: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            project = self.desks.get(secret)
+        except UserError as error:
+            return self._message(str(error), "error")
+        return {**view_of(project, self.desks.models, f"{FILES}/{secret}/"), **(more or {})}
+
+    def _said(self, error: Exception) -> dict[str, Any]:
+        """An error as a sentence; faults of the program are told in the terminal."""
+        if isinstance(error, UserError):
+            return self._message(str(error), "error")
+        if isinstance(error, Refused):
+            return self._message("This page does not fit the program any more: load it again.", "error")
+        traceback.print_exception(error)
+        return self._message("Something went wrong; the terminal says what.", "error")
+
+    def _message(self, text: str, kind: str) -> dict[str, Any]:
+        return {"message": {"text": text, "kind": kind}}
+
+
+def blocks_of(page: Page) -> gr.Blocks:
+    """The Gradio page."""
+    script = "\n".join(path.read_text(encoding="utf-8") for path in sorted((HERE / "desk").glob("*.js")))
+    with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
+        secret = gr.State("", delete_callback=page.desks.close)
+        desk = gr.HTML(
+            None,
+            html_template="<main class='desk' aria-label='inbetween'></main>",
+            css_template="",
+            js_on_load=script,
+            apply_default_css=False,
+            elem_id="desk",
+        )
+        common: dict[str, Any] = {
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "concurrency_limit": None,
+        }
+        blocks.load(page.open, None, [secret, desk], **common)
+        desk.act(page.act, [secret], [desk], **common)
+        desk.draw(page.draw, [secret], [desk], **common)
+        desk.stop(page.stop, [secret], None, **common)
+    return blocks
+
+
+def server_of(desks: Desks, host: str) -> FastAPI:
+    """The whole server: files of projects, and the page.
+
+    Args:
+        desks: The users' projects.
+        host: The address that it will be bound to.
+    """
+    os.environ["GRADIO_TEMP_DIR"] = str(desks.uploads)
+    server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @server.middleware("http")
+    async def only_needed(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        parts = request.url.path.strip("/").split("/")
+        name = parts[1] if len(parts) > 1 else ""
+        if (parts[0] == "gradio_api" and name not in NEEDED) or parts[0] in ("monitoring", "login", "proxy"):
+            return PlainTextResponse("There is nothing here.", status_code=403)
+        return await call_next(request)
+
+    @server.get(FILES + "/{secret}/{name}")
+    def file(secret: str, name: str) -> Response:
+        found = desks.file(secret, name)
+        if found is None:
+            return PlainTextResponse("There is no such drawing.", status_code=404)
+        headers = {"Cache-Control": "no-store" if found.stem == "animation" else "private, max-age=86400"}
+        return FileResponse(found, headers=headers)
+
+    if host in LOCAL:  # another site's name that leads here reaches nothing
+        server.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    theme = gr.themes.Base(font=SYSTEM_FONTS, font_mono=("ui-monospace", "monospace"))
+    return gr.mount_gradio_app(
+        server,
+        blocks_of(Page(desks)),
+        path="/",
+        server_name=host,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        max_file_size=MAX_FILE,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=theme,
+        css=(HERE / "desk" / "desk.css").read_text(encoding="utf-8"),
+        head="<meta name='referrer' content='no-referrer'>",
+    )

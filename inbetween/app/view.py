@@ -1,0 +1,96 @@
+"""What the page shows of a project, as JSON values."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, get_args
+
+from inbetween.app.drawing import missing
+from inbetween.app.export import FORMATS
+from inbetween.app.limits import MAX_BETWEEN, MAX_CANDIDATES, MAX_FILE, MAX_FPS, MAX_HOLD
+from inbetween.app.models import Models
+from inbetween.app.pictures import Picture
+from inbetween.app.project import Frame, Project, Timing
+from inbetween.functional.spacing import Chart
+
+
+def view_of(project: Project, models: Models, base: str) -> dict[str, Any]:
+    """Everything that the page shows.
+
+    Args:
+        project: The user's.
+        models: The methods.
+        base: The address below which the browser finds the project's files.
+    """
+    with project.lock:
+        style, drawing = project.style, project.drawing
+        project.views += 1
+        return {
+            "base": base,
+            "serial": project.views,
+            "keyframes": [
+                {"number": keyframe.number, "name": keyframe.name, "picture": keyframe.picture.name}
+                for keyframe in project.keyframes
+            ],
+            "pairs": [
+                {
+                    "pair": list(pair),
+                    "timing": _timing(project.timing_of(pair)),
+                    "alone": bool(pair in project.pairs and project.pairs[pair].timing),
+                    "cut": project.is_cut(first.picture, last.picture),
+                }
+                for pair, (first, last) in zip(
+                    project.pairs_in_order(), pairwise(project.keyframes), strict=True
+                )
+            ],
+            "timing": _timing(project.timing),
+            "style": {
+                "method": style.method,
+                "palette": style.palette,
+                "cuts": style.cuts,
+                "candidates": style.candidates,
+            },
+            "hold": project.hold,
+            "fps": project.fps,
+            "size": list(project.keyframes[0].picture.size) if project.keyframes else None,
+            "frames": [_frame(frame) for frame in project.sequence()],
+            "missing": sum(len(segment.t) for segment, _ in missing(project, models)),
+            "drawing": None if drawing is None else {"done": drawing[0], "total": drawing[1]},
+        }
+
+
+def choices(models: Models) -> dict[str, Any]:
+    """What the page offers to choose from, and how much of it."""
+    return {
+        "methods": models.names(),
+        "spacings": list(get_args(Chart)),
+        "formats": {suffix: found.label for suffix, found in FORMATS.items()},
+        "limits": {
+            "between": MAX_BETWEEN,
+            "candidates": MAX_CANDIDATES,
+            "hold": MAX_HOLD,
+            "fps": MAX_FPS,
+            "file": MAX_FILE,
+        },
+    }
+
+
+def _timing(timing: Timing) -> dict[str, Any]:
+    return {"t": list(timing.t), "spacing": timing.spacing}
+
+
+def _frame(frame: Frame) -> dict[str, Any]:
+    return {
+        "pair": list(frame.pair),
+        "place": frame.place,
+        "picture": _name(frame.picture),
+        "own": frame.own,
+        "held": frame.held,
+        "review": frame.candidates[frame.chosen].review if frame.candidates else "",
+        "candidates": [drawing.picture.name for drawing in frame.candidates],
+        "chosen": frame.chosen,
+    }
+
+
+def _name(picture: Picture | None) -> str | None:
+    return picture.name if picture else None
