@@ -10,7 +10,9 @@ from typing import Any, get_args
 from inbetween.app.export import export
 from inbetween.app.limits import MAX_CANDIDATES, MAX_FPS, MAX_HOLD
 from inbetween.app.models import Models
-from inbetween.app.project import PairOf, Project, Style, chart_timing, own_timing
+from inbetween.app.parts import PairOf, Style
+from inbetween.app.project import Project
+from inbetween.app.timing import chart_timing, own_timing
 from inbetween.errors import UserError
 from inbetween.functional.spacing import Chart
 from inbetween.interpolation.model import Cuts
@@ -23,7 +25,7 @@ Action = Mapping[str, Any]
 EXAMPLES = ("examples", "keyframes", "finished_scene")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that the page itself never makes."""
 
 
@@ -41,10 +43,10 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
 
     Raises:
         UserError: It cannot be done.
-        Refused: The page would not ask for it.
+        RefusedError: The page would not ask for it.
     """
     if not isinstance(action, Mapping):
-        raise Refused("an action is a mapping")
+        raise RefusedError("an action is a mapping")
     do, pair = action.get("do"), action.get("pair")
     if do == "add":
         return _add(project, action, uploads)
@@ -68,7 +70,7 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
     elif do == "timing_of_all":
         project.set_timing(None, pair_of(pair))
     elif do == "style":
-        project.set_style(_style(models, action))
+        project.style = _style(models, action)
     elif do == "play":
         project.hold = whole(action, "hold", 1, MAX_HOLD)
         (project.fps,) = numbers({"fps": [action.get("fps")]}, "fps")
@@ -86,7 +88,7 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
     elif do == "download":
         return {"download": export(project, str(action.get("format")))}
     else:
-        raise Refused(f"no action {do}")
+        raise RefusedError(f"no action {do}")
     return {}
 
 
@@ -94,16 +96,16 @@ def uploaded(path: Any, uploads: Path) -> Path:  # noqa: ANN401
     """A file that a user has uploaded.
 
     Raises:
-        Refused: It is not in the folder of uploads.
+        RefusedError: It is not in the folder of uploads.
     """
     if not isinstance(path, str):
-        raise Refused("a path is a string")
+        raise RefusedError("a path is a string")
     try:
         found = Path(path).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
-        raise Refused(f"no file {path!r}") from None
+        raise RefusedError(f"no file {path!r}") from None
     if not found.is_file() or not found.is_relative_to(uploads.resolve()):
-        raise Refused(f"{path!r} has not been uploaded")
+        raise RefusedError(f"{path!r} has not been uploaded")
     return found
 
 
@@ -111,7 +113,7 @@ def whole(action: Action, key: str, least: int = 0, most: int = 2**31) -> int:
     """A whole number of an action; numbers out of range are clipped."""
     value = action.get(key)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Refused(f"{key} is {value!r}")
+        raise RefusedError(f"{key} is {value!r}")
     return min(max(value, least), most)
 
 
@@ -119,10 +121,10 @@ def numbers(action: Action, key: str) -> list[float]:
     """Finite numbers of an action, a thousand at most."""
     values = action.get(key)
     if not isinstance(values, list) or len(values) > 1000:
-        raise Refused(f"{key} is no short list")
+        raise RefusedError(f"{key} is no short list")
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise Refused(f"{key} has {value!r}")
+            raise RefusedError(f"{key} has {value!r}")
     return [float(value) for value in values]
 
 
@@ -130,21 +132,21 @@ def one_of(action: Action, key: str, known: tuple[Any, ...]) -> Any:  # noqa: AN
     """One of the known values."""
     value = action.get(key)
     if value not in known:
-        raise Refused(f"{key} is {value!r}")
+        raise RefusedError(f"{key} is {value!r}")
     return value
 
 
 def pair_of(value: Any) -> PairOf:  # noqa: ANN401
     """The numbers of two keyframes."""
     if not isinstance(value, list) or len(value) != 2 or not all(type(number) is int for number in value):
-        raise Refused(f"{value!r} are no two keyframes")
+        raise RefusedError(f"{value!r} are no two keyframes")
     return value[0], value[1]
 
 
 def _add(project: Project, action: Action, uploads: Path) -> dict[str, str]:
     given, at = action.get("paths"), action.get("at")
     if not isinstance(given, list):
-        raise Refused("paths is no list")
+        raise RefusedError("paths is no list")
     paths = [uploaded(path, uploads) for path in given]
     place = len(project.keyframes) if at is None else min(whole(action, "at"), len(project.keyframes))
     errors = []

@@ -22,8 +22,8 @@ def app(
 ) -> None:
     """Serve the animator's page: keyframes in, in-betweens out, in the browser.
 
-    It needs the extra `app` (Gradio). It runs until it is interrupted (Ctrl+C). Nothing leaves this machine, and
-    drawings are removed when it ends.
+    It needs the extra `app` (Gradio), and runs until it is interrupted (Ctrl+C). Nothing leaves this
+    machine, and all drawings are removed at the end.
 
     Args:
         host: The address to listen at. By default, only this machine can open the page; `0.0.0.0` lets the

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from inbetween.app.limits import MAX_DESKS
 from inbetween.app.models import Models
-from inbetween.app.project import Project, Style
+from inbetween.app.parts import Style
+from inbetween.app.project import Project
 from inbetween.errors import UserError
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 
 from inbetween.app.models import Models
-from inbetween.app.project import Drawing, Project, ResultKey
-from inbetween.app.segments import Segment
+from inbetween.app.parts import Drawing, ResultKey
+from inbetween.app.project import Project
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.interpolation.keep_palette import flat_palettes, pair_palette
@@ -16,12 +16,13 @@ from inbetween.methods.spaced import SpacedMethod
 from inbetween.metrics import review_label
 
 
-def missing(project: Project, models: Models) -> list[tuple[Segment, ResultKey]]:
+def missing(project: Project, models: Models) -> list[ResultKey]:
     """What is to be drawn, the first candidates of everything before the second ones."""
     count = models.candidates(project.style.method, project.style.candidates)
     plan = [segment for _, _, segment in project.plan() if not segment.held]
-    found = {project.key_of(segment, number): segment for number in range(count) for segment in plan}
-    return [(segment, key) for key, segment in found.items() if key not in project.results]
+    # equal segments, as in a loop, are drawn once
+    found = dict.fromkeys(project.key_of(segment, number) for number in range(count) for segment in plan)
+    return [key for key in found if key not in project.results]
 
 
 def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
@@ -44,12 +45,12 @@ def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
         with project.lock:
             project.forget_unused()
             work = missing(project, models)
-        done, total = 0, sum(len(segment.t) for segment, _ in work)
+        done, total = 0, sum(len(key.segment.t) for key in work)
         project.drawing = (done, total)
         yield project.drawing
-        for segment, key in work:
+        for key in work:
             drawings: list[Drawing] = []
-            for drawn in draw_segment(project, models, segment, key):
+            for drawn in draw_segment(project, models, key):
                 if project.stopped:
                     return
                 drawings += drawn
@@ -65,15 +66,13 @@ def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
         project.drawing = None
 
 
-def draw_segment(
-    project: Project, models: Models, segment: Segment, key: ResultKey
-) -> Iterator[list[Drawing]]:
+def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[list[Drawing]]:
     """Draw one candidate of a segment, a few drawings at a time.
 
     Raises:
         UserError: The user wants flat colours and a keyframe has others.
     """
-    _, style, candidate, grey, transparent = key
+    segment, style, candidate = key.segment, key.style, key.candidate
     model = models.get(style.method)
     first, last = segment.first.read(), segment.last.read()
     colours = flat_palettes((first, last), style.palette, ("The drawing before", "the drawing after"))
@@ -83,7 +82,7 @@ def draw_segment(
         last,
         len(segment.t),
         lambda part: torch.tensor([segment.t[part.start : part.stop]]),
-        transparent=transparent,
+        transparent=key.transparent,
         candidate=candidate,
         seed=sample_seed(0, candidate, 0),
         palette=pair_palette(first, last, colours),
@@ -97,7 +96,7 @@ def draw_segment(
         expected = None if errors is None else errors.flatten(1).mean(1).tolist()
         yield [
             Drawing(
-                project.pictures.add(image, grey, transparent),
+                project.pictures.add(image, key.grey, key.transparent),
                 review_label(expected[number], thresholds) if expected and thresholds else "",
             )
             for number, image in enumerate(images)

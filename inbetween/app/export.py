@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inbetween.app.project import Project
+from inbetween.app.sequence import sequence_of
 from inbetween.commands.animation import Animation, check_animation, encode_animation
 from inbetween.errors import UserError
 from inbetween.io.files import write_whole
@@ -65,7 +66,7 @@ def export(project: Project, suffix: str) -> str:
     if suffix not in FORMATS:
         raise UserError(f"There is no format {suffix}: choose one of {', '.join(FORMATS)}.")
     with project.lock:
-        pictures = [frame.picture for frame in project.sequence()]
+        pictures = [frame.picture for frame in sequence_of(project)]
         hold, fps = project.hold, project.fps
     if len(pictures) < 2:
         raise UserError("There is no sequence yet: drop two keyframes.")

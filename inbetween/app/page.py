@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, PlainTextResponse, Response
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from inbetween.app.actions import Refused, perform
+from inbetween.app.actions import RefusedError, perform
 from inbetween.app.desks import Desks
 from inbetween.app.drawing import draw
 from inbetween.app.limits import MAX_FILE
@@ -97,7 +97,7 @@ class Page:
         """An error as a sentence; faults of the program are told in the terminal."""
         if isinstance(error, UserError):
             return self._message(str(error), "error")
-        if isinstance(error, Refused):
+        if isinstance(error, RefusedError):
             return self._message("This page does not fit the program any more: load it again.", "error")
         traceback.print_exception(error)
         return self._message("Something went wrong; the terminal says what.", "error")
@@ -109,11 +109,12 @@ class Page:
 def blocks_of(page: Page) -> gr.Blocks:
     """The Gradio page."""
     script = "\n".join(path.read_text(encoding="utf-8") for path in sorted((HERE / "desk").glob("*.js")))
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
+    blocks: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
+    with blocks:
         secret = gr.State("", delete_callback=page.desks.close)
         desk = gr.HTML(
             None,
-            html_template="<main class='desk' aria-label='inbetween'></main>",
+            html_template="<div class='desk'></div>",
             css_template="",
             js_on_load=script,
             apply_default_css=False,
@@ -160,7 +161,7 @@ def server_of(desks: Desks, host: str) -> FastAPI:
     if host in LOCAL:  # another site's name that leads here reaches nothing
         server.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
     theme = gr.themes.Base(font=SYSTEM_FONTS, font_mono=("ui-monospace", "monospace"))
-    return gr.mount_gradio_app(
+    gr.mount_gradio_app(
         server,
         blocks_of(Page(desks)),
         path="/",
@@ -177,3 +178,4 @@ def server_of(desks: Desks, host: str) -> FastAPI:
         css=(HERE / "desk" / "desk.css").read_text(encoding="utf-8"),
         head="<meta name='referrer' content='no-referrer'>",
     )
+    return server

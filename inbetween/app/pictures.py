@@ -97,7 +97,8 @@ class Pictures:
             size: Height and width that they must have; None for any.
 
         Raises:
-            UserError: It cannot be read, or holds too many images, or too large ones, or ones of another size.
+            UserError: It cannot be read, or holds too many images, or some that are too large or of another
+                size.
         """
         reader = SourceImageReader()
         try:

@@ -10,7 +10,9 @@ from inbetween.app.export import FORMATS
 from inbetween.app.limits import MAX_BETWEEN, MAX_CANDIDATES, MAX_FILE, MAX_FPS, MAX_HOLD
 from inbetween.app.models import Models
 from inbetween.app.pictures import Picture
-from inbetween.app.project import Frame, Project, Timing
+from inbetween.app.project import Project
+from inbetween.app.sequence import Frame, sequence_of
+from inbetween.app.timing import Timing
 from inbetween.functional.spacing import Chart
 
 
@@ -36,7 +38,7 @@ def view_of(project: Project, models: Models, base: str) -> dict[str, Any]:
                 {
                     "pair": list(pair),
                     "timing": _timing(project.timing_of(pair)),
-                    "alone": bool(pair in project.pairs and project.pairs[pair].timing),
+                    "alone": project.set_for(pair).timing is not None,
                     "cut": project.is_cut(first.picture, last.picture),
                 }
                 for pair, (first, last) in zip(
@@ -53,8 +55,8 @@ def view_of(project: Project, models: Models, base: str) -> dict[str, Any]:
             "hold": project.hold,
             "fps": project.fps,
             "size": list(project.keyframes[0].picture.size) if project.keyframes else None,
-            "frames": [_frame(frame) for frame in project.sequence()],
-            "missing": sum(len(segment.t) for segment, _ in missing(project, models)),
+            "frames": [_frame(frame) for frame in sequence_of(project)],
+            "missing": sum(len(key.segment.t) for key in missing(project, models)),
             "drawing": None if drawing is None else {"done": drawing[0], "total": drawing[1]},
         }
 

@@ -45,21 +45,21 @@ function renderFilmChoice() {
   const place = root.querySelector('.chosen');
   const frame = view.frames[at];
   const shown = frame && !playing && (frame.place !== null) && (frame.picture || frame.own) && !frame.held;
-  fill(place, shown ? [frame, at] : null, () => {
+  fill(place, shown ? [frame, at, view.missing] : null, () => {
     if (!shown) return [];
     const choose = (candidate) => act({ do: 'choose', pair: frame.pair, place: frame.place, candidate });
     return [
       h('div', { class: 'row wrap' },
         h('h3', {}, `Drawing ${at + 1}`), badge(frame),
-        h('span', { class: 'faint' }, frame.own ? 'Your own drawing; its neighbours are drawn from it.' : ADVICE[frame.review] || ''),
+        h('span', { class: 'faint' }, frame.own ? (view.missing ? 'Press Draw: its neighbours are drawn from it.' : 'Its neighbours are drawn from it.') : ADVICE[frame.review] || ''),
         h('span', { class: 'space' }),
         fileButton(frame.own ? 'Replace it again' : 'Replace it by your own', 'replace', false, (files) => files.length && replaceBy(files, frame)),
         frame.own ? h('button', { type: 'button', class: 'plain', data: { key: 'restore' }, onclick: () => act({ do: 'restore', pair: frame.pair, place: frame.place }) }, 'Take it away') : null),
       frame.candidates.length > 1
-        ? h('div', { class: 'row wrap candidates', role: 'radiogroup', 'aria-label': 'Candidates' },
+        ? h('div', { class: 'row wrap candidates', role: 'group', 'aria-label': 'Candidates' },
             frame.candidates.map((name, number) =>
               h('button', {
-                type: 'button', role: 'radio', class: 'candidate', 'aria-checked': `${number === frame.chosen}`, 'aria-label': `Candidate ${number + 1}`, data: { key: `candidate${number}` },
+                type: 'button', class: 'candidate', 'aria-pressed': `${number === frame.chosen}`, 'aria-label': `Candidate ${number + 1}`, data: { key: `candidate${number}` },
                 onclick: () => choose(number),
               }, h('img', { src: small(name), alt: '' }), h('span', {}, `${number + 1}`))))
         : null,

@@ -41,10 +41,14 @@ function beginDrawing() {
 function renderDrawing() {
   const { drawing, missing } = view;
   const button = root.querySelector('.drawing button[type=submit]');
+  const progress = root.querySelector('.progress');
+  const stop = progress.querySelector('button');
+  const focused = [button, stop].includes(document.activeElement);
   button.hidden = Boolean(drawing);
   button.disabled = !missing || view.keyframes.length < 2;
   button.textContent = missing ? `Draw ${plural(missing, 'drawing')}` : view.keyframes.length < 2 ? 'Draw' : 'All drawn';
-  root.querySelector('.progress').hidden = !drawing;
+  progress.hidden = !drawing;
+  if (focused) (drawing ? stop : button.disabled ? player.stage : button).focus({ preventScroll: true });
   if (!drawing) return;
   const bar = root.querySelector('progress');
   if (drawing.total) bar.value = drawing.done / drawing.total;
@@ -82,7 +86,8 @@ function received() {
     view = found;
     if (view.drawing || message) asked = false;
     render();
-    if (wasDrawing && !view.drawing && !view.missing && !playing) { at = 0; setPlaying(true); }
+    const finished = wasDrawing && !view.drawing && !view.missing;
+    if (finished && !playing && !matchMedia('(prefers-reduced-motion: reduce)').matches) { at = 0; setPlaying(true); }
   }
   if (message) say(message.text, message.kind);
   if (download) {

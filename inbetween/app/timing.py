@@ -1,0 +1,84 @@
+"""Where the drawings between two keyframes lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from inbetween.app.limits import MAX_BETWEEN
+from inbetween.app.pictures import Picture
+from inbetween.errors import UserError
+from inbetween.functional.spacing import Chart
+from inbetween.interpolation.timing import chosen_chart
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the drawings between two keyframes lie.
+
+    Args:
+        t: Rising numbers in (0, 1).
+        spacing: The chart that they come from; None for the user's own.
+    """
+
+    t: tuple[float, ...]
+    spacing: Chart | None = None
+
+
+def chart_timing(between: int, spacing: Chart) -> Timing:
+    """Timing by a named chart.
+
+    Raises:
+        UserError: There is no such chart, or it has no room for so many drawings.
+    """
+    _check_number(between)
+    return Timing(chosen_chart(between, spacing, None), spacing)
+
+
+def own_timing(t: Sequence[float]) -> Timing:
+    """Timing by the user's own chart.
+
+    Raises:
+        UserError: The numbers do not rise from 0 to 1.
+    """
+    _check_number(len(t))
+    try:
+        return Timing(chosen_chart(None, None, t))
+    except UserError:
+        raise UserError(
+            "The positions must rise from 0 to 100 per cent, each above the one before."
+        ) from None
+
+
+def fitted(own: Mapping[int, Picture], before: Sequence[float], t: Sequence[float]) -> dict[int, Picture]:
+    """The user's own drawings in a chart with another number of places: at those nearest in time.
+
+    Args:
+        own: By place in `before`.
+        before: The chart until now.
+        t: The new chart.
+
+    Raises:
+        UserError: It has not enough places.
+    """
+    if len(t) == len(before):
+        return dict(own)
+    if len(own) > len(t):
+        raise UserError(
+            f"{len(own)} drawings between two keyframes are your own: keep at least as many places, or take"
+            " drawings away first."
+        )
+    placed: dict[int, Picture] = {}
+    left = sorted(own)
+    for number, place in enumerate(left):
+        # those that follow need places too
+        free = range(max(placed, default=-1) + 1, len(t) - (len(left) - number - 1))
+        placed[min(free, key=lambda at: abs(t[at] - before[place]))] = own[place]
+    return placed
+
+
+def _check_number(between: int) -> None:
+    if not 1 <= between <= MAX_BETWEEN:
+        raise UserError(
+            f"{between} drawings between two keyframes cannot be made here: 1 to {MAX_BETWEEN} can."
+        )
