@@ -8,6 +8,7 @@ import torch
 
 from inbetween.app.models import Models
 from inbetween.app.parts import Drawing, ResultKey
+from inbetween.app.pictures import Picture
 from inbetween.app.project import Project
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
@@ -75,7 +76,12 @@ def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[l
     segment, style, candidate = key.segment, key.style, key.candidate
     model = models.get(style.method)
     first, last = segment.first.read(), segment.last.read()
-    colours = flat_palettes((first, last), style.palette, ("The drawing before", "the drawing after"))
+    names = [name_of(project, picture) for picture in (segment.first, segment.last)]
+    try:
+        colours = flat_palettes((first, last), style.palette, names)
+    except UserError as error:
+        what = str(error).partition(":")[0]
+        raise UserError(f"{what}: do not keep to flat colours, or give flat-coloured drawings.") from None
     thresholds = model.method.review_thresholds if isinstance(model.method, SpacedMethod) else None
     parts = model.in_betweens(
         first,
@@ -101,3 +107,9 @@ def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[l
             )
             for number, image in enumerate(images)
         ]
+
+
+def name_of(project: Project, picture: Picture) -> str:
+    """What the user calls a given drawing."""
+    names = [keyframe.name for keyframe in project.keyframes if keyframe.picture == picture]
+    return names[0] if names else "A drawing of your own"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from inbetween.app.limits import MAX_BETWEEN
 from inbetween.app.pictures import Picture
@@ -51,7 +52,7 @@ def own_timing(t: Sequence[float]) -> Timing:
 
 
 def fitted(own: Mapping[int, Picture], before: Sequence[float], t: Sequence[float]) -> dict[int, Picture]:
-    """The user's own drawings in a chart with another number of places: at those nearest in time.
+    """The user's own drawings in a chart with another number of places: as near in time as can be.
 
     Args:
         own: By place in `before`.
@@ -68,13 +69,20 @@ def fitted(own: Mapping[int, Picture], before: Sequence[float], t: Sequence[floa
             f"{len(own)} drawings between two keyframes are your own: keep at least as many places, or take"
             " drawings away first."
         )
-    placed: dict[int, Picture] = {}
     left = sorted(own)
-    for number, place in enumerate(left):
-        # those that follow need places too
-        free = range(max(placed, default=-1) + 1, len(t) - (len(left) - number - 1))
-        placed[min(free, key=lambda at: abs(t[at] - before[place]))] = own[place]
-    return placed
+
+    @cache
+    def best(number: int, begin: int) -> tuple[float, tuple[int, ...]]:
+        """Distance in time, and places from `begin` on, of the drawings from `number` on."""
+        if number == len(left):
+            return 0.0, ()
+        found = []
+        for at in range(begin, len(t) - (len(left) - number - 1)):  # those that follow need places too
+            distance, places = best(number + 1, at + 1)
+            found.append((distance + abs(t[at] - before[left[number]]), (at, *places)))
+        return min(found)
+
+    return {at: own[place] for at, place in zip(best(0, 0)[1], left, strict=True)}
 
 
 def _check_number(between: int) -> None:
