@@ -31,14 +31,17 @@ class Desks:
         self.uploads = self._root / "uploads"
         self.uploads.mkdir()
         self._projects: dict[str, Project] = {}
+        self._left: dict[str, None] = {}  # in the order in which their pages were closed
         self._lock = threading.Lock()
 
     def open(self) -> str:
         """Begin a project; returns its secret.
 
         Raises:
-            UserError: Too many are open.
+            UserError: Too many pages are open.
         """
+        if len(self._projects) >= MAX_DESKS and self._left:
+            self.close(next(iter(self._left)))
         with self._lock:
             if len(self._projects) >= MAX_DESKS:
                 raise UserError("Too many pages are open: close one, or start the app again.")
@@ -57,7 +60,15 @@ class Desks:
         project = self._projects.get(secret)
         if project is None:
             raise UserError("This page has been closed for too long: load it again.")
+        self._left.pop(secret, None)
         return project
+
+    def leave(self, secret: str) -> None:
+        """A page has been closed: stop drawing; the project makes room for others once there are too many."""
+        project = self._projects.get(secret)
+        if project:
+            project.stopped = True
+            self._left[secret] = None
 
     def file(self, secret: str, name: str) -> Path | None:
         """A file of a project; None where there is none of that name."""
@@ -70,6 +81,7 @@ class Desks:
         """End a project and remove its files."""
         with self._lock:
             project = self._projects.pop(secret, None)
+            self._left.pop(secret, None)
         if project:
             project.close()
 

@@ -27,8 +27,9 @@ HERE = Path(__file__).parent
 TITLE = "inbetween"
 LOCAL = ("127.0.0.1", "localhost", "::1")
 FILES = "/desk"  # below which the browser finds a project's files
-#: Gradio's own addresses that the page needs; all others, which read files and fetch addresses, are refused.
-NEEDED = ("upload", "queue", "heartbeat", "startup-events", "cancel", "reset", "upload_progress", "info")
+#: Addresses that the page needs; Gradio's others, some of which read files and fetch addresses, are refused.
+NEEDED = ("", "config", "theme.css", "assets", "static", "favicon.ico", "gradio_api", FILES.strip("/"))
+NEEDED_OF_GRADIO = ("upload", "queue", "heartbeat", "startup-events", "cancel", "reset", "info")
 SYSTEM_FONTS = ("system-ui", "sans-serif")
 
 
@@ -41,14 +42,20 @@ class Page:
 
     def __init__(self, desks: Desks) -> None:
         self.desks = desks
+        self._secrets: dict[str, str] = {}  # by Gradio's name of a session
 
-    def open(self) -> tuple[str, dict[str, Any]]:
+    def open(self, request: gr.Request) -> tuple[str, dict[str, Any]]:
         """A page has been loaded: its project's secret, and its view."""
         try:
             secret = self.desks.open()
         except UserError as error:
-            return "", {"message": {"text": str(error), "kind": "error"}}
+            return "", self._message(str(error), "error")
+        self._secrets[str(request.session_hash)] = secret
         return secret, self._view(secret, {"choices": choices(self.desks.models)})
+
+    def leave(self, request: gr.Request) -> None:
+        """A page has been closed."""
+        self.desks.leave(self._secrets.pop(str(request.session_hash), ""))
 
     def act(self, secret: str, event: gr.EventData) -> dict[str, Any]:
         """The user has done something."""
@@ -126,6 +133,7 @@ def blocks_of(page: Page) -> gr.Blocks:
             "concurrency_limit": None,
         }
         blocks.load(page.open, None, [secret, desk], **common)
+        blocks.unload(page.leave)
         desk.act(page.act, [secret], [desk], **common)
         desk.draw(page.draw, [secret], [desk], **common)
         desk.stop(page.stop, [secret], None, **common)
@@ -144,10 +152,9 @@ def server_of(desks: Desks, host: str) -> FastAPI:
 
     @server.middleware("http")
     async def only_needed(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        parts = request.url.path.strip("/").split("/")
-        name = parts[1] if len(parts) > 1 else ""
-        if (parts[0] == "gradio_api" and name not in NEEDED) or parts[0] in ("monitoring", "login", "proxy"):
-            return PlainTextResponse("There is nothing here.", status_code=403)
+        first, second, *_ = [*request.url.path.removeprefix("/").split("/"), ""]
+        if first not in NEEDED or (first == "gradio_api" and second not in NEEDED_OF_GRADIO):
+            return PlainTextResponse("There is nothing here.", status_code=404)
         return await call_next(request)
 
     @server.get(FILES + "/{secret}/{name}")

@@ -149,7 +149,7 @@ def test_a_palette_that_cannot_be_kept_is_told(project: Project, models: Models,
         Image.fromarray(gradient).save(tmp_path / f"{number}.png")
         project.add(tmp_path / f"{number}.png")
     project.style = replace(project.style, palette="keep")
-    with pytest.raises(UserError, match=r"0\.png has gradients.*: do not keep to flat colours"):
+    with pytest.raises(UserError, match=r"62 flat colours are in 0\.png.*: do not keep to flat colours"):
         finish(project, models)
     assert project.drawing is None
 

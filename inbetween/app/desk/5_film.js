@@ -16,7 +16,7 @@ function badge(frame) {
   if (frame.place === null) return h('span', { class: 'badge key' }, 'key');
   if (frame.own) return h('span', { class: 'badge own' }, 'yours');
   if (frame.held) return h('span', { class: 'badge' }, 'held');
-  if (!frame.picture) return h('span', { class: 'badge empty-badge' }, '–');
+  if (!frame.picture) return h('span', { class: 'badge' }, 'to draw');
   return frame.review ? h('span', { class: `badge ${frame.review}` }, REVIEWS[frame.review]) : h('span', { class: 'badge' }, 'drawn');
 }
 
