@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import socket
 import webbrowser
 from contextlib import closing
@@ -81,8 +82,12 @@ def serve(desks: Desks, listening: socket.socket, host: str, open_browser: bool)
     port = listening.getsockname()[1]
     shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
     address = f"http://{shown}:{port}"
-    server = uvicorn.Server(uvicorn.Config(server_of(desks, host), log_level="error"))
+    # browsers keep connections open, which are neither waited for nor worth a message
+    config = uvicorn.Config(server_of(desks, host), log_level="critical", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
     print(f"The page is at {address} (Ctrl+C ends it).", flush=True)
     if open_browser:
         webbrowser.open(address)
+    # uvicorn ends on both signals, and then raises them again
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     server.run(sockets=[listening])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from pathlib import Path
 
 import torch
 
@@ -30,14 +31,15 @@ class Models:
         first: Name of the method that is used unless the user chooses another; None is the best one here.
 
     Attributes:
-        first: The same, never None.
+        first: What the page calls that method; paths stay on this machine.
         lock: Held while a network computes.
     """
 
     def __init__(self, device: torch.device, first: str | None = None) -> None:
         self.device = device
-        self.first = default_method().name if first is None else first
-        find_model(self.first)
+        self._given = default_method().name if first is None else first
+        find_model(self._given)
+        self.first = Path(self._given).name
         self.lock = threading.Lock()
         self._loading = threading.Lock()
         self._loaded: OrderedDict[str, Interpolator] = OrderedDict()
@@ -57,7 +59,8 @@ class Models:
         """
         with self._loading:
             if name not in self._loaded:
-                self._loaded[name] = load(name, device=self.device)
+                given = self._given if name == self.first else name
+                self._loaded[name] = load(given, device=self.device)
             self._loaded.move_to_end(name)
             if len(self._loaded) > KEPT:
                 self._loaded.popitem(last=False)

@@ -7,14 +7,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported
 
 import gradio as gr
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
-from starlette.middleware.base import RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from inbetween.app.actions import RefusedError, perform
 from inbetween.app.desks import Desks
@@ -140,6 +141,32 @@ def blocks_of(page: Page) -> gr.Blocks:
     return blocks
 
 
+class OnlyNeeded:
+    """Lets requests pass for what the page needs, from the page itself.
+
+    Args:
+        app: What they pass to.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        answer = self.refusal(Request(scope)) if scope["type"] == "http" else None
+        await (answer or self.app)(scope, receive, send)
+
+    def refusal(self, request: Request) -> Response | None:
+        """Why a request does not pass; None where it does."""
+        origin = request.headers.get("origin")
+        if origin and urlsplit(origin).netloc != request.headers.get("host"):
+            return PlainTextResponse("Other sites have no access.", status_code=403)
+        first, second, *_ = [*request.url.path.removeprefix("/").split("/"), ""]
+        if first not in NEEDED or (first == "gradio_api" and second not in NEEDED_OF_GRADIO):
+            return PlainTextResponse("There is nothing here.", status_code=404)
+        return None
+
+
 def server_of(desks: Desks, host: str) -> FastAPI:
     """The whole server: files of projects, and the page.
 
@@ -150,12 +177,7 @@ def server_of(desks: Desks, host: str) -> FastAPI:
     os.environ["GRADIO_TEMP_DIR"] = str(desks.uploads)
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
-    @server.middleware("http")
-    async def only_needed(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        first, second, *_ = [*request.url.path.removeprefix("/").split("/"), ""]
-        if first not in NEEDED or (first == "gradio_api" and second not in NEEDED_OF_GRADIO):
-            return PlainTextResponse("There is nothing here.", status_code=404)
-        return await call_next(request)
+    server.add_middleware(OnlyNeeded)
 
     @server.get(FILES + "/{secret}/{name}")
     def file(secret: str, name: str) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -32,7 +32,6 @@ class Picture:
         size: Height and width in pixels.
         grey: It has no colour.
         transparent: It has an alpha channel.
-        glance: A small copy on white, by which cuts are found.
     """
 
     name: str
@@ -40,7 +39,6 @@ class Picture:
     size: tuple[int, int]
     grey: bool
     transparent: bool
-    glance: Pixels = field(repr=False, compare=False)
 
     @property
     def path(self) -> Path:
@@ -50,6 +48,10 @@ class Picture:
     def read(self) -> Tensor:
         """The picture (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity."""
         return with_opacity(read_layers(self.path))
+
+    def glance(self) -> Pixels:
+        """A small copy on white, by which cuts are found."""
+        return thumbnail(composited(read_layers(self.path), BACKGROUND))
 
 
 class Pictures:
@@ -79,8 +81,7 @@ class Pictures:
         small.convert("RGBA" if transparent else "RGB").save(
             self.folder / f"{name}.webp", quality=85, exact=True
         )
-        glance = thumbnail(composited(read_layers(self.folder / f"{name}.png"), BACKGROUND))
-        return Picture(name, self.folder, (image.shape[1], image.shape[2]), grey, transparent, glance)
+        return Picture(name, self.folder, (image.shape[1], image.shape[2]), grey, transparent)
 
     def keep(self, names: Collection[str]) -> None:
         """Remove all pictures but these."""

@@ -211,7 +211,7 @@ class Project:
         """Whether two pictures seem to be of different shots."""
         names = first.name, last.name
         if names not in self._cuts:
-            self._cuts[names] = bool(find_cuts([first.glance, last.glance]))
+            self._cuts[names] = bool(find_cuts([first.glance(), last.glance()]))
         return self._cuts[names]
 
     def plan(self) -> Iterator[tuple[PairOf, list[int], Segment]]:

@@ -97,6 +97,7 @@ def test_views_are_numbered(walk: Project, models: Models) -> None:
 def test_everything_to_choose_from_is_named(models: Models) -> None:
     found = choices(models)
     assert {"zip", "gif", "webp"} <= set(found["formats"])
+    assert models.first == "marker.yaml"  # without its path
     assert models.first in found["methods"]
 
 

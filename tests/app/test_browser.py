@@ -3,6 +3,7 @@
 import base64
 import io
 import shutil
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from inbetween.app.desks import Desks
+from tests.app.marker import Marker
 from tests.app.serving import served
 
 pytest.importorskip("gradio", reason="Gradio, the extra `app`, is not installed.")
@@ -198,6 +200,39 @@ def test_everything_can_be_done_with_the_keyboard(desk: Desk, paint: Paint) -> N
     page.keyboard.press("Enter")
     assert page.inner_text(".timing h2") == "Timing from 1 to 2"
     assert desk.faults == []
+
+
+def test_drawing_is_stopped_and_goes_on(desk: Desk, paint: Paint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Marker, "seconds", 0.7)
+    desk.drop(".keyframes", *[paint(number) for number in range(6)])
+    desk.wait("document.querySelectorAll('.keyframe').length === 6")
+    desk.page.evaluate("for (let i = 0; i < 3; i++) document.querySelector('form').requestSubmit()")
+    desk.wait("document.querySelector('progress').value > 0")
+    desk.page.get_by_role("button", name="Stop").click()
+    desk.wait("document.querySelector('.said').textContent.startsWith('Stopped. What is finished')")
+    assert 1 <= Marker.calls < 5
+    monkeypatch.setattr(Marker, "seconds", 0.0)
+    desk.draw()
+    assert Marker.calls <= 6  # the one that was being drawn may be drawn again
+    assert desk.faults == []
+
+
+def test_closing_the_page_stops_drawing(
+    desk: Desk, desks: Desks, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Marker, "seconds", 0.5)
+    desk.drop(".keyframes", *[paint(number) for number in range(20)])
+    desk.wait("document.querySelectorAll('.keyframe').length === 20")
+    desk.page.click("button[type=submit]")
+    desk.wait("document.querySelector('progress').value > 0")
+    desk.page.close()
+    deadline = time.monotonic() + 8
+    while time.monotonic() < deadline and not all(project.stopped for project in desks._projects.values()):
+        time.sleep(0.1)
+    time.sleep(1)
+    calls = Marker.calls
+    time.sleep(1.2)
+    assert Marker.calls == calls < 19
 
 
 @pytest.mark.parametrize("width", [400, 700])
