@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +13,7 @@ from inbetween.app.limits import MAX_CANDIDATES, MAX_FPS, MAX_HOLD
 from inbetween.app.models import Models
 from inbetween.app.parts import PairOf, Style
 from inbetween.app.project import Project
-from inbetween.app.timing import chart_timing, own_timing
+from inbetween.app.timing import changed, own_timing
 from inbetween.errors import UserError
 from inbetween.functional.spacing import Chart
 from inbetween.interpolation.model import Cuts
@@ -61,20 +62,16 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
     elif do == "remove":
         project.remove(whole(action, "number"))
     elif do == "timing":
-        spacing = action.get("spacing")
-        if spacing is None:
-            timing = own_timing(numbers(action, "t"))
-        else:
-            timing = chart_timing(whole(action, "between"), one_of(action, "spacing", get_args(Chart)))
-        project.set_timing(timing, None if pair is None else pair_of(pair))
+        _set_timing(project, action)
     elif do == "timing_of_all":
         project.set_timing(None, pair_of(pair))
     elif do == "style":
-        project.style = _style(models, action)
+        project.style = _style(project.style, models, action)
     elif do == "play":
-        project.hold = whole(action, "hold", 1, MAX_HOLD)
-        (project.fps,) = numbers({"fps": [action.get("fps")]}, "fps")
-        project.fps = min(max(project.fps, 1.0), MAX_FPS)
+        if "hold" in action:
+            project.hold = whole(action, "hold", 1, MAX_HOLD)
+        if "fps" in action:
+            project.fps = min(max(number(action, "fps"), 1.0), MAX_FPS)
     elif do == "choose":
         project.choose(pair_of(pair), whole(action, "place"), whole(action, "candidate", 0, MAX_CANDIDATES))
     elif do == "replace":
@@ -117,15 +114,20 @@ def whole(action: Action, key: str, least: int = 0, most: int = 2**31) -> int:
     return min(max(value, least), most)
 
 
+def number(action: Action, key: str) -> float:
+    """A finite number of an action."""
+    value = action.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RefusedError(f"{key} is {value!r}")
+    return float(value)
+
+
 def numbers(action: Action, key: str) -> list[float]:
     """Finite numbers of an action, a thousand at most."""
     values = action.get(key)
     if not isinstance(values, list) or len(values) > 1000:
         raise RefusedError(f"{key} is no short list")
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise RefusedError(f"{key} has {value!r}")
-    return [float(value) for value in values]
+    return [number({key: value}, key) for value in values]
 
 
 def one_of(action: Action, key: str, known: tuple[Any, ...]) -> Any:  # noqa: ANN401
@@ -163,10 +165,21 @@ def _add(project: Project, action: Action, uploads: Path) -> dict[str, str]:
     return {}
 
 
-def _style(models: Models, action: Action) -> Style:
-    return Style(
-        one_of(action, "method", tuple(models.names())),
-        one_of(action, "palette", get_args(PaletteMode)),
-        one_of(action, "cuts", get_args(Cuts)),
-        whole(action, "candidates", 1, MAX_CANDIDATES),
-    )
+def _set_timing(project: Project, action: Action) -> None:
+    """The keys are those that change: `t`, or `spacing`, or `between`."""
+    pair = None if action.get("pair") is None else pair_of(action["pair"])
+    if "t" in action:
+        timing = own_timing(numbers(action, "t"))
+    else:
+        spacing = one_of(action, "spacing", get_args(Chart)) if "spacing" in action else None
+        between = whole(action, "between") if "between" in action else None
+        timing = changed(project.timing_of(pair) if pair else project.timing, spacing, between)
+    project.set_timing(timing, pair)
+
+
+def _style(now: Style, models: Models, action: Action) -> Style:
+    known = {"method": tuple(models.names()), "palette": get_args(PaletteMode), "cuts": get_args(Cuts)}
+    given = {key: one_of(action, key, values) for key, values in known.items() if key in action}
+    if "candidates" in action:
+        given["candidates"] = whole(action, "candidates", 1, MAX_CANDIDATES)
+    return replace(now, **given)

@@ -135,7 +135,8 @@ def blocks_of(page: Page) -> gr.Blocks:
         }
         blocks.load(page.open, None, [secret, desk], **common)
         blocks.unload(page.leave)
-        desk.act(page.act, [secret], [desk], **common)
+        # Gradio's default drops what is done while it is busy
+        desk.act(page.act, [secret], [desk], trigger_mode="multiple", **common)
         desk.draw(page.draw, [secret], [desk], **common)
         desk.stop(page.stop, [secret], None, **common)
     return blocks

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+
 from inbetween.app.limits import MAX_BETWEEN
 from inbetween.app.pictures import Picture
 from inbetween.errors import UserError
@@ -49,6 +51,20 @@ def own_timing(t: Sequence[float]) -> Timing:
         raise UserError(
             "The positions must rise from 0 to 100 per cent, each above the one before."
         ) from None
+
+
+def changed(now: Timing, spacing: Chart | None = None, between: int | None = None) -> Timing:
+    """A timing with another chart or another number of drawings; a user's own keeps its curve.
+
+    Raises:
+        UserError: There is no such chart, or it has no room for so many drawings.
+    """
+    between = len(now.t) if between is None else between
+    if spacing or now.spacing:
+        return chart_timing(between, spacing or now.spacing or "even")
+    _check_number(between)
+    curve = np.interp(np.linspace(0, 1, between + 2), np.linspace(0, 1, len(now.t) + 2), [0, *now.t, 1])
+    return own_timing(curve[1:-1].tolist())
 
 
 def fitted(own: Mapping[int, Picture], before: Sequence[float], t: Sequence[float]) -> dict[int, Picture]:

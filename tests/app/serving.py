@@ -1,5 +1,6 @@
 """The page, served by a thread."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -10,14 +11,14 @@ from inbetween.app.desks import Desks
 
 
 @contextmanager
-def served(desks: Desks) -> Iterator[str]:
-    """Serve the page; gives its address."""
+def served(desks: Desks, listening: socket.socket | None = None) -> Iterator[str]:
+    """Serve the page, at a free port or at one that is taken; gives its address."""
     import uvicorn
 
     from inbetween.app.page import server_of
 
-    listening = listen("127.0.0.1", 0)
-    config = uvicorn.Config(server_of(desks, "127.0.0.1"), log_level="error", timeout_graceful_shutdown=1)
+    listening = listening or listen("127.0.0.1", 0)
+    config = uvicorn.Config(server_of(desks, "127.0.0.1"), log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

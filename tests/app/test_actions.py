@@ -48,8 +48,9 @@ def test_a_whole_job(walk: Project, act: Act, models: Models, upload: Callable[[
     pair = list(walk.pairs_in_order()[0])
     act(do="timing", pair=None, spacing="ease_in", between=2)
     act(do="timing", pair=pair, t=[0.2, 0.5, 0.6])
-    act(do="style", method=models.first, palette="none", cuts="repeat", candidates=2)
-    act(do="play", hold=2, fps=24)
+    act(do="style", candidates=2)
+    act(do="play", hold=2)
+    act(do="play", fps=24)
     list(draw(walk, models))
     act(do="choose", pair=pair, place=0, candidate=1)
     act(do="replace", pair=pair, place=1, path=upload(3))
@@ -150,9 +151,11 @@ NONSENSE: list[Any] = [
     {"do": "timing", "spacing": "wobbly", "between": 3},
     {"do": "timing", "spacing": ["even"], "between": 3},
     {"do": "timing", "spacing": "even", "between": True},
-    {"do": "style", "method": "/etc/passwd", "palette": "none", "cuts": "repeat", "candidates": 1},
-    {"do": "style", "method": {}, "palette": "none", "cuts": "repeat", "candidates": 1},
-    {"do": "play", "hold": 1, "fps": "fast"},
+    {"do": "style", "method": "/etc/passwd"},
+    {"do": "style", "method": {}},
+    {"do": "style", "palette": None},
+    {"do": "play", "fps": "fast"},
+    {"do": "play", "hold": 1.5},
     {"do": "choose", "pair": [0, 1], "place": None, "candidate": 0},
 ]
 

@@ -217,6 +217,26 @@ def test_drawing_is_stopped_and_goes_on(desk: Desk, paint: Paint, monkeypatch: p
     assert desk.faults == []
 
 
+def test_quick_hands_lose_nothing(desk: Desk) -> None:
+    desk.page.click("[data-key=examples]")
+    desk.wait("document.querySelectorAll('.keyframe').length === 3")
+    desk.page.evaluate(
+        """() => {
+          document.querySelector('[data-key=spacingease_in]').click();
+          document.querySelector('[data-key=hold2]').click();
+          document.querySelector('[data-key=palette]').click();
+          const count = document.querySelector('[data-key=candidates]');
+          count.value = '2';
+          count.dispatchEvent(new Event('change'));
+        }"""
+    )
+    desk.wait("document.querySelector('[data-key=candidates]').value === '2'")
+    desk.wait("document.querySelector('button[type=submit]').textContent === 'Draw 12 drawings'")
+    chosen = desk.page.locator(".choice input:checked + span").all_inner_texts()
+    assert chosen == ["Ease in", "On twos"]
+    assert desk.page.is_checked("[data-key=palette]")
+
+
 def test_closing_the_page_stops_drawing(
     desk: Desk, desks: Desks, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from inbetween.app import project as project_module
 from inbetween.app.project import Project
 from inbetween.app.segments import segments_of
 from inbetween.app.sequence import sequence_of
-from inbetween.app.timing import chart_timing, fitted, own_timing
+from inbetween.app.timing import changed, chart_timing, fitted, own_timing
 from inbetween.errors import UserError
 
 Paint = Callable[..., Path]
@@ -110,6 +110,18 @@ def test_numbers_are_limited(project: Project, paint: Paint, monkeypatch: pytest
 def test_a_chart_rises(t: tuple[float, ...]) -> None:
     with pytest.raises(UserError, match="rise from 0 to 100"):
         own_timing(t)
+
+
+def test_a_changed_timing_keeps_the_rest() -> None:
+    assert changed(chart_timing(3, "ease_in"), between=1) == chart_timing(1, "ease_in")
+    assert changed(chart_timing(3, "ease_in"), spacing="halves") == chart_timing(3, "halves")
+    assert changed(own_timing([0.1, 0.2, 0.9]), spacing="even") == chart_timing(3, "even")
+    assert changed(own_timing([0.1, 0.2, 0.9]), between=7).t == pytest.approx(
+        (0.05, 0.1, 0.15, 0.2, 0.55, 0.9, 0.95)
+    )
+    assert changed(own_timing([0.1, 0.2, 0.9]), between=1).t == pytest.approx((0.2,))
+    with pytest.raises(UserError, match="cannot be made here"):
+        changed(own_timing([0.5]), between=10**9)
 
 
 def test_a_pair_has_a_timing_of_its_own(project: Project, paint: Paint) -> None:

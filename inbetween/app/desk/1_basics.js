@@ -7,12 +7,17 @@ let choices = null; // what there is to choose from
 let at = 0; // index of the frame that is shown
 let pairAlone = null; // the pair whose timing is shown; null is the timing of all
 
-let waiting = 0; // actions that Python has not answered
+const waiting = []; // actions that Python has not answered; the first one has been sent
 
-/** Ask Python to do something; a view comes back. */
+/** Ask Python to do something, once it has answered what came before; a view comes back. */
 function act(action) {
-  waiting += 1;
-  trigger('act', action);
+  waiting.push(action);
+  if (waiting.length === 1) trigger('act', action);
+}
+
+function answered() {
+  waiting.shift();
+  if (waiting.length) trigger('act', waiting[0]);
 }
 
 /** Make an element: `on...` are listeners, `data` is its dataset, null children are left out. */

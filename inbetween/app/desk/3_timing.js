@@ -12,21 +12,6 @@ function setTiming(timing) {
   act({ do: 'timing', pair: pairAlone, ...timing });
 }
 
-/** The user's own chart with another number of drawings, along the same curve. */
-function resampled(t, between) {
-  const points = [0, ...t, 1];
-  return Array.from({ length: between }, (_, k) => {
-    const place = ((k + 1) / (between + 1)) * (t.length + 1);
-    const before = Math.min(Math.floor(place), t.length);
-    return points[before] + (points[before + 1] - points[before]) * (place - before);
-  });
-}
-
-function setBetween(between) {
-  const { t, spacing } = shownTiming();
-  setTiming(spacing ? { spacing, between } : { t: resampled(t, between) });
-}
-
 /** The chart: a point per drawing on the way from one keyframe to the next. */
 function chart(t, names) {
   const now = [...t];
@@ -118,19 +103,19 @@ function renderTiming(place) {
       h('input', {
         type: 'range', min: 1, max: Math.max(24, t.length), value: t.length, 'aria-label': 'Drawings between two keyframes', data: { key: 'between' },
         oninput: (event) => { count.textContent = event.target.value; },
-        onchange: (event) => setBetween(Number(event.target.value)),
+        onchange: (event) => setTiming({ between: Number(event.target.value) }),
       }),
       h('fieldset', { class: 'choices' }, h('legend', {}, 'Spacing'),
-        choices.spacings.map((name) => choice('spacing', name, SPACINGS[name] || name, spacing === name, () => setTiming({ spacing: name, between: t.length }))),
+        choices.spacings.map((name) => choice('spacing', name, SPACINGS[name] || name, spacing === name, () => setTiming({ spacing: name }))),
         spacing ? null : h('label', { class: 'choice' }, h('input', { type: 'radio', name: 'spacing', checked: true }), h('span', {}, 'Your own'))),
       chart(t, index < 0 ? ['A', 'B'] : [`${index + 1}`, `${index + 2}`]),
       h('fieldset', { class: 'choices' }, h('legend', {}, 'Hold'),
         [['On ones', 1], ['On twos', 2], ['On threes', 3]].map(([label, hold]) =>
-          choice('hold', hold, label, view.hold === hold, () => act({ do: 'play', hold, fps: view.fps })))),
+          choice('hold', hold, label, view.hold === hold, () => act({ do: 'play', hold })))),
       h('label', { class: 'line' }, h('span', {}, 'Frames a second'),
         h('input', {
           type: 'number', min: 1, max: choices.limits.fps, step: 1, value: view.fps, data: { key: 'fps' },
-          onchange: (event) => act({ do: 'play', hold: view.hold, fps: Number(event.target.value) || 12 }),
+          onchange: (event) => act({ do: 'play', fps: Number(event.target.value) || 12 }),
         })),
     ];
   });
@@ -139,7 +124,7 @@ function renderTiming(place) {
 function renderStyle(place) {
   fill(place, [view.style], () => {
     const { method, candidates, palette, cuts } = view.style;
-    const set = (change) => act({ do: 'style', ...view.style, ...change });
+    const set = (change) => act({ do: 'style', ...change });
     const select = (key, label, options, value, on) =>
       h('label', { class: 'line' }, h('span', {}, label),
         h('select', { data: { key }, onchange: (event) => on(event.target.value) },

@@ -27,12 +27,11 @@ function startDrawing() {
   const focused = document.activeElement;
   if (focused && focused.matches('input[type=number]')) focused.blur(); // what has been typed comes first
   wanted = true;
-  if (waiting > 0) setTimeout(beginDrawing, 3000);
-  else beginDrawing();
+  beginDrawing();
 }
 
 function beginDrawing() {
-  if (!wanted) return;
+  if (!wanted || waiting.length) return;
   [wanted, asked] = [false, true];
   say('');
   trigger('draw');
@@ -79,7 +78,7 @@ function received() {
   if (!found) return;
   const { message, download } = found;
   if (found.choices) choices = found.choices;
-  if (found.acted) waiting = Math.max(waiting - 1, 0);
+  if (found.acted) answered();
   const newer = found.base && !(view && view.base === found.base && view.serial > found.serial);
   if (newer) {
     const wasDrawing = view && view.drawing;
@@ -94,7 +93,7 @@ function received() {
     say('');
     h('a', { href: `${view.base}${download.name}`, download: download.name }).click();
   }
-  if (wanted && !waiting) beginDrawing();
+  beginDrawing();
 }
 
 build();
