@@ -8,7 +8,7 @@ import torch
 
 from inbetween.app.models import Models
 from inbetween.app.parts import Drawing, ResultKey
-from inbetween.app.pictures import Picture
+from inbetween.app.pictures import Look, Picture
 from inbetween.app.project import Project
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
@@ -22,7 +22,10 @@ def missing(project: Project, models: Models) -> list[ResultKey]:
     count = models.candidates(project.style.method, project.style.candidates)
     plan = [segment for _, _, segment in project.plan() if not segment.held]
     # equal segments, as in a loop, are drawn once
-    found = dict.fromkeys(project.key_of(segment, number) for number in range(count) for segment in plan)
+    look = project.look() if plan else Look(False, False)
+    found = dict.fromkeys(
+        project.key_of(segment, number, look) for number in range(count) for segment in plan
+    )
     return [key for key in found if key not in project.results]
 
 
@@ -78,7 +81,8 @@ def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[l
     first, last = segment.first.read(), segment.last.read()
     names = [name_of(project, picture) for picture in (segment.first, segment.last)]
     try:
-        colours = flat_palettes((first, last), style.palette, names)
+        moves = segment.transition == "motion"
+        colours = flat_palettes((first, last), style.palette, names) if moves else []
     except UserError as error:
         what = str(error).partition(":")[0]
         raise UserError(f"{what}: do not keep to flat colours, or give flat-coloured drawings.") from None
@@ -88,10 +92,11 @@ def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[l
         last,
         len(segment.t),
         lambda part: torch.tensor([segment.t[part.start : part.stop]]),
-        transparent=key.transparent,
+        transparent=key.look.transparent,
         candidate=candidate,
         seed=sample_seed(0, candidate, 0),
         palette=pair_palette(first, last, colours),
+        transition=segment.transition,
     )
     while True:
         with models.lock:
@@ -102,7 +107,7 @@ def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[l
         expected = None if errors is None else errors.flatten(1).mean(1).tolist()
         yield [
             Drawing(
-                project.pictures.add(image, key.grey, key.transparent),
+                project.pictures.add(image, key.look),
                 review_label(expected[number], thresholds) if expected and thresholds else "",
             )
             for number, image in enumerate(images)

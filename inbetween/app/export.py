@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from inbetween.app.project import Project
 from inbetween.app.sequence import sequence_of
-from inbetween.commands.animation import Animation, check_animation, encode_animation
 from inbetween.errors import UserError
+from inbetween.io.animation import Playing, encode_animation
 from inbetween.io.files import write_whole
 
 
@@ -37,14 +37,17 @@ def encode_zip(paths: Sequence[Path], hold: int, fps: float) -> bytes:
     return content.getvalue()
 
 
-def encode_playing(animation: Animation, paths: Sequence[Path], hold: int, fps: float) -> bytes:
-    """A file that plays."""
-    return encode_animation(paths, animation, hold / fps)
+def encode_playing(kind: Playing, paths: Sequence[Path], hold: int, fps: float) -> bytes:
+    """A file that plays; MP4 shows each held drawing several times, the others show it for longer."""
+    if kind == "mp4":
+        return encode_animation([path for path in paths for _ in range(hold)], kind, 1 / fps)
+    return encode_animation(paths, kind, hold / fps)
 
 
-#: What can be downloaded, by suffix; `check_animation` knows those that play.
+#: What can be downloaded, by suffix.
 FORMATS = {
     "zip": Format("PNG files (zip)", encode_zip),
+    "mp4": Format("MP4", partial(encode_playing, "mp4")),
     "gif": Format("GIF", partial(encode_playing, "gif")),
     "webp": Format("WebP", partial(encode_playing, "webp")),
 }
@@ -68,17 +71,22 @@ def export(project: Project, suffix: str) -> str:
     with project.lock:
         pictures = [frame.picture for frame in sequence_of(project)]
         hold, fps = project.hold, project.fps
-    if len(pictures) < 2:
-        raise UserError("There is no sequence yet: drop two keyframes.")
-    paths = [picture.path for picture in pictures if picture]
-    if missing := len(pictures) - len(paths):
+        if len(pictures) < 2:
+            raise UserError("There is no sequence yet: drop two keyframes.")
+        look = project.look()
+    found = [picture for picture in pictures if picture]
+    if missing := len(pictures) - len(found):
         some = f"{missing} drawings are" if missing > 1 else "1 drawing is"
         raise UserError(f"{some} not made yet: press Draw first.")
-    if suffix != "zip":
-        check_animation(suffix, fps, project.keyframes[0].picture.size)  # type: ignore[arg-type]
     try:
+        paths = [
+            (picture if picture.look == look else project.pictures.add(picture.read(), look)).path
+            for picture in found
+        ]
         content = FORMATS[suffix].encode(paths, hold, fps)
         write_whole(project.folder / f"animation.{suffix}", content)
+    except UserError as error:  # where it names a key of the command line
+        raise UserError(str(error).replace(" with --write", "")) from None
     except OSError as error:
         raise UserError(f"The file cannot be written ({error.strerror or error}): make room.") from error
     return f"animation.{suffix}"

@@ -190,6 +190,7 @@ def server_of(desks: Desks, host: str) -> FastAPI:
 
     if host in LOCAL:  # another site's name that leads here reaches nothing
         server.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    style = (HERE / "desk" / "desk.css").read_text(encoding="utf-8")
     theme = gr.themes.Base(font=SYSTEM_FONTS, font_mono=("ui-monospace", "monospace"))
     gr.mount_gradio_app(
         server,
@@ -205,7 +206,7 @@ def server_of(desks: Desks, host: str) -> FastAPI:
         pwa=False,
         mcp_server=False,
         theme=theme,
-        css=(HERE / "desk" / "desk.css").read_text(encoding="utf-8"),
-        head="<meta name='referrer' content='no-referrer'>",
+        # in the head, since Gradio rewrites what it is given as CSS
+        head=f"<meta name='referrer' content='no-referrer'><style>{style}</style>",
     )
     return server

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from inbetween.app.pictures import Picture
+from inbetween.app.pictures import Look, Picture
 from inbetween.app.segments import Segment
 from inbetween.app.timing import Timing
 from inbetween.interpolation.model import Cuts
@@ -21,7 +21,7 @@ class Style:
     Args:
         method: Name of the method that draws.
         palette: Whether it keeps to the keyframes' flat colours.
-        cuts: What happens between keyframes of different shots.
+        cuts: `repeat` treats cuts, fades and flashes as what they are; `interpolate` takes all for motion.
         candidates: How many versions of each drawing are made.
     """
 
@@ -67,5 +67,4 @@ class ResultKey(NamedTuple):
     segment: Segment
     style: Style
     candidate: int
-    grey: bool
-    transparent: bool
+    look: Look

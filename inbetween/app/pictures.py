@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 from torch import Tensor
@@ -16,10 +17,27 @@ from inbetween.data.shots import thumbnail
 from inbetween.errors import UserError
 from inbetween.io.files import write_whole
 from inbetween.io.frames import encode_png, to_image
-from inbetween.io.images import Pixels, composited, read_layers
-from inbetween.io.sequences import SourceImageReader, find_images
+from inbetween.io.images import Pixels, WideLayers, composited, read_layers
+from inbetween.io.png import Chunks, appearance, fits, without_profile
+from inbetween.io.sequences import SourceImage, SourceImageReader, find_clip
 
 THUMBNAIL = 240  # pixels of its longer side
+
+
+class Look(NamedTuple):
+    """How pixels are stored.
+
+    Args:
+        grey: Without colour.
+        transparent: With an alpha channel.
+        depth: Bits a channel, 8 or 16.
+        chunks: Colour profile and resolution.
+    """
+
+    grey: bool
+    transparent: bool
+    depth: int = 8
+    chunks: Chunks = ()
 
 
 @dataclass(frozen=True)
@@ -27,18 +45,16 @@ class Picture:
     """A picture on disk.
 
     Args:
-        name: Of its files, without suffix; a hash of its pixels.
+        name: Of its files, without suffix; a hash of its content.
         folder: Where they are: `NAME.png` is the picture, `NAME.webp` a small one.
         size: Height and width in pixels.
-        grey: It has no colour.
-        transparent: It has an alpha channel.
+        look: How it is stored.
     """
 
     name: str
     folder: Path
     size: tuple[int, int]
-    grey: bool
-    transparent: bool
+    look: Look
 
     @property
     def path(self) -> Path:
@@ -47,11 +63,25 @@ class Picture:
 
     def read(self) -> Tensor:
         """The picture (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity."""
-        return with_opacity(read_layers(self.path))
+        return with_opacity(SourceImageReader().read(SourceImage(self.path)))
 
     def glance(self) -> Pixels:
         """A small copy on white, by which cuts are found."""
         return thumbnail(composited(read_layers(self.path), BACKGROUND))
+
+
+def common_look(looks: Sequence[Look], palette: bool) -> Look:
+    """The look of a sequence, as `interpolate` has it.
+
+    Args:
+        looks: Of all that is given, the first keyframe's first.
+        palette: Whether it keeps to flat colours, which are of 8 bits.
+    """
+    grey = all(look.grey for look in looks)
+    chunks = looks[0].chunks
+    depth = 8 if palette else max(look.depth for look in looks)
+    transparent = any(look.transparent for look in looks)
+    return Look(grey, transparent, depth, chunks if fits(chunks, grey) else without_profile(chunks))
 
 
 class Pictures:
@@ -64,24 +94,21 @@ class Pictures:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, image: Tensor, grey: bool, transparent: bool) -> Picture:
+    def add(self, image: Tensor, look: Look) -> Picture:
         """Write a picture, and a small one of it.
 
         Args:
             image: (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity.
-            grey: Store it without colour.
-            transparent: Store its opacity.
+            look: How it is stored.
         """
-        shown = as_stored(image, grey, transparent)
-        content = encode_png(shown)
+        shown = as_stored(image, look.grey, look.transparent)
+        content = encode_png(shown, look.depth, look.chunks)
         name = hashlib.blake2b(content, digest_size=12).hexdigest()
         write_whole(self.folder / f"{name}.png", content)
-        small = to_image(shown)
+        small = to_image(shown).convert("RGBA" if look.transparent else "RGB")
         small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-        small.convert("RGBA" if transparent else "RGB").save(
-            self.folder / f"{name}.webp", quality=85, exact=True
-        )
-        return Picture(name, self.folder, (image.shape[1], image.shape[2]), grey, transparent)
+        small.save(self.folder / f"{name}.webp", quality=85, exact=True)
+        return Picture(name, self.folder, (image.shape[1], image.shape[2]), look)
 
     def keep(self, names: Collection[str]) -> None:
         """Remove all pictures but these."""
@@ -103,7 +130,8 @@ class Pictures:
         """
         reader = SourceImageReader()
         try:
-            found = find_images([str(path)])
+            found = find_clip([str(path)]).images
+            chunks = () if found[0].of_video else appearance(path)
             if len(found) > most:
                 raise UserError(f"{path} holds {len(found)} images and there is room for {most}: give fewer.")
             for source_image in found:
@@ -121,6 +149,8 @@ class Pictures:
                     )
                 size = own
                 layers = reader.read(source_image)
-                yield self.add(with_opacity(layers), layers.grey, layers.opacity is not None)
+                depth = 16 if isinstance(layers, WideLayers) else 8
+                look = Look(layers.grey, layers.opacity is not None, depth, chunks)
+                yield self.add(with_opacity(layers), look)
         except UserError as error:  # users know the name of their file, not where it has been put
             raise UserError(str(error).replace(str(path), path.name)) from None

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from inbetween.app.limits import MAX_DRAWINGS, MAX_KEYFRAMES
 from inbetween.app.parts import Drawing, Keyframe, Pair, PairOf, ResultKey, Style
-from inbetween.app.pictures import Picture, Pictures
+from inbetween.app.pictures import Look, Picture, Pictures, common_look
 from inbetween.app.segments import Segment, segments_of
 from inbetween.app.timing import Timing, chart_timing, fitted
-from inbetween.data.shots import find_cuts
+from inbetween.data.transitions import Transition, Transitions, find_transitions
 from inbetween.errors import UserError
+from inbetween.io.images import Pixels
 
 
 class Project:
@@ -50,7 +51,8 @@ class Project:
         self.stopped = False
         self.views = 0
         self._next = 0
-        self._cuts: dict[tuple[str, str], bool] = {}
+        self._glances: dict[str, Pixels] = {}
+        self._found: tuple[tuple[str, ...], Transitions] = (), Transitions()
 
     def close(self) -> None:
         """Stop drawing and remove all files."""
@@ -207,44 +209,64 @@ class Project:
         """What is set for two keyframes, to be read only."""
         return self.pairs.get(pair) or Pair()
 
-    def is_cut(self, first: Picture, last: Picture) -> bool:
-        """Whether two pictures seem to be of different shots."""
-        names = first.name, last.name
-        if names not in self._cuts:
-            self._cuts[names] = bool(find_cuts([first.glance(), last.glance()]))
-        return self._cuts[names]
+    def given(self) -> dict[PairOf, list[Picture]]:
+        """For each pair its first keyframe, and the user's own drawings up to its last keyframe."""
+        found = {}
+        for keyframe, pair in zip(self.keyframes, self.pairs_in_order(), strict=False):
+            own = self.set_for(pair).own
+            found[pair] = [keyframe.picture, *(own[place] for place in sorted(own))]
+        return found
+
+    def all_given(self) -> list[Picture]:
+        """All keyframes, and the user's own drawings between them, in order."""
+        found = [picture for pictures in self.given().values() for picture in pictures]
+        return found + [keyframe.picture for keyframe in self.keyframes[-1:]]
+
+    def transitions(self) -> Transitions:
+        """Cuts, fades and flashes of all that is given."""
+        pictures = self.all_given()
+        names = tuple(picture.name for picture in pictures)
+        if self._found[0] != names:
+            glances = {
+                **self._glances,
+                **{p.name: p.glance() for p in pictures if p.name not in self._glances},
+            }
+            self._glances = {name: glances[name] for name in names}
+            self._found = names, find_transitions(self._glances[name] for name in names)
+        return self._found[1]
 
     def plan(self) -> Iterator[tuple[PairOf, list[int], Segment]]:
         """What is to be drawn: for each pair, its places, and the segments that they lie in."""
-
-        def is_held(first: Picture, last: Picture) -> bool:
-            return self.style.cuts == "repeat" and self.is_cut(first, last)
-
-        for pair, (first, last) in zip(self.pairs_in_order(), pairwise(self.keyframes), strict=True):
+        transitions = self.transitions() if self.style.cuts == "repeat" else Transitions()
+        begin = 0
+        for (pair, given), last in zip(self.given().items(), self.keyframes[1:], strict=True):
             t, own = self.timing_of(pair).t, self.set_for(pair).own
-            for places, segment in segments_of(first.picture, last.picture, t, own, is_held):
+
+            def transition(number: int, begin: int = begin) -> Transition:
+                return transitions.before(begin + number + 1)
+
+            for places, segment in segments_of(given[0], last.picture, t, own, transition):
                 yield pair, places, segment
+            begin += len(given)
 
-    def key_of(self, segment: Segment, candidate: int) -> ResultKey:
-        """What determines a segment's drawings."""
-        given = self.given()
-        grey, transparent = all(item.grey for item in given), any(item.transparent for item in given)
-        return ResultKey(segment, replace(self.style, candidates=1), candidate, grey, transparent)
+    def look(self) -> Look:
+        """How the sequence is stored."""
+        return common_look([picture.look for picture in self.all_given()], self.style.palette != "none")
 
-    def given(self) -> list[Picture]:
-        """The keyframes, and the user's own drawings between them."""
-        own = [picture for pair in self.pairs_in_order() for picture in self.set_for(pair).own.values()]
-        return [keyframe.picture for keyframe in self.keyframes] + own
+    def key_of(self, segment: Segment, candidate: int, look: Look) -> ResultKey:
+        """What determines a segment's drawings; see `look`."""
+        return ResultKey(segment, replace(self.style, candidates=1), candidate, look)
 
     def forget_unused(self) -> None:
         """Remove drawings that the sequence does not show any more, and their files."""
         with self.lock:
+            look = self.look()
             wanted = range(self.style.candidates)
-            used = {self.key_of(segment, number) for _, _, segment in self.plan() for number in wanted}
+            used = {self.key_of(segment, number, look) for _, _, segment in self.plan() for number in wanted}
             self.results = {key: found for key, found in self.results.items() if key in used}
             own = [picture for pair in self.pairs.values() for picture in pair.own.values()]
             drawn = [drawing.picture for found in self.results.values() for drawing in found]
-            self.pictures.keep({picture.name for picture in [*self.given(), *own, *drawn]})
+            self.pictures.keep({picture.name for picture in [*self.all_given(), *own, *drawn]})
 
     def _check_length(self) -> None:
         length = len(self.keyframes) + sum(len(self.timing_of(pair).t) for pair in self.pairs_in_order())

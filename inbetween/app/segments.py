@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from inbetween.app.pictures import Picture
+from inbetween.data.transitions import Transition
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,18 @@ class Segment:
         first: The given drawing before them.
         last: The one after them.
         t: Their positions, 0 being `first` and 1 `last`.
-        held: `first` is repeated instead.
+        transition: What lies between the two.
     """
 
     first: Picture
     last: Picture
     t: tuple[float, ...]
-    held: bool
+    transition: Transition
+
+    @property
+    def held(self) -> Picture | None:
+        """The drawing that is repeated instead, at a cut or a flash."""
+        return {"repeat_first": self.first, "repeat_last": self.last}.get(self.transition)
 
 
 def segments_of(
@@ -31,7 +37,7 @@ def segments_of(
     last: Picture,
     t: Sequence[float],
     own: Mapping[int, Picture],
-    is_cut: Callable[[Picture, Picture], bool],
+    transition: Callable[[int], Transition],
 ) -> Iterator[tuple[list[int], Segment]]:
     """Split the drawings between two keyframes at those that are the user's own.
 
@@ -43,7 +49,7 @@ def segments_of(
         last: The keyframe after them.
         t: Their positions.
         own: The user's own drawings, by place in `t`.
-        is_cut: Whether the first of two given drawings is to be repeated until the second.
+        transition: What lies after a given drawing; `first` is number 0.
 
     Yields:
         Places in `t`, and the segment that they are; none that is empty.
@@ -53,10 +59,10 @@ def segments_of(
         **{place: (t[place], picture) for place, picture in own.items()},
         len(t): (1.0, last),
     }
-    for before, after in pairwise(sorted(given)):
+    for number, (before, after) in enumerate(pairwise(sorted(given))):
         places = list(range(before + 1, after))
         if places:
             (a, start), (b, end) = given[before], given[after]
             # 9 digits hide the error of the division: equal charts are recognised
             inner = tuple(round((t[place] - a) / (b - a), 9) for place in places)
-            yield places, Segment(start, end, inner, is_cut(start, end))
+            yield places, Segment(start, end, inner, transition(number))

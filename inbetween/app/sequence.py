@@ -17,7 +17,7 @@ class Frame(NamedTuple):
         place: In their chart; None for a keyframe.
         picture: What is shown; None where nothing has been drawn yet.
         own: It is a drawing of the user's.
-        held: It is a given drawing that is repeated until a cut.
+        held: It is a given drawing that is repeated, at a cut or a flash.
         candidates: Drawings to choose from.
         chosen: Which of them is shown.
     """
@@ -38,12 +38,14 @@ def sequence_of(project: Project) -> list[Frame]:
         for pair, frames in between.items():
             for place, own in project.set_for(pair).own.items():
                 frames[place] = Frame(pair, place, own, own=True)
+        look = project.look() if project.keyframes else None
         for pair, places, segment in project.plan():
-            keys = [project.key_of(segment, number) for number in range(project.style.candidates)]
+            assert look is not None
+            keys = [project.key_of(segment, number, look) for number in range(project.style.candidates)]
             drawn = [project.results[key] for key in keys if key in project.results]
             for number, place in enumerate(places):
                 if segment.held:
-                    between[pair][place] = Frame(pair, place, segment.first, held=True)
+                    between[pair][place] = Frame(pair, place, segment.held, held=True)
                     continue
                 candidates = tuple(drawings[number] for drawings in drawn)
                 chosen = min(project.set_for(pair).chosen.get(place, 0), max(len(candidates) - 1, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import Any, get_args
 
 from inbetween.app.drawing import missing
@@ -39,11 +39,9 @@ def view_of(project: Project, models: Models, base: str) -> dict[str, Any]:
                     "pair": list(pair),
                     "timing": _timing(project.timing_of(pair)),
                     "alone": project.set_for(pair).timing is not None,
-                    "cut": project.is_cut(first.picture, last.picture),
+                    "transition": transition,
                 }
-                for pair, (first, last) in zip(
-                    project.pairs_in_order(), pairwise(project.keyframes), strict=True
-                )
+                for pair, transition in zip(project.pairs_in_order(), _transitions(project), strict=True)
             ],
             "timing": _timing(project.timing),
             "style": {
@@ -75,6 +73,16 @@ def choices(models: Models) -> dict[str, Any]:
             "file": MAX_FILE,
         },
     }
+
+
+def _transitions(project: Project) -> Iterator[str]:
+    """A word for what lies within each pair, if it is no motion."""
+    found, begin = project.transitions(), 0
+    for given in project.given().values():
+        numbers = set(range(begin + 1, begin + len(given) + 1))
+        words = {"cut": found.cuts, "fade": found.fades, "flash": found.flashes}
+        yield next((word for word, at in words.items() if at & numbers), "")
+        begin += len(given)
 
 
 def _timing(timing: Timing) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def test_a_whole_job(walk: Project, act: Act, models: Models, upload: Callable[[
         "pair": pair,
         "timing": {"t": [0.2, 0.5, 0.6], "spacing": None},
         "alone": True,
-        "cut": False,
+        "transition": "",
     }
     assert (view["hold"], view["fps"], view["size"]) == (2, 24.0, [48, 64])
     assert act(do="download", format="zip") == {"download": "animation.zip"}
@@ -97,7 +97,7 @@ def test_views_are_numbered(walk: Project, models: Models) -> None:
 
 def test_everything_to_choose_from_is_named(models: Models) -> None:
     found = choices(models)
-    assert {"zip", "gif", "webp"} <= set(found["formats"])
+    assert {"zip", "mp4", "gif", "webp"} <= set(found["formats"])
     assert models.first == "marker.yaml"  # without its path
     assert models.first in found["methods"]
 

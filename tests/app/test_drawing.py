@@ -1,6 +1,5 @@
 """What is drawn, what is drawn again, and what comes out."""
 
-import io
 import threading
 import zipfile
 from collections.abc import Callable
@@ -19,8 +18,11 @@ from inbetween.app.models import Models
 from inbetween.app.project import Project
 from inbetween.app.sequence import sequence_of
 from inbetween.app.timing import chart_timing, own_timing
+from inbetween.data.transitions import Transitions
 from inbetween.errors import UserError
+from inbetween.io.animation import LONGEST_SIDE
 from tests.app.marker import Marker
+from tests.conftest import drawing
 
 Paint = Callable[..., Path]
 
@@ -157,7 +159,7 @@ def test_a_palette_that_cannot_be_kept_is_told(project: Project, models: Models,
 def test_a_cut_is_held_unless_the_user_wants_otherwise(
     project: Project, models: Models, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inbetween.app.project.find_cuts", lambda glances: [1])
+    monkeypatch.setattr("inbetween.app.project.find_transitions", lambda glances: Transitions(frozenset({1})))
     for number in (0, 8):
         project.add(paint(number))
     assert [frame.held for frame in sequence_of(project)] == [False, True, True, True, False]
@@ -193,17 +195,44 @@ def test_files_do_not_pile_up(walk: Project, models: Models) -> None:
     assert len(list(walk.folder.iterdir())) == 2 * (3 + 1)
 
 
+def write_8_bits(folder: Path) -> list[Path]:
+    paths = [folder / f"{number}.png" for number in range(3)]
+    for number, path in enumerate(paths):
+        Image.fromarray(drawing(4 * number)).save(path, dpi=(300, 300))
+    return paths
+
+
+def write_mixed(folder: Path) -> list[Path]:
+    """Grey of 16 bits, then RGB with transparency."""
+    paths = write_8_bits(folder)
+    Image.fromarray(drawing(0)[..., 0].astype(np.uint16) * 257).save(paths[0])
+    image = Image.fromarray(drawing(8)).convert("RGBA")
+    image.putalpha(128)
+    image.save(paths[2])
+    return paths
+
+
+def write_fade(folder: Path) -> list[Path]:
+    paths = write_8_bits(folder)
+    Image.fromarray((255 - (255 - drawing(4).astype(float)) * 0.3).astype(np.uint8)).save(paths[2])
+    return paths
+
+
+@pytest.mark.parametrize("write", [write_8_bits, write_mixed, write_fade])
 def test_a_zip_holds_what_interpolate_writes(
-    walk: Project, models: Models, paint: Paint, tmp_path: Path
+    project: Project, models: Models, tmp_path: Path, write: Callable[[Path], list[Path]]
 ) -> None:
-    walk.style = replace(walk.style, method="cross_fade")
-    walk.hold = 2
+    (tmp_path / "given").mkdir()
+    paths = write(tmp_path / "given")
+    for path in paths:
+        project.add(path)
+    project.style = replace(project.style, method="cross_fade")
+    project.hold = 2
     with pytest.raises(UserError, match="6 drawings are not made yet"):
-        export(walk, "zip")
-    finish(walk, models)
-    with zipfile.ZipFile(walk.folder / export(walk, "zip")) as archive:
+        export(project, "zip")
+    finish(project, models)
+    with zipfile.ZipFile(project.folder / export(project, "zip")) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
-    keyframes = [str(paint(number)) for number in (0, 4, 8)]
     given = [
         "--between",
         "3",
@@ -213,14 +242,32 @@ def test_a_zip_holds_what_interpolate_writes(
         "cross_fade",
         "--accelerator",
         "cpu",
-        "--animation",
+        "--write",
         "none",
     ]
-    assert main(["interpolate", "--keyframes", *keyframes, *given, "--output", str(tmp_path / "out")]) == 0
-    written = {path.name: path for path in (tmp_path / "out").glob("*.png")}
-    assert list(found) == sorted(written)
-    for name, path in written.items():
-        assert np.array_equal(np.asarray(Image.open(io.BytesIO(found[name]))), np.asarray(Image.open(path)))
+    output = ["--output", str(tmp_path / "out")]
+    assert main(["interpolate", "--keyframes", *map(str, paths), *given, *output]) == 0
+    assert found == {path.name: path.read_bytes() for path in sorted((tmp_path / "out").glob("*.png"))}
+
+
+def test_a_video_plays(walk: Project, models: Models) -> None:
+    av = pytest.importorskip("av", reason="PyAV, the extra `video`, is not installed.")
+    walk.fps, walk.hold = 24, 2
+    finish(walk, models)
+    with av.open(str(walk.folder / export(walk, "mp4"))) as video:
+        assert len(list(video.decode(video=0))) == 18
+        assert video.streams.video[0].average_rate == 24
+
+
+def test_what_a_format_cannot_hold_is_told(
+    walk: Project, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(walk, models)
+    monkeypatch.setitem(LONGEST_SIDE, "gif", 60)
+    with pytest.raises(
+        UserError, match=r"64x48 are too large for gif: give smaller ones, or another format\.$"
+    ):
+        export(walk, "gif")
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])

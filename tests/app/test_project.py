@@ -12,6 +12,7 @@ from inbetween.app.project import Project
 from inbetween.app.segments import segments_of
 from inbetween.app.sequence import sequence_of
 from inbetween.app.timing import changed, chart_timing, fitted, own_timing
+from inbetween.data.transitions import Transitions
 from inbetween.errors import UserError
 
 Paint = Callable[..., Path]
@@ -63,7 +64,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "text": ("a.png", lambda path: path.write_text("hello"), "a.png is not an image"),
     "empty": ("a.png", lambda path: path.write_bytes(b""), "a.png is not an image"),
     "cut short": ("a.png", cut_short, "a.png is damaged or cut short"),
-    "video": ("a.mp4", lambda path: path.write_bytes(bytes(100)), "a.mp4 is of a kind that is not read"),
+    "video": ("a.mp4", lambda path: path.write_bytes(bytes(100)), "a.mp4"),
     "another size": (
         "a.png",
         lambda path: Image.new("L", (64, 49)).save(path),
@@ -184,9 +185,30 @@ def test_own_drawings_that_want_one_place_keep_their_order() -> None:
     assert fitted({0: "a", 2: "c"}, t, [0.1, 0.9]) == {0: "a", 1: "c"}
 
 
-def test_segments_ask_for_cuts_between_what_is_given(project: Project, paint: Paint) -> None:
+def test_transitions_lie_between_what_is_given(project: Project, paint: Paint) -> None:
     for number in (0, 8, 4):
         project.add(paint(number))
     a, b, mine = (keyframe.picture for keyframe in project.keyframes)
-    found = list(segments_of(a, b, (0.25, 0.5, 0.75), {1: mine}, lambda first, last: last is b))
-    assert [(places, segment.held) for places, segment in found] == [([0], False), ([2], True)]
+    kinds = ["repeat_first", "fade", "repeat_last"]
+    found = list(segments_of(a, b, (0.25, 0.5, 0.75), {1: mine}, lambda number: kinds[number]))
+    assert [(places, segment.transition, segment.held) for places, segment in found] == [
+        ([0], "repeat_first", a),
+        ([2], "fade", None),
+    ]
+    # nothing lies before a drawing of one's own in the first place
+    ((places, segment),) = segments_of(a, b, (0.25, 0.5, 0.75), {0: mine}, lambda number: kinds[number + 1])
+    assert (places, segment.held) == ([1, 2], b)
+
+
+def test_transitions_are_numbered_across_pairs(
+    project: Project, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (0, 4, 8):
+        project.add(paint(number))
+    first, second = project.pairs_in_order()
+    project.replace(first, 1, paint(3))
+    found = Transitions(cuts=frozenset({2}), fades=frozenset({3}))
+    monkeypatch.setattr(project_module, "find_transitions", lambda glances: found)
+    project.move(project.keyframes[0].number, 0)
+    kinds = [(pair, places, segment.transition) for pair, places, segment in project.plan()]
+    assert kinds == [(first, [0], "motion"), (first, [2], "repeat_first"), (second, [0, 1, 2], "fade")]

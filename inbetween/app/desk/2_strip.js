@@ -1,5 +1,11 @@
 // The keyframes: added, ordered, removed; between them, how many drawings lie there.
 
+const TRANSITIONS = {
+  cut: 'These two look like different shots: the first is held until the cut.',
+  fade: 'One of these two fades into the other.',
+  flash: 'This keyframe seems to be a flash: it is shown once.',
+};
+
 async function addFiles(files, place = null) {
   const inOrder = files.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
   const paths = await uploaded(inOrder);
@@ -49,7 +55,7 @@ function pairChip(pair, index) {
       data: { key: `pair${pair.pair}` },
       onclick: () => { pairAlone = chosen ? null : pair.pair; render(); },
     }, `${count}`),
-    pair.cut ? h('span', { class: 'cut', title: 'These two look like different shots.' }, 'cut') : null);
+    pair.transition ? h('span', { class: 'cut', title: TRANSITIONS[pair.transition] }, pair.transition) : null);
 }
 
 function renderStrip(place) {
@@ -57,7 +63,7 @@ function renderStrip(place) {
     if (!view.keyframes.length) {
       return [h('div', { class: 'empty' },
         h('p', { class: 'large' }, 'Drop your keyframes here'),
-        h('p', { class: 'faint' }, 'Images of one size, in order of their names. An animated GIF, PNG or WebP counts as a sequence.'),
+        h('p', { class: 'faint' }, 'Images of one size, in order of their names. An animated GIF, PNG or WebP counts as a sequence, and so does a video.'),
         h('div', { class: 'row centred' },
           fileButton('Choose files', 'add', true, (files) => addFiles(files), 'primary'),
           h('button', { type: 'button', data: { key: 'examples' }, onclick: () => act({ do: 'examples' }) }, 'Try the examples')))];

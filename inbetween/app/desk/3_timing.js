@@ -135,7 +135,7 @@ function renderStyle(place) {
       select('method', 'Method', choices.methods, method, (value) => set({ method: value })),
       select('candidates', 'Candidates of each drawing', { 1: '1', 2: '2', 3: '3' }, candidates, (value) => set({ candidates: Number(value) })),
       check('palette', 'Keep to the flat colours of the keyframes', palette === 'keep', (on) => set({ palette: on ? 'keep' : 'none' })),
-      check('cuts', 'Draw across cuts, too', cuts === 'interpolate', (on) => set({ cuts: on ? 'interpolate' : 'repeat' })),
+      check('cuts', 'Draw across cuts, fades and flashes', cuts === 'interpolate', (on) => set({ cuts: on ? 'interpolate' : 'repeat' })),
     ];
   });
 }

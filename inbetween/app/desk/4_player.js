@@ -106,6 +106,6 @@ function paint() {
 
 function frameName(frame, index) {
   if (frame.place === null) return `Drawing ${index + 1}: keyframe`;
-  const what = frame.own ? 'your own' : frame.held ? 'held until the cut' : frame.picture ? REVIEWS[frame.review] || 'drawn' : 'not drawn yet';
+  const what = frame.own ? 'your own' : frame.held ? 'held' : frame.picture ? REVIEWS[frame.review] || 'drawn' : 'not drawn yet';
   return `Drawing ${index + 1}: ${what}`;
 }
