@@ -12,6 +12,7 @@ COMMANDS = {
     "test": "evaluate a method on the test windows",
     "predict": "write the in-betweens of test windows as PNG files",
     "interpolate": "write the in-betweens of your own keyframes",
+    "app": "a page in the browser: drop keyframes, draw, choose, download",
     "compare": "evaluate several methods on the same windows: table, CSV, JSON and images",
     "audit": "find drawings that are in two splits, and methods that draw from memory",
     "benchmark": "measure speed and memory of training and inference on this machine",

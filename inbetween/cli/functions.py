@@ -100,6 +100,10 @@ def function_of(command: str) -> Function:
         from inbetween.commands.interpolate import interpolate
 
         return Function(interpolate, SEQUENCE)
+    if command == "app":
+        from inbetween.app.command import app
+
+        return Function(app)
     if command == "compare":
         from inbetween.commands.compare import compare
 
