@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,6 +14,17 @@ from torch import Tensor
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
+from inbetween.interpolation.guides import (
+    GuidedPair,
+    Guides,
+    GuidesLike,
+    PairGuides,
+    RegionSpacing,
+    as_guides,
+    check_guides,
+    guided_pair,
+    spacing_maps,
+)
 from inbetween.interpolation.keep_palette import pair_palette, repainted
 from inbetween.interpolation.kinds import ImageOrArray, Images, of_one_kind
 from inbetween.interpolation.pair import few_at_once, frames_between
@@ -79,6 +91,7 @@ class Interpolator:
         candidate: int = 0,
         seed: int = 0,
         palette: PaletteMode = "none",
+        guides: GuidesLike = None,
     ) -> Any:  # noqa: ANN401 - the kind that was given
         """Interpolate between two images.
 
@@ -93,6 +106,7 @@ class Interpolator:
                 method that samples at random every number is another sample.
             seed: Seed of a method that samples at random. The same seed always gives the same frames.
             palette: See `inbetween.interpolate`.
+            guides: See `inbetween.interpolate`; of pair 0, or of a tensor's pairs of images.
 
         Returns:
             One frame per number in `t`, of the kind that was given: a list of PIL images, an array
@@ -108,17 +122,30 @@ class Interpolator:
             if len(first) != len(last) or not len(first):
                 raise UserError(f"first has {len(first)} images and last {len(last)}: give equally many.")
             pairs = [of_one_kind([a, b], ("first", "last")) for a, b in zip(first, last, strict=True)]
+            steered = self._checked(guides, pairs[0], len(pairs))
             palettes = [images.palettes(palette, ("first", "last")) for images in pairs]
             made = [
                 images.joined(
-                    self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, number), own)
+                    self._frames(
+                        images,
+                        0,
+                        chart,
+                        candidate,
+                        sample_seed(seed, candidate, number),
+                        own,
+                        steered.of_pair(number),
+                    )
                 )
                 for number, (images, own) in enumerate(zip(pairs, palettes, strict=True))
             ]
             return torch.stack(made)
         images = of_one_kind([first, last], ("first", "last"))
-        own = images.palettes(palette, ("first", "last"))
-        return images.joined(self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, 0), own))
+        own, steered = images.palettes(palette, ("first", "last")), self._checked(guides, images, 1)
+        return images.joined(
+            self._frames(
+                images, 0, chart, candidate, sample_seed(seed, candidate, 0), own, steered.of_pair(0)
+            )
+        )
 
     def interpolate_sequence(
         self,
@@ -131,6 +158,7 @@ class Interpolator:
         candidate: int = 0,
         seed: int = 0,
         palette: PaletteMode = "none",
+        guides: GuidesLike = None,
     ) -> Any:  # noqa: ANN401 - the kind that was given
         """Interpolate a whole sequence of keyframes; see `inbetween.interpolate`."""
         keyframes = of_one_kind(images)
@@ -140,6 +168,7 @@ class Interpolator:
             raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
         held = keyframes.cuts() if cuts == "repeat" else frozenset[int]()
         palettes = keyframes.palettes(palette, held=held)
+        steered = self._checked(guides, keyframes, len(keyframes.layers) - 1)
         sequence = []
         for pair in range(len(keyframes.layers) - 1):
             sequence.append(keyframes.originals[pair])
@@ -147,7 +176,13 @@ class Interpolator:
                 sequence += [keyframes.originals[pair]] * len(chart)
             else:
                 sequence += self._frames(
-                    keyframes, pair, chart, candidate, sample_seed(seed, candidate, pair), palettes
+                    keyframes,
+                    pair,
+                    chart,
+                    candidate,
+                    sample_seed(seed, candidate, pair),
+                    palettes,
+                    steered.of_pair(pair),
                 )
         return keyframes.joined([*sequence, keyframes.originals[-1]])
 
@@ -162,10 +197,11 @@ class Interpolator:
         candidate: int = 0,
         seed: int = 0,
         palette: PairPalette | None = None,
+        guides: PairGuides | None = None,
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Frames between two keyframes, a few at a time, so that memory does not grow with their number.
 
-        Between equal keyframes the keyframe is repeated.
+        Between equal keyframes the keyframe is repeated, but for what guides move.
 
         Args:
             first: (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity.
@@ -176,24 +212,52 @@ class Interpolator:
             candidate: See `interpolate`; indices beyond the method's own wrap around.
             seed: Of this pair, in [0, 2**63).
             palette: Colours in which the frames are repainted.
+            guides: The animator's guides of this pair, checked by `check_guides`; with them, `place` returns
+                `t`.
 
         Yields:
             The next n frames (n, 4, H, W) in [0, 1], and each pixel's expected absolute error (n, 1, H, W)
             if the method predicts it.
         """
-        parts = few_at_once(count, (first.shape[-2], first.shape[-1]))
+        steered = guided_pair(first, last, guides) if guides else GuidedPair(first, last)
+        for text in steered.warnings:
+            warnings.warn(text, stacklevel=2)
+        for part, frames, errors in self._rest(
+            steered, count, place, transparent, candidate, seed, guides.spacing if guides else ()
+        ):
+            if steered.layers:
+                frames, errors = steered.draw(frames, errors, place(part)[0].tolist())
+            yield frames if palette is None else repainted(frames, palette), errors
+
+    def _rest(
+        self,
+        steered: GuidedPair,
+        count: int,
+        place: Callable[[range], Tensor],
+        transparent: bool,
+        candidate: int,
+        seed: int,
+        spacing: Sequence[RegionSpacing],
+    ) -> Iterator[tuple[range, Tensor, Tensor | None]]:
+        """What the method makes of a pair without its guided regions, a few frames at a time."""
+        first, last = steered.first, steered.last
+        size = (first.shape[-2], first.shape[-1])
+        parts = few_at_once(count, size)
         if torch.equal(first, last):
             for part in parts:
-                yield first.expand(len(part), *first.shape), None
+                yield part, first.expand(len(part), *first.shape), None
             return
         ends, own = (first.to(self.device), last.to(self.device)), candidate % self.candidates
         # the context must not stay open while the caller works on the frames
         with self.inference():
             frames_at = frames_between(self.method, *ends, seed, transparent, own)
         for part in parts:
+            where = place(part)
+            if spacing:
+                where = spacing_maps(spacing, where[0].tolist(), size)
             with self.inference():
-                frames, errors = frames_at(place(part))
-            yield frames if palette is None else repainted(frames, palette), errors
+                frames, errors = frames_at(where)
+            yield part, frames, errors
 
     @contextmanager
     def inference(self) -> Iterator[None]:
@@ -210,6 +274,7 @@ class Interpolator:
         candidate: int,
         seed: int,
         palettes: Sequence[FlatColours],
+        guides: PairGuides,
     ) -> list[Any]:
         """The frames between two neighbouring images, each of their kind."""
         first, last = images.layers[pair : pair + 2]
@@ -222,8 +287,15 @@ class Interpolator:
             candidate=candidate,
             seed=seed,
             palette=pair_palette(first, last, palettes[pair : pair + 2]),
+            guides=guides,
         )
         return [images.give(frame) for frames, _ in parts for frame in frames]
+
+    def _checked(self, guides: GuidesLike, images: Images, pairs: int) -> Guides:
+        """Guides of so many pairs of these images."""
+        found, (height, width) = as_guides(guides), images.layers[0].shape[-2:]
+        check_guides(found, (height, width), pairs, self.method)
+        return found
 
     def _check_candidate(self, candidate: int) -> None:
         if whole_number("candidate", candidate) < 0 or (candidate >= self.candidates and not self.stochastic):
