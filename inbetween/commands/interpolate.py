@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from inbetween.data.source import MAX_BETWEEN
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
+from inbetween.interpolation.guides import Guides, PairGuides, check_guides
 from inbetween.interpolation.keep_palette import flat_palettes, pair_palette
 from inbetween.interpolation.loading import ModelFiles, default_method, find_model, load
 from inbetween.interpolation.model import Cuts, Interpolator
@@ -45,6 +47,7 @@ def interpolate(
     fps: float = FPS,
     seed: int = 0,
     palette: PaletteMode = "none",
+    guides: Path | None = None,
     precision: Precision = "bf16-mixed",
     accelerator: str = "auto",
     overwrite: bool = False,
@@ -84,6 +87,8 @@ def interpolate(
         seed: Seed of methods that sample at random.
         palette: `keep` repaints frames of flat-coloured drawings in the flat colours of their two keyframes,
             and mixtures of two where these meet, as antialiasing has it. `none` leaves them as drawn.
+        guides: A JSON file of guides: paths, matched points, bones and spacing by region; see the page
+            Steering of the manual. A pair of keyframes that has guides is no cut.
         precision: bf16-mixed runs networks in bfloat16 where the device has fast instructions for it, else
             in float32.
         accelerator: Where to compute, as in Lightning's Trainer: `auto`, `cpu`, `gpu`, `mps`.
@@ -103,6 +108,8 @@ def interpolate(
         raise UserError("spacing_map sets the frames' positions: leave out --between, --spacing and --t.")
     keys = read_keyframes(keyframes or [], partial(tqdm, desc="reading keyframes", leave=False, disable=None))
     check_animation(animation, fps, keys.size)
+    steered = Guides() if guides is None else Guides.read(guides)
+    keys = replace(keys, cuts=keys.cuts - steered.followed)
     places = Places(chart, maps_per_pair(maps, keys))
     read = map(keys.read, range(len(keys.source_images)))
     names = [str(source_image) for source_image in keys.source_images]
@@ -112,6 +119,9 @@ def interpolate(
     asked, precision = precision, resolve_precision(precision, accelerator)
     model = load(name, device=open_fabric(accelerator, precision).device, precision=precision)
     _check_method(model, name, candidates, spaced=bool(maps))
+    check_guides(steered, keys.size, len(keys.source_images) - 1, model.method)
+    if steered and maps:
+        raise UserError("guides move things by t: leave out --spacing_map, or give spacing among the guides.")
     folder = SequenceFolder(output.expanduser(), candidates, hold)
     job = {
         "keyframes": [state_of(source_image) for source_image in keys.source_images],
@@ -126,6 +136,8 @@ def interpolate(
     }
     if palette != "none":
         job["palette"] = palette
+    if steered:
+        job["guides"] = steered.digest
     folder.prepare([source_image.path for source_image in (*keys.source_images, *maps)], job, overwrite)
 
     if precision != asked:
@@ -142,8 +154,10 @@ def interpolate(
     try:
         for pair, candidate in tqdm(left, desc="interpolating", unit="pair", leave=False, disable=None):
             held = cuts == "repeat" and pair + 1 in keys.cuts
-            own = palettes[pair : pair + 2]
-            write_pair(model, keys, places, folder, pair, candidate, frames[pair], own, held=held, seed=seed)
+            own, moved = palettes[pair : pair + 2], steered.of_pair(pair)
+            write_pair(
+                model, keys, places, folder, pair, candidate, frames[pair], own, moved, held=held, seed=seed
+            )
         if animation != "none":
             folder.animate(frames[-1].stop, animation, fps)
     except KeyboardInterrupt:
@@ -176,6 +190,7 @@ def write_pair(
     candidate: int,
     frames: range,
     colours: Sequence[FlatColours] = (),
+    guides: PairGuides | None = None,
     *,
     held: bool,
     seed: int,
@@ -191,6 +206,7 @@ def write_pair(
         candidate: Number of the candidate.
         frames: Numbers of the pair's frames; see `numbered`.
         colours: Flat colours of both keyframes, to repaint the frames in; none to leave them.
+        guides: The pair's guides.
         held: Repeat the first keyframe instead.
         seed: Of the whole job.
     """
@@ -205,6 +221,7 @@ def write_pair(
         candidate=candidate,
         seed=sample_seed(seed, candidate, pair),
         palette=None if held else pair_palette(first, last, colours),
+        guides=guides,
     )
     thresholds = model.method.review_thresholds if isinstance(model.method, SpacedMethod) else None
     for images, errors in parts:

@@ -166,9 +166,10 @@ class Interpolator:
         self._check_candidate(candidate)
         if cuts not in get_args(Cuts):
             raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
-        held = keyframes.cuts() if cuts == "repeat" else frozenset[int]()
-        palettes = keyframes.palettes(palette, held=held)
         steered = self._checked(guides, keyframes, len(keyframes.layers) - 1)
+        held = keyframes.cuts() if cuts == "repeat" else frozenset[int]()
+        held -= steered.followed
+        palettes = keyframes.palettes(palette, held=held)
         sequence = []
         for pair in range(len(keyframes.layers) - 1):
             sequence.append(keyframes.originals[pair])

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.interpolation.guides.background import Picture
+from inbetween.interpolation.guides.colours import Picture
 from inbetween.interpolation.guides.cutouts import Cutout
 from inbetween.interpolation.guides.poses import Affine, combined, mapped
 

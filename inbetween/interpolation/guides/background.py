@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inbetween.interpolation.guides.boxes import Box, Where, dilated
+from inbetween.interpolation.guides.colours import Picture
 from inbetween.modules.classical_flow import SMALLEST_SIDE, estimate_flow
-
-Picture = NDArray[np.float32]  # (H, W, 4) in [0, 1]: RGB multiplied by opacity, then opacity
 
 RING = 12  # pixels around regions by which the motion of the background is judged
 STILL = 3 / 255  # mean difference there up to which the background does not move
@@ -59,8 +58,8 @@ class Background:
     def __init__(self, keyframes: tuple[Picture, Picture], taken: tuple[Where, Where]) -> None:
         self.keyframes, self.taken = keyframes, taken
 
-    def within(self, number: int, box: Box) -> Picture:
-        """A part of keyframe 0 or 1."""
+    def within(self, number: int, box: Box) -> tuple[Picture, Where]:
+        """A part of keyframe 0 or 1, and where it is shown by a keyframe, not filled in."""
         here, there = (
             picture[box.slices] for picture in (self.keyframes[number], self.keyframes[1 - number])
         )
@@ -73,7 +72,8 @@ class Background:
             moved, found = self._moved(number, box)
             if np.abs(here[ring] - moved[ring]).mean() < GAIN * apart.mean():
                 shown, known = moved, found
-        return filled_in(np.where(hole[..., None], shown, here), ~hole | known)
+        known |= ~hole
+        return filled_in(np.where(hole[..., None], shown, here), known), known
 
     def _moved(self, number: int, box: Box) -> tuple[Picture, Where]:
         """A part of the other keyframe seen from this one, and where it is known."""

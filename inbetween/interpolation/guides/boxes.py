@@ -67,6 +67,8 @@ def box_around(points: NDArray[np.float64], margin: int, size: tuple[int, int]) 
 
 def dilated(where: Where, radius: int) -> Where:
     """Where any pixel of a disc around is set."""
+    if not where.any():
+        return where
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     found: Where = cv2.dilate(where.astype(np.uint8), disc) > 0
     return found

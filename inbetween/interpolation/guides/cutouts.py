@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from inbetween.interpolation.guides.background import Picture
 from inbetween.interpolation.guides.boxes import Box, Where, dilated
+from inbetween.interpolation.guides.colours import Picture, frequent_colours, likeness
 from inbetween.interpolation.guides.masks import Share
 
 DIFFERENT = 10 / 255  # of a colour or of opacity: from here it is not the background
 LEAST = 0.01  # of a loose mask: if less of it differs from the background, all of it is the region
 OPAQUE = 1 / 255
+RING = 6  # pixels around a mask whose colours are those of the background
 EDGE = 2  # pixels around a region that may hold traces of it
 
 
@@ -25,46 +25,63 @@ class Cutout(NamedTuple):
     picture: Picture  # (h, w, 4), multiplied by its coverage
     coverage: Share  # (h, w) in [0, 1]
     background: Picture  # (h, w, 4), what is behind
+    hidden: Share  # (h, w) in [0, 1]: where something else may hide it
 
     @property
     def changed(self) -> Where:
         """Where the keyframe is not its background, (h, w)."""
-        return dilated(self.coverage > 0, EDGE) if self.coverage.any() else self.coverage > 0
+        return dilated(self.coverage > 0, EDGE)
+
+
+def find_region(
+    keyframe: Picture, background: Picture, known: Where, inside: Where, core: Where | None
+) -> Where:
+    """The region in a loose mask, (h, w): what differs from the background, and what that encloses.
+
+    Where the background is not known, it has the colours around the mask, and reaches its edge.
+
+    Args:
+        keyframe: With the region.
+        background: The same without it.
+        known: Where the background is known.
+        inside: The mask.
+        core: Parts of the region that have nothing in common with it are left out.
+    """
+    found = inside & (np.abs(keyframe - background).max(-1) > DIFFERENT)
+    around = frequent_colours(keyframe[dilated(inside, RING) & ~inside])
+    like = ~inside | (~known & (likeness(keyframe, around) > 0.5))
+    _, labels = cv2.connectedComponents(like.astype(np.uint8), connectivity=4)
+    found &= ~(like & np.isin(labels, np.unique(labels[~inside])))
+    if found.sum() < LEAST * inside.sum():
+        found = inside
+    return _connected(without_holes(found), core)
 
 
 def cut_out(
-    keyframe: Picture, background: Picture, mask: Share, exact: bool, core: Where | None, box: Box
+    keyframe: Picture, background: Picture, region: Where | Share, box: Box, hidden: Where | None
 ) -> Cutout:
     """Cut a region out of a part of a keyframe.
 
     Args:
         keyframe: With the region.
         background: The same without it.
-        mask: The region; a loose one holds background as well.
-        exact: The mask is not loose.
-        core: Parts of a loose region that have nothing in common with it are left out.
+        region: The region, whose edge is softened; or each pixel's coverage.
         box: Where the part is.
+        hidden: Where something else may hide it.
     """
-    if exact:
-        coverage = mask
-    else:
-        inside = mask > 0.5
-        found = inside & (np.abs(keyframe - background).max(-1) > DIFFERENT)
-        if found.sum() < LEAST * inside.sum():
-            found = inside
-        coverage = _softened(keyframe, background, _connected(_without_holes(found), core))
+    coverage = _softened(keyframe, background, region) if region.dtype == np.bool_ else region
     # where there is nothing behind it, its own opacity is its coverage
     coverage = np.where(background[..., 3] < OPAQUE, np.minimum(coverage, keyframe[..., 3]), coverage)
     picture = (keyframe - (1 - coverage[..., None]) * background).clip(0, coverage[..., None])
-    return Cutout(box, picture, coverage, background)
+    doubt = np.zeros_like(picture[..., 0]) if hidden is None else hidden.astype(np.float32)
+    return Cutout(box, picture, coverage.astype(np.float32), background, doubt)
 
 
-def _without_holes(found: Where) -> Where:
+def without_holes(found: Where) -> Where:
     """With what it encloses."""
     outside = np.pad(~found, 1, constant_values=True).astype(np.uint8)
     _, labels = cv2.connectedComponents(outside, connectivity=4)
-    holes = labels[1:-1, 1:-1]
-    filled: Where = found | (holes != labels[0, 0])
+    filled: Where = found | (labels[1:-1, 1:-1] != labels[0, 0])
     return filled
 
 
@@ -80,13 +97,12 @@ def _connected(found: Where, core: Where | None) -> Where:
 def _softened(keyframe: Picture, background: Picture, found: Where) -> Share:
     """Coverage of a region whose outermost pixels may be mixtures with the background."""
     inner = cv2.erode(found.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
-    edge = found & ~inner
     weight = inner.astype(np.float32)
     near = cv2.blur(weight, (5, 5))
     inside = cv2.blur(keyframe * weight[..., None], (5, 5)) / np.maximum(near, 1e-6)[..., None]
     span = inside - background
     size = (span**2).sum(-1)
-    share: NDArray[np.float32] = ((keyframe - background) * span).sum(-1) / np.maximum(size, 1e-6)
-    known = edge & (near > 1e-3) & (size > 4 * DIFFERENT**2)
-    coverage = np.where(known, share.clip(0, 1), found.astype(np.float32))
-    return coverage.astype(np.float32)
+    share = ((keyframe - background) * span).sum(-1) / np.maximum(size, 1e-6)
+    mixed = found & ~inner & (near > 1e-3) & (size > 4 * DIFFERENT**2)
+    coverage: Share = np.where(mixed, share.clip(0, 1), found.astype(np.float32)).astype(np.float32)
+    return coverage

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from inbetween.interpolation.guides.arrival import ALIKE, find_arrival
-from inbetween.interpolation.guides.background import RING, Background, Picture
-from inbetween.interpolation.guides.boxes import box_of, dilated
-from inbetween.interpolation.guides.cutouts import Cutout, cut_out
+from inbetween.interpolation.guides.colours import Picture
+from inbetween.interpolation.guides.cutouts import Cutout
 from inbetween.interpolation.guides.guides import PairGuides
 from inbetween.interpolation.guides.layers import Layer, as_frame, colours_around, premultiplied, put
-from inbetween.interpolation.guides.masks import Share
 from inbetween.interpolation.guides.plans import Plan, plans_of
 from inbetween.interpolation.guides.poses import mapped, region_handle
-
-MARGIN = 3  # pixels around a mask that may still show the region
-SIZES = (0.25, 4.0)  # of its area in the first keyframe: between these, something in the last is the region
+from inbetween.interpolation.guides.regions import cutouts_of, find_regions
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,8 @@ def guided_pair(first: Tensor, last: Tensor, guides: PairGuides) -> GuidedPair:
     plans = [_arriving(plan, keyframes) for plan in plans]
     layers, warnings = [], []
     ends = first.clone(), last.clone()
-    for plan, (one, other) in zip(plans, _taken_out(plans, keyframes), strict=True):
+    cutouts = cutouts_of(find_regions(plans, keyframes), keyframes)
+    for plan, (one, other) in zip(plans, cutouts, strict=True):
         for end, cutout in zip(ends, (one, other), strict=True):
             if cutout is not None:
                 part = end[:, *cutout.box.slices]
@@ -90,61 +86,12 @@ def guided_pair(first: Tensor, last: Tensor, guides: PairGuides) -> GuidedPair:
     return GuidedPair(*ends, tuple(layers), tuple(warnings))
 
 
-def _taken_out(
-    plans: Sequence[Plan], keyframes: tuple[Picture, Picture]
-) -> list[tuple[Cutout, Cutout | None]]:
-    """The cut-outs of each plan in both keyframes; None in the last where it does not show the region."""
-    masks = [(plan.first, _mask_in_last(plan)) for plan in plans]
-    taken = [dilated(np.any([pair[number] > 0 for pair in masks], axis=0), MARGIN) for number in (0, 1)]
-    background = Background(keyframes, (taken[0], taken[1]))
-    found = []
-    for plan, pair in zip(plans, masks, strict=True):
-        cutouts = []
-        for number in (0, 1):
-            box = box_of(pair[number] > 0, RING + MARGIN + 1)
-            if box is None:
-                continue
-            core = plan.cores[number]
-            cutouts.append(
-                cut_out(
-                    keyframes[number][box.slices],
-                    background.within(number, box),
-                    pair[number][box.slices],
-                    plan.exact[number],
-                    None if core is None else core[box.slices],
-                    box,
-                )
-            )
-        first, last = cutouts[0], cutouts[1] if len(cutouts) == 2 else None
-        found.append((first, last if last and _may_be(first, last, plan) else None))
-    return found
-
-
-def _may_be(first: Cutout, last: Cutout, plan: Plan) -> bool:
-    """Whether what was found in the last keyframe is of about the right size, where no mask says so."""
-    if plan.region is not None and plan.region.mask_last is not None:
-        return True
-    grown = abs(float(np.linalg.det(plan.handles[0].pose(1.0)[:, :2])))
-    size = grown * float(first.coverage.sum())
-    return SIZES[0] * size <= float(last.coverage.sum()) <= SIZES[1] * size
-
-
-def _mask_in_last(plan: Plan) -> Share:
-    """The mask in the last keyframe: a plan's own, or that of the first, moved."""
-    if plan.last is not None:
-        return plan.last
-    height, width = plan.first.shape
-    moved = cv2.warpAffine(plan.first, plan.handles[0].pose(1.0), (width, height))
-    where = moved > 0.5
-    return (dilated(where, MARGIN) if where.any() else where).astype(np.float32)
-
-
 def _arriving(plan: Plan, keyframes: tuple[Picture, Picture]) -> Plan:
     """A plan that arrives where the last keyframe has its region."""
     region = plan.region
     if region is None:
         return plan
-    ((first, last),) = _taken_out([plan], keyframes)
+    ((first, last),) = cutouts_of(find_regions([plan], keyframes, trim=False), keyframes)
     end = plan.handles[0].pose(1.0)
     if region.mask_last is not None and last is not None:
         beside = _centre(last) - mapped(end, _centre(first))

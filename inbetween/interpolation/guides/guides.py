@@ -203,6 +203,11 @@ class Guides:
     def __bool__(self) -> bool:
         return any(self.pairs)
 
+    @property
+    def followed(self) -> frozenset[int]:
+        """Indices of the second keyframes of guided pairs: there is no cut before them."""
+        return frozenset(pair.pair + 1 for pair in self.pairs if pair)
+
     def of_pair(self, number: int) -> PairGuides:
         """The guides of the pair with this index, which may be none."""
         return sum((pair for pair in self.pairs if pair.pair == number), PairGuides(number))

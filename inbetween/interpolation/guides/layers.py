@@ -11,21 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inbetween.interpolation.guides.background import Picture
 from inbetween.interpolation.guides.boxes import Box, box_around, dilated
+from inbetween.interpolation.guides.colours import Picture, frequent_colours, likeness
 from inbetween.interpolation.guides.cutouts import Cutout
 from inbetween.interpolation.guides.masks import Share
 from inbetween.interpolation.guides.plans import Plan
 from inbetween.interpolation.guides.poses import combined, inverse, mapped, sources
 from inbetween.interpolation.guides.timing import position
 
-SHARPNESS = 10.0  # of the change from the first keyframe's cut-out to the last one's, as in spacing flow
-LEAST_WEIGHT = 1e-3  # of a cut-out, below which it is not drawn
 PADDING = 4  # pixels around the window that a region is drawn in
 RING = 6  # pixels around a region whose colours are those of its surroundings
-LEVELS = 16  # of each channel: colours of the surroundings are counted in so many
-LEAST_SHARE = 0.02  # of the ring, from which a colour counts
-SAME, OTHER = 12 / 255, 40 / 255  # distance from a colour up to which, and from which, it is not another one
 
 
 class Layer(NamedTuple):
@@ -46,28 +41,24 @@ def put(layer: Layer, frame: Tensor, covered: Tensor, t: float) -> None:
         covered: The share (1, H, W) of each pixel that is covered by regions, which is updated.
         t: In (0, 1).
     """
-    box = _window(layer, t, (frame.shape[-2], frame.shape[-1]))
+    size = (frame.shape[-2], frame.shape[-1])
+    box = _window(layer, t, size)
     if box is None:
         return
     s = position(layer.plan.spacing, t)
-    share = 1.0 if layer.last is None else 1 / (1 + (s / max(1 - s, 1e-9)) ** SHARPNESS)
-    places = sources(layer.plan.handles, t, box.grid)
-    shown = np.zeros((*places[0].shape[:2], 4), np.float32)
-    coverage = np.zeros(shown.shape[:2], np.float32)
-    for cutout, place, weight in zip((layer.first, layer.last), places, (share, 1 - share), strict=True):
-        if cutout is None or weight < LEAST_WEIGHT:
-            continue
-        x, y = np.moveaxis((place - cutout.box.corner).astype(np.float32), -1, 0)
-        colours, cover = (
-            cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
-            for image in (cutout.picture, cutout.coverage)
-        )
-        shown += np.float32(weight) * colours
-        coverage += np.float32(weight) * cover
+    at_first, at_last = sources(layer.plan.handles, t, box.grid)
+    shown, coverage = _sampled(layer.first, at_first)
+    if layer.last is not None:
+        # one keyframe alone, the nearer one, which is sharp; the other where that does not show the region
+        other, cover = _sampled(layer.last, at_last)
+        missing = _missing(layer.first, at_first, size), _missing(layer.last, at_last, size)
+        from_last = missing[0] & ~missing[1] if s <= 0.5 else ~missing[1] | missing[0]
+        shown = np.where(from_last[..., None], other, shown)
+        coverage = np.where(from_last, cover, coverage)
     part = frame[:, *box.slices]
     behind = premultiplied(part)
     if layer.in_front_of is not None:
-        seen = _alike(behind, layer.in_front_of)
+        seen = likeness(behind, layer.in_front_of)
         coverage, shown = coverage * seen, shown * seen[..., None]
     coverage = coverage.clip(0, 1)
     shown = shown.clip(0, coverage[..., None])
@@ -76,6 +67,25 @@ def put(layer: Layer, frame: Tensor, covered: Tensor, t: float) -> None:
     part.copy_(torch.where(cover > 0, result, part))
     other = covered[:, *box.slices]
     other.copy_(torch.maximum(other, cover))
+
+
+def _sampled(cutout: Cutout, places: NDArray[np.float64]) -> tuple[Picture, Share]:
+    """A cut-out's colours and coverage at places (h, w, 2) of its keyframe."""
+    x, y = np.moveaxis((places - cutout.box.corner).astype(np.float32), -1, 0)
+    shown, coverage = (
+        cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
+        for image in (cutout.picture, cutout.coverage)
+    )
+    return shown, coverage
+
+
+def _missing(cutout: Cutout, places: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which places (h, w, 2) a keyframe does not show: outside of the picture, or behind something else."""
+    x, y = places[..., 0], places[..., 1]
+    outside = (x < 0) | (x > size[1] - 1) | (y < 0) | (y > size[0] - 1)
+    x, y = np.moveaxis((places - cutout.box.corner).astype(np.float32), -1, 0)
+    found: NDArray[np.bool_] = outside | (cv2.remap(cutout.hidden, x, y, cv2.INTER_LINEAR) > 0.5)
+    return found
 
 
 def _window(layer: Layer, t: float, size: tuple[int, int]) -> Box | None:
@@ -95,22 +105,7 @@ def colours_around(cutouts: Sequence[Cutout]) -> NDArray[np.float32]:
     for cutout in cutouts:
         where = cutout.coverage > 0
         found.append(cutout.background[dilated(where, RING) & ~where])
-    colours = np.concatenate(found)
-    cells = (colours * (LEVELS - 1)).round().astype(np.int64)
-    _, member, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    member = member.ravel()
-    sums = np.stack([np.bincount(member, colours[:, channel]) for channel in range(4)], axis=1)
-    kept = counts >= LEAST_SHARE * len(colours)
-    means: NDArray[np.float32] = (sums[kept] / counts[kept, None]).astype(np.float32)
-    return means
-
-
-def _alike(picture: Picture, colours: NDArray[np.float32]) -> Share:
-    """How much the pixels (h, w) are of one of these colours."""
-    if not len(colours):
-        return np.zeros(picture.shape[:2], np.float32)
-    nearest = np.min([np.abs(picture - colour).max(-1) for colour in colours], axis=0)
-    return ((OTHER - nearest) / (OTHER - SAME)).clip(0, 1).astype(np.float32)
+    return frequent_colours(np.concatenate(found))
 
 
 def premultiplied(frame: Tensor) -> Picture:
