@@ -29,8 +29,8 @@ def check_guides(guides: Guides, size: tuple[int, int], pairs: int, method: Meth
     for pair in guides.pairs:
         if pair.pair >= pairs:
             raise UserError(
-                f"guides are given for pair {pair.pair}, and there are {pairs} pairs of keyframes: count from"
-                f" 0 to {pairs - 1}."
+                f"guides are given for pair {pair.pair}, and the last pair of keyframes is pair {pairs - 1}:"
+                " count pairs from 0."
             )
         if pair.spacing and not isinstance(method, SpacedMethod):
             raise UserError(

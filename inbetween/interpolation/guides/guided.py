@@ -123,7 +123,7 @@ def _warnings(plan: Plan, layer: Layer) -> list[str]:
                 f"{plan.place}: the last keyframe has the region {apart:.0f} pixels from its path's end; the"
                 " path is bent to arrive there"
             )
-    if layer.last is None:
+    if layer.last is None and not found:
         found.append(
             f"{plan.place}: the last keyframe does not show the region where the guide ends; give mask_last,"
             " or end it where the region is"
