@@ -21,6 +21,7 @@ from inbetween.data.source import MAX_BETWEEN
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
+from inbetween.interpolation.arcs import Neighbours, check_arcs, neighbours
 from inbetween.interpolation.guides import Guides, PairGuides, check_guides
 from inbetween.interpolation.keep_palette import flat_palettes, pair_palette
 from inbetween.interpolation.loading import ModelFiles, default_method, find_model, load
@@ -48,6 +49,7 @@ def interpolate(
     seed: int = 0,
     palette: PaletteMode = "none",
     guides: Path | None = None,
+    arcs: bool = False,
     precision: Precision = "bf16-mixed",
     accelerator: str = "auto",
     overwrite: bool = False,
@@ -89,6 +91,8 @@ def interpolate(
             and mixtures of two where these meet, as antialiasing has it. `none` leaves them as drawn.
         guides: A JSON file of guides: paths, matched points, bones and spacing by region; see the page
             Steering of the manual. A pair of keyframes that has guides is no cut.
+        arcs: Let motion run through the keyframes, on curved paths and without a jump of its velocity; for
+            spacing flow and spacing RIFE.
         precision: bf16-mixed runs networks in bfloat16 where the device has fast instructions for it, else
             in float32.
         accelerator: Where to compute, as in Lightning's Trainer: `auto`, `cpu`, `gpu`, `mps`.
@@ -120,6 +124,8 @@ def interpolate(
     model = load(name, device=open_fabric(accelerator, precision).device, precision=precision)
     _check_method(model, name, candidates, spaced=bool(maps))
     check_guides(steered, keys.size, len(keys.source_images) - 1, model.method)
+    if arcs:
+        check_arcs(model.method)
     if steered and maps:
         raise UserError("guides move things by t: leave out --spacing_map, or give spacing among the guides.")
     folder = SequenceFolder(output.expanduser(), candidates, hold)
@@ -136,6 +142,8 @@ def interpolate(
     }
     if palette != "none":
         job["palette"] = palette
+    if arcs:
+        job["arcs"] = True
     if steered:
         job["guides"] = steered.digest
     folder.prepare([source_image.path for source_image in (*keys.source_images, *maps)], job, overwrite)
@@ -155,8 +163,21 @@ def interpolate(
         for pair, candidate in tqdm(left, desc="interpolating", unit="pair", leave=False, disable=None):
             held = cuts == "repeat" and pair + 1 in keys.cuts
             own, moved = palettes[pair : pair + 2], steered.of_pair(pair)
+            shots = keys.cuts if cuts == "repeat" else ()
+            near = neighbours(keys.read, len(keys.source_images), pair, shots) if arcs else None
             write_pair(
-                model, keys, places, folder, pair, candidate, frames[pair], own, moved, held=held, seed=seed
+                model,
+                keys,
+                places,
+                folder,
+                pair,
+                candidate,
+                frames[pair],
+                own,
+                moved,
+                near,
+                held=held,
+                seed=seed,
             )
         if animation != "none":
             folder.animate(frames[-1].stop, animation, fps)
@@ -191,6 +212,7 @@ def write_pair(
     frames: range,
     colours: Sequence[FlatColours] = (),
     guides: PairGuides | None = None,
+    near: Neighbours | None = None,
     *,
     held: bool,
     seed: int,
@@ -207,6 +229,7 @@ def write_pair(
         frames: Numbers of the pair's frames; see `numbered`.
         colours: Flat colours of both keyframes, to repaint the frames in; none to leave them.
         guides: The pair's guides.
+        near: The keyframes around it, for motion that runs through keyframes.
         held: Repeat the first keyframe instead.
         seed: Of the whole job.
     """
@@ -222,6 +245,7 @@ def write_pair(
         seed=sample_seed(seed, candidate, pair),
         palette=None if held else pair_palette(first, last, colours),
         guides=guides,
+        near=near,
     )
     thresholds = model.method.review_thresholds if isinstance(model.method, SpacedMethod) else None
     for images, errors in parts:

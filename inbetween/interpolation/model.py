@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -14,32 +12,24 @@ from torch import Tensor
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
+from inbetween.interpolation.arcs import Neighbours, check_arcs, neighbours
+from inbetween.interpolation.drawer import PairDrawer
 from inbetween.interpolation.guides import (
-    GuidedPair,
     Guides,
     GuidesLike,
     PairGuides,
-    RegionSpacing,
     as_guides,
     check_guides,
-    guided_pair,
-    spacing_maps,
 )
-from inbetween.interpolation.keep_palette import pair_palette, repainted
+from inbetween.interpolation.keep_palette import pair_palette
 from inbetween.interpolation.kinds import ImageOrArray, Images, of_one_kind
-from inbetween.interpolation.pair import few_at_once, frames_between
 from inbetween.interpolation.palette import FlatColours, PaletteMode
-from inbetween.interpolation.repaint import PairPalette
 from inbetween.interpolation.timing import chosen_chart, positions, whole_number
-from inbetween.methods import Method
-from inbetween.methods.loading import placed
-from inbetween.methods.spaced import SpacedMethod
-from inbetween.weights.precision import Precision, resolve_precision
 
 Cuts = Literal["repeat", "interpolate"]
 
 
-class Interpolator:
+class Interpolator(PairDrawer):
     """A method with its weights, ready to interpolate; `inbetween.load` makes one.
 
     Args:
@@ -54,20 +44,8 @@ class Interpolator:
         precision: What its networks compute in.
     """
 
-    def __init__(
-        self, method: Method, device: torch.device | str = "cpu", precision: Precision = "bf16-mixed"
-    ) -> None:
-        self.device = torch.device(device)
-        self.precision: Precision = resolve_precision(precision, self.device.type)
-        self.method = placed(method.eval(), self.device)
-
     def __repr__(self) -> str:
         return f"Interpolator({type(self.method).__name__}, device={str(self.device)!r})"
-
-    @property
-    def candidates(self) -> int:
-        """How many candidates of a frame the method has without sampling: spacing flow has 3, most have 1."""
-        return self.method.candidates if isinstance(self.method, SpacedMethod) else 1
 
     @cached_property
     def stochastic(self) -> bool:
@@ -159,6 +137,7 @@ class Interpolator:
         seed: int = 0,
         palette: PaletteMode = "none",
         guides: GuidesLike = None,
+        arcs: bool = False,
     ) -> Any:  # noqa: ANN401 - the kind that was given
         """Interpolate a whole sequence of keyframes; see `inbetween.interpolate`."""
         keyframes = of_one_kind(images)
@@ -167,6 +146,8 @@ class Interpolator:
         if cuts not in get_args(Cuts):
             raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
         steered = self._checked(guides, keyframes, len(keyframes.layers) - 1)
+        if arcs:
+            check_arcs(self.method)
         held = keyframes.cuts() if cuts == "repeat" else frozenset[int]()
         held -= steered.followed
         palettes = keyframes.palettes(palette, held=held)
@@ -184,88 +165,12 @@ class Interpolator:
                     sample_seed(seed, candidate, pair),
                     palettes,
                     steered.of_pair(pair),
+                    neighbours(keyframes.layers.__getitem__, len(keyframes.layers), pair, held)
+                    if arcs
+                    else None,
                 )
+        self._linked.prepared.clear()
         return keyframes.joined([*sequence, keyframes.originals[-1]])
-
-    def in_betweens(
-        self,
-        first: Tensor,
-        last: Tensor,
-        count: int,
-        place: Callable[[range], Tensor],
-        *,
-        transparent: bool = False,
-        candidate: int = 0,
-        seed: int = 0,
-        palette: PairPalette | None = None,
-        guides: PairGuides | None = None,
-    ) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Frames between two keyframes, a few at a time, so that memory does not grow with their number.
-
-        Between equal keyframes the keyframe is repeated, but for what guides move.
-
-        Args:
-            first: (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity.
-            last: The same.
-            count: Number of frames.
-            place: Returns `t` (1, n), or the spacing map (1, n, 1, H, W), for a range of frame indices.
-            transparent: Whether the keyframes have transparency.
-            candidate: See `interpolate`; indices beyond the method's own wrap around.
-            seed: Of this pair, in [0, 2**63).
-            palette: Colours in which the frames are repainted.
-            guides: The animator's guides of this pair, checked by `check_guides`; with them, `place` returns
-                `t`.
-
-        Yields:
-            The next n frames (n, 4, H, W) in [0, 1], and each pixel's expected absolute error (n, 1, H, W)
-            if the method predicts it.
-        """
-        steered = guided_pair(first, last, guides) if guides else GuidedPair(first, last)
-        for text in steered.warnings:
-            warnings.warn(text, stacklevel=2)
-        for part, frames, errors in self._rest(
-            steered, count, place, transparent, candidate, seed, guides.spacing if guides else ()
-        ):
-            if steered.layers:
-                frames, errors = steered.draw(frames, errors, place(part)[0].tolist())
-            yield frames if palette is None else repainted(frames, palette), errors
-
-    def _rest(
-        self,
-        steered: GuidedPair,
-        count: int,
-        place: Callable[[range], Tensor],
-        transparent: bool,
-        candidate: int,
-        seed: int,
-        spacing: Sequence[RegionSpacing],
-    ) -> Iterator[tuple[range, Tensor, Tensor | None]]:
-        """What the method makes of a pair without its guided regions, a few frames at a time."""
-        first, last = steered.first, steered.last
-        size = (first.shape[-2], first.shape[-1])
-        parts = few_at_once(count, size)
-        if torch.equal(first, last):
-            for part in parts:
-                yield part, first.expand(len(part), *first.shape), None
-            return
-        ends, own = (first.to(self.device), last.to(self.device)), candidate % self.candidates
-        # the context must not stay open while the caller works on the frames
-        with self.inference():
-            frames_at = frames_between(self.method, *ends, seed, transparent, own)
-        for part in parts:
-            where = place(part)
-            if spacing:
-                where = spacing_maps(spacing, where[0].tolist(), size)
-            with self.inference():
-                frames, errors = frames_at(where)
-            yield part, frames, errors
-
-    @contextmanager
-    def inference(self) -> Iterator[None]:
-        """Without gradients, and in the model's precision."""
-        mixed = self.precision == "bf16-mixed"
-        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            yield
 
     def _frames(
         self,
@@ -276,6 +181,7 @@ class Interpolator:
         seed: int,
         palettes: Sequence[FlatColours],
         guides: PairGuides,
+        near: Neighbours | None = None,
     ) -> list[Any]:
         """The frames between two neighbouring images, each of their kind."""
         first, last = images.layers[pair : pair + 2]
@@ -289,6 +195,7 @@ class Interpolator:
             seed=seed,
             palette=pair_palette(first, last, palettes[pair : pair + 2]),
             guides=guides,
+            near=near,
         )
         return [images.give(frame) for frames, _ in parts for frame in frames]
 
