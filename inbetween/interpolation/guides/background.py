@@ -27,7 +27,8 @@ def filled_in(picture: NDArray[np.float32], known: Where) -> NDArray[np.float32]
     levels = [(picture * share, share)]
     while max(levels[-1][0].shape[:2]) > 1:
         height, width = ((side + 1) // 2 for side in levels[-1][0].shape[:2])
-        levels.append(tuple(_shrunk(maps, (width, height)) for maps in levels[-1]))
+        total, share = levels[-1]
+        levels.append((_shrunk(total, (width, height)), _shrunk(share, (width, height))))
     total, share = levels.pop()
     coarse = total / np.maximum(share, 1e-8)
     for total, share in reversed(levels):

@@ -45,10 +45,8 @@ def check_guides(guides: Guides, size: tuple[int, int], pairs: int, method: Meth
                     f"{place} leaves the picture of {width}x{height} pixels at {point[0]:g}, {point[1]:g}:"
                     " give pixels of the keyframes, x to the right and y down."
                 )
-        for item in (*pair.regions, *pair.spacing):
-            for mask in (item.mask, item.mask_last):
-                if mask is not None:
-                    mask.at_size(size)
+        for mask in pair.masks:
+            mask.at_size(size)
 
 
 def _points(pair: PairGuides) -> Iterator[tuple[str, Point, float]]:

@@ -18,6 +18,15 @@ RING = 6  # pixels around a mask whose colours are those of the background
 EDGE = 2  # pixels around a region that may hold traces of it
 
 
+class Area(NamedTuple):
+    """The pixels of a region in a keyframe."""
+
+    box: Box  # around it, with room for its surroundings
+    pixels: Where  # (h, w)
+    coverage: Share | None = None  # (h, w) in [0, 1], if it is given
+    hidden: Where | None = None  # (h, w): something else is in its mask, and may hide it
+
+
 class Cutout(NamedTuple):
     """A part of a keyframe, without its background."""
 
@@ -57,24 +66,22 @@ def find_region(
     return _connected(without_holes(found), core)
 
 
-def cut_out(
-    keyframe: Picture, background: Picture, region: Where | Share, box: Box, hidden: Where | None
-) -> Cutout:
+def cut_out(keyframe: Picture, background: Picture, region: Area) -> Cutout:
     """Cut a region out of a part of a keyframe.
 
     Args:
         keyframe: With the region.
         background: The same without it.
-        region: The region, whose edge is softened; or each pixel's coverage.
-        box: Where the part is.
-        hidden: Where something else may hide it.
+        region: Its edge is softened, if its coverage is not given.
     """
-    coverage = _softened(keyframe, background, region) if region.dtype == np.bool_ else region
+    coverage = region.coverage
+    if coverage is None:
+        coverage = _softened(keyframe, background, region.pixels)
     # where there is nothing behind it, its own opacity is its coverage
     coverage = np.where(background[..., 3] < OPAQUE, np.minimum(coverage, keyframe[..., 3]), coverage)
     picture = (keyframe - (1 - coverage[..., None]) * background).clip(0, coverage[..., None])
-    doubt = np.zeros_like(picture[..., 0]) if hidden is None else hidden.astype(np.float32)
-    return Cutout(box, picture, coverage.astype(np.float32), background, doubt)
+    hidden = np.zeros_like(coverage) if region.hidden is None else region.hidden.astype(np.float32)
+    return Cutout(region.box, picture, coverage.astype(np.float32), background, hidden)
 
 
 def without_holes(found: Where) -> Where:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inbetween.interpolation.guides.areas import cutouts_of, find_areas
 from inbetween.interpolation.guides.arrival import ALIKE, find_arrival
 from inbetween.interpolation.guides.colours import Picture
 from inbetween.interpolation.guides.cutouts import Cutout
@@ -17,7 +18,6 @@ from inbetween.interpolation.guides.guides import PairGuides
 from inbetween.interpolation.guides.layers import Layer, as_frame, colours_around, premultiplied, put
 from inbetween.interpolation.guides.plans import Plan, plans_of
 from inbetween.interpolation.guides.poses import mapped, region_handle
-from inbetween.interpolation.guides.regions import cutouts_of, find_regions
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def guided_pair(first: Tensor, last: Tensor, guides: PairGuides) -> GuidedPair:
     plans = [_arriving(plan, keyframes) for plan in plans]
     layers, warnings = [], []
     ends = first.clone(), last.clone()
-    cutouts = cutouts_of(find_regions(plans, keyframes), keyframes)
+    cutouts = cutouts_of(find_areas(plans, keyframes), keyframes)
     for plan, (one, other) in zip(plans, cutouts, strict=True):
         for end, cutout in zip(ends, (one, other), strict=True):
             if cutout is not None:
@@ -91,7 +91,7 @@ def _arriving(plan: Plan, keyframes: tuple[Picture, Picture]) -> Plan:
     region = plan.region
     if region is None:
         return plan
-    ((first, last),) = cutouts_of(find_regions([plan], keyframes, trim=False), keyframes)
+    ((first, last),) = cutouts_of(find_areas([plan], keyframes, trim=False), keyframes)
     end = plan.handles[0].pose(1.0)
     if region.mask_last is not None and last is not None:
         beside = _centre(last) - mapped(end, _centre(first))

@@ -122,6 +122,13 @@ class PairGuides:
     bones: tuple[Bone, ...] = ()
     spacing: tuple[RegionSpacing, ...] = ()
 
+    @property
+    def masks(self) -> list[Mask]:
+        """All masks."""
+        of_regions = [mask for region in self.regions for mask in (region.mask, region.mask_last)]
+        of_spacing = [mask for region in self.spacing for mask in (region.mask, region.mask_last)]
+        return [mask for mask in (*of_regions, *of_spacing) if mask is not None]
+
     def __bool__(self) -> bool:
         return bool(self.regions or self.points or self.bones or self.spacing)
 
@@ -282,8 +289,7 @@ def _digest(data: Any, pairs: tuple[PairGuides, ...]) -> str:  # noqa: ANN401
     """A hash of the values, and of the masks' pixels."""
     found = hashlib.sha256(repr(data).encode())
     for pair in pairs:
-        for item in (*pair.regions, *pair.spacing):
-            for mask in (item.mask, item.mask_last):
-                if mask is not None and mask.pixels is not None:
-                    found.update(mask.pixels.tobytes())
+        for mask in pair.masks:
+            if mask.pixels is not None:
+                found.update(mask.pixels.tobytes())
     return found.hexdigest()

@@ -123,7 +123,8 @@ class Item:
                 raise UserError(f"{place} names a file: give the points of a polygon here.")
             return read_mask(self.folder / given, place)
         if isinstance(given, np.ndarray) and given.dtype in (np.uint8, np.bool_) and given.ndim == 2:
-            share: NDArray[np.float32] = given.astype(np.float32) / (255 if given.dtype == np.uint8 else 1)
+            most = np.float32(255 if given.dtype == np.uint8 else 1)
+            share: NDArray[np.float32] = given.astype(np.float32) / most
             return Mask(place, pixels=share)
         return Mask(place, polygon=self.points(key, 3))
 

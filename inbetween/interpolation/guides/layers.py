@@ -63,10 +63,10 @@ def put(layer: Layer, frame: Tensor, covered: Tensor, t: float) -> None:
     coverage = coverage.clip(0, 1)
     shown = shown.clip(0, coverage[..., None])
     result = as_frame(shown + (1 - coverage[..., None]) * behind).to(frame)
-    cover = torch.from_numpy(coverage)[None].to(covered)
-    part.copy_(torch.where(cover > 0, result, part))
-    other = covered[:, *box.slices]
-    other.copy_(torch.maximum(other, cover))
+    share = torch.from_numpy(coverage)[None].to(covered)
+    part.copy_(torch.where(share > 0, result, part))
+    before = covered[:, *box.slices]
+    before.copy_(torch.maximum(before, share))
 
 
 def _sampled(cutout: Cutout, places: NDArray[np.float64]) -> tuple[Picture, Share]:

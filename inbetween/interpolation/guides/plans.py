@@ -65,12 +65,12 @@ def plans_of(guides: PairGuides, size: tuple[int, int]) -> Iterator[Plan]:
         UserError: A mask has another size or is empty.
     """
     for region in guides.regions:
-        mask, last = region.mask, region.mask_last
+        mask, mask_last = region.mask, region.mask_last
         yield Plan(
             region.place,
             mask.at_size(size),
-            last.at_size(size) if last else None,
-            (mask.exact, last.exact if last else False),
+            mask_last.at_size(size) if mask_last else None,
+            (mask.exact, mask_last.exact if mask_last else False),
             (region_handle(region),),
             region=region,
         )
@@ -109,7 +109,8 @@ def _near(handles: Sequence[Handle], t: float, share: float, size: tuple[int, in
     found = [
         _around(mapped(each.pose(t), each.segment), max(share * each.reach, 2.0), size) for each in handles
     ]
-    return np.max(found, axis=0)
+    near: Share = np.max(found, axis=0)
+    return near
 
 
 def _around(segment: NDArray[np.float64], reach: float, size: tuple[int, int]) -> Share:

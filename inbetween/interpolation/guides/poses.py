@@ -162,13 +162,15 @@ def sources(
     Returns:
         Two arrays like `points`.
     """
-    total, firsts, lasts = 0.0, 0.0, 0.0
+    total = np.zeros((*points.shape[:-1], 1))
+    firsts, lasts = np.zeros_like(points), np.zeros_like(points)
     for handle in handles:
         now = handle.pose(t)
         back = inverse(now)
-        weight = (distance(points, mapped(now, handle.segment)) ** 2 + 1) ** -2.0 if len(handles) > 1 else 1.0
-        weight = np.expand_dims(weight, -1) if len(handles) > 1 else weight
-        total = total + weight
-        firsts = firsts + weight * mapped(back, points)
-        lasts = lasts + weight * mapped(combined(handle.pose(1.0), back), points)
+        weight = ((distance(points, mapped(now, handle.segment)) ** 2 + 1) ** -2.0)[..., None]
+        if len(handles) == 1:
+            weight = np.ones_like(weight)
+        total += weight
+        firsts += weight * mapped(back, points)
+        lasts += weight * mapped(combined(handle.pose(1.0), back), points)
     return firsts / total, lasts / total

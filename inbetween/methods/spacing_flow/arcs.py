@@ -107,15 +107,15 @@ def bent(
     if prediction.residual is not None:
         maps.append(prediction.residual)
     moved = _moved(torch.cat(maps, dim=1).float(), offset)
-    motion, mask, error, *residual = moved.split([part.shape[1] for part in maps], dim=1)
-    return prediction._replace(
-        motion=motion, mask=mask, error=error, residual=residual[0] if residual else None
-    )
+    motion, mask, error = moved[:, :4], moved[:, 4:5], moved[:, 5:6]
+    residual = None if prediction.residual is None else moved[:, 6:]
+    return prediction._replace(motion=motion, mask=mask, error=error, residual=residual)
 
 
 def _likeness(apart: Tensor, displacement: Tensor) -> Tensor:
     """How far displacements that differ by `apart` pixels are the same, in [0, 1]."""
-    return (2 - apart / (TOLERANCE * displacement.norm(dim=1, keepdim=True)).clamp(min=1)).clamp(0, 1)
+    limit: Tensor = (TOLERANCE * displacement.norm(dim=1, keepdim=True)).clamp(min=1)
+    return (2 - apart / limit).clamp(0, 1)
 
 
 def _spread(turn: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,7 +144,8 @@ def _turn(neighbour: Tensor, displacement: Tensor) -> Tensor:
     fading = ((cosine - MOST_TURN) / (1 + MOST_TURN)).clamp(0, 1)
     across = across * fading * (length / across.norm(dim=1, keepdim=True).clamp(min=1e-3)).clamp(max=1)
     speed = torch.where(along > 0, torch.minimum((along + length) / 2, 2 * length), 0.0)
-    return across + (speed - length) * direction
+    turn: Tensor = across + (speed - length) * direction
+    return turn
 
 
 def _moved(maps: Tensor, offset: Tensor) -> Tensor:

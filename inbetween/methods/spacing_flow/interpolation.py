@@ -215,7 +215,10 @@ class SpacedInterpolator:
     def run_through(self, before: SpacedInterpolator | None, after: SpacedInterpolator | None) -> None:
         """See `PairInterpolator.run_through`, for as many windows."""
         for number, (_, pair) in enumerate(self.pairs):
-            pair.run_through(*(near and near.pairs[number][1] for near in (before, after)))
+            pair.run_through(
+                None if before is None else before.pairs[number][1],
+                None if after is None else after.pairs[number][1],
+            )
 
 
 def build_spaced_interpolator(

@@ -1,20 +1,20 @@
-"""Which pixels of both keyframes belong to guided regions."""
+"""The areas of both keyframes that belong to guided regions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from inbetween.interpolation.guides.background import RING, Background
-from inbetween.interpolation.guides.boxes import Box, Where, box_of, dilated
+from inbetween.interpolation.guides.boxes import Where, box_of, dilated
 from inbetween.interpolation.guides.colours import Picture, frequent_colours, likeness
 from inbetween.interpolation.guides.cutouts import (
     DIFFERENT,
     EDGE,
+    Area,
     Cutout,
     cut_out,
     find_region,
@@ -36,17 +36,9 @@ RIGID, STIFF = 0.75, 0.4
 FOUND, SET = 1, 2
 
 
-class Region(NamedTuple):
-    """The pixels of a region in a keyframe."""
-
-    box: Box  # around it, with room for its surroundings
-    pixels: Where | Share  # (h, w)
-    hidden: Where | None = None  # (h, w): something else is in its mask, and may hide it
-
-
-def find_regions(
+def find_areas(
     plans: Sequence[Plan], keyframes: tuple[Picture, Picture], *, trim: bool = True
-) -> list[tuple[Region, Region | None]]:
+) -> list[tuple[Area, Area | None]]:
     """The region of each plan in both keyframes; None in the last if it does not show it.
 
     Args:
@@ -58,15 +50,15 @@ def find_regions(
     taken = [dilated(np.any([pair[number] > 0 for pair in masks], axis=0), MARGIN) for number in (0, 1)]
     background = Background(keyframes, (taken[0], taken[1]))
 
-    def find(plan: Plan, number: int, mask: Share) -> Region | None:
+    def find(plan: Plan, number: int, mask: Share) -> Area | None:
         box = box_of(mask > 0, RING + MARGIN + 1)
         if box is None:
             return None
         part, core = mask[box.slices], plan.cores[number]
         if plan.exact[number]:
-            return Region(box, part)
+            return Area(box, part > 0.5, part)
         shown = keyframes[number][box.slices], *background.within(number, box)
-        return Region(box, find_region(*shown, part > 0.5, None if core is None else core[box.slices]))
+        return Area(box, find_region(*shown, part > 0.5, None if core is None else core[box.slices]))
 
     found = []
     for plan, (in_first, in_last) in zip(plans, masks, strict=True):
@@ -79,20 +71,22 @@ def find_regions(
 
 
 def cutouts_of(
-    regions: Sequence[tuple[Region, Region | None]], keyframes: tuple[Picture, Picture]
+    regions: Sequence[tuple[Area, Area | None]], keyframes: tuple[Picture, Picture]
 ) -> list[tuple[Cutout, Cutout | None]]:
     """The regions cut out of both keyframes."""
     taken = np.zeros((2, *keyframes[0].shape[:2]), np.bool_)
     for pair in regions:
         for where, region in zip(taken, pair, strict=True):
             if region is not None:
-                where[region.box.slices] |= dilated(region.pixels > 0, EDGE)
+                where[region.box.slices] |= dilated(
+                    region.pixels if region.coverage is None else region.coverage > 0, EDGE
+                )
     background = Background(keyframes, (taken[0], taken[1]))
 
-    def cut(number: int, region: Region) -> Cutout:
+    def cut(number: int, region: Area) -> Cutout:
         box = region.box
         behind = background.within(number, box)[0]
-        return cut_out(keyframes[number][box.slices], behind, region.pixels, box, region.hidden)
+        return cut_out(keyframes[number][box.slices], behind, region)
 
     return [(cut(0, first), None if last is None else cut(1, last)) for first, last in regions]
 
@@ -106,7 +100,7 @@ def _mask_in_last(plan: Plan) -> Share:
     return dilated(where, MARGIN).astype(np.float32)
 
 
-def _may_be(first: Region, last: Region, plan: Plan) -> bool:
+def _may_be(first: Area, last: Area, plan: Plan) -> bool:
     """Whether what was found in the last keyframe is of about the right size, where no mask says so."""
     if plan.region is not None and plan.region.mask_last is not None:
         return True
@@ -115,9 +109,7 @@ def _may_be(first: Region, last: Region, plan: Plan) -> bool:
     return SIZES[0] * size <= float(last.pixels.sum()) <= SIZES[1] * size
 
 
-def _trimmed(
-    plan: Plan, keyframes: tuple[Picture, Picture], first: Region, last: Region
-) -> tuple[Region, Region]:
+def _trimmed(plan: Plan, keyframes: tuple[Picture, Picture], first: Area, last: Area) -> tuple[Area, Area]:
     """Regions without what only one of both keyframes shows, if most of them is alike."""
     in_last = sources(plan.handles, 0.0, first.box.grid)[1]
     in_first = sources(plan.handles, 1.0, last.box.grid)[0]
@@ -127,7 +119,7 @@ def _trimmed(
         _alike(keyframes[1], last, keyframes[0], first, in_first, slack),
     ]
     for region, same in zip((first, last), alike, strict=True):
-        if same.sum() < least * (region.pixels > 0.5).sum():
+        if same.sum() < least * region.pixels.sum():
             return first, last
     pair = [
         region if exact else _without_others(region, same, keyframes[number], keyframes[1 - number])
@@ -136,20 +128,19 @@ def _trimmed(
     return pair[0], pair[1]
 
 
-def _without_others(region: Region, same: Where, here: Picture, there: Picture) -> Region:
+def _without_others(region: Area, same: Where, here: Picture, there: Picture) -> Area:
     """A region without what else is in its mask: what stays where it is, and what has other colours."""
-    assert region.pixels.dtype == np.bool_
     shown, kept = here[region.box.slices], region.pixels & without_holes(dilated(same, 1))
     doubtful = region.pixels & ~kept & (np.abs(shown - there[region.box.slices]).max(-1) > DIFFERENT)
     own = likeness(shown, frequent_colours(shown[same])) > 0.5
     count, labels = cv2.connectedComponents(doubtful.astype(np.uint8), connectivity=8)
     shares = np.bincount(labels.ravel(), own.ravel(), count) / np.bincount(labels.ravel(), minlength=count)
     kept |= doubtful & (shares[labels] >= OWN)
-    return Region(region.box, kept, region.pixels & ~kept)
+    return Area(region.box, kept, None, region.pixels & ~kept)
 
 
 def _alike(
-    here: Picture, region: Region, there: Picture, other: Region, places: NDArray[np.float64], slack: int
+    here: Picture, region: Area, there: Picture, other: Area, places: NDArray[np.float64], slack: int
 ) -> Where:
     """Pixels of a region whose counterparts, up to `slack` apart, are of the other and of their colour."""
     around = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * slack + 1, 2 * slack + 1))
@@ -160,6 +151,6 @@ def _alike(
         apart = cv2.blur(np.abs(own - shown).max(-1), (PATCH, PATCH))
         least = np.minimum(least, apart)
     x, y = np.moveaxis((places - other.box.corner).astype(np.float32), -1, 0)
-    belongs = cv2.remap((other.pixels > 0.5).astype(np.float32), x, y, cv2.INTER_LINEAR)
-    found: Where = (region.pixels > 0.5) & (cv2.dilate(belongs, around) > 0.5) & (least <= ALIKE)
+    belongs = cv2.remap(other.pixels.astype(np.float32), x, y, cv2.INTER_LINEAR)
+    found: Where = region.pixels & (cv2.dilate(belongs, around) > 0.5) & (least <= ALIKE)
     return found
