@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inbetween.interpolation.guides.background import RING, Background
+from inbetween.interpolation.guides.background import RING, Background, KeyframePair
 from inbetween.interpolation.guides.boxes import Where, box_of, dilated
 from inbetween.interpolation.guides.colours import Picture, frequent_colours, likeness
 from inbetween.interpolation.guides.cutouts import (
@@ -37,7 +37,7 @@ FOUND, SET = 1, 2
 
 
 def find_areas(
-    plans: Sequence[Plan], keyframes: tuple[Picture, Picture], *, trim: bool = True
+    plans: Sequence[Plan], keyframes: KeyframePair, *, trim: bool = True
 ) -> list[tuple[Area, Area | None]]:
     """The region of each plan in both keyframes; None in the last if it does not show it.
 
@@ -57,7 +57,7 @@ def find_areas(
         part, core = mask[box.slices], plan.cores[number]
         if plan.exact[number]:
             return Area(box, part > 0.5, part)
-        shown = keyframes[number][box.slices], *background.within(number, box)
+        shown = keyframes.pictures[number][box.slices], *background.within(number, box)
         return Area(box, find_region(*shown, part > 0.5, None if core is None else core[box.slices]))
 
     found = []
@@ -71,10 +71,10 @@ def find_areas(
 
 
 def cutouts_of(
-    regions: Sequence[tuple[Area, Area | None]], keyframes: tuple[Picture, Picture]
+    regions: Sequence[tuple[Area, Area | None]], keyframes: KeyframePair
 ) -> list[tuple[Cutout, Cutout | None]]:
     """The regions cut out of both keyframes."""
-    taken = np.zeros((2, *keyframes[0].shape[:2]), np.bool_)
+    taken = np.zeros((2, *keyframes.pictures[0].shape[:2]), np.bool_)
     for pair in regions:
         for where, region in zip(taken, pair, strict=True):
             if region is not None:
@@ -86,7 +86,7 @@ def cutouts_of(
     def cut(number: int, region: Area) -> Cutout:
         box = region.box
         behind = background.within(number, box)[0]
-        return cut_out(keyframes[number][box.slices], behind, region)
+        return cut_out(keyframes.pictures[number][box.slices], behind, region)
 
     return [(cut(0, first), None if last is None else cut(1, last)) for first, last in regions]
 
@@ -109,20 +109,22 @@ def _may_be(first: Area, last: Area, plan: Plan) -> bool:
     return SIZES[0] * size <= float(last.pixels.sum()) <= SIZES[1] * size
 
 
-def _trimmed(plan: Plan, keyframes: tuple[Picture, Picture], first: Area, last: Area) -> tuple[Area, Area]:
+def _trimmed(plan: Plan, keyframes: KeyframePair, first: Area, last: Area) -> tuple[Area, Area]:
     """Regions without what only one of both keyframes shows, if most of them is alike."""
     in_last = sources(plan.handles, 0.0, first.box.grid)[1]
     in_first = sources(plan.handles, 1.0, last.box.grid)[0]
     slack, least = (FOUND, RIGID) if plan.region else (SET, STIFF)
     alike = [
-        _alike(keyframes[0], first, keyframes[1], last, in_last, slack),
-        _alike(keyframes[1], last, keyframes[0], first, in_first, slack),
+        _alike(keyframes.pictures[0], first, keyframes.pictures[1], last, in_last, slack),
+        _alike(keyframes.pictures[1], last, keyframes.pictures[0], first, in_first, slack),
     ]
     for region, same in zip((first, last), alike, strict=True):
         if same.sum() < least * region.pixels.sum():
             return first, last
     pair = [
-        region if exact else _without_others(region, same, keyframes[number], keyframes[1 - number])
+        region
+        if exact
+        else _without_others(region, same, keyframes.pictures[number], keyframes.pictures[1 - number])
         for number, (region, same, exact) in enumerate(zip((first, last), alike, plan.exact, strict=True))
     ]
     return pair[0], pair[1]

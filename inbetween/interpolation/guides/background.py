@@ -45,6 +45,29 @@ def _shrunk(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.floa
     return small.reshape(size[1], size[0], -1)
 
 
+class KeyframePair:
+    """Two keyframes, and the classical flow between them.
+
+    Args:
+        first: The first keyframe.
+        last: The last.
+    """
+
+    def __init__(self, first: Picture, last: Picture) -> None:
+        self.pictures = first, last
+
+    @cached_property
+    def flows(self) -> list[NDArray[np.float32]]:
+        """Flows (h, w, 2) from each keyframe to the other, at a low resolution and in its pixels."""
+        height, width = self.pictures[0].shape[:2]
+        shrink = max(1.0, float(np.sqrt(height * width)) / FLOW_SIDE)
+        size = max(round(width / shrink), SMALLEST_SIDE), max(round(height / shrink), SMALLEST_SIDE)
+        small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in self.pictures]
+        greys = [(picture[..., :3].mean(-1) * 255).round().astype(np.uint8) for picture in small]
+        found = [estimate_flow(greys[number], greys[1 - number], "dis") for number in (0, 1)]
+        return [np.ascontiguousarray(np.moveaxis(flow, 0, -1)) for flow in found]
+
+
 class Background:
     """The keyframes without what is taken out of them.
 
@@ -56,14 +79,12 @@ class Background:
         taken: What is taken out of each.
     """
 
-    def __init__(self, keyframes: tuple[Picture, Picture], taken: tuple[Where, Where]) -> None:
+    def __init__(self, keyframes: KeyframePair, taken: tuple[Where, Where]) -> None:
         self.keyframes, self.taken = keyframes, taken
 
     def within(self, number: int, box: Box) -> tuple[Picture, Where]:
         """A part of keyframe 0 or 1, and where it is shown by a keyframe, not filled in."""
-        here, there = (
-            picture[box.slices] for picture in (self.keyframes[number], self.keyframes[1 - number])
-        )
+        here, there = (self.keyframes.pictures[each][box.slices] for each in (number, 1 - number))
         hole, gone = (where[box.slices] for where in (self.taken[number], self.taken[1 - number]))
         either = hole | gone
         ring = dilated(either, RING) & ~either
@@ -89,7 +110,9 @@ class Background:
         at = (box.grid + flow * scale).astype(np.float32)
         x, y = at[..., 0], at[..., 1]
         other = 1 - number
-        seen = cv2.remap(self.keyframes[other], x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        seen = cv2.remap(
+            self.keyframes.pictures[other], x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
         # outside of the picture nothing is known
         known = cv2.remap((~self.taken[other]).astype(np.uint8) * 255, x, y, cv2.INTER_LINEAR) > 250
         return seen.clip(0, 1), known
@@ -97,14 +120,9 @@ class Background:
     @cached_property
     def _flows(self) -> list[NDArray[np.float32]]:
         """Flows (h, w, 2) from each keyframe to the other: in what is taken, that of what is around."""
-        height, width = self.taken[0].shape
-        shrink = max(1.0, float(np.sqrt(height * width)) / FLOW_SIDE)
-        size = max(round(width / shrink), SMALLEST_SIDE), max(round(height / shrink), SMALLEST_SIDE)
-        small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in self.keyframes]
-        greys = [(picture[..., :3].mean(-1) * 255).round().astype(np.uint8) for picture in small]
         found = []
-        for number in (0, 1):
-            flow = np.moveaxis(estimate_flow(greys[number], greys[1 - number], "dis"), 0, -1)
-            hole = cv2.resize(self.taken[number].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-            found.append(filled_in(flow.astype(np.float32), ~dilated(hole, MARGIN)))
+        for flow, taken in zip(self.keyframes.flows, self.taken, strict=True):
+            size = flow.shape[1], flow.shape[0]
+            hole = cv2.resize(taken.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+            found.append(filled_in(flow, ~dilated(hole, MARGIN)))
         return found

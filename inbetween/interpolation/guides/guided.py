@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inbetween.interpolation.guides.areas import cutouts_of, find_areas
 from inbetween.interpolation.guides.arrival import ALIKE, find_arrival
-from inbetween.interpolation.guides.colours import Picture
+from inbetween.interpolation.guides.background import KeyframePair
 from inbetween.interpolation.guides.cutouts import Cutout
 from inbetween.interpolation.guides.guides import PairGuides
 from inbetween.interpolation.guides.layers import Layer, as_frame, colours_around, premultiplied, put
@@ -40,13 +40,14 @@ class GuidedPair:
         """Frames with the guided regions put in.
 
         Args:
-            frames: (n, 4, H, W) in [0, 1], between these keyframes.
+            frames: (n, 4, H, W) in [0, 1], between these keyframes; they are changed.
             errors: (n, 1, H, W), each pixel's expected error, if it is known; smaller where a region is.
             t: n positions.
         """
         if not self.layers:
             return frames, errors
-        frames = frames.clone()
+        if frames.stride(0) == 0:  # one frame, repeated
+            frames = frames.clone()
         covered = torch.zeros_like(frames[:, :1])
         for frame, cover, place in zip(frames, covered, t, strict=True):
             for layer in self.layers:
@@ -68,7 +69,7 @@ def guided_pair(first: Tensor, last: Tensor, guides: PairGuides) -> GuidedPair:
     plans = list(plans_of(guides, (first.shape[-2], first.shape[-1])))
     if not plans:
         return GuidedPair(first, last)
-    keyframes = premultiplied(first), premultiplied(last)
+    keyframes = KeyframePair(premultiplied(first), premultiplied(last))
     plans = [_arriving(plan, keyframes) for plan in plans]
     layers, warnings = [], []
     ends = first.clone(), last.clone()
@@ -86,7 +87,7 @@ def guided_pair(first: Tensor, last: Tensor, guides: PairGuides) -> GuidedPair:
     return GuidedPair(*ends, tuple(layers), tuple(warnings))
 
 
-def _arriving(plan: Plan, keyframes: tuple[Picture, Picture]) -> Plan:
+def _arriving(plan: Plan, keyframes: KeyframePair) -> Plan:
     """A plan that arrives where the last keyframe has its region."""
     region = plan.region
     if region is None:
@@ -96,7 +97,7 @@ def _arriving(plan: Plan, keyframes: tuple[Picture, Picture]) -> Plan:
     if region.mask_last is not None and last is not None:
         beside = _centre(last) - mapped(end, _centre(first))
     else:
-        found = find_arrival(first, end, keyframes[1])
+        found = find_arrival(first, end, keyframes.pictures[1])
         beside = found.beside if found.difference <= ALIKE else np.zeros(2)
     return replace(plan, handles=(region_handle(region, beside),))
 
