@@ -13,6 +13,7 @@ from torch import Tensor
 
 import inbetween
 from inbetween.data import SyntheticAnimation, WindowSpec
+from inbetween.io.sheet import contact_sheet
 
 IMAGES = Path(__file__).parent / "images"
 SIDE, GAP = 200, 6  # pixels
@@ -46,6 +47,7 @@ def main() -> None:
     wide = SyntheticAnimation().dataset("test", WindowSpec(between=1, size=(SIDE, 3 * SIDE // 2)))
     grid = [wide[0, index]["first"] for index in SAMPLES]
     save("synthetic", [grid[0::2], grid[1::2]])
+    save_sheet()
     steering()
 
 
@@ -61,6 +63,15 @@ def steering() -> None:
 
     save("steering", [row(None), row(folder / "all.json")])
     save("steering_kinds", [row(folder / f"{kind}.json") for kind in ("path", "points", "bones", "spacing")])
+
+
+def save_sheet() -> None:
+    """The contact sheet of an example's sequence, as `interpolate --write sheet` makes it."""
+    folder = Path(__file__).parents[1] / "examples" / "keyframes" / "flat_colour"
+    keyframes = [Image.open(path).convert("RGB") for path in sorted(folder.glob("*.png"))]
+    frames = inbetween.interpolate(keyframes, between=3, spacing="ease_in_out", method="spacing_flow")
+    sheet = contact_sheet(frames, range(0, len(frames), 4), range(len(frames)))
+    sheet.save(IMAGES / "sheet.webp", quality=80, method=6)
 
 
 def save(name: str, rows: list[list[Tensor]]) -> None:

@@ -12,6 +12,7 @@ COMMANDS = {
     "test": "evaluate a method on the test windows",
     "predict": "write the in-betweens of test windows as PNG files",
     "interpolate": "write the in-betweens of your own keyframes",
+    "app": "a page in the browser: drop keyframes, draw, choose, download",
     "compare": "evaluate several methods on the same windows: table, CSV, JSON and images",
     "audit": "find drawings that are in two splits, and methods that draw from memory",
     "benchmark": "measure speed and memory of training and inference on this machine",
@@ -28,7 +29,7 @@ commands:
 `COMMAND --help` lists its keys. A FILE.yaml that is not here is looked up in the shipped configs;
 of several --config, later ones override earlier ones. Start with:
 
-  python -m inbetween fit --config exp1.yaml
+  python -m inbetween fit --config first_run.yaml
 """
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from inspect import signature
+from typing import Any, Literal, get_args
 
 from jsonargparse import ArgumentParser
 
 from inbetween.cli.configs import resolve_configs
 from inbetween.errors import UserError
 
-Lists = Mapping[str, tuple[type, str]]
+Lists = Mapping[str, tuple[Any, str]]
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,10 @@ class Function:
         else:
             text = "YAML file of an experiment; of several, later ones override earlier ones."
             parser.add_argument("-c", "--config", action="append", default=[], help=text)
+        defaults = signature(self.function).parameters
         for key, (kind, text) in self.lists.items():
-            parser.add_argument(f"--{key}", nargs="*", type=kind, default=[], help=text)
+            default = list(defaults[key].default or ())
+            parser.add_argument(f"--{key}", nargs="*", type=kind, default=default, help=text)
         for key, text in self.flags.items():
             parser.add_argument(f"--{key}", nargs="?", const=True, type=bool, default=False, help=text)
         skip: set[str | int] = {"config", *self.lists, *self.flags}
@@ -72,7 +75,12 @@ EXPERIMENTS: Lists = {
     "sizes": (str, "Sizes of inference: HEIGHTxWIDTH:N is one window with N in-betweens."),
 }
 SEQUENCE: Lists = {
-    "keyframes": (str, "Images in order, or a folder of them (in natural order)."),
+    "keyframes": (str, "Images in order, a folder of them (in natural order), an animated file, or a video."),
+    "write": (
+        Literal["webp", "gif", "apng", "mp4", "sheet", "none"],
+        "What to write beside the frames: files that play (webp, gif, apng, mp4), all frames on one sheet, or"
+        " none.",
+    ),
     "t": (float, "Positions of the in-betweens: increasing numbers between 0 and 1."),
     "spacing_map": (
         str,
@@ -92,6 +100,10 @@ def function_of(command: str) -> Function:
         from inbetween.commands.interpolate import interpolate
 
         return Function(interpolate, SEQUENCE)
+    if command == "app":
+        from inbetween.app.command import app
+
+        return Function(app)
     if command == "compare":
         from inbetween.commands.compare import compare
 

@@ -6,25 +6,29 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from inbetween.commands.animation import Animation, encode_animation
+from inbetween.commands.page.document import REPORT
 from inbetween.errors import UserError
+from inbetween.io.animation import Playing, encode_animation
 from inbetween.io.files import write_whole
 from inbetween.io.frames import encode_png
 from inbetween.io.images import SUFFIXES
+from inbetween.io.png import Chunks
+from inbetween.io.sequences import ANIMATION, RECORD, SHEET
+from inbetween.io.sheet import contact_sheet
 from inbetween.metrics import REVIEW_LABELS, review_label
 
-RECORD = "interpolate.json"  # what the frames in a folder were made from
 REVIEW_FILE = "review.csv"  # which frames to review
-ANIMATION = "animation"  # the animated file, without its suffix
+# files of a job that show its frames together
+TOGETHER = re.compile(rf"{ANIMATION}\.(webp|gif|apng|mp4)|{SHEET}\.png")
 # files of a job, except its record
-OURS = re.compile(rf"\d{{4,}}\.png|{ANIMATION}\.(webp|gif)|{re.escape(REVIEW_FILE)}")
+OURS = re.compile(rf"\d{{4,}}\.png|{TOGETHER.pattern}|{re.escape(REVIEW_FILE)}")
 COLUMNS = ("frame", "expected_error", "review")  # of that file
 
 
@@ -37,10 +41,12 @@ class SequenceFolder:
         folder: The output folder.
         candidates: Number of candidates of the sequence.
         hold: How often each frame is written, to be shown that often.
+        depth: Bits a channel, 8 or 16.
+        chunks: Colour profile and resolution of the frames; see `encode_png`.
     """
 
-    def __init__(self, folder: Path, candidates: int, hold: int) -> None:
-        self.folder, self.hold = folder, hold
+    def __init__(self, folder: Path, candidates: int, hold: int, depth: int = 8, chunks: Chunks = ()) -> None:
+        self.folder, self.hold, self.depth, self.chunks = folder, hold, depth, chunks
         numbered = [folder / f"candidate_{number}" for number in range(1, candidates + 1)]
         self.folders = numbered if candidates > 1 else [folder]
 
@@ -63,26 +69,31 @@ class SequenceFolder:
                 written.
         """
         used = {folder.resolve() for folder in [*self.folders, *self._folders_with_images()]}
-        for path in inputs:
+        for path in dict.fromkeys(inputs):
             if path.resolve().parent in used:
                 raise UserError(
                     f"{path} lies where the frames are to go: give a folder of its own with --output."
                 )
         try:
-            same_job = json.loads((self.folder / RECORD).read_text(encoding="utf-8")) == job
+            record = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
         except (OSError, ValueError):  # none, or not ours
-            same_job = False
+            record = None
+        same_job = record == job
         if not overwrite and not same_job and self._folders_with_images():
             raise UserError(
                 f"{self.folder} already holds other images: give another folder with --output, or replace "
                 "them with --overwrite true."
             )
         with self._writing():
+            if record is not None and (overwrite or not same_job):
+                (self.folder / REPORT).unlink(missing_ok=True)
             if overwrite:
                 self._remove_frames()
             if not same_job:
                 for folder in self.folders:
                     (folder / REVIEW_FILE).unlink(missing_ok=True)
+                    if record is not None:
+                        self._remove(folder, TOGETHER)
             write_whole(self.folder / RECORD, json.dumps(job, indent=2).encode())
 
     def has(self, candidate: int, numbers: range) -> bool:
@@ -95,22 +106,41 @@ class SequenceFolder:
         Raises:
             UserError: The folder cannot be written.
         """
-        content = encode_png(image)
+        content = encode_png(image, self.depth, self.chunks)
         with self._writing():
             for path in self._files(candidate, number):
                 write_whole(path, content)
 
-    def animate(self, count: int, animation: Animation, fps: float) -> None:
+    def play(self, count: int, kind: Playing, fps: float, plays: int = 0) -> None:
         """Write all `count` frames of each candidate as one animated file, at `fps` frames a second.
+
+        MP4 shows each file of a held frame, other formats one of them for as long: what plays is the same.
 
         Raises:
             UserError: The folder cannot be written.
         """
         for candidate, folder in enumerate(self.folders):
-            shown = (self._files(candidate, number)[0] for number in range(count))
-            content = encode_animation(shown, animation, self.hold / fps)
+            files = [self._files(candidate, number) for number in range(count)]
+            each = [path for held in files for path in (held if kind == "mp4" else held[:1])]
+            seconds = 1 / fps if kind == "mp4" else self.hold / fps
             with self._writing():
-                write_whole(folder / f"{ANIMATION}.{animation}", content)
+                write_whole(
+                    folder / f"{ANIMATION}.{kind}", encode_animation(each, kind, seconds, plays=plays)
+                )
+
+    def write_sheet(self, count: int, keyframes: Container[int]) -> None:
+        """Write all `count` frames of each candidate on one contact sheet, those that are keyframes marked.
+
+        Raises:
+            UserError: The folder cannot be written.
+        """
+        for candidate, folder in enumerate(self.folders):
+            first = [self._files(candidate, number)[0] for number in range(count)]
+            numbers = [number * self.hold for number in range(count)]
+            encoded = io.BytesIO()
+            contact_sheet(first, keyframes, numbers).save(encoded, "PNG")
+            with self._writing():
+                write_whole(folder / f"{SHEET}.png", encoded.getvalue())
 
     def write_review(
         self, candidate: int, numbers: Sequence[int], errors: Sequence[float], thresholds: tuple[float, float]
@@ -175,13 +205,17 @@ class SequenceFolder:
 
     def _remove_frames(self) -> None:
         for folder in self._folders_with_images():
-            for path in folder.iterdir():
-                if OURS.fullmatch(path.name):
-                    path.unlink()
+            self._remove(folder, OURS)
             if folder != self.folder and not any(folder.iterdir()):
                 folder.rmdir()
 
+    @staticmethod
+    def _remove(folder: Path, names: re.Pattern[str]) -> None:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if names.fullmatch(path.name):
+                path.unlink()
+
 
 def _is_image(path: Path) -> bool:
-    """Whether a file is an image, but not the animated file of a job."""
-    return path.suffix.lower() in SUFFIXES and path.stem != ANIMATION
+    """Whether a file is an image, but not one that shows a job's frames together."""
+    return path.suffix.lower() in SUFFIXES and not TOGETHER.fullmatch(path.name)

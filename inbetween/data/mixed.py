@@ -43,6 +43,9 @@ class MixedWindows(WindowSource):
             raise UserError(f"length of the mixture is {length}: give 1 or more windows.")
         self.sources, self.weights, self.length = list(sources), list(weights), length
 
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.sources))
+
     def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
         """Windows of a split.
 

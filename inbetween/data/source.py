@@ -135,7 +135,13 @@ class WindowDataset(Dataset[Window], ABC):
 
 
 class WindowSource(ABC):
-    """A source of windows. Named by class path in YAML under `data.source`."""
+    """A source of windows. Named by class path in YAML under `data.source`.
+
+    As text, in messages and reports, it is its class unless it says more.
+    """
+
+    def __str__(self) -> str:
+        return type(self).__name__
 
     @abstractmethod
     def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:

@@ -39,6 +39,24 @@ def uncomposite(image: Tensor, opacity: Tensor, background: float) -> Tensor:
     return (premultiplied / opacity.clamp(min=1e-6)).clamp(0, 1) * (opacity > 0)
 
 
+def blended(first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+    """Transparent images between two, mixed as light is: colours weigh as much as they are opaque.
+
+    Args:
+        first: (4, H, W) in [0, 1], RGB not premultiplied, then opacity.
+        last: The same.
+        t: The share of `last` in [0, 1] of each image (1, N), or of each of its pixels (1, N, 1, H, W).
+
+    Returns:
+        (N, 4, H, W) in [0, 1].
+    """
+    share = t[0].reshape(-1, 1, 1, 1) if t.ndim == 2 else t[0]
+    opacity = (1 - share) * first[3:] + share * last[3:]
+    visible = (opacity > 0).to(share)
+    weight = visible * share * last[3:] / opacity.clamp(min=1e-6) + (1 - visible) * share
+    return torch.cat([(1 - weight) * first[:3] + weight * last[:3], opacity], dim=1)
+
+
 def contrasting_background(color: Tensor, opacity: Tensor) -> float:
     """White or black, whichever contrasts with the outer edge of the opaque area.
 

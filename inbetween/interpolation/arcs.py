@@ -24,19 +24,22 @@ class Neighbours(NamedTuple):
     after: Tensor | None
 
 
-def neighbours(read: Callable[[int], Tensor], count: int, pair: int, cuts: Container[int]) -> Neighbours:
+def neighbours(
+    read: Callable[[int], Tensor], pairs: int, pair: int, still: Container[int], loop: bool = False
+) -> Neighbours:
     """The keyframes around a pair.
 
     Args:
-        read: Gives a keyframe by its index.
-        count: Number of keyframes.
+        read: Gives a keyframe by its index, from 0 to `pairs`.
+        pairs: Number of pairs.
         pair: Index of the pair.
-        cuts: Indices of the keyframes after a cut.
+        still: Indices of keyframes to which nothing moves, as after a cut.
+        loop: The last keyframe is the first one again.
     """
-    before, after = pair - 1, pair + 2
+    before, after = ((pair - 1) % pairs, (pair + 1) % pairs) if loop else (pair - 1, pair + 1)
     return Neighbours(
-        read(before) if pair > 0 and pair not in cuts else None,
-        read(after) if after < count and after not in cuts else None,
+        read(before) if before >= 0 and before + 1 not in still else None,
+        read(after + 1) if after < pairs and after + 1 not in still else None,
     )
 
 

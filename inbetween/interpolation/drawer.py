@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from inbetween.data.transitions import Transition
+from inbetween.functional.opacity import blended
 from inbetween.interpolation.arcs import LinkedPairs, Neighbours
 from inbetween.interpolation.guides import (
     GuidedPair,
@@ -53,6 +55,7 @@ class PairDrawer:
         candidate: int = 0,
         seed: int = 0,
         palette: PairPalette | None = None,
+        transition: Transition = "motion",
         guides: PairGuides | None = None,
         near: Neighbours | None = None,
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
@@ -69,6 +72,7 @@ class PairDrawer:
             candidate: See `interpolate`; indices beyond the method's own wrap around.
             seed: Of this pair, in [0, 2**63).
             palette: Colours in which the frames are repainted.
+            transition: What lies between the keyframes; see `Transitions`.
             guides: The animator's guides of this pair, checked by `check_guides`; with them, `place` returns
                 `t`.
             near: The keyframes around these, for motion that runs through keyframes; see `check_arcs`.
@@ -77,6 +81,12 @@ class PairDrawer:
             The next n frames (n, 4, H, W) in [0, 1], and each pixel's expected absolute error (n, 1, H, W)
             if the method predicts it.
         """
+        if transition == "fade":
+            for part in few_at_once(count, (first.shape[-2], first.shape[-1])):
+                yield blended(first, last, place(part)), None
+            return
+        if transition != "motion":
+            first = last = last if transition == "repeat_last" else first
         steered = guided_pair(first, last, guides) if guides else GuidedPair(first, last)
         for text in steered.warnings:
             warnings.warn(text, stacklevel=2)
@@ -105,6 +115,8 @@ class PairDrawer:
         if torch.equal(first, last):
             for part in parts:
                 yield part, first.expand(len(part), *first.shape), None
+            return
+        if not parts:
             return
         own = candidate % self.candidates
         # the context must not stay open while the caller works on the frames

@@ -9,19 +9,22 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from inbetween.data.keyframes import BACKGROUND, as_stored, in_unit_range, with_opacity
-from inbetween.data.shots import find_cuts, thumbnail
+from inbetween.data.shots import thumbnail
+from inbetween.data.transitions import Transitions, find_transitions
 from inbetween.errors import UserError
 from inbetween.interpolation.keep_palette import flat_palettes
 from inbetween.interpolation.palette import FlatColours, PaletteMode
-from inbetween.io.frames import to_bytes, to_image
-from inbetween.io.images import Layers, Pixels, check_image, composited, decoded_layers
+from inbetween.io.frames import to_bytes, to_image, to_words
+from inbetween.io.images import GREY_16_BITS, Layers, check_image, composited, decoded_layers
 
-ImageOrArray: TypeAlias = Image.Image | NDArray[np.uint8] | Tensor
-KINDS = "PIL images, numpy arrays (H, W, 3 or 4) uint8, or tensors (3 or 4, H, W) of floats in [0, 1]"
+ImageOrArray: TypeAlias = Image.Image | NDArray[np.uint8] | NDArray[np.uint16] | Tensor
+KINDS = (
+    "PIL images, numpy arrays (H, W, 3 or 4) uint8 or uint16, or tensors (3 or 4, H, W) of floats in [0, 1]"
+)
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,11 @@ class Images:
     give: Callable[[Tensor], Any]
     joined: Callable[[list[Any]], Any]
 
-    def cuts(self) -> frozenset[int]:
-        """Indices of the images after a cut."""
+    def transitions(self) -> Transitions:
+        """Cuts, fades and flashes between the images."""
         shown = (to_bytes(layers) for layers in self.layers)
         seen = (Layers(pixels[..., :3], pixels[..., 3], grey=False) for pixels in shown)
-        return frozenset(find_cuts(thumbnail(composited(layers, BACKGROUND)) for layers in seen))
+        return find_transitions(thumbnail(composited(layers, BACKGROUND)) for layers in seen)
 
     def palettes(
         self, palette: PaletteMode, names: Sequence[str] = (), held: Container[int] = ()
@@ -105,28 +108,47 @@ def _pil_images(images: Sequence[Image.Image], names: Sequence[str]) -> Images:
         found.append(decoded_layers(image.convert("LA") if image.mode == "La" else image, name))
     grey = all(layers.grey for layers in found)
     transparent = any(layers.opacity is not None for layers in found)
-    layers = [with_opacity(layer) for layer in found]
+    # the only images of 16 bits that Pillow has
+    wide = grey and not transparent and any(image.mode in GREY_16_BITS for image in images)
+    layers = [
+        _wide_grey(image) if wide and image.mode in GREY_16_BITS else with_opacity(layer)
+        for image, layer in zip(images, found, strict=True)
+    ]
 
     def give(frame: Tensor) -> Image.Image:
-        return to_image(as_stored(frame, grey, transparent))
+        stored = as_stored(frame, grey, transparent)
+        return Image.fromarray(to_words(stored)[..., 0]) if wide else to_image(stored)
 
     return Images(layers, [give(layer) for layer in layers], transparent, give, list)
 
 
-def _arrays(images: Sequence[Pixels], names: Sequence[str]) -> Images:
+def _wide_grey(image: Image.Image) -> Tensor:
+    """A grey image of 16 bits as (4, H, W) in [0, 1]."""
+    grey = in_unit_range(np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16))
+    return torch.cat([grey.expand(3, *grey.shape), torch.ones_like(grey)[None]])
+
+
+def _arrays(images: Sequence[NDArray[Any]], names: Sequence[str]) -> Images:
     for image, name in zip(images, names, strict=True):
         if image.ndim != 3 or image.shape[2] not in (3, 4) or not image.size:
             raise UserError(f"{name} has the shape {image.shape}: give an array (H, W, 3) or (H, W, 4).")
-        if image.dtype != np.uint8:
-            raise UserError(f"{name} is of {image.dtype}: give an array of uint8, from 0 to 255.")
+        if image.dtype not in (np.uint8, np.uint16):
+            raise UserError(
+                f"{name} is of {image.dtype}: give an array of uint8, from 0 to 255, or uint16, from 0"
+                " to 65535."
+            )
+        if image.dtype != images[0].dtype:
+            raise UserError(
+                f"{names[0]} is of {images[0].dtype} and {name} of {image.dtype}: give one dtype."
+            )
     _check_same([image.shape for image in images], names)
-    channels = images[0].shape[2]
+    channels, stored = images[0].shape[2], to_words if images[0].dtype == np.uint16 else to_bytes
     layers = [_with_opacity(in_unit_range(np.array(image)).permute(2, 0, 1)) for image in images]
     return Images(
         layers,
         list(images),
         channels == 4,
-        lambda frame: to_bytes(frame[:channels]),
+        lambda frame: stored(frame[:channels]),
         np.stack,
     )
 

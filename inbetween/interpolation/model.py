@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from inbetween.data.transitions import Transition, Transitions
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
@@ -75,8 +76,8 @@ class Interpolator(PairDrawer):
 
         Args:
             first: The first keyframe, of any height and width: a PIL image, a numpy array (H, W, 3 or 4)
-                uint8, or a tensor (3 or 4, H, W) or (B, 3 or 4, H, W) of floats in [0, 1]. A fourth channel
-                is opacity, by which colours are not multiplied.
+                uint8 or uint16, or a tensor (3 or 4, H, W) or (B, 3 or 4, H, W) of floats in [0, 1]. A
+                fourth channel is opacity, by which colours are not multiplied.
             last: The last keyframe, of the same kind and size.
             t: Where the frames lie, numbers between 0 (first) and 1 (last), in any order; or one such number.
             candidate: Index of the candidate; 0 is the most likely. Spacing flow and spacing RIFE have
@@ -88,7 +89,7 @@ class Interpolator(PairDrawer):
 
         Returns:
             One frame per number in `t`, of the kind that was given: a list of PIL images, an array
-            (N, H, W, C) uint8, or a tensor (N, C, H, W) or (B, N, C, H, W), with the channels, dtype and
+            (N, H, W, C), or a tensor (N, C, H, W) or (B, N, C, H, W), with the channels, dtype and
             device of `first`.
 
         Raises:
@@ -111,7 +112,7 @@ class Interpolator(PairDrawer):
                         candidate,
                         sample_seed(seed, candidate, number),
                         own,
-                        steered.of_pair(number),
+                        guides=steered.of_pair(number),
                     )
                 )
                 for number, (images, own) in enumerate(zip(pairs, palettes, strict=True))
@@ -121,7 +122,7 @@ class Interpolator(PairDrawer):
         own, steered = images.palettes(palette, ("first", "last")), self._checked(guides, images, 1)
         return images.joined(
             self._frames(
-                images, 0, chart, candidate, sample_seed(seed, candidate, 0), own, steered.of_pair(0)
+                images, 0, chart, candidate, sample_seed(seed, candidate, 0), own, guides=steered.of_pair(0)
             )
         )
 
@@ -145,29 +146,33 @@ class Interpolator(PairDrawer):
         self._check_candidate(candidate)
         if cuts not in get_args(Cuts):
             raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
-        steered = self._checked(guides, keyframes, len(keyframes.layers) - 1)
+        pairs = len(keyframes.layers) - 1
+        steered = self._checked(guides, keyframes, pairs)
         if arcs:
             check_arcs(self.method)
-        held = keyframes.cuts() if cuts == "repeat" else frozenset[int]()
-        held -= steered.followed
-        palettes = keyframes.palettes(palette, held=held)
+        found = keyframes.transitions() if cuts == "repeat" else Transitions()
+        found = found.without(steered.followed)
+        still = found.without_motion
+        palettes = keyframes.palettes(palette, held=still)
         sequence = []
-        for pair in range(len(keyframes.layers) - 1):
+        for pair in range(pairs):
             sequence.append(keyframes.originals[pair])
-            if pair + 1 in held:
-                sequence += [keyframes.originals[pair]] * len(chart)
+            transition = found.before(pair + 1)
+            if transition in ("repeat_first", "repeat_last"):
+                repeated = pair + (transition == "repeat_last")
+                sequence += [keyframes.originals[repeated]] * len(chart)
             else:
+                own_seed = sample_seed(seed, candidate, pair)
                 sequence += self._frames(
                     keyframes,
                     pair,
                     chart,
                     candidate,
-                    sample_seed(seed, candidate, pair),
+                    own_seed,
                     palettes,
+                    transition,
                     steered.of_pair(pair),
-                    neighbours(keyframes.layers.__getitem__, len(keyframes.layers), pair, held)
-                    if arcs
-                    else None,
+                    neighbours(keyframes.layers.__getitem__, pairs, pair, still) if arcs else None,
                 )
         self._linked.prepared.clear()
         return keyframes.joined([*sequence, keyframes.originals[-1]])
@@ -180,7 +185,8 @@ class Interpolator(PairDrawer):
         candidate: int,
         seed: int,
         palettes: Sequence[FlatColours],
-        guides: PairGuides,
+        transition: Transition = "motion",
+        guides: PairGuides | None = None,
         near: Neighbours | None = None,
     ) -> list[Any]:
         """The frames between two neighbouring images, each of their kind."""
@@ -193,7 +199,8 @@ class Interpolator(PairDrawer):
             transparent=images.transparent,
             candidate=candidate,
             seed=seed,
-            palette=pair_palette(first, last, palettes[pair : pair + 2]),
+            palette=pair_palette(first, last, palettes[pair : pair + 2]) if transition == "motion" else None,
+            transition=transition,
             guides=guides,
             near=near,
         )

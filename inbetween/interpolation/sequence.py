@@ -37,9 +37,10 @@ def interpolate(
     Between equal keyframes the keyframe is repeated.
 
     Args:
-        images: Two or more keyframes of one size and kind: PIL images, numpy arrays (H, W, 3 or 4) uint8, or
-            tensors (3 or 4, H, W) of floats in [0, 1]; or all of them in one array (K, H, W, C) or tensor
-            (K, C, H, W). A fourth channel is opacity, by which colours are not multiplied.
+        images: Two or more keyframes of one size and kind: PIL images, numpy arrays (H, W, 3 or 4) uint8 or
+            uint16, or tensors (3 or 4, H, W) of floats in [0, 1]; or all of them in one array (K, H, W, C) or
+            tensor (K, C, H, W). A fourth channel is opacity, by which colours are not multiplied. Images of
+            16 bits give images of 16 bits, of Pillow's those of grey (`I;16`).
         between: Frames between two keyframes; 1 by default.
         spacing: Their spacing chart: `even` (the default), `ease_in` (starts slowly), `ease_out` (ends
             slowly), `ease_in_out`, or `halves` (each goes half of the remaining distance: 1/2, 3/4, 7/8).
@@ -49,8 +50,8 @@ def interpolate(
             `spacing_rife` where RIFE's weights have been fetched (`python -m inbetween fetch-weights rife`),
             else `spacing_flow`.
         device: See `load`.
-        cuts: Between keyframes of two different shots, `repeat` repeats the first one, `interpolate`
-            interpolates.
+        cuts: Between keyframes of two different shots, `repeat` repeats the first one; it blends a fade and
+            shows a flash once. `interpolate` interpolates all the same.
         candidate: See `Interpolator.interpolate`.
         seed: Seed of a method that samples at random. The same seed always gives the same frames.
         palette: `keep` repaints the frames of flat-coloured drawings in the flat colours of their two

@@ -1,16 +1,17 @@
-"""Frames as 8-bit PNG files, each complete or absent."""
+"""Frames as PNG files, each complete or absent."""
 
 import hashlib
-import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from inbetween.io.files import write_whole
+from inbetween.io.png import Chunks, encode_pixels
 
 
 def rounded(frames: Tensor) -> Tensor:
@@ -23,22 +24,28 @@ def to_bytes(image: Tensor) -> np.ndarray:
     return rounded(image).permute(1, 2, 0).numpy()
 
 
+def to_words(image: Tensor) -> NDArray[np.uint16]:
+    """An image (C, H, W) in [0, 1] as (H, W, C) uint16, rounded to the nearest of 65536 values."""
+    levels = (image.detach().float().clamp(0, 1) * 65535).round().cpu().permute(1, 2, 0)
+    return levels.numpy().astype(np.uint16)
+
+
 def to_image(image: Tensor) -> Image.Image:
     """An image (C, H, W) in [0, 1], `rounded`, for Pillow: L, LA, RGB or RGBA for C = 1, 2, 3, 4."""
     pixels = to_bytes(image)
     return Image.fromarray(pixels.squeeze(-1) if len(image) == 1 else pixels)
 
 
-def encode_png(image: Tensor) -> bytes:
-    """An image as an 8-bit PNG.
+def encode_png(image: Tensor, depth: int = 8, chunks: Chunks = ()) -> bytes:
+    """An image as a PNG.
 
     Args:
-        image: (C, H, W) in [0, 1], rounded to the nearest of 256 values: grey, grey and opacity, RGB, or
-            RGB and opacity for C = 1, 2, 3, 4. Colours are not multiplied by opacity.
+        image: (C, H, W) in [0, 1], rounded to the nearest value: grey, grey and opacity, RGB, or RGB and
+            opacity for C = 1, 2, 3, 4. Colours are not multiplied by opacity.
+        depth: Bits a channel, 8 or 16.
+        chunks: Colour profile and resolution; see `appearance`.
     """
-    encoded = io.BytesIO()
-    to_image(image).save(encoded, "PNG")
-    return encoded.getvalue()
+    return encode_pixels(to_words(image) if depth == 16 else to_bytes(image), chunks)
 
 
 def write_image(path: Path, image: Tensor) -> None:

@@ -3,7 +3,7 @@
 import struct
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,14 +30,14 @@ SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES_OF.values() for suffix in 
 READABLE = "PNG, JPEG, WebP, TIFF, GIF, BMP, PPM, AVIF or TGA"  # in words
 PIXEL_LIMIT = 64_000_000  # 8000 x 8000; a larger image is a mistake or a decompression bomb
 
-_ORIENTATION = 0x0112  # the EXIF tag
+ORIENTATION = 0x0112  # the EXIF tag
 _SUBFILE = 254  # the TIFF tag of a page's kind
 _SUBSTITUTE = 0b101  # its bits for a smaller copy and a mask
 _UNFIT = {"CMYK": "CMYK colours", "LAB": "Lab colours", "F": "floating-point pixels"}
-_GREY_16 = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+GREY_16_BITS = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes; also "I", of any depth, is read as such
 
 # What Pillow raises for truncated or invalid files.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, struct.error)
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, struct.error)
 
 
 @cache
@@ -115,7 +115,7 @@ def frames_of(image: Image.Image, path: Path) -> list[int]:
                 frames.append(frame)
         image.seek(0)
         return frames or [0]
-    except _BROKEN:
+    except BROKEN:
         raise damaged(path) from None
 
 
@@ -123,7 +123,7 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     """Height and width in pixels of an opened file, from the header alone, after EXIF rotation."""
     # a PNG may have EXIF after the pixels, which would be decoded; EXIF before them is in `info`
     has_header = image.format != "PNG" or "exif" in image.info
-    turned = has_header and image.getexif().get(_ORIENTATION, 1) >= 5
+    turned = has_header and image.getexif().get(ORIENTATION, 1) >= 5
     return (image.width, image.height) if turned else (image.height, image.width)
 
 
@@ -152,7 +152,7 @@ def go_to(image: Image.Image, frame: int, path: Path) -> None:
     """
     try:
         image.seek(frame)
-    except _BROKEN:
+    except BROKEN:
         raise damaged(path) from None
     check_image(image, path)
 
@@ -168,6 +168,27 @@ class Layers(NamedTuple):
     color: Pixels  # (H, W, 3) RGB, not multiplied by opacity
     opacity: Pixels | None  # (H, W), 255 is opaque; None where the file has no transparency
     grey: bool  # stored without colour
+
+
+class WideLayers(NamedTuple):
+    """`Layers` in 16 bits a channel, from 0 to 65535."""
+
+    color: NDArray[np.uint16]
+    opacity: NDArray[np.uint16] | None
+    grey: bool
+
+
+def in_8_bits(layers: Layers | WideLayers) -> Layers:
+    """A decoded image, rounded to 8 bits a channel."""
+    if isinstance(layers, Layers):
+        return layers
+    opacity = None if layers.opacity is None else _rounded(layers.opacity)
+    return Layers(_rounded(layers.color), opacity, layers.grey)
+
+
+def _rounded(wide: NDArray[Any]) -> Pixels:
+    """From 16 bits to the nearest of 256 values."""
+    return ((wide.astype(np.int64).clip(0, 65535) + 128) // 257).astype(np.uint8)
 
 
 def read_layers(path: Path) -> Layers:
@@ -192,12 +213,11 @@ def decoded_layers(image: Image.Image, path: Path | str) -> Layers:
     try:
         image.load()
         upright = ImageOps.exif_transpose(image)
-    except _BROKEN:
+    except BROKEN:
         raise damaged(path) from None
-    if upright.mode in _GREY_16:
+    if upright.mode in ("I", *GREY_16_BITS):
         # Pillow's own conversion clips at 255 instead of scaling.
-        wide = (np.asarray(upright).astype(np.int64).clip(0, 65535) + 128) // 257
-        return Layers(np.repeat(wide.astype(np.uint8)[..., None], 3, axis=2), None, grey=True)
+        return Layers(np.repeat(_rounded(np.asarray(upright))[..., None], 3, axis=2), None, grey=True)
     grey = upright.mode in ("1", "L", "LA", "La")
     if upright.has_transparency_data:
         rgba = np.asarray(upright.convert("RGBA"))

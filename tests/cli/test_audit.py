@@ -21,6 +21,7 @@ from inbetween.io.images import Pixels
 from inbetween.metrics.feature_network import SHAPES, lpips_network, read_alexnet
 from inbetween.metrics.perceptual import PerceptualDistance
 from tests.cli.conftest import write_yaml
+from tests.commands.test_report_page import data_of, image_of
 from tests.tiny import write_tiny_backbone
 
 Audit = Callable[..., dict[str, Any]]
@@ -132,6 +133,12 @@ def test_planted_copies_are_found(
     assert {original: found[original] for original in expected} == expected
     assert report["copies"][0]["frames"] == len(found)
     assert Image.open("logs/audit/duplicates.png").width > 128
+    shown = {copy["frame"]: copy for copy in data_of(Path("logs/audit/report.html").read_text())["copies"]}
+    for original, (kind, target) in expected.items():
+        assert (shown[original]["kind"], shown[original]["copy"]) == (kind, target)
+        for image, path in zip(shown[original]["images"], (original, target), strict=True):
+            stored = np.asarray(Image.open(path).convert("RGB"))
+            assert (image_of(image)[: len(stored)] == stored).all()
     out = capsys.readouterr().out
     assert "result: FOUND" in out
     assert ("fetch-weights" in out) is not deep
@@ -230,6 +237,16 @@ def test_a_method_that_draws_from_memory(
         assert float(line["drawn_to_held_out"]) > 1e-4
         assert "/train/" in line["nearest_train"]
     assert Image.open("logs/audit/memory.png").width > 3 * 64
+    shown = data_of(Path("logs/audit/report.html").read_text())["memory"]
+    assert shown["verdict"] == found["verdict"]
+    assert [[one["mean"], one["low"], one["high"]] for one in shown["shares"]] == [
+        found[key] for key in ("nearer_to_train", "nearer_to_held_out", "attraction")
+    ]
+    by_window = {line["window"]: line for line in lines}
+    for one in shown["windows"]:
+        assert one["nearest"] == by_window[one["window"]]["nearest_train"]
+        drawn, _, nearest = (image_of(image).astype(int) for image in one["images"])
+        assert abs(drawn - nearest).max() <= 1  # it draws that one
 
 
 def test_a_method_that_does_not(audit: Audit, alexnet: Path, capsys: pytest.CaptureFixture[str]) -> None:

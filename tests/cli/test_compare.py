@@ -68,6 +68,7 @@ def test_table_and_files(compare: Compare, capsys: pytest.CaptureFixture[str]) -
         "compare.json",
         "compare.png",
         "differences.csv",
+        "report.html",
         "summary.csv",
         "summary.md",
         "windows.csv",

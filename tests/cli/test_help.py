@@ -16,6 +16,7 @@ import inbetween.methods
 import inbetween.methods.diffusion
 from inbetween import __version__
 from inbetween.__main__ import COMMANDS, main
+from inbetween.app.command import app
 from inbetween.commands.audit import audit
 from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
@@ -59,7 +60,7 @@ def test_an_undocumented_argument_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", [*CLASSES, audit, benchmark, compare, interpolate], ids=lambda item: item.__name__
+    "target", [*CLASSES, app, audit, benchmark, compare, interpolate], ids=lambda item: item.__name__
 )
 def test_every_argument_is_documented(target: Callable[..., object]) -> None:
     assert undocumented(target) == []

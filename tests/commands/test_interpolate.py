@@ -177,7 +177,7 @@ def test_a_folder_of_keyframes_is_taken_in_natural_order(
     ("modes", "expected"),
     [
         (["L", "L"], "L"),
-        (["I;16", "L"], "L"),
+        (["I;16", "L"], "I;16"),
         (["L", "LA"], "LA"),
         (["RGB", "L"], "RGB"),
         (["P", "RGB"], "RGB"),
@@ -198,6 +198,8 @@ def test_drawings_are_stored_as_their_keyframes_are(
     for name, grey in zip(names(out), [50, 52, 54], strict=True):
         image = Image.open(out / name)
         assert image.mode == expected
+        if expected == "I;16":  # Pillow's conversion clips instead of scaling
+            image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
         assert np.asarray(image.convert("RGBA")).reshape(-1, 4).tolist() == [[grey] * 3 + [255]] * 63
 
 

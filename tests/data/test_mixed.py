@@ -127,3 +127,10 @@ def test_each_source_needs_a_weight(weights: list[float]) -> None:
 def test_an_epoch_has_a_window() -> None:
     with pytest.raises(UserError, match="length of the mixture is 0"):
         mixed([1, 1], 0)
+
+
+def test_sources_have_a_name_in_messages(tmp_path: Path) -> None:
+    synthetic = SyntheticAnimation()
+    assert str(synthetic) == "SyntheticAnimation"
+    mixture = MixedWindows([synthetic, FolderScenes(tmp_path)], [1, 1])
+    assert str(mixture) == f"SyntheticAnimation and {tmp_path}"

@@ -3,9 +3,11 @@
 import importlib.util
 import json
 import shutil
+import socket
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import cv2
 import pytest
@@ -17,6 +19,8 @@ from torch.distributed.run import get_args_parser
 import inbetween.io.video  # noqa: F401  # sets how much FFmpeg says, before OpenCV starts it
 from benchmarks import __main__ as benchmarks
 from inbetween.__main__ import main
+from inbetween.app.desks import Desks
+from tests.app.serving import served
 from tests.conftest import drawing
 from tests.data.layer_pictures import disc, smooth
 from tests.data.lottie_files import animation
@@ -75,6 +79,8 @@ class Newcomer:
                 write_video(folder / "my_videos" / split / f"{name}.mp4")
                 for root in ("my_lottie", "data/lottie"):
                     write_lottie(folder / root / split / f"{name}.json", seed)
+        write_video(folder / "my_clip.mp4")
+        write_video(folder / "my_clip_on_twos.mp4", hold=2)
         for root in ("my_", "data/layers/"):
             for split in ("train", "val"):
                 write_layers(folder, root, split)
@@ -151,6 +157,9 @@ class Newcomer:
         if only_parsed(words):
             parse(words)
             return
+        if words[0] == "app":
+            open_page(words)
+            return
         # the newcomer's drawings are all of one square: an audit finds copies
         assert main([*words, *smaller(words)]) == (words[0] == "audit"), words
         if words[0] == "interpolate":
@@ -185,8 +194,25 @@ def only_parsed(words: list[str]) -> bool:
     download = words[0].startswith("fetch-") or any("rife" in word for word in words)
     lottie = any("lottie" in word or word == "data/spacing_flow.yaml" for word in words)
     no_renderer = lottie and importlib.util.find_spec("rlottie_python") is None
+    no_page = words[0] == "app" and importlib.util.find_spec("gradio") is None
     # test_clusters.py starts the processes of those that need several
-    return download or no_renderer or any(word in ("ddp", "sharded.yaml") for word in words)
+    return download or no_renderer or no_page or any(word in ("ddp", "sharded.yaml") for word in words)
+
+
+def open_page(words: list[str]) -> None:
+    """Serve the page as a command says, at a free port; open it, then end it."""
+    ports: list[int] = []
+
+    def opened(desks: Desks, listening: socket.socket, *_: object) -> None:
+        ports.append(listening.getsockname()[1])
+        with served(desks, listening) as address, urlopen(address, timeout=20) as page:
+            assert "inbetween" in page.read().decode()
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inbetween.app.command.serve", opened)
+        assert main([*words, "--port", "0"]) == 130, words
+    assert ports, words
 
 
 def parse(words: list[str]) -> None:
@@ -231,12 +257,13 @@ def write_layers(folder: Path, root: str, split: str) -> None:
             Image.fromarray(pixels).save(path)
 
 
-def write_video(path: Path) -> None:
-    """Nine drawings of 48x64 as a film."""
+def write_video(path: Path, hold: int = 1) -> None:
+    """Nine drawings of 48x64 as a film, each shown `hold` times."""
     path.parent.mkdir(parents=True, exist_ok=True)
     film = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 12, (64, 48))
     for number in range(9):
-        film.write(drawing(number)[..., ::-1])
+        for _ in range(hold):
+            film.write(drawing(number)[..., ::-1])
     film.release()
 
 

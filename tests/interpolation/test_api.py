@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 import inbetween
+from inbetween.errors import UserError
 from inbetween.functional.spacing import spacing_chart
 from tests.commands.known_methods import Gambler, OpaqueCrossFade
 from tests.interpolation.images import as_tensor, noise
@@ -134,3 +135,50 @@ def test_arrays_that_cannot_be_written_are_taken(
     assert np.array_equal(model.interpolate(array, array)[0], array)
     assert np.array_equal(model.interpolate(array[::-1, ::-1], array[::-1, ::-1])[0], array[::-1, ::-1])
     assert not recwarn
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_arrays_of_16_bits_give_16_bits(model: inbetween.Interpolator, channels: int) -> None:
+    random = np.random.default_rng(0)
+    a, b = (random.integers(0, 65536, (24, 40, channels)).astype(np.uint16) for _ in range(2))
+    for array in (a, b):
+        array[..., 3:] = 65535
+    frames = inbetween.interpolate([a, b], t=0.25, method=model, cuts="interpolate")
+    assert frames.dtype == np.uint16
+    assert np.array_equal(frames[0], a)
+    assert np.array_equal(frames[2], b)
+    assert np.abs(frames[1] - (a * 0.75 + b * 0.25)).max() <= 1
+    assert np.array_equal(model.interpolate(a, b, t=0.25)[0], frames[1])
+    flat = [np.full((24, 40, channels), level, np.uint16) for level in (0, 65535)]
+    kept = inbetween.interpolate([flat[1], flat[1]], method=model, palette="keep")
+    assert np.array_equal(kept[1], flat[1])
+    with pytest.raises(UserError, match="image 0 is of uint16 and image 1 of uint8: give one dtype"):
+        inbetween.interpolate([a, noise(channels)], method=model)
+    with pytest.raises(UserError, match="is of float64: give an array of uint8, from 0 to 255, or uint16"):
+        inbetween.interpolate([a / 1.0, b / 1.0], method=model)
+
+
+def test_grey_pil_images_of_16_bits_give_16_bits(model: inbetween.Interpolator) -> None:
+    a, b = (np.random.default_rng(seed).integers(0, 65536, (9, 7)).astype(np.uint16) for seed in (0, 1))
+    keys = [Image.fromarray(a), Image.fromarray(b)]
+    frames = inbetween.interpolate(keys, method=model, cuts="interpolate")
+    assert [frame.mode for frame in frames] == ["I;16"] * 3
+    assert np.array_equal(np.asarray(frames[0]), a)
+    assert np.abs(np.asarray(frames[1]) - (a / 2 + b / 2)).max() <= 1
+    mixed = inbetween.interpolate([keys[0], Image.new("L", (7, 9), 200)], method=model, cuts="interpolate")
+    assert [frame.getpixel((3, 3)) for frame in mixed[::2]] == [int(a[3, 3]), 200 * 257]
+    # Pillow has no colours of 16 bits
+    assert inbetween.interpolate([keys[0], Image.new("RGB", (7, 9))], method=model)[0].mode == "RGB"
+
+
+def test_a_fade_is_blended_and_a_flash_is_shown_once() -> None:
+    model = inbetween.Interpolator(Gambler())
+    image = np.repeat(np.repeat(noise(3, 0, (8, 8)), 8, 0), 8, 1)
+    keys = [image, image // 2, np.zeros_like(image)]
+    frames = inbetween.interpolate(keys, t=[0.25, 0.5], method=model)
+    assert np.abs(frames[1] - (image * 0.75 + image // 2 * 0.25)).max() <= 0.51
+    assert np.abs(frames[4] - image // 2 * 0.75).max() <= 0.51
+    flash = inbetween.interpolate([image, np.zeros_like(image), image], between=2, method=model)
+    expected = [image] * 3 + [np.zeros_like(image)] + [image] * 3
+    assert np.array_equal(flash, expected)
+    assert not np.array_equal(inbetween.interpolate(keys, method=model, cuts="interpolate")[1], frames[2])

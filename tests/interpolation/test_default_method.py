@@ -98,7 +98,7 @@ def keys(tmp_path: Path) -> list[str]:
 @pytest.fixture
 def run(tmp_path: Path, keys: list[str]) -> Run:
     def interpolate(*args: str, output: str = "out") -> int:
-        call = ["interpolate", "--accelerator", "cpu", "--animation", "none", "--cuts", "interpolate"]
+        call = ["interpolate", "--accelerator", "cpu", "--write", "none", "--cuts", "interpolate"]
         return main([*call, "--keyframes", *keys, "--output", str(tmp_path / output), *args])
 
     return interpolate

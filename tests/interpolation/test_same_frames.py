@@ -28,9 +28,7 @@ def test_the_command_writes_what_the_api_gives(tmp_path: Path, name: str, method
         image.save(path)
     out = tmp_path / "out"
     given = ["--keyframes", *paths, "--between", "2", "--spacing", "ease_in", "--output", str(out)]
-    assert (
-        main(["interpolate", "--method", method, "--accelerator", "cpu", "--animation", "none", *given]) == 0
-    )
+    assert main(["interpolate", "--method", method, "--accelerator", "cpu", "--write", "none", *given]) == 0
     frames = inbetween.interpolate(images, between=2, spacing="ease_in", method=method, device="cpu")
     for number, frame in enumerate(frames):
         written = Image.open(out / f"{number:04d}.png")

@@ -82,7 +82,7 @@ def test_a_folder_and_a_named_file_are_read_alike(tmp_path: Path, suffix: str) -
 
 def test_what_looks_like_a_picture_and_is_not_read_is_found(tmp_path: Path) -> None:
     for name in ("2.pcx", "10.ico", "noname"):
-        Image.new("RGB", (20, 12)).save(tmp_path / name, "PNG" if name == "noname" else None)
+        Image.new("RGB", (32, 32)).save(tmp_path / name, "PNG" if name == "noname" else None)
     for name in ("a.psd", "clip.mp4", "notes.txt", ".hidden.psd", "1.png"):
         (tmp_path / name).write_bytes(b"no picture")
     found = left_out([str(tmp_path), str(tmp_path / "1.png")])

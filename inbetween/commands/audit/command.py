@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+import torch
+
 from inbetween.commands.audit.duplicates import (
     HASH_THRESHOLD,
     Fingerprints,
@@ -17,6 +19,7 @@ from inbetween.commands.audit.duplicates import (
 from inbetween.commands.audit.features import DeepFeatures, find_features
 from inbetween.commands.audit.frames import Frame, split_frames
 from inbetween.commands.audit.memory import Memory, draw, examine
+from inbetween.commands.audit.page import write_audit
 from inbetween.commands.audit.report import (
     Pairing,
     duplicates_csv,
@@ -27,6 +30,7 @@ from inbetween.commands.audit.report import (
     memory_sheet,
 )
 from inbetween.commands.machine import open_fabric
+from inbetween.commands.page.document import REPORT
 from inbetween.commands.reports import write_text
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
@@ -42,7 +46,7 @@ NO_FEATURES = (
     "Copies are found by hashes alone, since the weights of AlexNet are not on this machine: `python -m"
     " inbetween fetch-weights lpips` gets them, and fewer copies are missed."
 )
-FILES = ("audit.json", "duplicates.csv", "duplicates.png", "memory.csv", "memory.png")  # of an audit
+FILES = ("audit.json", "duplicates.csv", "duplicates.png", "memory.csv", "memory.png", REPORT)  # of an audit
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,9 @@ def audit(
     """Find drawings that are in two splits, and whether a method draws from memory.
 
     Prints a table, and writes `duplicates.csv` (each frame that has a copy in another split),
-    `duplicates.png` (the nearest pairs) and `audit.json`; of a method also `memory.csv` (a row per window)
-    and `memory.png`. Ends with exit code 1 where a copy is found or the method draws from memory, else 0.
+    `duplicates.png` (the nearest pairs), `audit.json` and `report.html`, which shows all of it in a browser;
+    of a method also `memory.csv` (a row per window) and `memory.png`. Ends with exit code 1 where a copy is
+    found or the method draws from memory, else 0.
 
     Args:
         data: The data set.
@@ -140,7 +145,7 @@ def audit(
         drawn = draw(model, data, fabric)
         memory = examine(method, drawn, splits["train"], held_out, data.spec, deep)
     found = Audit(pairings, memory)
-    _write(found, data, splits, prints, deep, limit, output)
+    _write(found, data, splits, prints, deep, limit, output, fabric.device)
     return found
 
 
@@ -152,6 +157,7 @@ def _write(
     deep: DeepFeatures | None,
     limit: float,
     output: Path,
+    device: torch.device,
 ) -> None:
     """Print the tables and write the files."""
     within = {split: repeated_within(of_split) for split, of_split in prints.items()}
@@ -160,10 +166,8 @@ def _write(
     measure = "hashes" if deep is None else deep.name
     if deep is None:
         print(NO_FEATURES)
-    print(
-        f"\n{counts} frames, {blank} of them blank and left out; threshold {limit:g} of {measure},"
-        f" seed {data.spec.seed}"
-    )
+    looked_at = f"{counts} frames, {blank} of them blank and left out; threshold {limit:g} of {measure}"
+    print(f"\n{looked_at}, seed {data.spec.seed}")
     print(duplicates_text(found.pairings))
     repeated = ", ".join(f"{count} of {split}" for split, count in within.items())
     print(f"frames that look like one of another animation of their own split: {repeated}")
@@ -195,5 +199,11 @@ def _write(
             f" drawing than to the true one; the windows are of {found.memory.animations} animation(s), over"
             " which intervals resample"
         )
+    count = sum(len(pairing.matches) for pairing in found.pairings)
+    lead = f"{count} frames have a copy in another split" if count else "No drawing is in two splits"
+    facts = [("Data", str(data.source)), ("Frames", counts), ("Seed", str(data.spec.seed))]
+    write_audit(
+        output / REPORT, found.pairings, found.memory, data.spec, lead, f"{looked_at}.", facts, device
+    )
     print(f"\nwritten to {output}: " + ", ".join(name for name in FILES if (output / name).exists()))
     print("result: " + ("FOUND, see above" if found.failed else "clean"))

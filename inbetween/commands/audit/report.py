@@ -53,7 +53,7 @@ def duplicates_text(pairings: Sequence[Pairing]) -> str:
             f" {pairing.held_out} have a copy in {pairing.train}" + (f" ({kinds})" if kinds else "")
         )
     cells = [["distance", "kind", "frame", "copy"]]
-    for _, match in _nearest(pairings):
+    for _, match in nearest_pairs(pairings, SHOWN):
         files = (_shortened(frame.name) for frame in (match.frame, match.copy))
         cells.append([f"{match.distance:.4f}", match.kind, *files])
     return "\n".join([*lines, *(["", *aligned(cells)] if len(cells) > 1 else [])])
@@ -80,7 +80,7 @@ def duplicates_csv(pairings: Sequence[Pairing]) -> str:
 
 def duplicates_sheet(pairings: Sequence[Pairing]) -> Tensor:
     """The nearest pairs side by side: (3, H, W) in [0, 1]."""
-    found = _nearest(pairings)
+    found = nearest_pairs(pairings, SHOWN)
     rows = [[_image(match.copy), _image(match.frame)] for _, match in found]
     labels = [f"{match.kind} {match.distance:.3f}" for _, match in found]
     columns = list(dict.fromkeys(pairing.train for pairing, _ in found))
@@ -150,8 +150,8 @@ def memory_json(memory: Memory) -> dict[str, Any]:
     }
 
 
-def _nearest(pairings: Sequence[Pairing]) -> list[tuple[Pairing, Match]]:
-    """The nearest pairs, one of each two animations before a second one of any."""
+def nearest_pairs(pairings: Sequence[Pairing], count: int) -> list[tuple[Pairing, Match]]:
+    """The `count` nearest pairs, one of each two animations before a second one of any."""
     found = [(pairing, match) for pairing in pairings for match in pairing.matches]
     found.sort(key=lambda one: one[1].distance)
     seen: Counter[tuple[str, str]] = Counter()
@@ -161,7 +161,7 @@ def _nearest(pairings: Sequence[Pairing]) -> list[tuple[Pairing, Match]]:
         turns.append(seen[animations])
         seen[animations] += 1
     order = sorted(range(len(found)), key=lambda place: (turns[place], place))
-    return [found[place] for place in order[:SHOWN]]
+    return [found[place] for place in order[:count]]
 
 
 def _shortened(name: str) -> str:

@@ -6,13 +6,23 @@ import json
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from inbetween.commands.compare.evaluation import Evaluation, Windows, evaluate
 from inbetween.commands.compare.one_sided import by_one_sided, one_sided_table
-from inbetween.commands.compare.report import differences_csv, markdown, summary_csv, table, windows_csv
+from inbetween.commands.compare.page import write_comparison
+from inbetween.commands.compare.report import (
+    differences,
+    differences_csv,
+    markdown,
+    summary_csv,
+    table,
+    windows_csv,
+)
 from inbetween.commands.compare.summary import Row, selective_text, summarise
 from inbetween.commands.machine import open_fabric
+from inbetween.commands.page.document import REPORT
 from inbetween.commands.reports import name_for, write_text
 from inbetween.data import WindowDataModule
 from inbetween.data.source import MAX_BETWEEN
@@ -42,13 +52,15 @@ def compare(
     spacings: int = 0,
     cycle: bool = False,
     reference: str | None = None,
+    report_windows: int = 24,
 ) -> list[Row]:
     """Evaluate methods on the same windows; repeat and cross-fade are always included.
 
     Prints a table with each metric's mean and its 95 % bootstrap interval over animations, and writes
     `summary.csv`, `summary.md`, `windows.csv` (a row per method and window), `differences.csv` (paired
-    differences of each two methods, with intervals), `compare.json` and `compare.png`. A second table has
-    LPIPS by the share of the in-between that only one keyframe shows (`one_sided`).
+    differences of each two methods, with intervals), `compare.json`, `compare.png`, and `report.html`, which
+    shows all of it in a browser. A second table has LPIPS by the share of the in-between that only one
+    keyframe shows (`one_sided`).
 
     Args:
         data: The windows.
@@ -70,6 +82,8 @@ def compare(
             against the in-between of the in-betweens before and after it.
         reference: Name of the method whose LPIPS is subtracted in the second table; None takes the first of
             `methods`.
+        report_windows: Windows that play in `report.html`: half of them those where the reference scores
+            worst, a sixth where it scores best, others evenly spaced. 0 writes no report.
 
     Returns:
         A row per method, in the order given, repeat and cross-fade first.
@@ -84,6 +98,8 @@ def compare(
         )
     if image_windows < 0:
         raise UserError(f"image_windows is {image_windows}: give 0 or more windows.")
+    if report_windows < 0:
+        raise UserError(f"report_windows is {report_windows}: give 0 or more windows.")
     check_folder(output.expanduser(), "--output")
     others = [entry for entry in methods or [] if as_written(entry)[0] not in ALWAYS]
     rows = named_rows([*ALWAYS, *others])
@@ -111,13 +127,14 @@ def compare(
     ]
     if precision != requested:
         print(REPLACED)
-    windows = evaluate(evaluations, data, fabric, image_windows, cycle)
+    judge = rows.index(by_name[reference])
+    windows = evaluate(evaluations, data, fabric, image_windows, cycle, report_windows, judge)
     if cycle and windows.triplets < len(windows.names):
         print(
             f"Cycle consistency is of {windows.triplets} of {len(windows.names)} windows: for the others the"
             " source has no three evenly spaced keyframes (a scene too short, or no target at t = 1/2)."
         )
-    write(rows, by_name[reference], windows, data, precision, output)
+    write(rows, by_name[reference], windows, data, precision, output, fabric.device)
     return rows
 
 
@@ -128,6 +145,7 @@ def write(
     data: WindowDataModule,
     precision: str,
     output: Path,
+    device: torch.device,
 ) -> None:
     """Print the tables and write the files."""
     summary = [summarise(row, windows.animations) for row in rows]
@@ -154,13 +172,17 @@ def write(
     write_text(
         output / "windows.csv", windows_csv(rows, windows.names, windows.animations, windows.one_sided)
     )
-    write_text(output / "differences.csv", differences_csv(rows, windows.animations))
+    paired = differences(rows, windows.animations)
+    write_text(output / "differences.csv", differences_csv(paired))
     if windows.truth:
         grids = [
             window_grid(rows, truth, index, windows.names[index])
             for index, truth in sorted(windows.truth.items())
         ]
         write_image(output / "compare.png", stacked(grids))
+    (output / REPORT).unlink(missing_ok=True)  # of an earlier comparison
+    if windows.kept:
+        write_comparison(output / REPORT, rows, reference, windows, data, report, paired, device)
     print(f"\nwritten to {output}: " + ", ".join(sorted(path.name for path in output.glob("[!.]*"))))
 
 

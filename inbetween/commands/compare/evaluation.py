@@ -13,9 +13,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from inbetween.commands.compare.cycle import cycled, keyframe_triplets
-from inbetween.commands.compare.summary import Row
+from inbetween.commands.compare.kept import KeptWindow, Output, WindowKeeper
+from inbetween.commands.compare.summary import METRICS, Row, main_metric
 from inbetween.commands.machine import synchronize
 from inbetween.data import WindowDataModule
+from inbetween.io.frames import rounded
 from inbetween.methods.base import Method
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.metrics import WindowMetrics, one_sided_shares, window_scores
@@ -31,6 +33,7 @@ class Windows:
     one_sided: dict[int, float] = field(default_factory=dict)  # see `one_sided_shares`
     triplets: int = 0  # windows with `keyframe_triplets`
     truth: dict[int, Tensor] = field(default_factory=dict)  # (N + 2, 3, h, w), of those in the image alone
+    kept: list[KeptWindow] = field(default_factory=list)  # for the report, worst first
 
 
 class Evaluation:
@@ -59,12 +62,18 @@ class Evaluation:
         self.cycle_metrics = metrics.of_cycles().to(fabric.device)
         self.seconds = 0.0
 
-    def update(self, batch: WindowBatch, triplets: WindowBatch | None = None) -> Tensor:
-        """Evaluate a batch, and its `keyframe_triplets` if given; returns its frames (B, N, 3, H, W)."""
+    def update(self, batch: WindowBatch, triplets: WindowBatch | None = None) -> tuple[Tensor, Tensor | None]:
+        """Evaluate a batch, and its `keyframe_triplets` if given.
+
+        Returns:
+            Its frames (B, N, 3, H, W), and each pixel's expected error (B, N, 1, H, W) if the method
+            predicts it.
+        """
         frames, errors, took = self.interpolate(batch)
         self.seconds += took
         if errors is not None:
             self.row.uncertainties |= uncertainties(errors, batch)
+            self.row.frame_errors |= frame_errors(frames, errors, batch)
         self.metrics.update(frames, batch)
         with self.fabric.autocast(), torch.no_grad():
             flows = self.method.flows(batch) if "flow_t0" in batch else None
@@ -78,7 +87,19 @@ class Evaluation:
             with self.fabric.autocast(), torch.no_grad():
                 middle = cycled(self.method, triplets)
             self.cycle_metrics.update(middle, triplets)
-        return frames
+        return frames, errors
+
+    def badness(self, batch: WindowBatch) -> list[float | None]:
+        """How bad each window of a batch is that has been evaluated, by `main_metric`.
+
+        Returns:
+            Higher is worse; None where the metric is undefined.
+        """
+        key = main_metric(list(map(str, self.metrics)))
+        scores, indices = window_scores(self.metrics).get(key, (torch.empty(0), torch.empty(0)))
+        sign = -1 if METRICS[key][1] else 1
+        found = dict(zip(indices.tolist(), (sign * scores).tolist(), strict=True))
+        return [found.get(index) for index in batch["index"].tolist()]
 
     def interpolate(self, batch: WindowBatch) -> tuple[Tensor, Tensor | None, float]:
         """Frames (B, N, 3, H, W), each pixel's expected error if the method predicts it, and seconds."""
@@ -111,6 +132,8 @@ def evaluate(
     fabric: L.Fabric,
     image_windows: int,
     cycle: bool = False,
+    report_windows: int = 0,
+    judge: int = 0,
 ) -> Windows:
     """Run all methods on all windows.
 
@@ -120,11 +143,16 @@ def evaluate(
         fabric: The device.
         image_windows: Windows whose frames are kept, evenly spaced.
         cycle: Whether to measure cycle consistency.
+        report_windows: Windows kept for the report; see `WindowKeeper`.
+        judge: Index of the method whose scores choose them.
     """
     split = data.test_split
     available = min(len(data.datasets[split]), data.val_windows or len(data.datasets[split]))
     shown = {k * available // image_windows for k in range(image_windows)}
     windows = Windows()
+    keeper = None
+    if report_windows:
+        keeper = WindowKeeper(report_windows, available, len(evaluations), data.spec.between)
     # batch by batch for all methods, so that metrics compute the targets' features once
     for batch in tqdm(data.test_dataloader(), desc="compare", unit="batch", leave=False, disable=None):
         batch = fabric.to_device(batch)
@@ -139,13 +167,20 @@ def evaluate(
         windows.one_sided |= dict(zip(indices, one_sided_shares(batch), strict=True))
         triplets = keyframe_triplets(batch, data.datasets[split]) if cycle else None
         windows.triplets += 0 if triplets is None else len(triplets["t"])
+        outputs = []
         for evaluation in evaluations:
-            frames = evaluation.update(batch, triplets)
+            frames, errors = evaluation.update(batch, triplets)
+            if keeper is not None:
+                outputs.append(Output(rounded(frames), None if errors is None else errors.cpu()))
             for number in shown_here:
                 index = indices[number]
                 windows.truth[index], evaluation.row.images[index] = images(frames, batch, number)
+        if keeper is not None:
+            keeper.offer(batch, outputs, evaluations[judge].badness(batch))
     for evaluation in evaluations:
         evaluation.finish(len(windows.names) * data.spec.between)
+    if keeper is not None:
+        windows.kept = keeper.windows()
     return windows
 
 
@@ -169,6 +204,23 @@ def uncertainties(errors: Tensor, batch: WindowBatch) -> dict[int, float]:
     for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
         area = errors[row, ..., top : top + height, left : left + width]
         found[int(batch["index"][row])] = float(area.mean())
+    return found
+
+
+def frame_errors(frames: Tensor, errors: Tensor, batch: WindowBatch) -> dict[int, list[tuple[float, float]]]:
+    """Mean expected and true absolute error of each frame of each window, by the window's index.
+
+    Args:
+        frames: (B, N, 3, H, W) in [0, 1].
+        errors: (B, N, 1, H, W) in [0, 1], expected.
+        batch: The windows.
+    """
+    found = {}
+    true = (frames.float() - batch["targets"]).abs()
+    for row, (top, left, height, width) in enumerate(batch["box"].tolist()):
+        area = (row, ..., slice(top, top + height), slice(left, left + width))
+        expected, actual = (values[area].float().flatten(1).mean(1).tolist() for values in (errors, true))
+        found[int(batch["index"][row])] = list(zip(expected, actual, strict=True))
     return found
 
 

@@ -56,13 +56,14 @@ def summary_csv(summary: list[dict[str, Any]]) -> str:
     return _csv(lines)
 
 
-def differences_csv(rows: list[Row], animations: dict[int, str]) -> str:
-    """A row per metric and pair of methods: the mean paired difference, method minus other.
+def differences(rows: list[Row], animations: dict[int, str]) -> list[dict[str, Any]]:
+    """For each metric and pair of methods the mean paired difference, method minus other.
 
     Windows vary more than methods do, so the interval of the difference is much narrower than those of the
-    two means. `better` is the share of windows where the method is better than the other.
+    two means. `better` is the share of windows where the method is better than the other, `worse` that where
+    it is worse.
     """
-    lines = [["method", "other", "metric", "mean", "low", "high", "better", "n"]]
+    found = []
     for other, row in combinations(rows, 2):
         for key, (_, more) in METRICS.items():
             shared = sorted(row.scores.get(key, {}).keys() & other.scores.get(key, {}).keys())
@@ -70,10 +71,27 @@ def differences_csv(rows: list[Row], animations: dict[int, str]) -> str:
                 continue
             gaps = torch.tensor([row.scores[key][index] - other.scores[key][index] for index in shared])
             low, high = bootstrap_interval(gaps, groups=[animations[index] for index in shared])
-            better = float((gaps > 0 if more else gaps < 0).float().mean())
-            numbers = [float(gaps.double().mean()), low, high, better]
-            lines.append([row.name, other.name, key, *map(str, numbers), str(len(shared))])
-    return _csv(lines)
+            over, under = (float(side.float().mean()) for side in (gaps > 0, gaps < 0))
+            found.append(
+                {
+                    "method": row.name,
+                    "other": other.name,
+                    "metric": key,
+                    "mean": float(gaps.double().mean()),
+                    "low": low,
+                    "high": high,
+                    "better": over if more else under,
+                    "worse": under if more else over,
+                    "n": len(shared),
+                }
+            )
+    return found
+
+
+def differences_csv(found: list[dict[str, Any]]) -> str:
+    """A row for each of the `differences`."""
+    heads = ["method", "other", "metric", "mean", "low", "high", "better", "n"]
+    return _csv([heads, *([str(line[head]) for head in heads] for line in found)])
 
 
 def windows_csv(

@@ -46,6 +46,8 @@ class Row:
     seconds_per_frame: float = 0.0
     scores: dict[str, dict[int, float]] = field(default_factory=dict)  # metric -> window index -> score
     uncertainties: dict[int, float] = field(default_factory=dict)  # window index -> expected absolute error
+    # window index -> expected and true mean absolute error of each of its N frames
+    frame_errors: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
     review_thresholds: tuple[float, float] | None = None  # see `SpacedMethod`
     images: dict[int, Tensor] = field(default_factory=dict)  # window index -> (N, 3, h, w)
 

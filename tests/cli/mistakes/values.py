@@ -139,6 +139,7 @@ COMPARE = [
     ("split", "training", "split"),
     ("image_windows", "-1", "image_windows is -1"),
     ("image_windows", "1.5", "image_windows is 1.5"),
+    ("report_windows", "-1", "report_windows is -1"),
     ("precision", "8", "precision"),
     ("accelerator", "gpu", "accelerator gpu"),
     ("accelerator", "toaster", "accelerator toaster"),

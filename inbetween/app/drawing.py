@@ -1,0 +1,120 @@
+"""Draws what a project lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from inbetween.app.models import Models
+from inbetween.app.parts import Drawing, ResultKey
+from inbetween.app.pictures import Look, Picture
+from inbetween.app.project import Project
+from inbetween.errors import UserError
+from inbetween.functional.seeds import sample_seed
+from inbetween.interpolation.keep_palette import flat_palettes, pair_palette
+from inbetween.methods.spaced import SpacedMethod
+from inbetween.metrics import review_label
+
+
+def missing(project: Project, models: Models) -> list[ResultKey]:
+    """What is to be drawn, the first candidates of everything before the second ones."""
+    count = models.candidates(project.style.method, project.style.candidates)
+    plan = [segment for _, _, segment in project.plan() if not segment.held]
+    # equal segments, as in a loop, are drawn once
+    look = project.look() if plan else Look(False, False)
+    found = dict.fromkeys(
+        project.key_of(segment, number, look) for number in range(count) for segment in plan
+    )
+    return [key for key in found if key not in project.results]
+
+
+def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
+    """Draw everything that is missing; the network is shared with other users in between.
+
+    Yields:
+        How many drawings are done, of how many.
+
+    Raises:
+        UserError: There is nothing to draw between, the user is drawing already, or a drawing cannot be made.
+    """
+    with project.lock:
+        if len(project.keyframes) < 2:
+            raise UserError("Two keyframes are needed: drop another one.")
+        if project.drawing is not None:
+            raise UserError("Your drawings are being made already.")
+        project.drawing, project.stopped = (0, 0), False
+    try:
+        models.get(project.style.method)
+        with project.lock:
+            project.forget_unused()
+            work = missing(project, models)
+        done, total = 0, sum(len(key.segment.t) for key in work)
+        project.drawing = (done, total)
+        yield project.drawing
+        for key in work:
+            drawings: list[Drawing] = []
+            for drawn in draw_segment(project, models, key):
+                if project.stopped:
+                    return
+                drawings += drawn
+                project.drawing = (done + len(drawings), total)
+                yield project.drawing
+            done += len(drawings)
+            project.results[key] = tuple(drawings)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"The memory of {models.device} is too small for these keyframes: give smaller ones."
+        ) from error
+    finally:
+        project.drawing = None
+
+
+def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[list[Drawing]]:
+    """Draw one candidate of a segment, a few drawings at a time.
+
+    Raises:
+        UserError: The user wants flat colours and a keyframe has others.
+    """
+    segment, style, candidate = key.segment, key.style, key.candidate
+    model = models.get(style.method)
+    first, last = segment.first.read(), segment.last.read()
+    names = [name_of(project, picture) for picture in (segment.first, segment.last)]
+    try:
+        moves = segment.transition == "motion"
+        colours = flat_palettes((first, last), style.palette, names) if moves else []
+    except UserError as error:
+        what = str(error).partition(":")[0]
+        raise UserError(f"{what}: do not keep to flat colours, or give flat-coloured drawings.") from None
+    thresholds = model.method.review_thresholds if isinstance(model.method, SpacedMethod) else None
+    parts = model.in_betweens(
+        first,
+        last,
+        len(segment.t),
+        lambda part: torch.tensor([segment.t[part.start : part.stop]]),
+        transparent=key.look.transparent,
+        candidate=candidate,
+        seed=sample_seed(0, candidate, 0),
+        palette=pair_palette(first, last, colours),
+        transition=segment.transition,
+    )
+    while True:
+        with models.lock:
+            part = next(parts, None)
+        if part is None:
+            return
+        images, errors = part
+        expected = None if errors is None else errors.flatten(1).mean(1).tolist()
+        yield [
+            Drawing(
+                project.pictures.add(image, key.look),
+                review_label(expected[number], thresholds) if expected and thresholds else "",
+            )
+            for number, image in enumerate(images)
+        ]
+
+
+def name_of(project: Project, picture: Picture) -> str:
+    """What the user calls a given drawing."""
+    names = [keyframe.name for keyframe in project.keyframes if keyframe.picture == picture]
+    return names[0] if names else "A drawing of your own"
