@@ -6,6 +6,8 @@ keyframes, and between them the method's frames at t = 1/4, 1/2 and 3/4.
 
 from pathlib import Path
 
+import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -46,6 +48,21 @@ def main() -> None:
     grid = [wide[0, index]["first"] for index in SAMPLES]
     save("synthetic", [grid[0::2], grid[1::2]])
     save_sheet()
+    steering()
+
+
+def steering() -> None:
+    """The images of guides: without and with all of them, and one kind each."""
+    model = inbetween.load("spacing_flow", device="cpu", precision="32-true")
+    folder = Path(__file__).parents[1] / "examples" / "guides"
+    pixels = [np.asarray(Image.open(folder / "keyframes" / f"{number}.png")) for number in (0, 1)]
+    first, last = (torch.from_numpy(each.copy()).permute(2, 0, 1) / 255 for each in pixels)
+
+    def row(guides: Path | None) -> list[Tensor]:
+        return [first, *model.interpolate(first, last, [0.25, 0.5, 0.75], guides=guides), last]
+
+    save("steering", [row(None), row(folder / "all.json")])
+    save("steering_kinds", [row(folder / f"{kind}.json") for kind in ("path", "points", "bones", "spacing")])
 
 
 def save_sheet() -> None:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inbetween.errors import UserError
-    from inbetween.interpolation import Interpolator, interpolate, load
+    from inbetween.interpolation import Guides, Interpolator, interpolate, load
 
 __version__ = "0.1.0"
-__all__ = ["Interpolator", "UserError", "interpolate", "load"]
+__all__ = ["Guides", "Interpolator", "UserError", "interpolate", "load"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any attribute

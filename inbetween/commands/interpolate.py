@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from inbetween.commands.machine import open_fabric
 from inbetween.commands.places import Places
 from inbetween.commands.playing import Playback, Written
-from inbetween.commands.remarks import check_method, warnings
+from inbetween.commands.remarks import check_method, check_steering, warnings
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.commands.sequence_page import write_sequence
 from inbetween.commands.timeline import check_options, frame_rate, keyframes_in, numbered, plan
@@ -25,6 +26,8 @@ from inbetween.data.transitions import Transition
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
+from inbetween.interpolation.arcs import Neighbours, neighbours
+from inbetween.interpolation.guides import Guides, PairGuides
 from inbetween.interpolation.keep_palette import flat_palettes, pair_palette
 from inbetween.interpolation.loading import default_method, find_model, load
 from inbetween.interpolation.model import Cuts, Interpolator
@@ -56,6 +59,8 @@ def interpolate(
     plays: int = 0,
     seed: int = 0,
     palette: PaletteMode = "none",
+    guides: Path | None = None,
+    arcs: bool = False,
     report: bool = False,
     precision: Precision = "bf16-mixed",
     accelerator: str = "auto",
@@ -106,6 +111,8 @@ def interpolate(
         palette: `keep` repaints frames of flat-coloured drawings in the flat colours of their two keyframes,
             and mixtures of two where these meet, as antialiasing has it; in 8 bits. `none` leaves them as
             drawn.
+        guides: A JSON file: paths, matched points, bones and spacing by region; see the manual's Steering.
+        arcs: Let motion run through the keyframes; for spacing flow and spacing RIFE.
         report: Also write `report.html`: the sequence, played in a browser, with marks of what to review,
             onion skin, and candidates side by side.
         precision: bf16-mixed runs networks in bfloat16 where the device has fast instructions for it, else
@@ -134,6 +141,8 @@ def interpolate(
         loop=loop,
         redraw_holds=redraw_holds,
     )
+    steered = Guides() if guides is None else Guides.read(guides)
+    keys = replace(keys, transitions=keys.transitions.without(steered.followed))
     places = plan(keys, between, spacing, t, maps, frames, fps, hold)
     numbers = numbered(places, loop)
     playback.check(keys.size, numbers[-1].stop, hold)
@@ -146,6 +155,7 @@ def interpolate(
     asked, precision = precision, resolve_precision(precision, accelerator)
     model = load(name, device=open_fabric(accelerator, precision).device, precision=precision)
     check_method(model, name, candidates, spaced=bool(maps))
+    check_steering(model, keys, steered, arcs, spaced=bool(maps))
     depth = 8 if palettes else keys.depth
     folder = SequenceFolder(output.expanduser(), candidates, hold, depth, keys.chunks)
     job = {
@@ -162,6 +172,8 @@ def interpolate(
     # only what is asked for: records of earlier versions stay valid
     more = {
         "palette": palette if palettes else None,
+        "guides": steered.digest if steered else None,
+        "arcs": arcs,
         "loop": loop,
         "rest": places.rest,
         "transitions": transitions if {"fade", "repeat_last"} & {*transitions} or keys.gaps else None,
@@ -187,9 +199,21 @@ def interpolate(
         print(f"{len(work) - len(left)} of {len(work)} pairs of keyframes are done already")
     try:
         for pair, candidate in tqdm(left, desc="interpolating", unit="pair", leave=False, disable=None):
-            own = palettes[pair : pair + 2]
+            own, moved = palettes[pair : pair + 2], steered.of_pair(pair)
+            near = neighbours(keys.read, keys.pairs, pair, still, loop) if arcs else None
             write_pair(
-                model, keys, places, folder, pair, candidate, numbers[pair], own, transitions[pair], seed=seed
+                model,
+                keys,
+                places,
+                folder,
+                pair,
+                candidate,
+                numbers[pair],
+                own,
+                transitions[pair],
+                moved,
+                near,
+                seed=seed,
             )
         for warning in playback.write(folder, numbers[-1].stop, rate, keyframes_in(places, loop)):
             print(warning)
@@ -220,6 +244,8 @@ def write_pair(
     frames: range,
     colours: Sequence[FlatColours] = (),
     transition: Transition = "motion",
+    guides: PairGuides | None = None,
+    near: Neighbours | None = None,
     *,
     seed: int,
 ) -> None:
@@ -235,6 +261,8 @@ def write_pair(
         frames: Numbers of the pair's frames; see `numbered`.
         colours: Flat colours of both keyframes, to repaint the frames in; none to leave them.
         transition: What lies between the keyframes.
+        guides: The pair's guides.
+        near: The keyframes around it, for motion that runs through keyframes.
         seed: Of the whole job.
     """
     first, last = keys.read(pair), keys.read(pair + 1)
@@ -249,6 +277,8 @@ def write_pair(
         seed=sample_seed(seed, candidate, pair),
         palette=pair_palette(first, last, colours) if transition == "motion" else None,
         transition=transition,
+        guides=guides,
+        near=near,
     )
     thresholds = model.method.review_thresholds if isinstance(model.method, SpacedMethod) else None
     for images, errors in parts:

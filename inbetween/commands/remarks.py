@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from inbetween.data.keyframes import LONGEST_HOLD, Keyframes
 from inbetween.errors import UserError
+from inbetween.interpolation.arcs import check_arcs
+from inbetween.interpolation.guides import Guides, check_guides
 from inbetween.interpolation.loading import ModelFiles
 from inbetween.interpolation.model import Cuts, Interpolator
 from inbetween.io.sequences import left_out
@@ -28,6 +30,19 @@ def check_method(model: Interpolator, name: str, candidates: int, spaced: bool) 
             if own > 1
             else f"{kind} ({name}) has one candidate only: leave out --candidates."
         )
+
+
+def check_steering(model: Interpolator, keys: Keyframes, guides: Guides, arcs: bool, spaced: bool) -> None:
+    """Check that guides fit the keyframes, and that the method can follow guides and arcs.
+
+    Raises:
+        UserError: They do not, or it cannot.
+    """
+    check_guides(guides, keys.size, keys.pairs, model.method)
+    if guides and spaced:
+        raise UserError("guides move things by t: leave out --spacing_map, or give spacing among the guides.")
+    if arcs:
+        check_arcs(model.method)
 
 
 def warnings(

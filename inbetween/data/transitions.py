@@ -54,6 +54,11 @@ class Transitions(NamedTuple):
         """Numbers of the keyframes to which nothing moves."""
         return self.cuts | self.fades | self.flashes | {number + 1 for number in self.flashes}
 
+    def without(self, numbers: frozenset[int]) -> Transitions:
+        """The same, with motion to these keyframes."""
+        flashes = numbers | {number - 1 for number in numbers}
+        return Transitions(self.cuts - numbers, self.fades - numbers, self.flashes - flashes)
+
     def before(self, number: int) -> Transition:
         """What lies between a keyframe and the one before it."""
         if number in self.fades:

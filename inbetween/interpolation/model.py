@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -12,24 +11,26 @@ from torch import Tensor
 
 from inbetween.data.transitions import Transition, Transitions
 from inbetween.errors import UserError
-from inbetween.functional.opacity import blended
 from inbetween.functional.seeds import sample_seed
 from inbetween.functional.spacing import Chart
-from inbetween.interpolation.keep_palette import pair_palette, repainted
+from inbetween.interpolation.arcs import Neighbours, check_arcs, neighbours
+from inbetween.interpolation.drawer import PairDrawer
+from inbetween.interpolation.guides import (
+    Guides,
+    GuidesLike,
+    PairGuides,
+    as_guides,
+    check_guides,
+)
+from inbetween.interpolation.keep_palette import pair_palette
 from inbetween.interpolation.kinds import ImageOrArray, Images, of_one_kind
-from inbetween.interpolation.pair import few_at_once, frames_between
 from inbetween.interpolation.palette import FlatColours, PaletteMode
-from inbetween.interpolation.repaint import PairPalette
 from inbetween.interpolation.timing import chosen_chart, positions, whole_number
-from inbetween.methods import Method
-from inbetween.methods.loading import placed
-from inbetween.methods.spaced import SpacedMethod
-from inbetween.weights.precision import Precision, resolve_precision
 
 Cuts = Literal["repeat", "interpolate"]
 
 
-class Interpolator:
+class Interpolator(PairDrawer):
     """A method with its weights, ready to interpolate; `inbetween.load` makes one.
 
     Args:
@@ -44,20 +45,8 @@ class Interpolator:
         precision: What its networks compute in.
     """
 
-    def __init__(
-        self, method: Method, device: torch.device | str = "cpu", precision: Precision = "bf16-mixed"
-    ) -> None:
-        self.device = torch.device(device)
-        self.precision: Precision = resolve_precision(precision, self.device.type)
-        self.method = placed(method.eval(), self.device)
-
     def __repr__(self) -> str:
         return f"Interpolator({type(self.method).__name__}, device={str(self.device)!r})"
-
-    @property
-    def candidates(self) -> int:
-        """How many candidates of a frame the method has without sampling: spacing flow has 3, most have 1."""
-        return self.method.candidates if isinstance(self.method, SpacedMethod) else 1
 
     @cached_property
     def stochastic(self) -> bool:
@@ -81,6 +70,7 @@ class Interpolator:
         candidate: int = 0,
         seed: int = 0,
         palette: PaletteMode = "none",
+        guides: GuidesLike = None,
     ) -> Any:  # noqa: ANN401 - the kind that was given
         """Interpolate between two images.
 
@@ -95,6 +85,7 @@ class Interpolator:
                 method that samples at random every number is another sample.
             seed: Seed of a method that samples at random. The same seed always gives the same frames.
             palette: See `inbetween.interpolate`.
+            guides: See `inbetween.interpolate`; of pair 0, or of a tensor's pairs of images.
 
         Returns:
             One frame per number in `t`, of the kind that was given: a list of PIL images, an array
@@ -110,17 +101,30 @@ class Interpolator:
             if len(first) != len(last) or not len(first):
                 raise UserError(f"first has {len(first)} images and last {len(last)}: give equally many.")
             pairs = [of_one_kind([a, b], ("first", "last")) for a, b in zip(first, last, strict=True)]
+            steered = self._checked(guides, pairs[0], len(pairs))
             palettes = [images.palettes(palette, ("first", "last")) for images in pairs]
             made = [
                 images.joined(
-                    self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, number), own)
+                    self._frames(
+                        images,
+                        0,
+                        chart,
+                        candidate,
+                        sample_seed(seed, candidate, number),
+                        own,
+                        guides=steered.of_pair(number),
+                    )
                 )
                 for number, (images, own) in enumerate(zip(pairs, palettes, strict=True))
             ]
             return torch.stack(made)
         images = of_one_kind([first, last], ("first", "last"))
-        own = images.palettes(palette, ("first", "last"))
-        return images.joined(self._frames(images, 0, chart, candidate, sample_seed(seed, candidate, 0), own))
+        own, steered = images.palettes(palette, ("first", "last")), self._checked(guides, images, 1)
+        return images.joined(
+            self._frames(
+                images, 0, chart, candidate, sample_seed(seed, candidate, 0), own, guides=steered.of_pair(0)
+            )
+        )
 
     def interpolate_sequence(
         self,
@@ -133,6 +137,8 @@ class Interpolator:
         candidate: int = 0,
         seed: int = 0,
         palette: PaletteMode = "none",
+        guides: GuidesLike = None,
+        arcs: bool = False,
     ) -> Any:  # noqa: ANN401 - the kind that was given
         """Interpolate a whole sequence of keyframes; see `inbetween.interpolate`."""
         keyframes = of_one_kind(images)
@@ -140,10 +146,16 @@ class Interpolator:
         self._check_candidate(candidate)
         if cuts not in get_args(Cuts):
             raise UserError(f"cuts is {cuts}: give one of {', '.join(get_args(Cuts))}.")
+        pairs = len(keyframes.layers) - 1
+        steered = self._checked(guides, keyframes, pairs)
+        if arcs:
+            check_arcs(self.method)
         found = keyframes.transitions() if cuts == "repeat" else Transitions()
-        palettes = keyframes.palettes(palette, held=found.without_motion)
+        found = found.without(steered.followed)
+        still = found.without_motion
+        palettes = keyframes.palettes(palette, held=still)
         sequence = []
-        for pair in range(len(keyframes.layers) - 1):
+        for pair in range(pairs):
             sequence.append(keyframes.originals[pair])
             transition = found.before(pair + 1)
             if transition in ("repeat_first", "repeat_last"):
@@ -151,69 +163,19 @@ class Interpolator:
                 sequence += [keyframes.originals[repeated]] * len(chart)
             else:
                 own_seed = sample_seed(seed, candidate, pair)
-                sequence += self._frames(keyframes, pair, chart, candidate, own_seed, palettes, transition)
+                sequence += self._frames(
+                    keyframes,
+                    pair,
+                    chart,
+                    candidate,
+                    own_seed,
+                    palettes,
+                    transition,
+                    steered.of_pair(pair),
+                    neighbours(keyframes.layers.__getitem__, pairs, pair, still) if arcs else None,
+                )
+        self._linked.prepared.clear()
         return keyframes.joined([*sequence, keyframes.originals[-1]])
-
-    def in_betweens(
-        self,
-        first: Tensor,
-        last: Tensor,
-        count: int,
-        place: Callable[[range], Tensor],
-        *,
-        transparent: bool = False,
-        candidate: int = 0,
-        seed: int = 0,
-        palette: PairPalette | None = None,
-        transition: Transition = "motion",
-    ) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Frames between two keyframes, a few at a time, so that memory does not grow with their number.
-
-        Between equal keyframes the keyframe is repeated.
-
-        Args:
-            first: (4, H, W) in [0, 1]: RGB, not multiplied by opacity, then opacity.
-            last: The same.
-            count: Number of frames.
-            place: Returns `t` (1, n), or the spacing map (1, n, 1, H, W), for a range of frame indices.
-            transparent: Whether the keyframes have transparency.
-            candidate: See `interpolate`; indices beyond the method's own wrap around.
-            seed: Of this pair, in [0, 2**63).
-            palette: Colours in which the frames are repainted.
-            transition: What lies between the keyframes; see `Transitions`.
-
-        Yields:
-            The next n frames (n, 4, H, W) in [0, 1], and each pixel's expected absolute error (n, 1, H, W)
-            if the method predicts it.
-        """
-        parts = few_at_once(count, (first.shape[-2], first.shape[-1]))
-        if transition == "fade":
-            for part in parts:
-                yield blended(first, last, place(part)), None
-            return
-        if transition == "repeat_last":
-            first = last
-        if transition != "motion" or torch.equal(first, last):
-            for part in parts:
-                yield first.expand(len(part), *first.shape), None
-            return
-        if not parts:
-            return
-        ends, own = (first.to(self.device), last.to(self.device)), candidate % self.candidates
-        # the context must not stay open while the caller works on the frames
-        with self.inference():
-            frames_at = frames_between(self.method, *ends, seed, transparent, own)
-        for part in parts:
-            with self.inference():
-                frames, errors = frames_at(place(part))
-            yield frames if palette is None else repainted(frames, palette), errors
-
-    @contextmanager
-    def inference(self) -> Iterator[None]:
-        """Without gradients, and in the model's precision."""
-        mixed = self.precision == "bf16-mixed"
-        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            yield
 
     def _frames(
         self,
@@ -224,6 +186,8 @@ class Interpolator:
         seed: int,
         palettes: Sequence[FlatColours],
         transition: Transition = "motion",
+        guides: PairGuides | None = None,
+        near: Neighbours | None = None,
     ) -> list[Any]:
         """The frames between two neighbouring images, each of their kind."""
         first, last = images.layers[pair : pair + 2]
@@ -237,8 +201,16 @@ class Interpolator:
             seed=seed,
             palette=pair_palette(first, last, palettes[pair : pair + 2]) if transition == "motion" else None,
             transition=transition,
+            guides=guides,
+            near=near,
         )
         return [images.give(frame) for frames, _ in parts for frame in frames]
+
+    def _checked(self, guides: GuidesLike, images: Images, pairs: int) -> Guides:
+        """Guides of so many pairs of these images."""
+        found, (height, width) = as_guides(guides), images.layers[0].shape[-2:]
+        check_guides(found, (height, width), pairs, self.method)
+        return found
 
     def _check_candidate(self, candidate: int) -> None:
         if whole_number("candidate", candidate) < 0 or (candidate >= self.candidates and not self.stochastic):

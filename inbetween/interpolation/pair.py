@@ -1,6 +1,7 @@
 """The frames between one pair of keyframes: with opacity, from a seed, in small batches."""
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +16,14 @@ from inbetween.methods.spaced import SpacedMethod, even_spacing
 #: error (..., N, 1, H, W), for methods that predict it.
 FramesAt = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
+
+class Between(NamedTuple):
+    """A prepared pair of keyframes."""
+
+    frames_at: FramesAt
+    spaced: Any  # what `SpacedMethod.spaced_interpolator` returned; None for other methods
+
+
 PIXELS_AT_ONCE = 2**20  # of in-betweens computed together, which bounds memory
 
 
@@ -26,7 +35,7 @@ def few_at_once(count: int, size: tuple[int, int]) -> list[range]:
 
 def frames_between(
     method: Method, first: Tensor, last: Tensor, seed: int, transparent: bool, candidate: int = 0
-) -> FramesAt:
+) -> Between:
     """Prepare interpolation between two keyframes with or without transparency.
 
     Where a method supports alpha, one motion moves colours and opacity. Else opacity is a grey image of its
@@ -41,17 +50,17 @@ def frames_between(
         candidate: See `SpacedMethod.interpolate_spaced`.
 
     Returns:
-        A `FramesAt` that gives (N, 4, H, W) in [0, 1] like the keyframes, the same however in-betweens are
+        A `Between` that gives (N, 4, H, W) in [0, 1] like the keyframes, the same however in-betweens are
         split over calls.
     """
     if not transparent:
-        frames_at = _frames_at(method, first[None, :3], last[None, :3], seed, candidate)
+        frames_at, spaced = _between(method, first[None, :3], last[None, :3], seed, candidate)
 
         def opaque(place: Tensor) -> tuple[Tensor, Tensor | None]:
             frames, errors = frames_at(place)
             return F.pad(frames[0], (0, 0, 0, 0, 0, 1), value=1.0), None if errors is None else errors[0]
 
-        return opaque
+        return Between(opaque, spaced)
     keyframes = torch.stack([first, last])
     colors, opacity = keyframes[:, :3], keyframes[:, 3:]
     background = contrasting_background(colors, opacity)
@@ -61,7 +70,7 @@ def frames_between(
         a, b = layered[:1], layered[1:]
     else:
         a, b = torch.stack([images, opacity.expand_as(images)], dim=1)
-    frames_at = _frames_at(method, a, b, seed, candidate)
+    frames_at, spaced = _between(method, a, b, seed, candidate)
 
     def with_alpha(place: Tensor) -> tuple[Tensor, Tensor | None]:
         layers, errors = frames_at(place)
@@ -72,10 +81,10 @@ def frames_between(
         frames = torch.cat([uncomposite(image, opacity, background), opacity], dim=1)
         return frames, None if errors is None else errors[0]
 
-    return with_alpha
+    return Between(with_alpha, spaced)
 
 
-def _frames_at(method: Method, first: Tensor, last: Tensor, seed: int, candidate: int) -> FramesAt:
+def _between(method: Method, first: Tensor, last: Tensor, seed: int, candidate: int) -> Between:
     """Gives frames (B, N, C, H, W) of keyframes (B, C, H, W) that share place and noise."""
     windows = len(first)
     if isinstance(method, SpacedMethod):
@@ -85,6 +94,6 @@ def _frames_at(method: Method, first: Tensor, last: Tensor, seed: int, candidate
             place = place.to(method.device).expand(windows, *place.shape[1:])
             return spaced(place if place.ndim == 5 else even_spacing(first, place))
 
-        return with_errors
+        return Between(with_errors, spaced)
     plain = method.interpolator(first, last, generators(torch.full((windows,), seed)))
-    return lambda t: (plain(t.to(method.device).expand(windows, -1)), None)
+    return Between(lambda t: (plain(t.to(method.device).expand(windows, -1)), None), None)

@@ -10,6 +10,7 @@ import torch
 
 from inbetween.errors import UserError
 from inbetween.functional.spacing import Chart
+from inbetween.interpolation.guides import GuidesLike
 from inbetween.interpolation.kinds import ImageOrArray
 from inbetween.interpolation.loading import default_method, load
 from inbetween.interpolation.model import Cuts, Interpolator
@@ -28,6 +29,8 @@ def interpolate(
     candidate: int = 0,
     seed: int = 0,
     palette: PaletteMode = "none",
+    guides: GuidesLike = None,
+    arcs: bool = False,
 ) -> Any:  # noqa: ANN401 - the kind that was given
     """Interpolate a whole sequence: all keyframes and what lies between them, in the order they are shown.
 
@@ -54,19 +57,34 @@ def interpolate(
         palette: `keep` repaints the frames of flat-coloured drawings in the flat colours of their two
             keyframes, and mixtures of two where these meet; in 8 bits. `none` leaves them as the method drew
             them.
+        guides: How things move between the keyframes, as the animator has it: `Guides`, what
+            `Guides.from_dict` takes, or the path of a JSON file.
+        arcs: Let motion run through the keyframes, on curved paths and without a jump of its velocity; for
+            spacing flow and spacing RIFE. Else each pair of keyframes has straight paths of its own, but for
+            what the network bends.
 
     Returns:
         The sequence, of the kind that was given: a list of PIL images, an array (M, H, W, C) uint8, or a
         tensor (M, C, H, W) with dtype and device of the first keyframe. The keyframes in it are bit-exact.
 
     Raises:
-        UserError: The images differ in kind or size, or are no images; an argument is invalid; or `palette`
-            is `keep` and an image is not flat-coloured.
+        UserError: The images differ in kind or size, or are no images; an argument is invalid; `palette`
+            is `keep` and an image is not flat-coloured; a guide is wrong; or
+            `arcs` is set for a method that has none.
     """
     if not isinstance(method, Interpolator):
         method = load(default_method().name if method is None else method, device=device)
     elif device is not None:
         raise UserError("device is given, and the method is loaded already: give it to inbetween.load.")
     return method.interpolate_sequence(
-        images, between, spacing, t, cuts=cuts, candidate=candidate, seed=seed, palette=palette
+        images,
+        between,
+        spacing,
+        t,
+        cuts=cuts,
+        candidate=candidate,
+        seed=seed,
+        palette=palette,
+        guides=guides,
+        arcs=arcs,
     )

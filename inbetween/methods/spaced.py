@@ -25,6 +25,9 @@ class SpacedMethod(Method):
     review_thresholds: tuple[float, float] | None = None
     #: Number of deterministic candidates for each frame.
     candidates: ClassVar[int] = 1
+    #: Motion can run through keyframes: what `spaced_interpolator` returns has
+    #: `run_through(before, after)`, which takes those of the neighbouring pairs of keyframes, or None.
+    runs_through: ClassVar[bool] = False
 
     @abstractmethod
     def interpolate_spaced(

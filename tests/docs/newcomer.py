@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import socket
 import tomllib
 from pathlib import Path
@@ -93,6 +94,8 @@ class Newcomer:
             copy = folder / picture.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             Image.open(picture).resize((64, 48)).save(copy)
+        # guides are in pixels of their keyframes
+        shutil.copytree(ROOT / "examples" / "guides", folder / "examples" / "guides", dirs_exist_ok=True)
         for shot, seed in (("cat", 0), ("dog", 1), ("fox", 2)):
             draw_scene(folder / "my_shots", seed, prefix=f"{shot}_")
         # `benchmarks --random_sd15 sd15` takes the folder that is there; else it would write 2.4 GB

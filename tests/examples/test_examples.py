@@ -1,5 +1,6 @@
 """What lies in `examples` works: keyframes to try at once, their scripts, and a notebook."""
 
+import json
 import runpy
 from ast import literal_eval
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from inbetween import Guides
 from inbetween.__main__ import main
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -75,3 +77,14 @@ def test_the_notebook_runs() -> None:
     assert min(ssim, key=ssim.get) == "repeat"
     errors = [output for cell in cells for output in cell.outputs if output.output_type == "stream"]
     assert not errors, errors
+
+
+def test_the_script_draws_the_guides(tmp_path: Path) -> None:
+    script = runpy.run_path(str(EXAMPLES / "draw_guides.py"))
+    for number in (0, 1):
+        there = np.asarray(Image.open(EXAMPLES / "guides" / "keyframes" / f"{number}.png"))
+        assert np.abs(np.asarray(script["keyframe"](number)).astype(int) - there).mean() < 0.5
+    files = {path.stem: json.loads(path.read_text()) for path in (EXAMPLES / "guides").glob("*.json")}
+    assert json.loads(json.dumps(script["guides"]())) == files
+    for values in files.values():
+        assert Guides.from_dict(values)

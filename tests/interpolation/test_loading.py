@@ -133,7 +133,7 @@ def test_importing_the_package_is_light() -> None:
         "assert not {'torch', 'numpy', 'PIL', 'lightning'} & set(sys.modules); assert took < 0.3, took"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-    assert set(inbetween.__all__) == {"Interpolator", "UserError", "interpolate", "load"}
+    assert set(inbetween.__all__) == {"Guides", "Interpolator", "UserError", "interpolate", "load"}
     assert inbetween.UserError is UserError
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         getattr(inbetween, "nothing")  # noqa: B009 - as a user would ask

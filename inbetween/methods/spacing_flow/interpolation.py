@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from inbetween.functional.batch import repeat_samples
 from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
+from inbetween.methods.spacing_flow.arcs import KeyframeMotion, bent, keyframe_motion
 from inbetween.methods.spacing_flow.composition import (
     SHARP,
     Composition,
@@ -82,6 +84,8 @@ class PairInterpolator:
         prior_flows: Tensor | None = None,
     ) -> None:
         self.network, self.options = network, options
+        self.before: Tensor | None = None
+        self.after: Tensor | None = None
         # a fixed memory layout: rounding in warps depends on it
         self.first, self.last = (image.float().contiguous() for image in (first, last))
         self.image_size = first.shape[-2], first.shape[-1]
@@ -105,6 +109,22 @@ class PairInterpolator:
                 if size == self.flow_size
                 else [area_resize(image[:, :3], size) for image in (self.first, self.last)]
             )
+
+    @cached_property
+    def keyframe_motion(self) -> KeyframeMotion:
+        """The displacement at the keyframes' own pixels, for the paths of the neighbouring pairs."""
+        with torch.no_grad():
+            return keyframe_motion(self.network, self.pair, (self.small[0], self.small[1]))
+
+    def run_through(self, before: PairInterpolator | None, after: PairInterpolator | None) -> None:
+        """Let motion run through the keyframes.
+
+        Args:
+            before: The pair of keyframes whose last is the first one here; None to begin here.
+            after: The pair whose first is the last one here.
+        """
+        self.before = before.keyframe_motion.last if before else None
+        self.after = after.keyframe_motion.first if after else None
 
     @torch.no_grad()
     def interpolate(self, spacing: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,6 +177,8 @@ class PairInterpolator:
             prediction = self.network.between(
                 self.pair, small_maps.view(windows, count, *small_maps.shape[1:])
             )
+            if self.before is not None or self.after is not None:
+                prediction = bent(prediction, small_maps, self.keyframe_motion, self.before, self.after)
             prediction = prediction._replace(mask=prediction.mask + self.options.keyframe_bias)
             if self.options.composition.mask_sharpness != 1:
                 first, last = (repeat_samples(image, count) for image in self.small)
@@ -171,24 +193,44 @@ class PairInterpolator:
             yield part, maps, hold_still(prediction, held), held
 
 
+class SpacedInterpolator:
+    """`PairInterpolator` for any number of windows.
+
+    Args:
+        pairs: Interpolators, with their rows of the batch.
+        clamp: Keep frames in [0, 1].
+    """
+
+    def __init__(self, pairs: Sequence[tuple[slice, PairInterpolator]], clamp: bool = False) -> None:
+        self.pairs, self.clamp = pairs, clamp
+
+    def __call__(self, spacing: Tensor) -> tuple[Tensor, Tensor]:
+        """See `PairInterpolator.interpolate`."""
+        results = [pair.interpolate(spacing[rows]) for rows, pair in self.pairs]
+        frames, errors = results[0]
+        if len(results) > 1:
+            frames, errors = (torch.cat(parts) for parts in zip(*results, strict=True))
+        return frames.clamp_(0, 1) if self.clamp else frames, errors
+
+    def run_through(self, before: SpacedInterpolator | None, after: SpacedInterpolator | None) -> None:
+        """See `PairInterpolator.run_through`, for as many windows."""
+        for number, (_, pair) in enumerate(self.pairs):
+            pair.run_through(
+                None if before is None else before.pairs[number][1],
+                None if after is None else after.pairs[number][1],
+            )
+
+
 def build_spaced_interpolator(
     network: FlowNetwork,
     first: Tensor,
     last: Tensor,
     options: InferenceOptions = DEFAULTS,
     prior_flows: Tensor | None = None,
-) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """`PairInterpolator.interpolate` for any number of windows; for the arguments see there."""
-    pairs = _pairs(network, first, last, options, prior_flows)
-
-    def interpolator(spacing: Tensor) -> tuple[Tensor, Tensor]:
-        results = [pair.interpolate(spacing[rows]) for rows, pair in pairs]
-        if len(results) == 1:
-            return results[0]
-        frames, errors = zip(*results, strict=True)
-        return torch.cat(frames), torch.cat(errors)
-
-    return interpolator
+    clamp: bool = False,
+) -> SpacedInterpolator:
+    """A `SpacedInterpolator`; for the arguments see `PairInterpolator`."""
+    return SpacedInterpolator(_pairs(network, first, last, options, prior_flows), clamp)
 
 
 def spaced_flows(

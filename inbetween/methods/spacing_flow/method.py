@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -17,6 +16,7 @@ from inbetween.methods.spacing_flow.crops import CroppedSample, FullFrame, Rando
 from inbetween.methods.spacing_flow.cycle import cycle_estimate
 from inbetween.methods.spacing_flow.interpolation import (
     InferenceOptions,
+    SpacedInterpolator,
     build_spaced_interpolator,
     spaced_flows,
 )
@@ -83,6 +83,7 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
     exact_endpoints = True
     supports_alpha = True
     candidates = 3
+    runs_through = True
     saves_frozen = True
     #: The network that estimates motion: a `FlowNetwork` with an `error_head`.
     network_class: ClassVar[type[nn.Module]] = IntermediateFlow
@@ -194,20 +195,10 @@ class SpacingFlow(SpacedMethod, PerceptualMethod):
         """See `SpacedMethod.interpolate_spaced`; candidate 1 favours first, candidate 2 last."""
         return self.spaced_interpolator(first, last, candidate)(spacing)
 
-    def spaced_interpolator(
-        self, first: Tensor, last: Tensor, candidate: int = 0
-    ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    def spaced_interpolator(self, first: Tensor, last: Tensor, candidate: int = 0) -> SpacedInterpolator:
         """See `SpacedMethod.spaced_interpolator`."""
-        keyframe_bias = (0.0, KEYFRAME_BIAS, -KEYFRAME_BIAS)[candidate]
-        interpolator = build_spaced_interpolator(
-            self.network, first, last, self.inference_options(keyframe_bias)
-        )
-
-        def clamped(spacing: Tensor) -> tuple[Tensor, Tensor]:
-            frames, errors = interpolator(spacing)
-            return frames.clamp_(0, 1), errors
-
-        return clamped
+        options = self.inference_options((0.0, KEYFRAME_BIAS, -KEYFRAME_BIAS)[candidate])
+        return build_spaced_interpolator(self.network, first, last, options, clamp=True)
 
     def flows(self, batch: WindowBatch) -> Tensor:
         """See `Method.flows`."""

@@ -1,0 +1,125 @@
+"""A mistake in guides is said in one sentence that names the item."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import inbetween
+from inbetween import Guides, Interpolator, UserError
+
+KEYFRAME = np.full((24, 40, 3), 255, np.uint8)
+MASK = [[4, 4], [12, 4], [12, 12], [4, 12]]
+WAY = [[8, 8], [30, 8]]
+REGION = {"mask": MASK, "path": WAY}
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "says"),
+    [
+        ("regions", {"path": WAY}, "regions[0] has no mask: give the points of a polygon, or "),
+        ("regions", {"mask": MASK}, "regions[0] needs a curve: give path, a list of points, or bezier"),
+        ("regions", {**REGION, "bezier": WAY}, "regions[0] needs a curve: "),
+        ("regions", {**REGION, "path": []}, "regions[0].path has 0 points: give 2 to 1000."),
+        ("regions", {**REGION, "path": [[8, 8]]}, "regions[0].path has 1 point: give 2 to 1000."),
+        ("regions", {**REGION, "path": [[8, 8], [8, 8]]}, "regions[0] does not move: give different "),
+        ("regions", {**REGION, "path": [[8, 8], [NAN, 8]]}, "regions[0].path[1] is nan: give a finite "),
+        ("regions", {**REGION, "path": [[8, 8], [8]]}, "regions[0].path[1] is [8]: give a point [x, y] in "),
+        ("regions", {**REGION, "path": [[8, 8], [500, 8]]},
+         "regions[0].path leaves the picture of 40x24 pixels at 500, 8: give pixels of the keyframes, "),
+        ("regions", {**REGION, "path": [[41, 8], [8, 8]]}, "regions[0].path leaves the picture of 40x24 "),
+        ("regions", {"mask": MASK, "bezier": [*WAY, *WAY, *WAY]}, "regions[0].bezier has 6 points: give 4, "),
+        ("regions", {**REGION, "mask": MASK[:2]}, "regions[0].mask has 2 points: give 3 to 1000."),
+        ("regions", {**REGION, "mask": [[50, 50], [60, 50], [60, 60]]}, "regions[0].mask covers nothing of "),
+        ("regions", {**REGION, "mask": "mask.png"}, "regions[0].mask names a file: give the points of a "),
+        ("regions", {**REGION, "mask": np.ones((9, 9), bool)},
+         "regions[0].mask has 9x9 pixels and the keyframes 40x24: give one size."),
+        ("regions", {**REGION, "mask": np.zeros((24, 40), np.uint8)}, "regions[0].mask is empty: paint "),
+        ("regions", {**REGION, "mask_last": [[90, 0], [99, 0], [99, 9]]}, "regions[0].mask_last covers "),
+        ("regions", {**REGION, "maks": 1}, "regions[0] has the key maks, which is unknown: did you "),
+        ("regions", {**REGION, "spacing": [0.5, 0.2]},
+         "regions[0].spacing is [0.5, 0.2]: give rising numbers between 0 and 1."),
+        ("regions", {**REGION, "spacing": [0.5, 2]}, "regions[0].spacing is [0.5, 2]: give rising numbers"),
+        ("regions", {**REGION, "spacing": []}, "regions[0].spacing is []: give the name of a chart, or "),
+        ("regions", {**REGION, "spacing": "fast"}, "regions[0].spacing is fast: give one of even, ease_in, "),
+        ("regions", {**REGION, "scale": 0}, "regions[0].scale is 0: give a number above 0, up to 100."),
+        ("regions", {**REGION, "rotation": "90"}, "regions[0].rotation is '90': give a finite number."),
+        ("regions", {**REGION, "behind": 1}, "regions[0].behind is 1: give true or false."),
+        ("regions", 7, "regions[0] is 7: give an object with the keys mask, mask_last, path, "),
+        ("points", {"first": [1, 1]}, "points[0] has no last: give one."),
+        ("points", {"first": [1, 1], "last": [40, 1]}, "points[0].last leaves the picture of 40x24 pixels "),
+        ("points", {"first": [-1, 1], "last": [4, 1]}, "points[0].first leaves the picture of 40x24 pixels "),
+        ("points", {"first": [1, 1], "last": [4, 1], "radius": 0}, "points[0].radius is 0: give a number "),
+        ("bones", {"first": [[1, 1], [1, 1]], "last": WAY}, "bones[0].first is [[1, 1], [1, 1]]: give two "),
+        ("bones", {"first": WAY, "last": [[1, 1], [1, 99]]}, "bones[0].last leaves the picture of 40x24 "),
+        ("spacing", {"mask": MASK}, "spacing[0] is {'mask': [[4, 4], [12, 4], [12, 12], [4, 12]]}: give a "),
+        ("spacing", {"mask": MASK, "spacing": "ease_in"},
+         "spacing[0] gives spacing by region, which CrossFade does not follow: take spacing_flow, "),
+    ],
+)  # fmt: skip
+def test_a_mistake_names_its_item(model: Interpolator, kind: str, item: Any, says: str) -> None:
+    with pytest.raises(UserError) as told:
+        model.interpolate(KEYFRAME, KEYFRAME, guides={"pairs": [{"pair": 0, kind: [item]}]})
+    assert str(told.value).startswith(f"guides: pairs[0].{says}")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ([], "guides is []: give an object with the keys pairs."),
+        ({"pair": []}, "guides has the key pair, which is unknown: did you mean pairs?"),
+        ({"pairs": {}}, "guides.pairs is {}: give a list."),
+        ({"pairs": [{"pair": -1}]}, "guides: pairs[0].pair is -1: give a whole number from 0."),
+        ({"pairs": [{"pair": 1}]}, "guides are given for pair 1, and the last pair of keyframes is pair 0: "),
+        ({"pairs": [{"region": []}]}, "guides: pairs[0] has the key region, which is unknown: did you mean "),
+        (
+            {"pairs": [{"points": [{}] * 1001}]},
+            "guides: pairs[0].points has 1001 entries: give 1000 at most.",
+        ),
+    ],
+)
+def test_a_mistake_in_the_whole_is_said(model: Interpolator, data: Any, says: str) -> None:
+    with pytest.raises(UserError) as told:
+        model.interpolate(KEYFRAME, KEYFRAME, guides=data)
+    assert str(told.value).startswith(says)
+
+
+def test_a_file_that_is_no_guides_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "guides.json"
+    with pytest.raises(
+        UserError, match=r"guides\.json cannot be read \(No such file or directory\): give a "
+    ):
+        Guides.read(path)
+    path.write_text("{pairs: []}")
+    with pytest.raises(
+        UserError, match=r"guides\.json is no JSON \(Expecting property name .*\): correct it"
+    ):
+        Guides.read(path)
+    path.write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"guides\.json is no JSON"):
+        Guides.read(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=r"guides\.json is no JSON"):
+        Guides.read(path)
+    path.write_text('{"pairs": [{"regions": [{"mask": "none.png", "path": [[8, 8], [9, 9]]}]}]}')
+    with pytest.raises(UserError, match=r"regions\[0\]\.mask is .*none\.png, and there is no such file"):
+        Guides.read(path)
+    (tmp_path / "none.png").write_text("no image")
+    with pytest.raises(UserError, match=r"none\.png is not an image that can be read"):
+        Guides.read(path)
+
+
+def test_a_batch_of_pairs_has_as_many_guides(model: Interpolator) -> None:
+    pairs = torch.ones(2, 3, 24, 40)
+    with pytest.raises(
+        UserError, match="guides are given for pair 2, and the last pair of keyframes is pair 1"
+    ):
+        model.interpolate(pairs, pairs, guides={"pairs": [{"pair": 2, "points": []}]})
+
+
+def test_guides_are_public() -> None:
+    assert inbetween.Guides is Guides
