@@ -13,7 +13,8 @@ from PIL import Image
 import inbetween
 from inbetween import Interpolator, UserError
 from inbetween.__main__ import main
-from inbetween.methods.spacing_flow.arcs import _turn
+from inbetween.methods.spacing_flow.arcs import _turn, keyframe_motion
+from inbetween.methods.spacing_flow.composition import Intermediate
 from inbetween.methods.spacing_flow.network import IntermediateFlow
 from tests.interpolation.guides.scenes import SPRITES, centre, paper, placed
 
@@ -127,3 +128,27 @@ def test_other_methods_refuse(
         CIRCLE[:3], method=inbetween.load("spacing_flow", precision="32-true"), arcs=True
     )
     assert (np.asarray(Image.open(output / "0001.png")) == expected[1]).all()
+
+
+class Near:
+    """A network that finds a square's displacement between the keyframes, and nonsense next to them."""
+
+    reliable_from = 0.25
+
+    def between(self, pair: object, spacing: torch.Tensor) -> Intermediate:
+        motion = torch.zeros(2, 4, 32, 48)
+        for number, s in enumerate(spacing[0, :, 0, 0, 0].tolist()):
+            left = 8 + round(16 * s)
+            motion[number, 0, 8:20, left : left + 12] = 16 if 0.2 < s < 0.8 else -7
+        blank = torch.zeros(2, 1, 32, 48)
+        return Intermediate(motion, blank, None, blank, [])
+
+
+def test_displacement_is_taken_from_where_it_is_reliable() -> None:
+    images = torch.zeros(2, 1, 3, 32, 48)
+    images[0, ..., 8:20, 8:20] = images[1, ..., 8:20, 24:36] = 1
+    found = keyframe_motion(Near(), None, (images[0], images[1]))
+    for maps, left in ((found.first, 8), (found.last, 24)):
+        square = maps[0, :, 9:19, left + 1 : left + 11]
+        assert (square[0] - 16).abs().max() < 0.01
+        assert square[2].min() == 1

@@ -69,6 +69,9 @@ class RifeFlow(nn.Module):
         scales: Number of resolutions, 1 to 3: the highest, then the keyframes' own and half of it.
     """
 
+    #: Next to a keyframe the flow to the other one is not.
+    reliable_from = 0.25
+
     def __init__(self, enlargement: float = 1.0, resolution: int = 768, scales: int = 1) -> None:
         super().__init__()
         self.enlargement, self.resolution, self.scales = enlargement, resolution, scales

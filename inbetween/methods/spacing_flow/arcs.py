@@ -31,23 +31,40 @@ class KeyframeMotion(NamedTuple):
 
 
 def keyframe_motion(network: FlowNetwork, pair: object, images: tuple[Tensor, Tensor]) -> KeyframeMotion:
-    """Estimate the displacement at the keyframes' own pixels: the network's at a spacing of 0 and 1.
+    """Estimate the displacement at the keyframes' own pixels.
+
+    It is the network's near each keyframe, where it is reliable, splatted to the keyframe's pixels.
 
     Args:
         network: Trained.
         pair: What its `encode_pair` gave.
         images: The keyframes that it encoded, (B, 3, h, w) in [0, 1].
     """
+    near = network.reliable_from
+    places = torch.stack(
+        [torch.full_like(image[:, :1], s) for image, s in zip(images, (near, 1 - near), strict=True)], dim=1
+    )
+    motion = network.between(pair, places).motion.float()
+    motion = motion.view(len(images[0]), 2, *motion.shape[1:])
+    ends = []
+    for number in (0, 1):
+        own, covered = motion[:, number, :2], torch.ones_like(places[:, number])
+        if near:
+            flow = end_flows(motion[:, number], places[:, number])[number]
+            own, weight = softmax_splat(own, flow, own.norm(dim=1, keepdim=True).clamp(max=8))
+            covered = (weight > HOLE).float()
+        ends.append((own, covered))
+    (here, seen_here), (there, seen_there) = ends
     first, last = images
-    ends = torch.stack([torch.zeros_like(first[:, :1]), torch.ones_like(first[:, :1])], dim=1)
-    motion = network.between(pair, ends).motion[:, :2].float()
-    here, there = motion.view(len(first), 2, *motion.shape[1:]).unbind(1)
     found = []
-    for own, other, sign, one, two in ((here, there, 1.0, first, last), (there, here, -1.0, last, first)):
+    for own, covered, other, sign, one, two in (
+        (here, seen_here, there, 1.0, first, last),
+        (there, seen_there, here, -1.0, last, first),
+    ):
         back = backward_warp(other, sign * own)
         apart = (back - own).norm(dim=1, keepdim=True)
         seen = (one - backward_warp(two, sign * own)).abs().mean(1, keepdim=True)
-        confidence = _likeness(apart, own) * (2 - seen / SAME).clamp(0, 1)
+        confidence = covered * _likeness(apart, own) * (2 - seen / SAME).clamp(0, 1)
         found.append(torch.cat([own, confidence], dim=1))
     return KeyframeMotion(*found)
 

@@ -41,6 +41,9 @@ class Intermediate(NamedTuple):
 class FlowNetwork(Protocol):
     """A network that estimates the motion between two keyframes, such as `IntermediateFlow`."""
 
+    #: Distance of the spacing from 0 and from 1 from which its displacement is reliable.
+    reliable_from: float
+
     def encode_pair(self, first: Tensor, last: Tensor, flow_01: Tensor, flow_10: Tensor) -> Any:  # noqa: ANN401
         """The encoded keyframes, for `between`."""
 

@@ -40,6 +40,8 @@ class IntermediateFlow(nn.Module):
     of a classical flow, those of global matches, and zero.
     """
 
+    reliable_from = 0.0
+
     def __init__(self) -> None:
         super().__init__()
         self.encoder = Encoder()
