@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
+import os
 import re
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from inbetween.commands.page.document import REPORT
+from inbetween.commands.review_file import REVIEW_FILE, Review, read_review, write_review
 from inbetween.errors import UserError
 from inbetween.io.animation import Playing, encode_animation
 from inbetween.io.files import write_whole
@@ -24,12 +25,10 @@ from inbetween.io.sequences import ANIMATION, RECORD, SHEET
 from inbetween.io.sheet import contact_sheet
 from inbetween.metrics import REVIEW_LABELS, review_label
 
-REVIEW_FILE = "review.csv"  # which frames to review
 # files of a job that show its frames together
 TOGETHER = re.compile(rf"{ANIMATION}\.(webp|gif|apng|mp4)|{SHEET}\.png")
 # files of a job, except its record
 OURS = re.compile(rf"\d{{4,}}\.png|{TOGETHER.pattern}|{re.escape(REVIEW_FILE)}")
-COLUMNS = ("frame", "expected_error", "review")  # of that file
 
 
 class SequenceFolder:
@@ -65,12 +64,13 @@ class SequenceFolder:
             overwrite: Remove the numbered frames of another job.
 
         Raises:
-            UserError: The folder holds images of another job, an input lies in it, or it cannot be
-                written.
+            UserError: The folder holds images of another job, an input lies in it, its review file has been
+                changed, or it cannot be written.
         """
-        used = {folder.resolve() for folder in [*self.folders, *self._folders_with_images()]}
+        # not `Path.resolve`, which fails where links point at each other
+        used = {os.path.realpath(folder) for folder in [*self.folders, *self._folders_with_images()]}
         for path in dict.fromkeys(inputs):
-            if path.resolve().parent in used:
+            if os.path.dirname(os.path.realpath(path)) in used:
                 raise UserError(
                     f"{path} lies where the frames are to go: give a folder of its own with --output."
                 )
@@ -84,6 +84,9 @@ class SequenceFolder:
                 f"{self.folder} already holds other images: give another folder with --output, or replace "
                 "them with --overwrite true."
             )
+        if same_job and not overwrite:
+            for folder in self.folders:
+                read_review(folder)
         with self._writing():
             if record is not None and (overwrite or not same_job):
                 (self.folder / REPORT).unlink(missing_ok=True)
@@ -156,33 +159,26 @@ class SequenceFolder:
         Raises:
             UserError: The folder cannot be written.
         """
-        rows = {row["frame"]: row for row in self._read_review(candidate)}
-        for number, error in zip(numbers, errors, strict=True):
-            name = self._files(candidate, number)[0].name
-            rows[name] = dict(
-                zip(COLUMNS, (name, f"{error:.5f}", review_label(error, thresholds)), strict=True)
-            )
-        text = io.StringIO()
-        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows[name] for name in sorted(rows, key=lambda name: (len(name), name)))
+        folder = self.folders[candidate]
+        names = [self._files(candidate, number)[0].name for number in numbers]
+        marked = {
+            name: Review(error, review_label(error, thresholds))
+            for name, error in zip(names, errors, strict=True)
+        }
         with self._writing():
-            write_whole(self.folders[candidate] / REVIEW_FILE, text.getvalue().encode())
+            write_review(folder, read_review(folder) | marked)
 
     def review(self) -> Iterator[str]:
         """Summary of each candidate's review file: how many frames are easy, and which are not."""
-        for candidate, folder in enumerate(self.folders):
-            if rows := self._read_review(candidate):
+        for folder in self.folders:
+            if reviews := read_review(folder):
                 names = {
-                    word: [row["frame"] for row in rows if row["review"] == word] for word in REVIEW_LABELS
+                    label: [name for name, review in reviews.items() if review.label == label]
+                    for label in REVIEW_LABELS
                 }
                 parts = [f"{len(names.pop('easy'))} easy"]
                 parts += [f"{label} {' '.join(found)}" for label, found in names.items() if found]
                 yield f"{folder / REVIEW_FILE}: {'; '.join(parts)}"
-
-    def _read_review(self, candidate: int) -> list[dict[str, str]]:
-        path = self.folders[candidate] / REVIEW_FILE
-        return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
     def _files(self, candidate: int, number: int) -> list[Path]:
         frames = range(number * self.hold, (number + 1) * self.hold)

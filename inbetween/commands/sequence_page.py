@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,7 +12,8 @@ import torch
 
 from inbetween.commands.page import Album, command_line, provenance, smaller, write_page
 from inbetween.commands.page.document import REPORT
-from inbetween.commands.sequence_folder import REVIEW_FILE, SequenceFolder
+from inbetween.commands.review_file import read_review
+from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.io.images import Pixels, read_layers
 
 SCRIPTS = ("core.js", "player.js", "sequence.js")
@@ -54,7 +54,7 @@ def sequence_data(
     folders: Sequence[Path], numbers: Sequence[int], keyframes: Collection[int]
 ) -> dict[str, Any]:
     """Frames, marks and pictures of a sequence's candidates, as JSON values; see `write_sequence`."""
-    reviews = [_review(folder) for folder in folders]
+    reviews = [read_review(folder) for folder in folders]
     parts = [numbers[start : start + TOGETHER] for start in range(0, len(numbers), TOGETHER)]
     album = Album(len(parts))
     side = max(min(SIDE, math.isqrt(PIXELS // (len(numbers) * len(folders)))), 1)
@@ -80,7 +80,9 @@ def sequence_data(
             {
                 "name": _name(number),
                 "key": number in keyframes,
-                "review": [review.get(_name(number)) for review in reviews],
+                "review": [
+                    review[_name(number)]._asdict() if _name(number) in review else None for review in reviews
+                ],
             }
             for part in shown
             for number in part
@@ -90,13 +92,6 @@ def sequence_data(
 
 def _name(number: int) -> str:
     return f"{number:04d}.png"
-
-
-def _review(folder: Path) -> dict[str, dict[str, Any]]:
-    """Predicted error and label of the frames in a folder's review file, by name."""
-    path = folder / REVIEW_FILE
-    rows = csv.DictReader(path.read_text().splitlines()) if path.exists() else []
-    return {row["frame"]: {"error": float(row["expected_error"]), "label": row["review"]} for row in rows}
 
 
 def _frames(folder: Path, numbers: Sequence[int], side: int) -> Pixels:

@@ -107,8 +107,9 @@ def whole_file(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
         partial.replace(path)
     except BaseException as error:
         partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and not error.filename:
-            error.filename = str(path)  # a failed write does not set it
+        # a failed write names no file, and users know nothing of the partial one
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(partial)):
+            error.filename, error.filename2 = str(path), None
         raise
 
 

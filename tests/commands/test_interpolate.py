@@ -593,6 +593,14 @@ def test_keyframes_are_never_written_over(refused: Refused, flat: Paint, painter
     assert refused(*args) == says
 
 
+def test_an_output_that_is_a_link_to_itself_is_named(
+    refused: Refused, flat: Paint, painter: str, tmp_path: Path
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    said = refused("--keyframes", *flat(10, 20), "--method", painter, "--output", tmp_path / "loop")
+    assert said.startswith(f"{tmp_path / 'loop'} cannot be written (")
+
+
 @pytest.mark.parametrize(
     ("keys", "says"),
     [

@@ -100,3 +100,33 @@ def test_a_report_is_written_when_asked_for_and_goes_with_its_frames(
     assert (out / "report.html").exists()  # beside the candidates' folders
     interpolated(tmp_path, *two, "--between", "2")
     assert not (out / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"frame;expected_error;review\n0001.png;0.1;easy\n",
+        b"frame,expected_error,review\n0001.png,\"0,1\",easy\n",
+        b"frame,expected_error,review\n0001.png,0.1,fine\n",
+        b"frame,expected_error,review\n0001.png,0.1\n",
+        "frame,expected_error,review\n".encode("utf-16"),
+        b"",
+    ],
+)
+def test_a_review_file_that_another_program_has_saved_is_named(
+    tmp_path: Path, draw_scene: DrawScene, judge: str, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    draw_scene(tmp_path / "keys", numbers=[0, 2])
+    out = interpolated(tmp_path, "--method", judge)
+    good = (out / "review.csv").read_bytes()
+    (out / "review.csv").write_bytes(content)
+    args = ["--keyframes", str(tmp_path / "keys"), "--output", str(out), "--method", judge, "--write", "none"]
+    given = ["interpolate", *args, "--accelerator", "cpu", "--precision", "32-true", "--report", "true"]
+    assert main(given) == 2
+    assert f"{out / 'review.csv'} has been changed by another program: give " in capsys.readouterr().err
+    assert not (out / "report.html").exists()
+    # what is said helps, and only the form matters
+    interpolated(tmp_path, "--method", judge, "--overwrite", "true")
+    assert (out / "review.csv").read_bytes() == good
+    (out / "review.csv").write_bytes(b"\xef\xbb\xbf" + good.replace(b"\n", b"\r\n"))
+    assert main(given) == 0

@@ -20,8 +20,11 @@ MARGIN = 8  # of those pixels, around regions, whose motion may be the region's
 
 
 def filled_in(picture: NDArray[np.float32], known: Where) -> NDArray[np.float32]:
-    """A picture (H, W, C) with what is not known filled in smoothly from what is (pull and push)."""
-    if known.all():
+    """A picture (H, W, C) with what is not known filled in smoothly from what is (pull and push).
+
+    If nothing is known, the picture is as it was.
+    """
+    if known.all() or not known.any():
         return picture
     share = known.astype(np.float32)[..., None]
     levels = [(picture * share, share)]

@@ -18,6 +18,7 @@ from inbetween.interpolation.guides.masks import Mask
 from inbetween.interpolation.guides.timing import Timing
 
 LARGEST = 20_000_000  # bytes of a file of guides
+SMALLEST = 0.001  # of a region's size: what is smaller cannot be seen, and its map has no inverse
 REGION = ("mask", "mask_last", "path", "bezier", "spacing", "rotation", "scale", "behind")
 PAIR = ("pair", "regions", "points", "bones", "spacing")
 
@@ -166,11 +167,13 @@ class Guides:
         """
         path = Path(path).expanduser()
         try:
-            if path.stat().st_size > LARGEST:
+            with path.open("rb") as file:
+                content = file.read(LARGEST + 1)  # a device may have no end
+            if len(content) > LARGEST:
                 raise UserError(
                     f"{path} has more than {LARGEST // 1_000_000} MB: give a JSON file of guides."
                 )
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(content.decode("utf-8-sig"))  # editors may put a mark at its beginning
         except OSError as error:
             reason = error.strerror or error
             raise UserError(f"{path} cannot be read ({reason}): give a JSON file of guides.") from None
@@ -262,7 +265,7 @@ def _region(item: Item) -> Region:
         item.mask("mask_last"),
         item.timing("spacing"),
         item.number("rotation", 0.0, above=-3601, most=3600) or 0.0,
-        item.number("scale", 1.0, above=0, most=100) or 1.0,
+        item.number("scale", 1.0, above=SMALLEST, most=100) or 1.0,
         item.truth("behind"),
     )
 

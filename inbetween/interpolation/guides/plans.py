@@ -23,6 +23,7 @@ from inbetween.interpolation.guides.poses import (
 from inbetween.interpolation.guides.timing import Timing
 
 RADIUS = 1 / 8  # of the shorter side: of a matched point
+FARTHEST = 2**13  # pixels of a reach: OpenCV draws no thicker lines
 CORE = 1 / 4  # of a point's radius or a bone's width: what is so near belongs to it
 
 
@@ -115,9 +116,9 @@ def _near(handles: Sequence[Handle], t: float, share: float, size: tuple[int, in
 
 def _around(segment: NDArray[np.float64], reach: float, size: tuple[int, int]) -> Share:
     """The pixels up to `reach` from a segment: (H, W), 0 or 1."""
-    canvas = np.zeros(size, np.float32)
+    canvas, radius = np.zeros(size, np.float32), round(min(reach, FARTHEST))
     ends = [(int(x), int(y)) for x, y in segment.clip(-(2**14), 2**14).round()]
-    cv2.circle(canvas, ends[0], round(reach), 1.0, cv2.FILLED)
+    cv2.circle(canvas, ends[0], radius, 1.0, cv2.FILLED)
     if ends[0] != ends[1]:
-        cv2.line(canvas, ends[0], ends[1], 1.0, 2 * round(reach) + 1)
+        cv2.line(canvas, ends[0], ends[1], 1.0, 2 * radius + 1)
     return canvas

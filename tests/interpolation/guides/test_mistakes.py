@@ -9,6 +9,7 @@ import torch
 
 import inbetween
 from inbetween import Guides, Interpolator, UserError
+from inbetween.interpolation.guides import guides
 
 KEYFRAME = np.full((24, 40, 3), 255, np.uint8)
 MASK = [[4, 4], [12, 4], [12, 12], [4, 12]]
@@ -45,7 +46,8 @@ NAN = float("nan")
         ("regions", {**REGION, "spacing": [0.5, 2]}, "regions[0].spacing is [0.5, 2]: give rising numbers"),
         ("regions", {**REGION, "spacing": []}, "regions[0].spacing is []: give the name of a chart, or "),
         ("regions", {**REGION, "spacing": "fast"}, "regions[0].spacing is fast: give one of even, ease_in, "),
-        ("regions", {**REGION, "scale": 0}, "regions[0].scale is 0: give a number above 0, up to 100."),
+        ("regions", {**REGION, "scale": 0}, "regions[0].scale is 0: give a number above 0.001, up to 100."),
+        ("regions", {**REGION, "scale": 1e-300}, "regions[0].scale is 1e-300: give a number above 0.001, "),
         ("regions", {**REGION, "rotation": "90"}, "regions[0].rotation is '90': give a finite number."),
         ("regions", {**REGION, "behind": 1}, "regions[0].behind is 1: give true or false."),
         ("regions", 7, "regions[0] is 7: give an object with the keys mask, mask_last, path, "),
@@ -111,6 +113,40 @@ def test_a_file_that_is_no_guides_is_named(tmp_path: Path) -> None:
     (tmp_path / "none.png").write_text("no image")
     with pytest.raises(UserError, match=r"none\.png is not an image that can be read"):
         Guides.read(path)
+
+
+def test_a_file_may_begin_with_a_mark_and_have_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "guides.json"
+    path.write_text('{"pairs": [{"points": [{"first": [1, 1], "last": [2, 2]}]}]}', encoding="utf-8-sig")
+    assert Guides.read(path).pairs[0].points
+    monkeypatch.setattr(guides, "LARGEST", 1000)
+    with pytest.raises(UserError, match="/dev/zero has more than 0 MB: give a JSON file of guides"):
+        Guides.read("/dev/zero")
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    first, last = np.argwhere(np.eye(5, dtype=bool))[[1, 3]]
+    points = [{"first": [*first], "last": [*last], "radius": np.float32(3)}]
+    found = Guides.from_dict({"pairs": [{"pair": np.int64(0), "points": points}]})
+    assert found.pairs[0].points[0].first == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"bones": [{"first": WAY, "last": WAY, "width": 1e8}]},
+        {"points": [{"first": [8, 8], "last": [30, 8], "radius": 1e8}]},
+    ],
+)
+def test_what_reaches_over_all_of_the_picture_leaves_no_black(model: Interpolator, item: Any) -> None:
+    first = np.full((24, 40, 3), 200, np.uint8)
+    first[18:] = 100
+    last = first.copy()
+    first[6:11, 6:11] = last[6:11, 28:33] = 90
+    (frame,) = model.interpolate(first, last, guides={"pairs": [item]})
+    assert frame.min() >= 85
 
 
 def test_a_batch_of_pairs_has_as_many_guides(model: Interpolator) -> None:
