@@ -136,15 +136,15 @@ def test_numbers_of_numpy_are_numbers() -> None:
 @pytest.mark.parametrize(
     "item",
     [
-        {"bones": [{"first": WAY, "last": WAY, "width": 1e8}]},
-        {"points": [{"first": [8, 8], "last": [30, 8], "radius": 1e8}]},
+        {"bones": [{"first": [[16, 20], [16, 28]], "last": [[80, 30], [80, 38]], "width": 1e8}]},
+        {"points": [{"first": [16, 20], "last": [80, 30], "radius": 1e8}]},
     ],
 )
 def test_what_reaches_over_all_of_the_picture_leaves_no_black(model: Interpolator, item: Any) -> None:
-    first = np.full((24, 40, 3), 200, np.uint8)
-    first[18:] = 100
+    first = np.full((64, 96, 3), 220, np.uint8)
+    first[50:] = 140
     last = first.copy()
-    first[6:11, 6:11] = last[6:11, 28:33] = 90
+    first[12:28, 8:24] = last[22:38, 72:88] = 90
     (frame,) = model.interpolate(first, last, guides={"pairs": [item]})
     assert frame.min() >= 85
 
