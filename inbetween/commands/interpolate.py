@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import torch
 from tqdm import tqdm
 
+from inbetween.commands.inputs import check_unchanged, file_state, state_of
 from inbetween.commands.machine import open_fabric
 from inbetween.commands.places import Places
 from inbetween.commands.playing import Playback, Written
@@ -158,6 +158,8 @@ def interpolate(
     check_steering(model, keys, steered, arcs, spaced=bool(maps))
     depth = 8 if palettes else keys.depth
     folder = SequenceFolder(output.expanduser(), candidates, hold, depth, keys.chunks)
+    inputs = [source_image.path for source_image in (*keys.source_images, *maps)]
+    states = {path: file_state(path) for path in inputs}
     job = {
         "keyframes": [state_of(source_image) for source_image in keys.source_images],
         "t": places.t,
@@ -181,7 +183,7 @@ def interpolate(
         "appearance": [[kind.decode(), crc32(content)] for kind, content in keys.chunks],
     }
     job |= {key: value for key, value in more.items() if value}
-    folder.prepare([source_image.path for source_image in (*keys.source_images, *maps)], job, overwrite)
+    folder.prepare(inputs, job, overwrite)
 
     if precision != asked:
         print(REPLACED)
@@ -199,6 +201,8 @@ def interpolate(
         print(f"{len(work) - len(left)} of {len(work)} pairs of keyframes are done already")
     try:
         for pair, candidate in tqdm(left, desc="interpolating", unit="pair", leave=False, disable=None):
+            used = (*keys.stops[max(pair - 1, 0) : pair + 3], *(places.maps[pair] if maps else ()))
+            check_unchanged({image.path: states[image.path] for image in used})
             own, moved = palettes[pair : pair + 2], steered.of_pair(pair)
             near = neighbours(keys.read, keys.pairs, pair, still, loop) if arcs else None
             write_pair(
@@ -290,10 +294,3 @@ def write_pair(
     folder.write(candidate, frames[0], keys.as_stored(first))
     for number in numbers:  # the last keyframe, and what repeats it
         folder.write(candidate, number, keys.as_stored(last))
-
-
-def state_of(source_image: SourceImage) -> list[Any]:
-    """Path, size and modification time of an image's file, and the image's index in it."""
-    found = source_image.path.stat()
-    state = [str(source_image.path.resolve()), found.st_size, found.st_mtime_ns]
-    return state if source_image.frame is None else [*state, source_image.frame]

@@ -10,6 +10,8 @@ from inbetween.data.keyframes import Keyframes, one_size, read_spacing_map
 from inbetween.errors import UserError
 from inbetween.io.sequences import SourceImage, SourceImageReader
 
+MOST_SHOWN = 9  # positions of a chart in messages; of more, some are left out
+
 
 @dataclass(frozen=True)
 class Places:
@@ -50,7 +52,10 @@ class Places:
         count = f"{most} frame{'s' if most != 1 else ''}"
         if len(set(self.charts)) > 1:
             return f"{fewest} to {count}" if fewest < most else count
-        where = " ".join(f"{t:.3g}" for t in self.charts[0]) if self.charts else ""
+        shown = [f"{t:.3g}" for t in self.charts[0]] if self.charts else []
+        if len(shown) > MOST_SHOWN:
+            shown[2:-1] = ["..."]
+        where = " ".join(shown)
         return f"{count} at {where}" if where else count if self.charts else f"{count} by spacing maps"
 
 

@@ -68,9 +68,9 @@ class SequenceFolder:
                 changed, or it cannot be written.
         """
         # not `Path.resolve`, which fails where links point at each other
-        used = {os.path.realpath(folder) for folder in [*self.folders, *self._folders_with_images()]}
+        used = {Path(os.path.realpath(folder)) for folder in [*self.folders, *self._folders_with_images()]}
         for path in dict.fromkeys(inputs):
-            if os.path.dirname(os.path.realpath(path)) in used:
+            if Path(os.path.realpath(path)).parent in used:
                 raise UserError(
                     f"{path} lies where the frames are to go: give a folder of its own with --output."
                 )

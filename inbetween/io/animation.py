@@ -135,24 +135,30 @@ def _encode_mp4(images: Sequence[Path | Image.Image], size: tuple[int, int], sec
     height, width = size
     bottom, right = height % 2, width % 2
     # the index is moved to the front, so that a browser can start at once; that needs a file with a name
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "animation.mp4"
-        with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-            rate = Fraction(1 / seconds).limit_denominator(1001)
-            stream = container.add_stream("libx264", rate=rate, options={"crf": "16", "preset": "medium"})
-            stream.width, stream.height, stream.pix_fmt = width + right, height + bottom, "yuv420p"
-            context = stream.codec_context
-            context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
-            context.color_range = 1  # from 16 to 235
-            for image in _Shown(images, opaque=True):
-                pixels: Pixels = np.pad(np.asarray(image), ((0, bottom), (0, right), (0, 0)), mode="edge")
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
-                    format="yuv420p",
-                    dst_colorspace="ITU709",
-                    src_color_range="JPEG",
-                    dst_color_range="MPEG",
-                    interpolation="AREA",
-                )
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode())
-        return path.read_bytes()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "animation.mp4"
+            with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+                rate = Fraction(1 / seconds).limit_denominator(1001)
+                stream = container.add_stream("libx264", rate=rate, options={"crf": "16", "preset": "medium"})
+                stream.width, stream.height, stream.pix_fmt = width + right, height + bottom, "yuv420p"
+                context = stream.codec_context
+                context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+                context.color_range = 1  # from 16 to 235
+                for image in _Shown(images, opaque=True):
+                    pixels: Pixels = np.pad(np.asarray(image), ((0, bottom), (0, right), (0, 0)), mode="edge")
+                    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
+                        format="yuv420p",
+                        dst_colorspace="ITU709",
+                        src_color_range="JPEG",
+                        dst_color_range="MPEG",
+                        interpolation="AREA",
+                    )
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode())
+            return path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{tempfile.gettempdir()} cannot be written ({error.strerror or error}): make room there, or set"
+            " TMPDIR to another folder."
+        ) from error

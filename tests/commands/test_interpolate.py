@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from inbetween.__main__ import main
+from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.modules.classical_flow import two_way_flow
 from inbetween.weights.precision import has_fast_bfloat16
 from tests.commands.known_methods import Gambler, Judge, OpaqueCrossFade, Painter, Waverer
@@ -671,6 +673,36 @@ def test_yaml_says_the_same_as_the_command_line(
     sheet = {"keyframes": [str(path) for path in flat(7, 9)], "method": painter, "t": [0.2, 0.4], "hold": 2}
     (tmp_path / "sheet.yaml").write_text(yaml.safe_dump(sheet))
     assert greys(interpolated("--config", tmp_path / "sheet.yaml", "--hold", 1)) == [7, 51, 102, 9]
+
+
+@pytest.mark.parametrize("change", ["size", "pixels", "removed"])
+def test_a_keyframe_that_changes_while_the_command_runs_ends_it(
+    interpolated: Interpolated,
+    flat: Paint,
+    painter: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: str,
+) -> None:
+    keys = flat(10, 20, 30)
+    write = SequenceFolder.write
+
+    def write_and_change(self: SequenceFolder, *args: Any) -> None:
+        write(self, *args)
+        if change == "removed":
+            keys[2].unlink(missing_ok=True)
+        else:
+            Image.new("RGB", (20, 12) if change == "pixels" else (9, 9), (77,) * 3).save(keys[2])
+
+    args = ["--keyframes", *keys, "--method", painter]
+    with monkeypatch.context() as patch:
+        patch.setattr(SequenceFolder, "write", write_and_change)
+        assert main([*arguments(*args), "--output", str(tmp_path / "out")]) == 2
+    says = f"{keys[2]} has been changed or removed since the command began: give the same command again, "
+    assert capsys.readouterr().err.startswith(f"inbetween: {says}")
+    Image.new("RGB", (20, 12), (40,) * 3).save(keys[2])
+    assert greys(interpolated(*args, "--overwrite", "true"))[::2] == [10, 20, 40]
 
 
 def test_too_little_memory_is_said_in_one_sentence(

@@ -106,7 +106,7 @@ def test_a_report_is_written_when_asked_for_and_goes_with_its_frames(
     "content",
     [
         b"frame;expected_error;review\n0001.png;0.1;easy\n",
-        b"frame,expected_error,review\n0001.png,\"0,1\",easy\n",
+        b'frame,expected_error,review\n0001.png,"0,1",easy\n',
         b"frame,expected_error,review\n0001.png,0.1,fine\n",
         b"frame,expected_error,review\n0001.png,0.1\n",
         "frame,expected_error,review\n".encode("utf-16"),

@@ -379,3 +379,10 @@ def test_profile_and_resolution_are_kept_and_a_mix_is_told(
         f"warning: the colour profile or the resolution of {keys / '1.png'} is another one: frames have what"
         f" fits of {keys / '0.png'}"
     ]
+
+
+def test_a_long_chart_is_told_in_short(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in (0, 1):
+        Image.new("RGB", (8, 8), (100 * number,) * 3).save(tmp_path / f"{number}.png")
+    run("--keyframes", tmp_path / "0.png", tmp_path / "1.png", "--between", 99, "--cuts", "interpolate")
+    assert "between each two 99 frames at 0.01 0.02 ... 0.99, by cross_fade" in capsys.readouterr().out

@@ -207,6 +207,6 @@ def test_a_full_disk_leaves_the_old_parts_of_a_backbone(place: Path) -> None:
 
 def test_an_error_names_the_file_and_not_its_partial_one(place: Path) -> None:
     (place / "report.html").mkdir()
-    with pytest.raises(OSError) as told:
+    with pytest.raises(IsADirectoryError) as told:
         write_whole(place / "report.html", b"content")
     assert (told.value.filename, told.value.filename2) == (str(place / "report.html"), None)

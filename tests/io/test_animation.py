@@ -154,3 +154,10 @@ def test_what_cannot_be_encoded_is_said(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UserError, match=r"Videos need PyAV, which is not installed: pip install av\."):
         encode_animation(images(), "mp4", 0.1)
+
+
+def test_a_full_folder_of_temporary_files_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    monkeypatch.setattr(animation.tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(UserError, match=r"gone cannot be written \(No such file or directory\): make room"):
+        encode_animation(images(), "mp4", 0.1)
