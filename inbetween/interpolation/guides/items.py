@@ -97,9 +97,7 @@ class Item:
 
     def points(self, key: str, least: int) -> tuple[Point, ...]:
         """A list of at least this many points."""
-        place, given = f"{self.place}.{key}", self.get(key)
-        if isinstance(given, np.ndarray):
-            given = given.tolist()
+        place, given = f"{self.place}.{key}", _listed(self.get(key))
         if not isinstance(given, list | tuple):
             raise UserError(f"{place} is {shown(given)}: give a list of points [x, y].")
         if not least <= len(given) <= MOST:
@@ -127,6 +125,9 @@ class Item:
             most = np.float32(255 if given.dtype == np.uint8 else 1)
             share: NDArray[np.float32] = given.astype(np.float32) / most
             return Mask(place, pixels=share)
+        if isinstance(given, np.ndarray) and given.shape[1:] != (2,):
+            kind = f"an array {given.shape} of {given.dtype}"
+            raise UserError(f"{place} is {kind}: give an array (H, W) of bool or uint8, or a list of points.")
         return Mask(place, polygon=self.points(key, 3))
 
     def timing(self, key: str) -> Timing:
@@ -136,6 +137,7 @@ class Item:
             if given not in known:
                 raise UserError(f"{place} is {given}: give one of {', '.join(known)}, or a list of numbers.")
             return cast(NamedTiming, given)
+        given = _listed(given)
         if not isinstance(given, list | tuple) or not 1 <= len(given) <= MOST:
             raise UserError(f"{place} is {shown(given)}: give the name of a chart, or a list of numbers.")
         chart = tuple(number(each, f"{place}[{place_in}]") for place_in, each in enumerate(given))
@@ -150,11 +152,15 @@ def point(given: Any, place: str) -> Point:  # noqa: ANN401 - whatever a user gi
     Raises:
         UserError: It is something else.
     """
-    if isinstance(given, np.ndarray):
-        given = given.tolist()
+    given = _listed(given)
     if not isinstance(given, list | tuple) or len(given) != 2:
         raise UserError(f"{place} is {shown(given)}: give a point [x, y] in pixels.")
     return number(given[0], place), number(given[1], place)
+
+
+def _listed(given: Any) -> Any:  # noqa: ANN401 - whatever a user gives
+    """Arrays as lists, all else as it is."""
+    return given.tolist() if isinstance(given, np.ndarray) else given
 
 
 def number(given: Any, place: str) -> float:  # noqa: ANN401 - whatever a user gives

@@ -38,6 +38,8 @@ NAN = float("nan")
         ("regions", {**REGION, "mask": "mask.png"}, "regions[0].mask names a file: give the points of a "),
         ("regions", {**REGION, "mask": np.ones((9, 9), bool)},
          "regions[0].mask has 9x9 pixels and the keyframes 40x24: give one size."),
+        ("regions", {**REGION, "mask": np.ones((24, 40), np.float32)},
+         "regions[0].mask is an array (24, 40) of float32: give an array (H, W) of bool or uint8, or a "),
         ("regions", {**REGION, "mask": np.zeros((24, 40), np.uint8)}, "regions[0].mask is empty: paint "),
         ("regions", {**REGION, "mask_last": [[90, 0], [99, 0], [99, 9]]}, "regions[0].mask_last covers "),
         ("regions", {**REGION, "maks": 1}, "regions[0] has the key maks, which is unknown: did you "),
@@ -129,8 +131,10 @@ def test_a_file_may_begin_with_a_mark_and_have_no_end(
 def test_numbers_of_numpy_are_numbers() -> None:
     first, last = np.argwhere(np.eye(5, dtype=bool))[[1, 3]]
     points = [{"first": [*first], "last": [*last], "radius": np.float32(3)}]
-    found = Guides.from_dict({"pairs": [{"pair": np.int64(0), "points": points}]})
+    regions = [{"mask": MASK, "path": np.array(WAY), "spacing": np.array([0.25, 0.5])}]
+    found = Guides.from_dict({"pairs": [{"pair": np.int64(0), "points": points, "regions": regions}]})
     assert found.pairs[0].points[0].first == (1, 1)
+    assert found.pairs[0].regions[0].spacing == (0.25, 0.5)
 
 
 @pytest.mark.parametrize(
