@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -142,7 +141,7 @@ def interpolate(
         redraw_holds=redraw_holds,
     )
     steered = Guides() if guides is None else Guides.read(guides)
-    keys = replace(keys, transitions=keys.transitions.without(steered.followed))
+    keys = keys.with_motion(steered.guided)
     places = plan(keys, between, spacing, t, maps, frames, fps, hold)
     numbers = numbered(places, loop)
     playback.check(keys.size, numbers[-1].stop, hold)

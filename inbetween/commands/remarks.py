@@ -64,8 +64,9 @@ def warnings(
     if keys.uneven:
         path = keys.source_images[0].path
         yield f"images of {path} are shown for different times: all frames are shown equally long instead"
-    if resting := sum(gap > LONGEST_HOLD for gap in keys.gaps[: keys.pairs]):
-        yield f"{resting} drawings are held for more than {LONGEST_HOLD} frames, and rest as they are"
+    if count := len(keys.resting):
+        drawings = "1 drawing is" if count == 1 else f"{count} drawings are"
+        yield f"{drawings} held for more than {LONGEST_HOLD} frames, and {'rests' if count == 1 else 'rest'}"
     yield from _transitions(keys, cuts)
 
 

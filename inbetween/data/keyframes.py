@@ -1,7 +1,9 @@
 """The keyframes of one sequence: found, checked, and read one at a time."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -36,6 +38,7 @@ class Keyframes:
         span: Seconds from the first to the last keyframe, where their file has times; else 0.
         uneven: Some are shown longer than others.
         gaps: With `redraw_holds`, how many frames of the clip each drawing is held; else empty.
+        resting: Numbers of the pairs whose first drawing is held for so long that it stays as it is.
         depth: Bits a channel: 16 if one of the files has 16.
         chunks: Colour profile and resolution of the first file.
         differing: A file with another colour profile or resolution, if there is one.
@@ -51,6 +54,7 @@ class Keyframes:
     span: float = 0.0
     uneven: bool = False
     gaps: tuple[int, ...] = ()
+    resting: frozenset[int] = frozenset()
     depth: int = 8
     chunks: Chunks = ()
     differing: SourceImage | None = None
@@ -79,6 +83,10 @@ class Keyframes:
         """An image (..., 4, H, W) reduced to the keyframes' channels."""
         return as_stored(image, self.grey, self.transparent)
 
+    def with_motion(self, pairs: frozenset[int]) -> Keyframes:
+        """The same, with motion in these pairs, whatever was detected and however long one is held."""
+        return replace(self, transitions=self.transitions.with_motion(pairs), resting=self.resting - pairs)
+
     def transition(self, pair: int, detected: bool) -> Transition:
         """What lies between two neighbours.
 
@@ -86,7 +94,7 @@ class Keyframes:
             pair: Number of the pair.
             detected: Whether cuts, fades and flashes count. A drawing that rests always does.
         """
-        if self.gaps and self.gaps[pair] > LONGEST_HOLD:
+        if pair in self.resting:
             return "repeat_first"
         return self.transitions.before(pair + 1) if detected else "motion"
 
@@ -165,9 +173,11 @@ def read_keyframes(
     differing = next((source_image for source_image, other in others if differ(chunks, other)), None)
     if not fits(chunks, grey):
         chunks, differing = without_profile(chunks), differing or clip.images[0]
+    pairs = len(clip.images) - (not loop)
+    resting = frozenset(pair for pair, gap in enumerate(gaps[:pairs]) if gap > LONGEST_HOLD)
     return Keyframes(
-        clip.images, size, grey, transparent, transitions, loop, span, clip.uneven, gaps, depth, chunks,
-        differing, reader,
+        clip.images, size, grey, transparent, transitions, loop, span, clip.uneven, gaps, resting, depth,
+        chunks, differing, reader,
     )  # fmt: skip
 
 

@@ -54,9 +54,10 @@ class Transitions(NamedTuple):
         """Numbers of the keyframes to which nothing moves."""
         return self.cuts | self.fades | self.flashes | {number + 1 for number in self.flashes}
 
-    def without(self, numbers: frozenset[int]) -> Transitions:
-        """The same, with motion to these keyframes."""
-        flashes = numbers | {number - 1 for number in numbers}
+    def with_motion(self, pairs: frozenset[int]) -> Transitions:
+        """The same, with motion between the keyframes of these pairs, counted from 0."""
+        numbers = frozenset(pair + 1 for pair in pairs)
+        flashes = numbers | pairs
         return Transitions(self.cuts - numbers, self.fades - numbers, self.flashes - flashes)
 
     def before(self, number: int) -> Transition:

@@ -151,7 +151,7 @@ class Interpolator(PairDrawer):
         if arcs:
             check_arcs(self.method)
         found = keyframes.transitions() if cuts == "repeat" else Transitions()
-        found = found.without(steered.followed)
+        found = found.with_motion(steered.guided)
         still = found.without_motion
         palettes = keyframes.palettes(palette, held=still)
         sequence = []

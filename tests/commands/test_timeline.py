@@ -175,9 +175,14 @@ def test_a_drawing_that_rests_stays(run: Run, tmp_path: Path, capsys: pytest.Cap
     keys = keyframes(tmp_path / "keys", *[20] * 9, 60, 60, 100)
     out = run("--keyframes", keys, "--redraw_holds", "true")
     assert greys(out) == pytest.approx([20] * 9 + [60, 80, 100], abs=1)
-    assert told(capsys, "warning: ") == [
-        "warning: 1 drawings are held for more than 6 frames, and rest as they are"
-    ]
+    assert told(capsys, "warning: ") == ["warning: 1 drawing is held for more than 6 frames, and rests"]
+    # guides say that it moves
+    guides = {"pairs": [{"points": [{"first": [2, 2], "last": [3, 2], "radius": 1}]}]}
+    (tmp_path / "guides.json").write_text(json.dumps(guides))
+    args = ["--redraw_holds", "true", "--guides", tmp_path / "guides.json"]
+    moved = greys(run("--keyframes", keys, *args, output="guided"))
+    assert np.diff(moved[:10]).min() > 0
+    assert told(capsys, "warning: ") == []
 
 
 @pytest.mark.parametrize(

@@ -214,9 +214,9 @@ class Guides:
         return any(self.pairs)
 
     @property
-    def followed(self) -> frozenset[int]:
-        """Indices of the second keyframes of guided pairs: there is no cut before them."""
-        return frozenset(pair.pair + 1 for pair in self.pairs if pair)
+    def guided(self) -> frozenset[int]:
+        """Indices of the pairs that have guides: they have motion, and no cut."""
+        return frozenset(pair.pair for pair in self.pairs if pair)
 
     def of_pair(self, number: int) -> PairGuides:
         """The guides of the pair with this index, which may be none."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -87,7 +86,7 @@ class Item:
     def whole(self, key: str) -> int:
         """A whole number from 0; 0 by default."""
         found = self.data.get(key, 0)
-        if isinstance(found, bool) or not isinstance(found, numbers.Integral) or found < 0:
+        if isinstance(found, bool) or not isinstance(found, int | np.integer) or found < 0:
             raise UserError(f"{self.place}.{key} is {shown(found)}: give a whole number from 0.")
         return int(found)
 
@@ -169,7 +168,8 @@ def number(given: Any, place: str) -> float:  # noqa: ANN401 - whatever a user g
     Raises:
         UserError: It is something else.
     """
-    if isinstance(given, bool) or not isinstance(given, numbers.Real) or not abs(given) < 1e9:
+    known = isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
+    if not known or not abs(given) < 1e9:
         raise UserError(f"{place} is {shown(given)}: give a finite number.")
     return float(given)
 

@@ -28,6 +28,7 @@ NAN = float("nan")
         ("regions", {**REGION, "path": [[8, 8]]}, "regions[0].path has 1 point: give 2 to 1000."),
         ("regions", {**REGION, "path": [[8, 8], [8, 8]]}, "regions[0] does not move: give different "),
         ("regions", {**REGION, "path": [[8, 8], [NAN, 8]]}, "regions[0].path[1] is nan: give a finite "),
+        ("regions", {**REGION, "path": [[8, 8], [10**400, 8]]}, "regions[0].path[1] is 1000000000"),
         ("regions", {**REGION, "path": [[8, 8], [8]]}, "regions[0].path[1] is [8]: give a point [x, y] in "),
         ("regions", {**REGION, "path": [[8, 8], [500, 8]]},
          "regions[0].path leaves the picture of 40x24 pixels at 500, 8: give pixels of the keyframes, "),
