@@ -1,5 +1,7 @@
 """Tables and files of commands that evaluate several methods."""
 
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +24,13 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
     lines.insert(1, "-" * len(lines[0]))
     return [line.rstrip() for line in lines]
+
+
+def csv_of(rows: Sequence[Sequence[str]]) -> str:
+    """A table as CSV, the header first."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def name_for(file: str, taken: Sequence[str]) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from inbetween.commands.reports import csv_of, write_text
 from inbetween.errors import UserError
-from inbetween.io.files import write_whole
 from inbetween.metrics import REVIEW_LABELS
 
 REVIEW_FILE = "review.csv"
@@ -54,9 +53,8 @@ def write_review(folder: Path, reviews: Mapping[str, Review]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for name in sorted(reviews, key=lambda name: (len(name), name)):
-        table.writerow((name, f"{reviews[name].error:.5f}", reviews[name].label))
-    write_whole(folder / REVIEW_FILE, text.getvalue().encode())
+    rows = [
+        (name, f"{reviews[name].error:.5f}", reviews[name].label)
+        for name in sorted(reviews, key=lambda name: (len(name), name))
+    ]
+    write_text(folder / REVIEW_FILE, csv_of([COLUMNS, *rows]))

@@ -76,7 +76,7 @@ def encode_animation(
     Raises:
         UserError: The images are too large or too many, or PyAV is missing for MP4.
     """
-    with _opened(images[0]) as image:
+    with opened(images[0]) as image:
         size = image.height, image.width
     check_animation(kind, size, len(images), plays)
     if kind == "mp4":
@@ -110,7 +110,8 @@ def to_8_bits(image: Image.Image) -> Image.Image:
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
-def _opened(image: Path | Image.Image) -> Image.Image:
+def opened(image: Path | Image.Image) -> Image.Image:
+    """A file, or a copy of an image, to be closed."""
     return open_image(image) if isinstance(image, Path) else image.copy()
 
 
@@ -122,8 +123,8 @@ class _Shown:
 
     def __iter__(self) -> Iterator[Image.Image]:
         for image in self.images:
-            with _opened(image) as opened:
-                shown = to_8_bits(opened)
+            with opened(image) as source:
+                shown = to_8_bits(source)
             if self.opaque and shown.mode == "RGBA":
                 ground = Image.new("RGBA", shown.size, BACKGROUND)
                 shown = Image.alpha_composite(ground, shown).convert("RGB")

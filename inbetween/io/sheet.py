@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from inbetween.io.animation import to_8_bits
-from inbetween.io.images import open_image
+from inbetween.io.animation import opened, to_8_bits
 
 LONGEST = 4096  # pixels of a sheet's side
 WIDEST = 320  # pixels of an image's longer side on it
@@ -44,7 +43,7 @@ def contact_sheet(
     Returns:
         An RGB image.
     """
-    with _opened(images[0]) as first:
+    with opened(images[0]) as first:
         grid = _grid(len(images), first.width, first.height)
     step = grid.width + 2 * BORDER + GAP, grid.height + 2 * BORDER + GAP + grid.label
     sheet = Image.new("RGB", (grid.columns * step[0] + GAP, grid.rows * step[1] + GAP), PAPER)
@@ -58,8 +57,8 @@ def contact_sheet(
         draw.rectangle(
             (x, y, x + grid.width + 2 * BORDER - 1, y + grid.height + 2 * BORDER - 1), PAPER, color, BORDER
         )
-        with _opened(image) as opened:
-            small = to_8_bits(opened).resize(
+        with opened(image) as shown:
+            small = to_8_bits(shown).resize(
                 (grid.width, grid.height), Image.Resampling.LANCZOS, reducing_gap=3
             )
         sheet.paste(small, (x + BORDER, y + BORDER), small if small.mode == "RGBA" else None)
@@ -67,10 +66,6 @@ def contact_sheet(
             below = x + BORDER, y + grid.height + 2 * BORDER + 1
             draw.text(below, str(numbers[index]), KEYFRAME if index in keyframes else INK, font)
     return sheet
-
-
-def _opened(image: Path | Image.Image) -> Image.Image:
-    return open_image(image) if isinstance(image, Path) else image.copy()
 
 
 def _grid(count: int, width: int, height: int) -> _Grid:

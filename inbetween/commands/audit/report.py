@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from torch import Tensor
 from inbetween.commands.audit.duplicates import Match
 from inbetween.commands.audit.frames import Frame
 from inbetween.commands.audit.memory import Memory, Nearest
-from inbetween.commands.reports import aligned
+from inbetween.commands.reports import aligned, csv_of
 from inbetween.data.source import WindowSpec
 from inbetween.functional.grid import image_grid
 
@@ -75,7 +73,7 @@ def duplicates_csv(pairings: Sequence[Pairing]) -> str:
             ]
             for match in pairing.matches
         ]
-    return _csv(lines)
+    return csv_of(lines)
 
 
 def duplicates_sheet(pairings: Sequence[Pairing]) -> Tensor:
@@ -107,7 +105,7 @@ def memory_csv(memory: Memory) -> str:
         numbers = ["" if values is None else f"{float(values[place]):.6f}" for values in columns]
         nearest = memory.train.frame[place]
         lines.append([one.window, one.animation, *numbers, nearest.name if nearest else ""])
-    return _csv(lines)
+    return csv_of(lines)
 
 
 def _columns(nearest: Nearest | None) -> list[Tensor | None]:
@@ -181,9 +179,3 @@ def _fitted(image: Tensor) -> Tensor:
     height, width = (max(round(side * scale), 1) for side in image.shape[-2:])
     pixels = cv2.resize(image.permute(1, 2, 0).numpy(), (width, height), interpolation=cv2.INTER_AREA)
     return torch.from_numpy(pixels).permute(2, 0, 1)
-
-
-def _csv(lines: list[list[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from itertools import combinations
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import torch
 
 from inbetween.commands.compare.summary import METRICS, Row
-from inbetween.commands.reports import aligned
+from inbetween.commands.reports import aligned, csv_of
 from inbetween.metrics import bootstrap_interval
 
 PARTS = ("mean", "low", "high")
@@ -53,7 +51,7 @@ def summary_csv(summary: list[dict[str, Any]]) -> str:
     lines = [["method", "metric", "mean", "low", "high", "n"]]
     for line in summary:
         lines += [[line["method"], key, *map(str, found.values())] for key, found in line["metrics"].items()]
-    return _csv(lines)
+    return csv_of(lines)
 
 
 def differences(rows: list[Row], animations: dict[int, str]) -> list[dict[str, Any]]:
@@ -91,7 +89,7 @@ def differences(rows: list[Row], animations: dict[int, str]) -> list[dict[str, A
 def differences_csv(found: list[dict[str, Any]]) -> str:
     """A row for each of the `differences`."""
     heads = ["method", "other", "metric", "mean", "low", "high", "better", "n"]
-    return _csv([heads, *([str(line[head]) for head in heads] for line in found)])
+    return csv_of([heads, *([str(line[head]) for head in heads] for line in found)])
 
 
 def windows_csv(
@@ -106,10 +104,4 @@ def windows_csv(
             share = "" if math.isnan(one_sided[index]) else str(one_sided[index])
             place = [str(index), animations[index], names[index], share]
             lines.append([row.name, *place, *scores, str(row.uncertainties.get(index, ""))])
-    return _csv(lines)
-
-
-def _csv(lines: list[list[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue()
+    return csv_of(lines)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from inbetween.functional.batch import repeat_samples
 from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.warp import backward_warp
@@ -130,7 +131,9 @@ class RifeFlow(nn.Module):
         # composition adds the logit of the spacing, which restores RIFE's mask, except next to a keyframe,
         # where the logit counts twice
         mask = found.mask - 2 * proximity_logit(inner) + proximity_logit(maps)
-        error = self.error_head(_repeat(pair.first, count), _repeat(pair.last, count), found, maps)
+        error = self.error_head(
+            repeat_samples(pair.first, count), repeat_samples(pair.last, count), found, maps
+        )
         motion, *levels = (_motion(flows, inner) for flows in (found.flows, *found.levels))
         return Intermediate(motion, mask, None, error, levels)
 
@@ -260,7 +263,3 @@ def _motion(flows: Tensor, spacing: Tensor) -> Tensor:
     displacement = to_last - to_first
     curvature = -(to_first + spacing * displacement) / (4 * spacing * (1 - spacing))
     return torch.cat([displacement, curvature], dim=1)
-
-
-def _repeat(tensor: Tensor, count: int) -> Tensor:
-    return tensor if count == 1 else tensor.repeat_interleave(count, 0)
