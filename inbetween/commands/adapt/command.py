@@ -187,8 +187,8 @@ def _begin(
         steps = int((seconds - (time.monotonic() - begun)) / each)
         if steps < FEWEST_STEPS:
             raise UserError(
-                f"There is time for {max(steps, 0)} steps only, of {each:.1f} seconds each: give more --minutes,"
-                " or --steps."
+                f"There is time for {max(steps, 0)} steps only, of {each:.1f} seconds each: give more"
+                " --minutes, or --steps."
             )
         keys["trainer"]["max_steps"] = steps
         print(f"a step takes {each:.2f} seconds here")
