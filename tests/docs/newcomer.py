@@ -173,6 +173,8 @@ def smaller(words: list[str]) -> list[str]:
         return QUICK_BENCHMARK
     if words[0] == "compare":
         return ["--config", "tiny_data.yaml"]
+    if words[0] == "adapt":
+        return ["--steps", "2", "--accelerator", "cpu"]
     if words[0] == "audit":
         return ["--config", "tiny_data.yaml", "--features", "tiny_sd15/image_encoder"]
     if words[0] not in TRAINER_COMMANDS:

@@ -12,7 +12,8 @@ from inbetween.io.images import READABLE, image_size, read_image
 from inbetween.io.listing import frames_in, walk
 
 SHORTEST = 3  # drawings of a sequence: two keyframes and one between
-SMALLEST = 32  # pixels of a drawing's shorter side
+SMALLEST = 32  # pixels of the shorter side of a sequence's drawings
+_SMALLEST_STATIC = 16  # pixels of the longer side of the largest static drawing
 PAPER = (255, 255, 255)  # that transparent drawings are composited over
 # Names of folders that hold the same scene in another state, in small letters.
 KINDS = frozenset(
@@ -87,8 +88,10 @@ def read_drawings(root: Path, keyframes: bool) -> Drawings:
     sequences, static, largest = [], [], 0
     for folder in walk(root):
         frames = frames_in(folder)
-        sizes = [_size(path) for path in frames]
+        sizes = [image_size(path) for path in frames]
         if _is_sequence(frames, sizes, keyframes):
+            if min(sizes[0]) < SMALLEST:
+                raise _too_small(frames[0], sizes[0])
             sequences.append(DrawnSequence(folder.relative_to(root).as_posix(), frames, sizes[0]))
         else:
             static += frames
@@ -101,6 +104,8 @@ def read_drawings(root: Path, keyframes: bool) -> Drawings:
             f"{root} has one drawing only, {static[0].name}: one is needed to learn from and another one to"
             " test on; add more."
         )
+    if static and not sequences and largest < _SMALLEST_STATIC:
+        raise _too_small(static[0], image_size(static[0]))
     if keyframes and static and not sequences:
         raise UserError(
             f"{root} has no sequence of {SHORTEST} keyframes of one size in a folder: add some, or leave out"
@@ -109,14 +114,11 @@ def read_drawings(root: Path, keyframes: bool) -> Drawings:
     return Drawings(root, tuple(sequences), tuple(static), largest)
 
 
-def _size(path: Path) -> tuple[int, int]:
-    height, width = image_size(path)
-    if min(height, width) < SMALLEST:
-        raise UserError(
-            f"{path} has {width}x{height} pixels, too few to learn from: give drawings of"
-            f" {SMALLEST}x{SMALLEST} or more, or remove it."
-        )
-    return height, width
+def _too_small(path: Path, size: tuple[int, int]) -> UserError:
+    return UserError(
+        f"{path} has {size[1]}x{size[0]} pixels, too few to learn from: give drawings of"
+        f" {SMALLEST}x{SMALLEST} or more, or remove it."
+    )
 
 
 def _is_sequence(frames: tuple[Path, ...], sizes: list[tuple[int, int]], keyframes: bool) -> bool:

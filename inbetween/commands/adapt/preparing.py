@@ -14,7 +14,8 @@ from inbetween.data import HeldOutScenes, LayeredImages, WindowDataModule, Windo
 from inbetween.data.windows import SceneWindows
 
 LARGEST_SIDE = 384  # pixels of the longer side that windows are shrunk to
-LAYERS_SIDE = 256  # of windows of layers where there are no sequences
+# Pixels of windows of layers where there are no sequences: twice the largest drawing, within these.
+LAYERS_SIDES = (64, 256)
 TESTED = 48  # windows to test on, at most
 LEARNING_RATE = 1e-4
 # Weights of the sources in the mixture of training windows.
@@ -157,7 +158,8 @@ def _test(source: WindowSource, common: dict[str, Any]) -> WindowDataModule:
 def _size(drawings: Drawings) -> list[int]:
     """Height and width of windows: of the largest sequence, shrunk to `LARGEST_SIDE`."""
     if not drawings.sequences:
-        return [min(LAYERS_SIDE, drawings.largest)] * 2
+        least, most = LAYERS_SIDES
+        return [min(max(2 * drawings.largest, least), most)] * 2
     height, width = max(
         (sequence.size for sequence in drawings.sequences), key=lambda size: size[0] * size[1]
     )

@@ -33,7 +33,7 @@ RUN = "training"  # the folder of the run, in the output
 WEIGHTS = "weights.safetensors"
 DECAY = 0.99  # of the moving average: about the last hundred steps
 SAVED_EVERY = 50  # steps between checkpoints
-_WARM, _TIMED = 3, 6  # steps before and while the speed is measured
+_WARM, _TIMED = 3, 9  # steps before and while the speed is measured
 
 
 def experiment(
