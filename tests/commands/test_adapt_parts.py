@@ -9,6 +9,7 @@ from PIL import Image
 from inbetween.commands.adapt.drawings import Drawings, read_drawings
 from inbetween.commands.adapt.holding import blocks, hold_out
 from inbetween.commands.adapt.measuring import Change, Verdict, decide
+from inbetween.commands.adapt.output import Output
 from inbetween.commands.adapt.preparing import prepare
 from inbetween.commands.adapt.sprites import cut_out, figure_mask, make_sprites
 from inbetween.commands.compare.summary import Row
@@ -82,8 +83,8 @@ def test_folders_that_cannot_be_used(tmp_path: Path, draw_scene: DrawScene) -> N
     first.write_bytes(b"no image")
     with pytest.raises(UserError, match=r"0001.png is not an image"):
         read_drawings(tmp_path, False)
-    save(first, smooth(0, 20, 64))
-    with pytest.raises(UserError, match=r"0001.png has 64x20 pixels, too few"):
+    draw_scene(tmp_path, 5, height=30)
+    with pytest.raises(UserError, match=r"0001.png has 64x30 pixels, too few"):
         read_drawings(tmp_path, False)
 
 
@@ -217,3 +218,19 @@ def test_a_change_in_words() -> None:
     text = str(Change("lpips", 0.1, -0.01, -0.012, -0.008))
     assert text == "lpips ↓ 0.1000 before, 0.0900 after: -0.0100 [-0.0120, -0.0080] (-10.0%)"
     assert Verdict((Change("ssim", 0.9, 0.01, 0.005, 0.02),), 20, 6).better
+
+
+def test_only_an_adaptation_is_replaced(tmp_path: Path) -> None:
+    output = Output(tmp_path / "out", {"seed": 0})
+    assert not output.open(overwrite=False)
+    assert not (tmp_path / "out").exists()
+    output.begin()
+    assert output.open(overwrite=False)  # the same, unfinished: to go on with
+    other = Output(tmp_path / "out", {"seed": 1})
+    with pytest.raises(UserError, match="is not empty: .*--overwrite true"):
+        other.open(overwrite=False)
+    (tmp_path / "out/notes.txt").write_text("mine")
+    assert not other.open(overwrite=True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
+    with pytest.raises(UserError, match=r"is not empty: give another folder with --output\.$"):
+        other.open(overwrite=True)

@@ -254,7 +254,10 @@ def write_layers(folder: Path, root: str, split: str) -> None:
     for number in range(3):
         sprite = folder / f"{root}sprites" / split / f"{number}.png"
         background = folder / f"{root}backgrounds" / split / f"{number}.png"
-        for path, pixels in ((sprite, disc(number, 30, 20)), (background, smooth(number, 48, 64))):
+        for path, pixels in (
+            (sprite, disc(number, 30, 20 + 2 * number)),
+            (background, smooth(number, 48, 64)),
+        ):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
 

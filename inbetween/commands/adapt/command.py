@@ -86,8 +86,9 @@ def adapt(
     root, output = drawings.expanduser(), output.expanduser()
     files = adaptable(method)
     looked_at = read_drawings(root, keyframes)
-    if output.resolve().is_relative_to(root.resolve()):
-        raise UserError(f"{output} lies among the drawings: give a folder elsewhere with --output.")
+    places = output.resolve(), root.resolve()
+    if places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
+        raise UserError(f"{output} and {root} lie in each other: give a folder elsewhere with --output.")
     length: dict[str, Any] = {"minutes": minutes} if steps is None else {"steps": steps}
     job = {
         "drawings": [_state(path) for path in _paths(looked_at)],

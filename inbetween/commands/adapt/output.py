@@ -51,11 +51,10 @@ class Output:
         if same and not overwrite:
             return True
         if self.folder.exists() and any(self.folder.iterdir()):
-            if not overwrite:
-                raise UserError(
-                    f"{self.folder} is not empty: give another folder with --output, or replace what an"
-                    " earlier adaptation left there with --overwrite true."
-                )
+            ours = any((self.folder / name).is_file() for name in (UNFINISHED, RESULTS[0]))
+            if not (ours and overwrite):
+                replace = ", or replace the earlier adaptation there with --overwrite true" if ours else ""
+                raise UserError(f"{self.folder} is not empty: give another folder with --output{replace}.")
             self.remove()
         return False
 

@@ -118,7 +118,8 @@ def _sequences(made: Preparation, drawings: Drawings, common: dict[str, Any]) ->
     if made.cycle:
         kind, use = "keyframes", "each must come back from in-betweens before and after it"
     made.found.append(
-        f"sequences: {len(folders)} with {drawings.count} {kind} in {len(drawings.scenes)} scene(s); {use};"
+        f"sequences: {len(folders)} with {drawings.count} {kind} in {len(drawings.scenes)} scene{'s' * (len(drawings.scenes) > 1)};"
+        f" {use};"
         f" {len(training)} windows to learn from, {len(testing)} to test on ({held.text}),"
         f" {len(every) - len(training) - len(testing)} in neither, being near or like what is held out"
     )

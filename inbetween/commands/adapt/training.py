@@ -135,12 +135,7 @@ class Run:
         callbacks = [EMA(DECAY), WeightsWriter(), checkpoint, StepProgressBar()]
         last = folder / "checkpoints" / "last.ckpt"
         steps = self.keys["trainer"]["max_steps"]
-        try:
-            self._fit(callbacks, steps, folder, last if last.is_file() else None)
-        except SystemExit as ended:  # how Lightning exits after a KeyboardInterrupt
-            if not isinstance(ended.__context__, KeyboardInterrupt):
-                raise
-            raise KeyboardInterrupt from None
+        self._fit(callbacks, steps, folder, last if last.is_file() else None)
         return written
 
     def _fit(
@@ -167,7 +162,12 @@ class Run:
             callbacks=[Interruption(), Resumption(), *callbacks],
         )
         trainer.strategy.checkpoint_io = WholeCheckpoints()
-        trainer.fit(method.train(), data_of(self.keys["data"]), ckpt_path=checkpoint, weights_only=True)
+        try:
+            trainer.fit(method.train(), data_of(self.keys["data"]), ckpt_path=checkpoint, weights_only=True)
+        except SystemExit as ended:  # how Lightning exits after a KeyboardInterrupt
+            if not isinstance(ended.__context__, KeyboardInterrupt):
+                raise
+            raise KeyboardInterrupt from None
 
 
 class _Clock(Callback):
