@@ -227,7 +227,7 @@ def test_only_an_adaptation_is_replaced(tmp_path: Path) -> None:
     output.begin()
     assert output.open(overwrite=False)  # the same, unfinished: to go on with
     other = Output(tmp_path / "out", {"seed": 1})
-    with pytest.raises(UserError, match="is not empty: .*--overwrite true"):
+    with pytest.raises(UserError, match=r"is not empty: .*--overwrite true"):
         other.open(overwrite=False)
     (tmp_path / "out/notes.txt").write_text("mine")
     assert not other.open(overwrite=True)

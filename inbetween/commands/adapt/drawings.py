@@ -85,7 +85,7 @@ def read_drawings(root: Path, keyframes: bool) -> Drawings:
     """
     if not root.is_dir():
         raise UserError(f"There is no folder {root}: give the folder of your drawings with --drawings.")
-    sequences, static, largest = [], [], 0
+    sequences, static, largest = list[DrawnSequence](), list[Path](), 0
     for folder in walk(root):
         frames = frames_in(folder)
         sizes = [image_size(path) for path in frames]

@@ -18,7 +18,8 @@ from inbetween.methods.loading import placed
 from inbetween.metrics import WindowMetrics, bootstrap_interval, window_scores
 
 FEWEST_GROUPS = 5  # of an interval that can tell anything
-# What decides without LPIPS: the first that was measured; the other must not get worse.
+LPIPS = ("lpips", "cycle_lpips")  # which decides alone
+# What decides without it: the first that was measured; the other must not get worse.
 DECIDING = ("ssim", "line_chamfer_distance", "cycle_line_chamfer_distance")
 _BARS = {"before": "measuring before", "after": "measuring after"}
 
@@ -134,8 +135,7 @@ def decide(before: Row, after: Row, groups: Mapping[int, str]) -> Verdict:
         after: Scores of the new ones, on the same windows.
         groups: Of windows, by their index: whole groups are resampled.
     """
-    lpips = [key for key in ("lpips", "cycle_lpips") if key in before.scores]
-    keys = lpips or [key for key in DECIDING if key in before.scores]
+    keys = [key for key in LPIPS if key in before.scores] or [key for key in DECIDING if key in before.scores]
     changes = []
     for key in keys:
         indices = sorted(before.scores[key])

@@ -117,9 +117,9 @@ def _sequences(made: Preparation, drawings: Drawings, common: dict[str, Any]) ->
     kind, use = "drawings", "each window is two of them and the one between"
     if made.cycle:
         kind, use = "keyframes", "each must come back from in-betweens before and after it"
+    scenes = f"{len(drawings.scenes)} scenes" if len(drawings.scenes) > 1 else "one scene"
     made.found.append(
-        f"sequences: {len(folders)} with {drawings.count} {kind} in {len(drawings.scenes)} scene{'s' * (len(drawings.scenes) > 1)};"
-        f" {use};"
+        f"sequences: {len(folders)} with {drawings.count} {kind} in {scenes}; {use};"
         f" {len(training)} windows to learn from, {len(testing)} to test on ({held.text}),"
         f" {len(every) - len(training) - len(testing)} in neither, being near or like what is held out"
     )
