@@ -96,6 +96,19 @@ def test_mistakes_leave_nothing(
     assert Path("full/notes.txt").read_text() == "mine"
 
 
+def test_the_perceptual_loss_takes_what_was_fetched(tmp_path: Path) -> None:
+    find = command.perceptual_network
+    assert find(None, False) is None
+    fetched = tmp_path / "cache/inbetween/vgg16_features.safetensors"
+    fetched.parent.mkdir(parents=True)
+    fetched.touch()
+    assert find(None, False) == fetched
+    assert find(None, True) is None  # keyframes alone have the cycle
+    own = tmp_path / "vgg.safetensors"
+    own.touch()
+    assert find(own, False) == own
+
+
 def test_too_little_time(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Run, "seconds_per_step", lambda _: 10.0)
     with pytest.raises(UserError, match=r"There is time for \d+ steps only, of 10\.0 seconds each"):
@@ -111,6 +124,7 @@ def test_better_weights_are_written(
     assert adapt(mine, Path("out"), **QUICK).better
     told = capsys.readouterr().out
     assert "ssim" in told
+    assert "The weights of VGG16 are not on this machine" in told
     assert "interpolate --method spacing_flow.yaml=out/weights.safetensors" in told
     report = json.loads(Path("out/adapt.json").read_text())
     assert report["better"]

@@ -19,8 +19,13 @@ from inbetween.interpolation.loading import ModelFiles, find_model
 from inbetween.methods import SpacingFlow
 from inbetween.methods.loading import load_method
 from inbetween.metrics import WindowMetrics, load_lpips
+from inbetween.modules.perceptual import cached_vgg
 from inbetween.weights.precision import REPLACED, Precision, resolve_precision
 
+NO_NETWORK = (
+    "The weights of VGG16 are not on this machine, so that the training compares pixels alone, which seldom"
+    " lowers LPIPS: `python -m inbetween fetch-weights vgg16` gets them."
+)
 FEWEST_STEPS = 20  # of a training that is worth the name
 _SPARE = 5.0  # seconds for what is not measured: loading, and writing the results
 
@@ -59,8 +64,8 @@ def adapt(
             weights.
         keyframes: The sequences are of keyframes alone, far apart: nothing is between two of them that could
             be learnt, and the training makes in-betweens of in-betweens give the keyframe back.
-        network: File of VGG16's weights for the perceptual loss (`fetch-weights vgg16`); None trains without
-            it.
+        network: File of VGG16's weights for the perceptual loss; None takes those that `fetch-weights vgg16`
+            has fetched. Without any, the loss is of pixels alone, which seldom lowers LPIPS.
         lpips_network: File with AlexNet's weights for LPIPS; None searches the caches. Without weights SSIM
             and the distance of lines decide.
         seed: Of the training.
@@ -81,8 +86,7 @@ def adapt(
         raise UserError(f"minutes is {minutes:g}: give a number above 0.")
     if steps is not None and steps < 1:
         raise UserError(f"steps is {steps}: give 1 or more.")
-    if network is not None and not network.expanduser().is_file():
-        raise UserError(f"There is no file {network}: give VGG16's weights, or leave out --network.")
+    network = perceptual_network(network, keyframes)
     root, output = drawings.expanduser(), output.expanduser()
     files = adaptable(method)
     looked_at = read_drawings(root, keyframes)
@@ -101,8 +105,10 @@ def adapt(
     folder = Output(output, job)
     again = folder.open(overwrite)
     lpips = load_lpips(lpips_network)
-    prepared = prepare(looked_at, output, keyframes, network and network.expanduser(), seed)
+    prepared = prepare(looked_at, output, keyframes, network, seed)
     print("\n".join(prepared.found))
+    if network is None and not keyframes:
+        print(NO_NETWORK)
     asked, precision = precision, resolve_precision(precision, accelerator)
     if precision != asked:
         print(REPLACED)
@@ -163,6 +169,20 @@ def adaptable(method: str) -> ModelFiles:
             f"{method} is not trained: give its weights, as in --method {method}=weights.safetensors."
         )
     return files
+
+
+def perceptual_network(given: Path | None, keyframes: bool) -> Path | None:
+    """The file of VGG16's weights: given, or fetched; keyframes alone need none.
+
+    Raises:
+        UserError: There is no such file.
+    """
+    if given is not None and not given.expanduser().is_file():
+        raise UserError(f"There is no file {given}: give VGG16's weights, or leave out --network.")
+    if keyframes:
+        return None
+    fetched = cached_vgg()
+    return given.expanduser() if given is not None else fetched if fetched.is_file() else None
 
 
 def _begin(

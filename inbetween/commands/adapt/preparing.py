@@ -17,10 +17,9 @@ LARGEST_SIDE = 384  # pixels of the longer side that windows are shrunk to
 # Pixels of windows of layers where there are no sequences: twice the largest drawing, within these.
 LAYERS_SIDES = (64, 256)
 TESTED = 48  # windows to test on, at most
-LEARNING_RATE = 1e-4
+LEARNING_RATE = 2e-4
 # Weights of the sources in the mixture of training windows.
 SHARES = {"sequences": 3.0, "layers": 2.0, "synthetic": 1.0}
-COLOR = 0.1  # strength of the changes of colour in training
 BATCH = 4
 _EPOCH = 100_000  # windows of an endless source: more than a training takes
 
@@ -92,7 +91,7 @@ def prepare(
         **common,
         "source": _source("MixedWindows", mixture),
         # samples are cropped, flipped and reversed by the method itself
-        "augment": {"flip": 0.0, "reverse": 0.0, "crop": 1.0, "color": COLOR},
+        "augment": {"flip": 0.0, "reverse": 0.0, "crop": 1.0, "color": 0.0},
         "batch_size": BATCH,
     }
     return made
@@ -175,12 +174,15 @@ def _model(keyframes: bool, network: Path | None) -> dict[str, Any]:
         "perceptual_weight": 0.0,
         "optimizer": {"init_args": {"lr": LEARNING_RATE}},
         "warmup_steps": 20,
+        "prior_dropout": 0.1,
     }
     if keyframes:
         # the cycle alone, and the true motion of synthetic animation
         return model | {"cycle_weight": 1.0, "l1_weight": 0.0, "line_weight": 0.0, "matching_weight": 0.0}
     if network is not None:
-        model |= {"perceptual_weight": 0.5, "perceptual_from": 0.0, "perceptual_network": str(network)}
+        # less of L1, which blurs what is uncertain
+        model |= {"l1_weight": 0.5, "perceptual_weight": 1.0, "perceptual_from": 0.0}
+        model["perceptual_network"] = str(network)
     return model
 
 
