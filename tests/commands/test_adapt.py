@@ -117,6 +117,25 @@ def test_too_little_time(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+def test_the_time_sets_the_steps(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured, found = Run.seconds_per_step, []
+
+    def slow(self: Run) -> float:
+        found.append(measured(self))
+        return 10.0
+
+    monkeypatch.setattr(Run, "seconds_per_step", slow)
+    monkeypatch.setattr(command, "FEWEST_STEPS", 1)
+    adapt(mine, Path("out"), minutes=1.5, accelerator="cpu", precision="32-true")
+    assert 0 < found[0] < 30
+    steps = read_config(Path("out/training.yaml"))["trainer"]["max_steps"]
+    assert 1 <= steps <= 8
+    assert "a step takes 10.00 seconds here" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_better_weights_are_written(
     mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

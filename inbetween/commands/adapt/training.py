@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ def data_of(keys: dict[str, Any]) -> WindowDataModule:
     """The data module of a `data` section."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(WindowDataModule, "data")
-    made: WindowDataModule = parser.instantiate(parser.parse_object({"data": keys})).data
+    # jsonargparse parses nested arguments in place
+    made: WindowDataModule = parser.instantiate(parser.parse_object({"data": deepcopy(keys)})).data
     return made
 
 
