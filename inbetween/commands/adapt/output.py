@@ -13,7 +13,7 @@ from typing import Any
 from inbetween.commands.adapt.measuring import Verdict
 from inbetween.commands.adapt.sprites import FOLDER
 from inbetween.commands.adapt.training import EXPERIMENT, RUN, WEIGHTS
-from inbetween.commands.compare.report import differences_csv, windows_csv
+from inbetween.commands.compare.report import differences, differences_csv, windows_csv
 from inbetween.commands.compare.summary import Row
 from inbetween.commands.reports import write_text
 from inbetween.errors import UserError
@@ -100,7 +100,7 @@ class Output:
         one_sided = dict.fromkeys(names, math.nan)
         own = {index: groups[index] for index in names}
         write_text(self.folder / "windows.csv", windows_csv([*rows], {**names}, own, one_sided))
-        write_text(self.folder / "differences.csv", differences_csv([*rows], own))
+        write_text(self.folder / "differences.csv", differences_csv(differences([*rows], own)))
         trained = self.folder / RUN / WEIGHTS
         if verdict.better:
             trained.replace(self.folder / WEIGHTS)
