@@ -23,8 +23,8 @@ from inbetween.modules.perceptual import cached_vgg
 from inbetween.weights.precision import REPLACED, Precision, resolve_precision
 
 NO_NETWORK = (
-    "The weights of VGG16 are not on this machine, so that the training compares pixels alone, which seldom"
-    " lowers LPIPS: `python -m inbetween fetch-weights vgg16` gets them."
+    "The weights of VGG16 are not on this machine, so that the training compares pixels alone, which has"
+    " lowered LPIPS in no trial: `python -m inbetween fetch-weights vgg16` gets them."
 )
 FEWEST_STEPS = 20  # of a training that is worth the name
 _SPARE = 5.0  # seconds for what is not measured: loading, and writing the results
@@ -65,7 +65,7 @@ def adapt(
         keyframes: The sequences are of keyframes alone, far apart: nothing is between two of them that could
             be learnt, and the training makes in-betweens of in-betweens give the keyframe back.
         network: File of VGG16's weights for the perceptual loss; None takes those that `fetch-weights vgg16`
-            has fetched. Without any, the loss is of pixels alone, which seldom lowers LPIPS.
+            has fetched. Without any, the loss is of pixels alone, which has lowered LPIPS in no trial.
         lpips_network: File with AlexNet's weights for LPIPS; None searches the caches. Without weights SSIM
             and the distance of lines decide.
         seed: Of the training.
