@@ -13,6 +13,7 @@ COMMANDS = {
     "predict": "write the in-betweens of test windows as PNG files",
     "interpolate": "write the in-betweens of your own keyframes",
     "app": "a page in the browser: drop keyframes, draw, choose, download",
+    "adapt": "train a method further on your own drawings, and keep what is better",
     "compare": "evaluate several methods on the same windows: table, CSV, JSON and images",
     "audit": "find drawings that are in two splits, and methods that draw from memory",
     "benchmark": "measure speed and memory of training and inference on this machine",

@@ -38,6 +38,7 @@ SMALLER = {
     "benchmark": "lower --sizes or --batch_size",
 }
 ELSEWHERE = {
+    "adapt": "--output",
     "interpolate": "--output",
     "compare": "--output",
     "audit": "--output",

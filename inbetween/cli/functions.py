@@ -104,6 +104,10 @@ def function_of(command: str) -> Function:
         from inbetween.app.command import app
 
         return Function(app)
+    if command == "adapt":
+        from inbetween.commands.adapt import adapt
+
+        return Function(adapt)
     if command == "compare":
         from inbetween.commands.compare import compare
 

@@ -36,6 +36,8 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
     # a resumed run, or a test of one, writes to a folder of its own
     warnings.filterwarnings("ignore", message="The dirpath has changed")
+    # `adapt` goes on in the folder of the training that was interrupted
+    warnings.filterwarnings("ignore", message=".*exists and is not empty")
     # `FrameMetrics` has gathered its metrics from all processes
     warnings.filterwarnings("ignore", message=".*It is recommended to use `self.log")
     # `Method.on_save_checkpoint` leaves networks out of the hyperparameters

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from inbetween.data.datamodule import WindowDataModule
     from inbetween.data.folders import AnitaScenes, FolderScenes
+    from inbetween.data.held_out import HeldOutScenes
     from inbetween.data.layers import LayeredImages
     from inbetween.data.lottie import LottieScenes
     from inbetween.data.mixed import MixedWindows
@@ -22,6 +23,7 @@ __all__ = [
     "AnitaScenes",
     "Augment",
     "FolderScenes",
+    "HeldOutScenes",
     "LayeredImages",
     "LottieScenes",
     "MixedWindows",
@@ -39,6 +41,7 @@ _HOME = {
     "AnitaScenes": "inbetween.data.folders",
     "Augment": "inbetween.data.source",
     "FolderScenes": "inbetween.data.folders",
+    "HeldOutScenes": "inbetween.data.held_out",
     "LayeredImages": "inbetween.data.layers",
     "LottieScenes": "inbetween.data.lottie",
     "MixedWindows": "inbetween.data.mixed",

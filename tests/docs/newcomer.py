@@ -173,6 +173,8 @@ def smaller(words: list[str]) -> list[str]:
         return QUICK_BENCHMARK
     if words[0] == "compare":
         return ["--config", "tiny_data.yaml"]
+    if words[0] == "adapt":
+        return ["--steps", "2", "--accelerator", "cpu"]
     if words[0] == "audit":
         return ["--config", "tiny_data.yaml", "--features", "tiny_sd15/image_encoder"]
     if words[0] not in TRAINER_COMMANDS:
@@ -252,7 +254,10 @@ def write_layers(folder: Path, root: str, split: str) -> None:
     for number in range(3):
         sprite = folder / f"{root}sprites" / split / f"{number}.png"
         background = folder / f"{root}backgrounds" / split / f"{number}.png"
-        for path, pixels in ((sprite, disc(number, 30, 20)), (background, smooth(number, 48, 64))):
+        for path, pixels in (
+            (sprite, disc(number, 30, 20 + 2 * number)),
+            (background, smooth(number, 48, 64)),
+        ):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
 
