@@ -9,6 +9,9 @@ from itertools import pairwise
 from inbetween.app.pictures import Picture
 from inbetween.data.transitions import Transition
 
+#: The keyframes around a pair; None at a cut, and where the sequence ends.
+Near = tuple[Picture | None, Picture | None]
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -19,12 +22,16 @@ class Segment:
         last: The one after them.
         t: Their positions, 0 being `first` and 1 `last`.
         transition: What lies between the two.
+        guides: How things move, as text; see `steering`. Empty without guides.
+        near: The keyframes around, for motion that runs through keyframes; None without that.
     """
 
     first: Picture
     last: Picture
     t: tuple[float, ...]
     transition: Transition
+    guides: str = ""
+    near: Near | None = None
 
     @property
     def held(self) -> Picture | None:
