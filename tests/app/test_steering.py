@@ -99,9 +99,9 @@ def test_it_is_what_interpolate_writes(
     mine = tmp_path / "guides.json"
     mine.write_text(json.dumps(guides))
     keyframes = [str(tmp_path / "mine" / f"{number}.png") for number in (0, 3, 6, 9)]
-    command = ["interpolate", "--keyframes", json.dumps(keyframes), "--between=3", f"--guides={mine}"]
-    extra = [f"--method={method}", f"--output={tmp_path / 'out'}", "--accelerator=cpu", f"--arcs={arcs}"]
-    main([*command, *extra])
+    command = ["interpolate", "--keyframes", *keyframes, "--between", "3", "--guides", str(mine)]
+    more = ["--method", method, "--output", str(tmp_path / "out"), "--accelerator", "cpu"]
+    assert main([*command, *more, "--arcs", str(arcs).lower()]) == 0
     with zipfile.ZipFile(walk.folder / export(walk, "zip")) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
     assert found == {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.png")}

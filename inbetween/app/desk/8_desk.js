@@ -16,7 +16,7 @@ function build() {
   root.replaceChildren(
     h('header', {}, h('h1', {}, 'inbetween'), h('p', { class: 'faint' }, 'Keyframes in, the drawings between them out. All of it stays on this machine.')),
     h('p', { class: 'said', role: 'status', 'aria-live': 'polite', hidden: true }),
-    strip, h('div', { class: 'work', hidden: true }, form, result));
+    strip, h('div', { class: 'work', hidden: true }, form, h('div', { class: 'column' }, makeGuides(), result)));
 }
 
 let asked = false; // between the button and Python's first answer
@@ -65,6 +65,7 @@ function render() {
   if (!begun) { setPlaying(false); return; }
   renderTiming(root.querySelector('.timing'));
   renderStyle(root.querySelector('.style'));
+  renderGuides();
   renderDrawing();
   renderFilm(root.querySelector('.film'));
   renderDownloads(root.querySelector('.downloads'));
@@ -84,6 +85,7 @@ function received() {
     const wasDrawing = view && view.drawing;
     view = found;
     if (view.drawing || message) asked = false;
+    if (message && message.kind === 'error') root.querySelector('.guides .list').shown = null; // shows what is true
     render();
     const finished = wasDrawing && !view.drawing && !view.missing;
     if (finished && !playing && !matchMedia('(prefers-reduced-motion: reduce)').matches) { at = 0; setPlaying(true); }
