@@ -33,12 +33,12 @@ function curveText({ bezier, path }) {
 /** Points that lie on the curve, each with what moves it: a point of a Bézier curve takes its tangents along. */
 function knots(region) {
   const curve = curveOf(region);
-  const every = region.bezier ? 3 : 1;
+  const [every, beside] = region.bezier ? [3, 1] : [1, 0];
   return curve.flatMap((point, number) => (number % every ? [] : [{
     point,
     move: (to) => {
-      const by = [to[0] - point[0], to[1] - point[1]];
-      for (let each = Math.max(number - every + 1, 0); each < Math.min(number + every, curve.length); each += 1) {
+      const by = [to[0] - curve[number][0], to[1] - curve[number][1]];
+      for (let each = Math.max(number - beside, 0); each <= Math.min(number + beside, curve.length - 1); each += 1) {
         curve[each] = rounded([curve[each][0] + by[0], curve[each][1] + by[1]]);
       }
     },

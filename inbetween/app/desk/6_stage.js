@@ -39,6 +39,7 @@ function makeGuideStage() {
   guideStage.addEventListener('pointerup', () => released(true));
   guideStage.addEventListener('pointercancel', () => released(false));
   guideStage.addEventListener('dblclick', () => lasso && finishPath());
+  new ResizeObserver(paintGuides).observe(guideStage); // handles are as large at every size
   return guideStage;
 }
 
@@ -168,8 +169,8 @@ function handleShape(handle, each, number) {
 
 /** Draw the stage anew; the focus stays where it was. */
 function paintGuides() {
-  const pair = guidedPair();
-  if (!guidesOpen || !pair) return;
+  const pair = guidesOpen && guidedPair();
+  if (!pair) return;
   const [height, width] = view.size;
   const [first, last] = pair.pair.map((number) => view.keyframes.find((keyframe) => keyframe.number === number));
   const inLast = CLICKS[tool] && clicked.length >= CLICKS[tool][0];

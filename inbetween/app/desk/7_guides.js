@@ -110,7 +110,9 @@ function renderGuides() {
   const pair = guidedPair();
   const index = view.pairs.indexOf(pair);
   place.hidden = !view.pairs.length;
-  if (!waiting.length && !held) edited = pair ? structuredClone(pair.guides) : {};
+  const known = pair ? pair.guides : {};
+  // the same object, as long as nothing differs: what is shown changes it
+  if (!waiting.length && !held && JSON.stringify(known) !== JSON.stringify(edited)) edited = structuredClone(known);
   const count = guidesInOrder().length;
   place.querySelector('summary').textContent = pair ? `Guides from ${index + 1} to ${index + 2}${count ? `: ${count}` : ''}` : 'Guides';
   const unused = place.querySelector('.unused');
