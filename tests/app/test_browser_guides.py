@@ -167,7 +167,7 @@ def test_a_drawing_of_ones_own_puts_guides_aside(open_desk: Desk, paint: Paint, 
     desk.draw()
     page.click("[data-key=cell2]")
     page.set_input_files(".chosen input[type=file]", paint(2, "mine.png"))
-    page.wait_for_selector(".unused:has-text('their guides are not used until you take it away')")
+    page.wait_for_selector(".unused:has-text('guides are not used here until you take it away')")
     desk.draw()
     with page.expect_download() as downloading:
         page.click("[data-key=downloadmp4]")

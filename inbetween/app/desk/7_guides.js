@@ -117,7 +117,7 @@ function renderGuides() {
   place.querySelector('summary').textContent = pair ? `Guides from ${index + 1} to ${index + 2}${count ? `: ${count}` : ''}` : 'Guides';
   const unused = place.querySelector('.unused');
   unused.hidden = Boolean(pair && !pair.split);
-  unused.textContent = pair ? 'A drawing between these two keyframes is your own: their guides are not used until you take it away.' : 'Guides say how things move. Press the number between two keyframes to draw some there.';
+  unused.textContent = pair ? 'A drawing between these two keyframes is your own: guides are not used here until you take it away.' : 'Guides say how things move. Press the number between two keyframes to draw some there.';
   unused.classList.toggle('warned', Boolean(pair && count));
   place.querySelector('.of-pair').hidden = !pair;
   fill(place.querySelector('.files'), view.pairs, () => [
