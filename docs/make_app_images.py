@@ -86,6 +86,11 @@ def work(page: Page, folder: Path) -> None:
     page.mouse.move(0, 0)
     time.sleep(0.5)
     save("app_replaced", page.locator(".result").screenshot())
+    page.check("[data-key=trails]")
+    page.click("[data-key=cell6]")
+    page.mouse.move(0, 0)
+    time.sleep(2)
+    save("app_trails", page.locator(".stage").screenshot())
 
 
 def steer(page: Page, folder: Path) -> None:
@@ -109,7 +114,7 @@ def steer(page: Page, folder: Path) -> None:
     page.click("[data-key=toolpoints]")
     click(page, (290, 100), (170, 120))
     page.fill("[data-key=radiuspoints0]", "22")
-    page.keyboard.press("Tab")
+    page.evaluate("document.activeElement.blur()")
     page.mouse.move(0, 0)
     time.sleep(0.5)
     save("app_guides", page.locator(".guides").screenshot())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from inbetween.app.parts import PairOf, Style
 from inbetween.app.project import Project
 from inbetween.app.steering import set_guides
 from inbetween.app.timing import changed, own_timing
+from inbetween.app.trails import trails_of
 from inbetween.errors import UserError
 from inbetween.functional.spacing import Chart
 from inbetween.interpolation.arcs import check_arcs
@@ -42,7 +44,7 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
         uploads: The folder that files have been uploaded to.
 
     Returns:
-        What the page is to be told: a `message`, or the name of a file to `download`.
+        What the page is to be told: the name of a file to `download`, or `trails` as JSON.
 
     Raises:
         UserError: It cannot be done.
@@ -89,6 +91,8 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
         set_guides(project, models.get(project.style.method).method, text(action, "text"), of_pair)
     elif do == "restore":
         project.restore(pair_of(pair), whole(action, "place"))
+    elif do == "trails":
+        return {"trails": json.dumps(trails_of(project, models, pair_of(pair)))}
     elif do == "download":
         return {"download": export(project, str(action.get("format")))}
     else:

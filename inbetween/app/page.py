@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
 from collections.abc import Callable, Iterator
@@ -92,6 +93,8 @@ class Page:
             return self._view(secret, {"acted": True, **self._said(error)})
         if "download" in found:
             return self._view(secret, {"acted": True, "download": {"name": found["download"]}})
+        if "trails" in found:
+            return self._view(secret, {"acted": True, "trails": json.loads(found["trails"])})
         return self._view(secret, {"acted": True, **self._message("", "note")})
 
     def _view(self, secret: str, more: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -208,3 +208,25 @@ def test_arcs_are_refused_where_a_method_has_no_paths(open_desk: Desk) -> None:
     desk.wait("document.querySelector('.said').hidden")
     desk.draw()
     assert desk.faults == []
+
+
+def test_trails_are_shown(open_desk: Desk) -> None:
+    desk, page = open_desk, open_desk.page
+    blue = """(() => {
+      const { data } = document.querySelector('.stage canvas').getContext('2d').getImageData(0, 0, 64, 48);
+      return [...Array(64 * 48).keys()].some((k) => data[4 * k] < 60 && data[4 * k + 1] > 100 && data[4 * k + 2] > 190);
+    })()"""
+    page.check("[data-key=trails]")
+    assert (
+        desk.said()
+        == "marker.yaml has no paths to show: choose spacing flow or spacing RIFE for motion trails."
+    )
+    page.click(".more summary")
+    page.select_option("[data-key=method]", "spacing_flow")
+    desk.wait("document.querySelector('.said').hidden")
+    assert not page.evaluate(blue)
+    page.click("[data-key=cell5]")
+    desk.wait(blue)
+    page.uncheck("[data-key=trails]")
+    assert not page.evaluate(blue)
+    assert desk.faults == []

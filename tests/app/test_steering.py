@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from inbetween.__main__ import main
 from inbetween.app.actions import perform
@@ -18,6 +20,7 @@ from inbetween.app.limits import MAX_GUIDES, MAX_GUIDES_TEXT
 from inbetween.app.models import Models
 from inbetween.app.project import Project
 from inbetween.app.steering import set_guides, values_of
+from inbetween.app.timing import own_timing
 from inbetween.app.view import view_of
 from inbetween.data.transitions import Transitions
 from inbetween.errors import UserError
@@ -218,3 +221,38 @@ def test_what_guides_warn_of_is_told(walk: Project, models: Models, steer: Steer
     calls = Marker.calls
     list(draw(walk, models))
     assert (walk.remarks, Marker.calls) == ([], calls)
+
+
+def test_trails_follow_what_moves(project: Project, models: Models, desks: Desks, tmp_path: Path) -> None:
+    for number in range(4):
+        image = Image.new("RGB", (96, 96), (240, 240, 230))
+        left = 6 + 12 * number
+        ImageDraw.Draw(image).rectangle(
+            (left, 40 - 8 * (number % 2), left + 20, 60 - 8 * (number % 2)), (200, 40, 40)
+        )
+        image.save(tmp_path / f"{number}.png")
+        project.add(tmp_path / f"{number}.png")
+    pair = project.pairs_in_order()[1]
+    ask = {"do": "trails", "pair": list(pair)}
+    with pytest.raises(UserError, match=r"marker\.yaml has no paths to show: choose spacing flow"):
+        perform(project, models, ask, desks.uploads)
+    project.style = replace(project.style, method="spacing_flow")
+    project.set_timing(own_timing([0.25, 0.5]))
+    (straight,) = json.loads(perform(project, models, ask, desks.uploads)["trails"])
+    assert straight["places"] == [0, 1]
+    lines, dots = np.array(straight["lines"]), np.array(straight["dots"])
+    assert 4 < len(lines) <= 40
+    assert lines.shape[1:] == (9, 2)
+    assert np.abs(lines[:, -1] - lines[:, 0] - [12, 8]).mean() < 2
+    assert np.abs(dots[0] - lines[:, 2]).max() < 0.11
+    assert np.abs(lines[:, 4] - (lines[:, 0] + lines[:, 8]) / 2).max() < 0.11
+    project.style = replace(project.style, arcs=True)
+    (bent,) = json.loads(perform(project, models, ask, desks.uploads)["trails"])
+    lines = np.array(bent["lines"])
+    assert np.abs(lines[:, 2] - (0.75 * lines[:, 0] + 0.25 * lines[:, 8])).max() > 0.4
+    project.replace(pair, 0, tmp_path / "2.png")
+    assert [
+        each["places"] for each in json.loads(perform(project, models, ask, desks.uploads)["trails"])
+    ] == [[1]]
+    with pytest.raises(UserError, match="not neighbours"):
+        perform(project, models, {**ask, "pair": [0, 3]}, desks.uploads)

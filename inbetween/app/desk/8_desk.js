@@ -79,7 +79,7 @@ function received() {
   if (!found) return;
   const { message, download } = found;
   if (found.choices) choices = found.choices;
-  if (found.acted) answered();
+  const done = found.acted ? answered() : null;
   const newer = found.base && !(view && view.base === found.base && view.serial > found.serial);
   if (newer) {
     const wasDrawing = view && view.drawing;
@@ -90,6 +90,7 @@ function received() {
     const finished = wasDrawing && !view.drawing && !view.missing;
     if (finished && !playing && !matchMedia('(prefers-reduced-motion: reduce)').matches) { at = 0; setPlaying(true); }
   }
+  if (done && done.do === 'trails') receivedTrails(found.trails);
   if (message) say(message.text, message.kind);
   if (download) {
     say('');
