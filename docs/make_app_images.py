@@ -47,7 +47,7 @@ def main() -> None:
     try:
         with sync_playwright() as program, tempfile.TemporaryDirectory() as folder:
             browser = program.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            for job in (work, steer):
+            for job in (work, follow, steer):
                 page = browser.new_page(viewport={"width": 1180, "height": 800}, color_scheme="light")
                 page.set_default_timeout(120_000)
                 page.goto(f"http://localhost:{listening.getsockname()[1]}")
@@ -86,10 +86,20 @@ def work(page: Page, folder: Path) -> None:
     page.mouse.move(0, 0)
     time.sleep(0.5)
     save("app_replaced", page.locator(".result").screenshot())
+
+
+def follow(page: Page, folder: Path) -> None:
+    """Take a picture of motion trails."""
+    page.wait_for_selector(".empty")
+    # far apart: long trails
+    page.set_input_files(".keyframes input[type=file]", sorted(KEYFRAMES.glob("*.png"))[::2])
+    page.wait_for_selector(".keyframe >> nth=1")
+    page.click("button[type=submit]")
+    page.wait_for_function(DRAWN)
+    page.click("[data-key=cell2]")
     page.check("[data-key=trails]")
-    page.click("[data-key=cell6]")
     page.mouse.move(0, 0)
-    time.sleep(2)
+    time.sleep(3)
     save("app_trails", page.locator(".stage").screenshot())
 
 

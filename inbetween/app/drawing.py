@@ -15,7 +15,7 @@ from inbetween.app.segments import Segment
 from inbetween.app.steering import guides_from
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
-from inbetween.interpolation.arcs import Neighbours, check_arcs
+from inbetween.interpolation.arcs import check_arcs
 from inbetween.interpolation.guides import Guides, check_guides
 from inbetween.interpolation.keep_palette import flat_palettes, pair_palette
 from inbetween.methods.spaced import SpacedMethod
@@ -90,7 +90,6 @@ def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[l
     model = models.get(style.method)
     first, last = segment.first.read(), segment.last.read()
     names = [name_of(project, picture) for picture in (segment.first, segment.last)]
-    near = segment.near and Neighbours(*(picture and picture.read() for picture in segment.near))
     try:
         moves = segment.transition == "motion"
         colours = flat_palettes((first, last), style.palette, names) if moves else []
@@ -109,7 +108,7 @@ def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[l
         palette=pair_palette(first, last, colours),
         transition=segment.transition,
         guides=_guides(project, segment).of_pair(0),
-        near=near,
+        near=segment.neighbours(),
     )
     while True:
         with models.lock, warnings.catch_warnings(record=True) as told:

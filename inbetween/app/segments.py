@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from inbetween.app.pictures import Picture
 from inbetween.data.transitions import Transition
+from inbetween.interpolation.arcs import Neighbours
 
 #: The keyframes around a pair; None at a cut, and where the sequence ends.
 Near = tuple[Picture | None, Picture | None]
@@ -37,6 +38,12 @@ class Segment:
     def held(self) -> Picture | None:
         """The drawing that is repeated instead, at a cut or a flash."""
         return {"repeat_first": self.first, "repeat_last": self.last}.get(self.transition)
+
+    def neighbours(self) -> Neighbours | None:
+        """The pictures of `near`, read."""
+        return self.near and Neighbours(
+            *(None if picture is None else picture.read() for picture in self.near)
+        )
 
 
 def segments_of(

@@ -11,7 +11,6 @@ from inbetween.app.parts import PairOf
 from inbetween.app.project import Project
 from inbetween.app.steering import guides_from
 from inbetween.errors import UserError
-from inbetween.interpolation.arcs import Neighbours
 from inbetween.methods.spaced import SpacedMethod
 
 SMOOTH = 8  # straight pieces that a trail is drawn of
@@ -41,8 +40,6 @@ def trails_of(project: Project, models: Models, pair: PairOf) -> list[dict[str, 
     for places, segment in plan:
         if segment.transition != "motion":
             continue
-        pictures = segment.near or (None, None)
-        near = Neighbours(*(picture and picture.read() for picture in pictures))
         curve = torch.linspace(0, 1, SMOOTH + 1).tolist()
         with models.lock:
             trails = model.trails(
@@ -51,9 +48,9 @@ def trails_of(project: Project, models: Models, pair: PairOf) -> list[dict[str, 
                 [*curve, *segment.t],
                 transparent=look.transparent,
                 guides=guides_from(segment.guides, "guides").of_pair(0),
-                near=near,
+                near=segment.neighbours(),
             )
-        lines, dots = trails.split([len(curve), len(segment.t)])
+        lines, dots = trails[: len(curve)], trails[len(curve) :]
         found.append({"places": places, "lines": _short(lines.transpose(0, 1)), "dots": _short(dots)})
     return found
 

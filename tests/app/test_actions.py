@@ -163,6 +163,8 @@ NONSENSE: list[Any] = [
     {"do": "style", "arcs": None},
     {"do": "guides", "pair": "01", "text": "{}"},
     {"do": "guides", "pair": None},
+    {"do": "trails", "pair": "01"},
+    {"do": "trails"},
     {"do": "guides", "pair": None, "text": {"pairs": []}},
     {"do": "guides", "pair": None, "text": ["{}"]},
 ]

@@ -213,8 +213,11 @@ def test_arcs_are_refused_where_a_method_has_no_paths(open_desk: Desk) -> None:
 def test_trails_are_shown(open_desk: Desk) -> None:
     desk, page = open_desk, open_desk.page
     blue = """(() => {
-      const { data } = document.querySelector('.stage canvas').getContext('2d').getImageData(0, 0, 64, 48);
-      return [...Array(64 * 48).keys()].some((k) => data[4 * k] < 60 && data[4 * k + 1] > 100 && data[4 * k + 2] > 190);
+      const pen = new OffscreenCanvas(64, 48).getContext('2d');
+      pen.drawImage(document.querySelector('.stage canvas'), 0, 0);
+      const { data } = pen.getImageData(0, 0, 64, 48);
+      const isBlue = (k) => data[4 * k] < 60 && data[4 * k + 1] > 100 && data[4 * k + 2] > 190;
+      return [...Array(64 * 48).keys()].some(isBlue);
     })()"""
     page.check("[data-key=trails]")
     assert (
