@@ -57,7 +57,10 @@ function renderDrawing() {
 
 function render() {
   if (!view || !view.base) return;
-  if (!view.pairs.some((pair) => samePair(pair.pair, pairAlone))) pairAlone = null;
+  if (pairAlone && !view.pairs.some((pair) => samePair(pair.pair, pairAlone))) {
+    pairAlone = null;
+    useTool(null);
+  }
   at = clamp(at, 0, Math.max(view.frames.length - 1, 0));
   renderStrip(root.querySelector('.keyframes'));
   const begun = view.keyframes.length > 0;
