@@ -233,3 +233,31 @@ def test_trails_are_shown(open_desk: Desk) -> None:
     page.uncheck("[data-key=trails]")
     assert not page.evaluate(blue)
     assert desk.faults == []
+
+
+def test_a_whole_job_with_a_guide(desk: Desk, paint: Paint) -> None:
+    av = pytest.importorskip("av", reason="PyAV, the extra `video`, is not installed.")
+    page = desk.page
+    desk.drop(".keyframes", *[paint(number) for number in range(12)])
+    desk.wait("document.querySelectorAll('.keyframe').length === 12")
+    page.click(".more summary")
+    page.select_option("[data-key=method]", "cross_fade")
+    page.click("[data-key=pair3\\,4]")
+    page.click(".guides > summary")
+    page.locator(".guide-stage").scroll_into_view_if_needed()
+    page.click("[data-key=toolregions]")
+    drag(desk, circle(20, 20, 12))
+    drag(desk, [(20, 20), (24, 12), (30, 8), (36, 12), (40, 20)])
+    page.wait_for_selector(".list li")
+    desk.draw()
+    page.click("[data-key=cell6]")
+    page.set_input_files(".chosen input[type=file]", paint(2, "mine.png"))
+    page.wait_for_selector(".badge.own")
+    assert page.inner_text(".guides > summary") == "Guides from 4 to 5: 1"
+    assert page.locator(".unused").is_hidden()  # it is of another pair
+    desk.draw()
+    with page.expect_download() as downloading:
+        page.click("[data-key=downloadmp4]")
+    with av.open(str(downloading.value.path())) as video:
+        assert [(frame.width, frame.height) for frame in video.decode(video=0)] == [(64, 48)] * 45
+    assert desk.faults == []
