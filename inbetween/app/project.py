@@ -225,12 +225,12 @@ class Project:
 
     def transitions(self) -> Transitions:
         """Cuts, fades and flashes of all that is given; where guides lead there is motion."""
-        last, followed = 0, set()
+        last, guided = 0, set()
         for pair, given in self.given().items():
             last += len(given)
             if self.guides_of(pair):
-                followed.add(last)
-        return self._shots.find(self.all_given()).without(frozenset(followed))
+                guided.add(last - 1)
+        return self._shots.find(self.all_given()).with_motion(frozenset(guided))
 
     def guides_of(self, pair: PairOf) -> str:
         """The guides that two keyframes are drawn with: none beside a drawing of the user's own."""

@@ -95,7 +95,7 @@ def test_a_region_and_its_path_are_drawn(open_desk: Desk, paint: Paint) -> None:
     assert {**moved, "spacing": "ease_in", "rotation": 90, "scale": 0.5, "behind": True} == found
     page.fill("[data-key=scaleregions0]", "-1")
     page.keyboard.press("Tab")
-    assert desk.said() == "guides.regions[0].scale is -0.01: give a number above 0, up to 100."
+    assert desk.said() == "guides.regions[0].scale is -0.01: give a number above 0.001, up to 100."
     assert page.input_value("[data-key=scaleregions0]") == "50"  # what is true
     desk.draw()
     page.click("[data-key=removeregions0]")
