@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,9 +14,12 @@ from inbetween.app.limits import MAX_CANDIDATES, MAX_FPS, MAX_HOLD
 from inbetween.app.models import Models
 from inbetween.app.parts import PairOf, Style
 from inbetween.app.project import Project
+from inbetween.app.steering import set_guides
 from inbetween.app.timing import changed, own_timing
+from inbetween.app.trails import trails_of
 from inbetween.errors import UserError
 from inbetween.functional.spacing import Chart
+from inbetween.interpolation.arcs import check_arcs
 from inbetween.interpolation.model import Cuts
 from inbetween.interpolation.palette import PaletteMode
 from inbetween.io.images import SUFFIXES
@@ -40,7 +44,7 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
         uploads: The folder that files have been uploaded to.
 
     Returns:
-        What the page is to be told: a `message`, or the name of a file to `download`.
+        What the page is to be told: the name of a file to `download`, or `trails` as JSON.
 
     Raises:
         UserError: It cannot be done.
@@ -67,6 +71,8 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
         project.set_timing(None, pair_of(pair))
     elif do == "style":
         project.style = _style(project.style, models, action)
+        if project.style.arcs and ("arcs" in action or "method" in action):
+            check_arcs(models.get(project.style.method).method)
     elif do == "play":
         if "hold" in action:
             project.hold = whole(action, "hold", 1, MAX_HOLD)
@@ -80,8 +86,13 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
             project.replace(pair_of(pair), whole(action, "place"), path)
         finally:
             path.unlink(missing_ok=True)
+    elif do == "guides":
+        of_pair = None if pair is None else pair_of(pair)
+        set_guides(project, models.get(project.style.method).method, text(action, "text"), of_pair)
     elif do == "restore":
         project.restore(pair_of(pair), whole(action, "place"))
+    elif do == "trails":
+        return {"trails": json.dumps(trails_of(project, models, pair_of(pair)))}
     elif do == "download":
         return {"download": export(project, str(action.get("format")))}
     else:
@@ -128,6 +139,22 @@ def numbers(action: Action, key: str) -> list[float]:
     if not isinstance(values, list) or len(values) > 1000:
         raise RefusedError(f"{key} is no short list")
     return [number({key: value}, key) for value in values]
+
+
+def text(action: Action, key: str) -> str:
+    """A text of an action."""
+    value = action.get(key)
+    if not isinstance(value, str):
+        raise RefusedError(f"{key} is no text")
+    return value
+
+
+def truth(action: Action, key: str) -> bool:
+    """True or false of an action."""
+    value = action.get(key)
+    if not isinstance(value, bool):
+        raise RefusedError(f"{key} is {value!r}")
+    return value
 
 
 def one_of(action: Action, key: str, known: tuple[Any, ...]) -> Any:  # noqa: ANN401
@@ -182,4 +209,6 @@ def _style(now: Style, models: Models, action: Action) -> Style:
     given = {key: one_of(action, key, values) for key, values in known.items() if key in action}
     if "candidates" in action:
         given["candidates"] = whole(action, "candidates", 1, MAX_CANDIDATES)
+    if "arcs" in action:
+        given["arcs"] = truth(action, "arcs")
     return replace(now, **given)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -10,8 +11,12 @@ from inbetween.app.models import Models
 from inbetween.app.parts import Drawing, ResultKey
 from inbetween.app.pictures import Look, Picture
 from inbetween.app.project import Project
+from inbetween.app.segments import Segment
+from inbetween.app.steering import guides_from
 from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
+from inbetween.interpolation.arcs import check_arcs
+from inbetween.interpolation.guides import Guides, check_guides
 from inbetween.interpolation.keep_palette import flat_palettes, pair_palette
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.metrics import review_label
@@ -45,10 +50,15 @@ def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
             raise UserError("Your drawings are being made already.")
         project.drawing, project.stopped = (0, 0), False
     try:
-        models.get(project.style.method)
+        method = models.get(project.style.method).method
         with project.lock:
             project.forget_unused()
             work = missing(project, models)
+            project.remarks = []
+            if project.style.arcs:
+                check_arcs(method)
+        for segment in {key.segment for key in work if key.segment.guides}:
+            check_guides(_guides(project, segment), segment.first.size, 1, method)
         done, total = 0, sum(len(key.segment.t) for key in work)
         project.drawing = (done, total)
         yield project.drawing
@@ -97,10 +107,14 @@ def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[l
         seed=sample_seed(0, candidate, 0),
         palette=pair_palette(first, last, colours),
         transition=segment.transition,
+        guides=_guides(project, segment).of_pair(0),
+        near=segment.neighbours(),
     )
     while True:
-        with models.lock:
+        with models.lock, warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", UserWarning)
             part = next(parts, None)
+        _remark(project, told)
         if part is None:
             return
         images, errors = part
@@ -112,6 +126,20 @@ def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[l
             )
             for number, image in enumerate(images)
         ]
+
+
+def _guides(project: Project, segment: Segment) -> Guides:
+    """The guides of a segment; messages name them by its keyframes."""
+    names = [name_of(project, picture) for picture in (segment.first, segment.last)]
+    return guides_from(segment.guides, f"Guides from {names[0]} to {names[1]}")
+
+
+def _remark(project: Project, told: Sequence[warnings.WarningMessage]) -> None:
+    """Keep what guides warn of, for the user."""
+    for warning in told:
+        text = f"{warning.message}.".replace(": pairs[0].", ", ")
+        if text not in project.remarks:
+            project.remarks.append(text)
 
 
 def name_of(project: Project, picture: Picture) -> str:

@@ -9,3 +9,5 @@ MAX_CANDIDATES = 3
 MAX_HOLD = 4
 MAX_FPS = 50.0  # what a GIF can show
 MAX_DESKS = 20  # pages open at the same time
+MAX_GUIDES = 40  # of a pair of keyframes
+MAX_GUIDES_TEXT = 200_000  # characters of all guides of a project

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
 from collections.abc import Callable, Iterator
@@ -67,16 +68,16 @@ class Page:
 
     def draw(self, secret: str) -> Iterator[dict[str, Any]]:
         """The user wants drawings: views while they are made."""
-        told: dict[str, str] = {}
         try:
             project = self.desks.get(secret)
             for _ in draw(project, self.desks.models):
                 yield self._view(secret)
-            told = {"message": "Stopped. What is finished has been kept."} if project.stopped else {}
+            stopped = ["Stopped. What is finished has been kept."] if project.stopped else []
+            told = " ".join(stopped + project.remarks)
         except Exception as error:
             yield self._view(secret, self._said(error))
             return
-        yield self._view(secret, self._message(told.get("message", ""), "note"))
+        yield self._view(secret, self._message(told, "note"))
 
     def stop(self, secret: str) -> None:
         """The user wants no more drawings."""
@@ -92,6 +93,8 @@ class Page:
             return self._view(secret, {"acted": True, **self._said(error)})
         if "download" in found:
             return self._view(secret, {"acted": True, "download": {"name": found["download"]}})
+        if "trails" in found:
+            return self._view(secret, {"acted": True, "trails": json.loads(found["trails"])})
         return self._view(secret, {"acted": True, **self._message("", "note")})
 
     def _view(self, secret: str, more: dict[str, Any] | None = None) -> dict[str, Any]:

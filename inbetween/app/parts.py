@@ -23,12 +23,14 @@ class Style:
         palette: Whether it keeps to the keyframes' flat colours.
         cuts: `repeat` treats cuts, fades and flashes as what they are; `interpolate` takes all for motion.
         candidates: How many versions of each drawing are made.
+        arcs: Whether motion runs through the keyframes.
     """
 
     method: str
     palette: PaletteMode = "none"
     cuts: Cuts = "repeat"
     candidates: int = 1
+    arcs: bool = False
 
 
 class Keyframe(NamedTuple):
@@ -47,11 +49,13 @@ class Pair:
         timing: Theirs alone; None takes the timing of all.
         own: Drawings of the user's own, by their place in the chart.
         chosen: Index of the chosen candidate, by place.
+        guides: How things move between the two, as text; see `steering`. Empty without guides.
     """
 
     timing: Timing | None = None
     own: dict[int, Picture] = field(default_factory=dict)
     chosen: dict[int, int] = field(default_factory=dict)
+    guides: str = ""
 
 
 class Drawing(NamedTuple):

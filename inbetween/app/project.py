@@ -12,11 +12,11 @@ from pathlib import Path
 from inbetween.app.limits import MAX_DRAWINGS, MAX_KEYFRAMES
 from inbetween.app.parts import Drawing, Keyframe, Pair, PairOf, ResultKey, Style
 from inbetween.app.pictures import Look, Picture, Pictures, common_look
-from inbetween.app.segments import Segment, segments_of
+from inbetween.app.segments import Near, Segment, segments_of
+from inbetween.app.shots import Shots
 from inbetween.app.timing import Timing, chart_timing, fitted
-from inbetween.data.transitions import Transition, Transitions, find_transitions
+from inbetween.data.transitions import Transition, Transitions
 from inbetween.errors import UserError
-from inbetween.io.images import Pixels
 
 
 class Project:
@@ -34,6 +34,7 @@ class Project:
         fps: Frames a second.
         drawing: While drawings are made: how many are done, of how many.
         stopped: The user wants no more of them.
+        remarks: What the user should know of the drawings that were made last, a sentence each.
         views: How many times the browser has been told of this project; it ignores what comes late.
     """
 
@@ -49,10 +50,10 @@ class Project:
         self.lock = threading.RLock()
         self.drawing: tuple[int, int] | None = None
         self.stopped = False
+        self.remarks: list[str] = []
         self.views = 0
         self._next = 0
-        self._glances: dict[str, Pixels] = {}
-        self._found: tuple[tuple[str, ...], Transitions] = (), Transitions()
+        self._shots = Shots()
 
     def close(self) -> None:
         """Stop drawing and remove all files."""
@@ -223,31 +224,40 @@ class Project:
         return found + [keyframe.picture for keyframe in self.keyframes[-1:]]
 
     def transitions(self) -> Transitions:
-        """Cuts, fades and flashes of all that is given."""
-        pictures = self.all_given()
-        names = tuple(picture.name for picture in pictures)
-        if self._found[0] != names:
-            glances = {
-                **self._glances,
-                **{p.name: p.glance() for p in pictures if p.name not in self._glances},
-            }
-            self._glances = {name: glances[name] for name in names}
-            self._found = names, find_transitions(self._glances[name] for name in names)
-        return self._found[1]
+        """Cuts, fades and flashes of all that is given; where guides lead there is motion."""
+        last, guided = 0, set()
+        for pair, given in self.given().items():
+            last += len(given)
+            if self.guides_of(pair):
+                guided.add(last - 1)
+        return self._shots.find(self.all_given()).with_motion(frozenset(guided))
+
+    def guides_of(self, pair: PairOf) -> str:
+        """The guides that two keyframes are drawn with: none beside a drawing of the user's own."""
+        found = self.set_for(pair)
+        return "" if found.own else found.guides
 
     def plan(self) -> Iterator[tuple[PairOf, list[int], Segment]]:
         """What is to be drawn: for each pair, its places, and the segments that they lie in."""
         transitions = self.transitions() if self.style.cuts == "repeat" else Transitions()
-        begin = 0
-        for (pair, given), last in zip(self.given().items(), self.keyframes[1:], strict=True):
-            t, own = self.timing_of(pair).t, self.set_for(pair).own
+        kinds: list[list[Transition]] = []  # of each pair's segments
+        for given in self.given().values():
+            begin = sum(map(len, kinds)) + 1
+            kinds.append([transitions.before(begin + number) for number in range(len(given))])
+        for index, pair in enumerate(self.pairs_in_order()):
+            first, last = (keyframe.picture for keyframe in self.keyframes[index : index + 2])
+            t, own, guides = self.timing_of(pair).t, self.set_for(pair).own, self.guides_of(pair)
+            bent = self.style.arcs and kinds[index] == ["motion"]
+            near = self._near(index, kinds) if bent else None
+            for places, segment in segments_of(first, last, t, own, kinds[index].__getitem__):
+                yield pair, places, replace(segment, guides=guides, near=near)
 
-            def transition(number: int, begin: int = begin) -> Transition:
-                return transitions.before(begin + number + 1)
-
-            for places, segment in segments_of(given[0], last.picture, t, own, transition):
-                yield pair, places, segment
-            begin += len(given)
+    def _near(self, index: int, kinds: list[list[Transition]]) -> Near:
+        """The keyframes before and after a pair, if things move from and to them."""
+        moves = [{*found} == {"motion"} for found in kinds]
+        before = self.keyframes[index - 1].picture if index and moves[index - 1] else None
+        follows = index + 1 < len(moves) and moves[index + 1]
+        return before, self.keyframes[index + 2].picture if follows else None
 
     def look(self) -> Look:
         """How the sequence is stored."""
@@ -255,7 +265,7 @@ class Project:
 
     def key_of(self, segment: Segment, candidate: int, look: Look) -> ResultKey:
         """What determines a segment's drawings; see `look`."""
-        return ResultKey(segment, replace(self.style, candidates=1), candidate, look)
+        return ResultKey(segment, replace(self.style, candidates=1, arcs=False), candidate, look)
 
     def forget_unused(self) -> None:
         """Remove drawings that the sequence does not show any more, and their files."""

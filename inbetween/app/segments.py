@@ -8,6 +8,10 @@ from itertools import pairwise
 
 from inbetween.app.pictures import Picture
 from inbetween.data.transitions import Transition
+from inbetween.interpolation.arcs import Neighbours
+
+#: The keyframes around a pair; None at a cut, and where the sequence ends.
+Near = tuple[Picture | None, Picture | None]
 
 
 @dataclass(frozen=True)
@@ -19,17 +23,27 @@ class Segment:
         last: The one after them.
         t: Their positions, 0 being `first` and 1 `last`.
         transition: What lies between the two.
+        guides: How things move, as text; see `steering`. Empty without guides.
+        near: The keyframes around, for motion that runs through keyframes; None without that.
     """
 
     first: Picture
     last: Picture
     t: tuple[float, ...]
     transition: Transition
+    guides: str = ""
+    near: Near | None = None
 
     @property
     def held(self) -> Picture | None:
         """The drawing that is repeated instead, at a cut or a flash."""
         return {"repeat_first": self.first, "repeat_last": self.last}.get(self.transition)
+
+    def neighbours(self) -> Neighbours | None:
+        """The pictures of `near`, read."""
+        return self.near and Neighbours(
+            *(None if picture is None else picture.read() for picture in self.near)
+        )
 
 
 def segments_of(

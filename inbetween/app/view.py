@@ -7,11 +7,19 @@ from typing import Any, get_args
 
 from inbetween.app.drawing import missing
 from inbetween.app.export import FORMATS
-from inbetween.app.limits import MAX_BETWEEN, MAX_CANDIDATES, MAX_FILE, MAX_FPS, MAX_HOLD
+from inbetween.app.limits import (
+    MAX_BETWEEN,
+    MAX_CANDIDATES,
+    MAX_FILE,
+    MAX_FPS,
+    MAX_GUIDES_TEXT,
+    MAX_HOLD,
+)
 from inbetween.app.models import Models
 from inbetween.app.pictures import Picture
 from inbetween.app.project import Project
 from inbetween.app.sequence import Frame, sequence_of
+from inbetween.app.steering import values_of
 from inbetween.app.timing import Timing
 from inbetween.functional.spacing import Chart
 
@@ -40,6 +48,8 @@ def view_of(project: Project, models: Models, base: str) -> dict[str, Any]:
                     "timing": _timing(project.timing_of(pair)),
                     "alone": project.set_for(pair).timing is not None,
                     "transition": transition,
+                    "guides": values_of(project.set_for(pair).guides),
+                    "split": bool(project.set_for(pair).own),
                 }
                 for pair, transition in zip(project.pairs_in_order(), _transitions(project), strict=True)
             ],
@@ -49,6 +59,7 @@ def view_of(project: Project, models: Models, base: str) -> dict[str, Any]:
                 "palette": style.palette,
                 "cuts": style.cuts,
                 "candidates": style.candidates,
+                "arcs": style.arcs,
             },
             "hold": project.hold,
             "fps": project.fps,
@@ -71,6 +82,7 @@ def choices(models: Models) -> dict[str, Any]:
             "hold": MAX_HOLD,
             "fps": MAX_FPS,
             "file": MAX_FILE,
+            "guides": MAX_GUIDES_TEXT,
         },
     }
 

@@ -77,6 +77,14 @@ class LinkedPairs:
         own.spaced.run_through(before and before.spaced, after and after.spaced)
         return own.frames_at
 
+    def paths(
+        self, first: Tensor, last: Tensor, near: Neighbours, transparent: bool, points: Tensor, t: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Where points (K, 2) of the first keyframe go: (N, K, 2) in pixels, and the confidence (K,)."""
+        self.frames_between(first, last, near, transparent, 0)
+        found: tuple[Tensor, Tensor] = self._between(first, last, transparent, 0).spaced.paths(points, t)
+        return found
+
     def _between(self, first: Tensor, last: Tensor, transparent: bool, candidate: int) -> Between:
         digests = [blake2b(image.cpu().numpy().tobytes()).digest() for image in (first, last)]
         key = (*digests, tuple(first.shape), transparent, candidate)

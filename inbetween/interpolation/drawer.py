@@ -27,6 +27,8 @@ from inbetween.methods.loading import placed
 from inbetween.methods.spaced import SpacedMethod
 from inbetween.weights.precision import Precision, resolve_precision
 
+CHANGED = 0.05  # of [0, 1]: difference of a pixel's keyframes from which its motion is shown
+
 
 class PairDrawer:
     """A method on its device; the base of `Interpolator`, where the arguments are documented."""
@@ -96,6 +98,51 @@ class PairDrawer:
             if steered.layers:
                 frames, errors = steered.draw(frames, errors, place(part)[0].tolist())
             yield frames if palette is None else repainted(frames, palette), errors
+
+    def trails(
+        self,
+        first: Tensor,
+        last: Tensor,
+        t: Sequence[float],
+        *,
+        transparent: bool = False,
+        guides: PairGuides | None = None,
+        near: Neighbours | None = None,
+        most: int = 40,
+    ) -> Tensor:
+        """Where things go between two keyframes, but for what guides move.
+
+        Args:
+            first: See `in_betweens`.
+            last: See `in_betweens`.
+            t: N positions.
+            transparent: See `in_betweens`.
+            guides: See `in_betweens`.
+            near: See `in_betweens`; the method is one that `check_arcs` accepts.
+            most: How many points of things that move are followed.
+
+        Returns:
+            (N, K, 2): x and y in pixels.
+        """
+        if guides:
+            steered = guided_pair(first, last, guides)
+            first, last = steered.first, steered.last
+        height, width = first.shape[-2:]
+        apart = max(1, round((height * width / 64**2) ** 0.5))
+        # what looks the same in both keyframes, as paper beside a moving thing does, need not move
+        changed = (first - last).abs().amax(0)[apart // 2 :: apart, apart // 2 :: apart] > CHANGED
+        if not changed.any():
+            return torch.zeros(len(t), 0, 2)
+        points = (changed.nonzero() * apart + apart // 2).flip(1).float().to(self.device)
+        at = torch.tensor([*t, 0.0, 1.0]).to(points)
+        with self.inference():
+            found, confidence = self._linked.paths(
+                first, last, near or Neighbours(None, None), transparent, points, at
+            )
+        far = (found[-1] - found[-2]).norm(dim=1)
+        moving = ((far > max(3.0, 0.015 * max(height, width))) & (confidence > 0.5)).nonzero()[:, 0]
+        step = max(1, -(-len(moving) // most))
+        return found[:-2, moving[::step]].float().cpu()
 
     def _rest(
         self,

@@ -26,7 +26,8 @@ class SpacedMethod(Method):
     #: Number of deterministic candidates for each frame.
     candidates: ClassVar[int] = 1
     #: Motion can run through keyframes: what `spaced_interpolator` returns has
-    #: `run_through(before, after)`, which takes those of the neighbouring pairs of keyframes, or None.
+    #: `run_through(before, after)`, which takes those of the neighbouring pairs of keyframes, or None; and
+    #: `paths(points, t)`, where points of the first keyframe go.
     runs_through: ClassVar[bool] = False
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from inbetween.app.desks import Desks
 from inbetween.app.models import Models
 from inbetween.app.project import Project
 from tests.app.marker import Marker
+from tests.app.serving import served
 from tests.conftest import drawing
 
 Paint = Callable[..., Path]
@@ -49,3 +51,26 @@ def desks(models: Models) -> Iterator[Desks]:
 def project(desks: Desks) -> Project:
     """An empty one."""
     return desks.get(desks.open())
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser."""
+    from tests.app.browsing import CHROMIUM, playwright
+
+    with playwright.sync_playwright() as program:
+        browser = program.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def desk(desks: Desks, chromium: Any) -> Iterator[Any]:
+    """The page in it."""
+    from tests.app.browsing import Desk
+
+    with served(desks) as address:
+        context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        context.set_default_timeout(20_000)
+        yield Desk(context.new_page(), address)
+        context.close()

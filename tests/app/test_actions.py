@@ -64,6 +64,8 @@ def test_a_whole_job(walk: Project, act: Act, models: Models, upload: Callable[[
         "timing": {"t": [0.2, 0.5, 0.6], "spacing": None},
         "alone": True,
         "transition": "",
+        "guides": {},
+        "split": True,
     }
     assert (view["hold"], view["fps"], view["size"]) == (2, 24.0, [48, 64])
     assert act(do="download", format="zip") == {"download": "animation.zip"}
@@ -157,6 +159,14 @@ NONSENSE: list[Any] = [
     {"do": "play", "fps": "fast"},
     {"do": "play", "hold": 1.5},
     {"do": "choose", "pair": [0, 1], "place": None, "candidate": 0},
+    {"do": "style", "arcs": 1},
+    {"do": "style", "arcs": None},
+    {"do": "guides", "pair": "01", "text": "{}"},
+    {"do": "guides", "pair": None},
+    {"do": "trails", "pair": "01"},
+    {"do": "trails"},
+    {"do": "guides", "pair": None, "text": {"pairs": []}},
+    {"do": "guides", "pair": None, "text": ["{}"]},
 ]
 
 

@@ -159,7 +159,7 @@ def test_a_palette_that_cannot_be_kept_is_told(project: Project, models: Models,
 def test_a_cut_is_held_unless_the_user_wants_otherwise(
     project: Project, models: Models, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inbetween.app.project.find_transitions", lambda glances: Transitions(frozenset({1})))
+    monkeypatch.setattr("inbetween.app.shots.find_transitions", lambda glances: Transitions(frozenset({1})))
     for number in (0, 8):
         project.add(paint(number))
     assert [frame.held for frame in sequence_of(project)] == [False, True, True, True, False]

@@ -208,7 +208,7 @@ def test_transitions_are_numbered_across_pairs(
     first, second = project.pairs_in_order()
     project.replace(first, 1, paint(3))
     found = Transitions(cuts=frozenset({2}), fades=frozenset({3}))
-    monkeypatch.setattr(project_module, "find_transitions", lambda glances: found)
+    monkeypatch.setattr("inbetween.app.shots.find_transitions", lambda glances: found)
     project.move(project.keyframes[0].number, 0)
     kinds = [(pair, places, segment.transition) for pair, places, segment in project.plan()]
     assert kinds == [(first, [0], "motion"), (first, [2], "repeat_first"), (second, [0, 1, 2], "fade")]

@@ -15,9 +15,11 @@ function act(action) {
   if (waiting.length === 1) trigger('act', action);
 }
 
+/** Python has answered the first action, which is returned. */
 function answered() {
-  waiting.shift();
+  const done = waiting.shift();
   if (waiting.length) trigger('act', waiting[0]);
+  return done;
 }
 
 /** Make an element: `on...` are listeners, `data` is its dataset, null children are left out. */

@@ -53,9 +53,10 @@ function pairChip(pair, index) {
     h('button', {
       type: 'button', class: `chip${pair.alone ? ' alone' : ''}`, 'aria-pressed': `${chosen}`, 'aria-label': label, title: label,
       data: { key: `pair${pair.pair}` },
-      onclick: () => { pairAlone = chosen ? null : pair.pair; render(); },
+      onclick: () => { pairAlone = chosen ? null : pair.pair; useTool(null); render(); },
     }, `${count}`),
-    pair.transition ? h('span', { class: 'cut', title: TRANSITIONS[pair.transition] }, pair.transition) : null);
+    pair.transition ? h('span', { class: 'cut', title: TRANSITIONS[pair.transition] }, pair.transition) : null,
+    hasGuides(pair) ? h('span', { class: 'guided', title: 'It has guides.' }, 'guides') : null);
 }
 
 function renderStrip(place) {

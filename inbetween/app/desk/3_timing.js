@@ -98,7 +98,7 @@ function renderTiming(place) {
         h('h2', {}, index < 0 ? 'Timing' : `Timing from ${index + 1} to ${index + 2}`),
         h('span', { class: 'space' }),
         alone ? h('button', { type: 'button', class: 'plain', data: { key: 'as_all' }, onclick: () => act({ do: 'timing_of_all', pair: pairAlone }) }, 'As all') : null,
-        index >= 0 ? h('button', { type: 'button', class: 'plain', data: { key: 'all' }, onclick: () => { pairAlone = null; render(); } }, 'Back to all') : null),
+        index >= 0 ? h('button', { type: 'button', class: 'plain', data: { key: 'all' }, onclick: () => { pairAlone = null; useTool(null); render(); } }, 'Back to all') : null),
       h('label', { class: 'line' }, h('span', {}, 'Drawings between'), count),
       h('input', {
         type: 'range', min: 1, max: Math.max(24, t.length), value: t.length, 'aria-label': 'Drawings between two keyframes', data: { key: 'between' },
@@ -123,7 +123,7 @@ function renderTiming(place) {
 
 function renderStyle(place) {
   fill(place, [view.style], () => {
-    const { method, candidates, palette, cuts } = view.style;
+    const { method, candidates, palette, cuts, arcs } = view.style;
     const set = (change) => act({ do: 'style', ...change });
     const select = (key, label, options, value, on) =>
       h('label', { class: 'line' }, h('span', {}, label),
@@ -136,6 +136,7 @@ function renderStyle(place) {
       select('candidates', 'Candidates of each drawing', { 1: '1', 2: '2', 3: '3' }, candidates, (value) => set({ candidates: Number(value) })),
       check('palette', 'Keep to the flat colours of the keyframes', palette === 'keep', (on) => set({ palette: on ? 'keep' : 'none' })),
       check('cuts', 'Draw across cuts, fades and flashes', cuts === 'interpolate', (on) => set({ cuts: on ? 'interpolate' : 'repeat' })),
+      check('arcs', 'Let motion run through the keyframes', arcs, (on) => set({ arcs: on })),
     ];
   });
 }

@@ -31,6 +31,8 @@ function makePlayer() {
   const label = h('output', { class: 'faint count' });
   const skin = h('label', { class: 'check' },
     h('input', { type: 'checkbox', onchange: (event) => { onion = event.target.checked; paint(); } }), h('span', {}, 'Onion skin'));
+  const trail = h('label', { class: 'check' },
+    h('input', { type: 'checkbox', data: { key: 'trails' }, onchange: (event) => toggleTrails(event.target.checked) }), h('span', {}, 'Trails'));
   stage.addEventListener('keydown', (event) => {
     const moves = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: view.frames.length - 1 };
     if (event.key === ' ') setPlaying(!playing);
@@ -40,7 +42,7 @@ function makePlayer() {
   });
   stage.addEventListener('click', () => setPlaying(!playing));
   player = { canvas, stage, play, scrub, label };
-  return [stage, h('div', { class: 'row controls' }, button('One back', '‹', () => step(at - 1)), play, button('One on', '›', () => step(at + 1)), scrub, label, skin)];
+  return [stage, h('div', { class: 'row controls' }, button('One back', '‹', () => step(at - 1)), play, button('One on', '›', () => step(at + 1)), scrub, label, skin, trail)];
 }
 
 function step(index) {
@@ -94,6 +96,7 @@ function paint() {
         pen.globalAlpha = 1;
       }
     }
+    paintTrails(pen, frame);
   }
   player.stage.querySelector('.note').hidden = Boolean(frame.picture);
   canvas.setAttribute('aria-label', frameName(frame, at));

@@ -129,6 +129,41 @@ def bent(
     return prediction._replace(motion=motion, mask=mask, error=error, residual=residual)
 
 
+def paths(
+    points: Tensor, t: Tensor, own: KeyframeMotion, before: Tensor | None, after: Tensor | None
+) -> Tensor:
+    """Where points of the first keyframe are at t, on paths as `bent` has them; of a single pair.
+
+    Args:
+        points: (K, 2), x and y in pixels of the maps.
+        t: (N,) in [0, 1].
+        own: See `bent`.
+        before: See `bent`.
+        after: See `bent`.
+
+    Returns:
+        (N, K, 2).
+    """
+    found = _at(own.first, points)
+    displacement, s = found[:, :2], t[:, None, None]
+    turns, sure = [], []
+    for neighbour, place in ((before, points), (after, points + displacement)):
+        beside = torch.zeros_like(found) if neighbour is None else _at(neighbour, place)
+        turns.append(_turn(beside[:, :2], displacement))
+        sure.append(beside[:, 2:] * found[:, 2:])
+    turn_0 = sure[0] * turns[0] - (1 - sure[0]) * sure[1] * turns[1]
+    turn_1 = sure[1] * turns[1] - (1 - sure[1]) * sure[0] * turns[0]
+    return points + s * displacement + s * (1 - s) * ((1 - s) * turn_0 - s * turn_1)
+
+
+def _at(maps: Tensor, points: Tensor) -> Tensor:
+    """Maps (1, C, h, w) at points (K, 2): (K, C)."""
+    size = torch.tensor([maps.shape[-1], maps.shape[-2]]).to(points)
+    grid = (2 * points + 1) / size - 1
+    sampled = F.grid_sample(maps, grid[None, None], padding_mode="border", align_corners=False)
+    return sampled[0, :, 0].T
+
+
 def _likeness(apart: Tensor, displacement: Tensor) -> Tensor:
     """How far displacements that differ by `apart` pixels are the same, in [0, 1]."""
     limit: Tensor = (TOLERANCE * displacement.norm(dim=1, keepdim=True)).clamp(min=1)

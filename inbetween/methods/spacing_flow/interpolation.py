@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from inbetween.functional.batch import repeat_samples
 from inbetween.functional.constants import constant
 from inbetween.functional.padding import pad_to_multiple
-from inbetween.methods.spacing_flow.arcs import KeyframeMotion, bent, keyframe_motion
+from inbetween.methods.spacing_flow.arcs import KeyframeMotion, bent, keyframe_motion, paths
 from inbetween.methods.spacing_flow.composition import (
     SHARP,
     Composition,
@@ -126,6 +126,18 @@ class PairInterpolator:
         self.before = before.keyframe_motion.last if before else None
         self.after = after.keyframe_motion.first if after else None
 
+    def paths(self, points: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Where points of the first keyframe go; of a single window.
+
+        Points are (K, 2), x and y in pixels, and t is (N,) in [0, 1]. Returns (N, K, 2), and the confidence
+        (K,) in [0, 1].
+        """
+        (height, width), (flow_height, flow_width) = self.image_size, self.flow_size
+        scale = torch.tensor([flow_width / width, flow_height / height]).to(points)
+        own, small = self.keyframe_motion, points * scale
+        column, row = small.round().long().unbind(1)
+        return paths(small, t, own, self.before, self.after) / scale, own.first[0, 2, row, column]
+
     @torch.no_grad()
     def interpolate(self, spacing: Tensor) -> tuple[Tensor, Tensor]:
         """Interpolate the frames at a spacing map.
@@ -211,6 +223,10 @@ class SpacedInterpolator:
         if len(results) > 1:
             frames, errors = (torch.cat(parts) for parts in zip(*results, strict=True))
         return frames.clamp_(0, 1) if self.clamp else frames, errors
+
+    def paths(self, points: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """See `PairInterpolator.paths`; of the first window."""
+        return self.pairs[0][1].paths(points, t)
 
     def run_through(self, before: SpacedInterpolator | None, after: SpacedInterpolator | None) -> None:
         """See `PairInterpolator.run_through`, for as many windows."""

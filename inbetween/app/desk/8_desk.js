@@ -16,7 +16,7 @@ function build() {
   root.replaceChildren(
     h('header', {}, h('h1', {}, 'inbetween'), h('p', { class: 'faint' }, 'Keyframes in, the drawings between them out. All of it stays on this machine.')),
     h('p', { class: 'said', role: 'status', 'aria-live': 'polite', hidden: true }),
-    strip, h('div', { class: 'work', hidden: true }, form, result));
+    strip, h('div', { class: 'work', hidden: true }, form, h('div', { class: 'column' }, makeGuides(), result)));
 }
 
 let asked = false; // between the button and Python's first answer
@@ -57,7 +57,10 @@ function renderDrawing() {
 
 function render() {
   if (!view || !view.base) return;
-  if (!view.pairs.some((pair) => samePair(pair.pair, pairAlone))) pairAlone = null;
+  if (pairAlone && !view.pairs.some((pair) => samePair(pair.pair, pairAlone))) {
+    pairAlone = null;
+    useTool(null);
+  }
   at = clamp(at, 0, Math.max(view.frames.length - 1, 0));
   renderStrip(root.querySelector('.keyframes'));
   const begun = view.keyframes.length > 0;
@@ -65,6 +68,7 @@ function render() {
   if (!begun) { setPlaying(false); return; }
   renderTiming(root.querySelector('.timing'));
   renderStyle(root.querySelector('.style'));
+  renderGuides();
   renderDrawing();
   renderFilm(root.querySelector('.film'));
   renderDownloads(root.querySelector('.downloads'));
@@ -78,16 +82,18 @@ function received() {
   if (!found) return;
   const { message, download } = found;
   if (found.choices) choices = found.choices;
-  if (found.acted) answered();
+  const done = found.acted ? answered() : null;
   const newer = found.base && !(view && view.base === found.base && view.serial > found.serial);
   if (newer) {
     const wasDrawing = view && view.drawing;
     view = found;
     if (view.drawing || message) asked = false;
+    if (message && message.kind === 'error') root.querySelector('.guides .list').shown = null; // shows what is true
     render();
     const finished = wasDrawing && !view.drawing && !view.missing;
     if (finished && !playing && !matchMedia('(prefers-reduced-motion: reduce)').matches) { at = 0; setPlaying(true); }
   }
+  if (done && done.do === 'trails') receivedTrails(found.trails);
   if (message) say(message.text, message.kind);
   if (download) {
     say('');
