@@ -76,7 +76,12 @@ def plan(
     if keys.gaps:
         open_end = 0 if keys.loop else keys.gaps[-1] - 1
         held = keys.gaps[: keys.pairs]
-        return Places(tuple(_chart(gap - 1, spacing) for gap in held), rest=open_end)
+        # what rests is repeated, however long: any rising numbers do
+        charts = tuple(
+            tuple(n / gap for n in range(1, gap)) if pair in keys.resting else _chart(gap - 1, spacing)
+            for pair, gap in enumerate(held)
+        )
+        return Places(charts, rest=open_end)
     if frames is None and fps and keys.span and between is None and not t:
         images = len(keys.source_images)
         frames = round(keys.span * fps / hold * keys.pairs / (images - 1)) + (not keys.loop)

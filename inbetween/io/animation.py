@@ -84,17 +84,19 @@ def encode_animation(
     ticks = _TICKS[kind]
     ends = [max(round(ticks * seconds * number), number) for number in range(len(images) + 1)]
     durations = (np.diff(ends) * (1000 // ticks)).tolist()
-    first, *_ = _Shown(images[:1], opaque=kind == "gif")
     options: dict[str, Any] = {"loop": plays}
+    encoded = io.BytesIO()
     if kind == "webp":
         options |= {"quality": 90, "method": 4}
+        _Pages(images).save(encoded, "WEBP", save_all=True, duration=durations, **options)
+        return encoded.getvalue()
     if kind == "gif":
         # the number is of repetitions, and a file without it plays once
         options = {} if plays == 1 else {"loop": max(plays - 1, 0)}
-    encoded = io.BytesIO()
+    first, *_ = _Shown(images[:1], opaque=kind == "gif")
     first.save(
         encoded,
-        "PNG" if kind == "apng" else kind,
+        "PNG" if kind == "apng" else "GIF",
         save_all=True,
         append_images=_Shown(images[1:], opaque=kind == "gif"),
         duration=durations,
@@ -129,6 +131,21 @@ class _Shown:
                 ground = Image.new("RGBA", shown.size, BACKGROUND)
                 shown = Image.alpha_composite(ground, shown).convert("RGB")
             yield shown
+
+
+class _Pages(Image.Image):
+    """Images as the pages of one: one at a time is in memory, where Pillow would make a list of them."""
+
+    def __init__(self, images: Sequence[Path | Image.Image]) -> None:
+        super().__init__()
+        self.images, self.n_frames = images, len(images)
+        self.seek(0)
+
+    def seek(self, frame: int) -> None:
+        """Become another page."""
+        with opened(self.images[frame]) as source:
+            shown = to_8_bits(source)
+        self.im, self._mode, self._size = shown.im, shown.mode, shown.size
 
 
 def _encode_mp4(images: Sequence[Path | Image.Image], size: tuple[int, int], seconds: float) -> bytes:

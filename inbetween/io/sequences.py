@@ -37,7 +37,7 @@ _OTHER = frozenset(
 )
 _TIMED_BY_DECODING = ("WEBP", "AVIF")  # formats whose durations Pillow reads with the pixels
 UNEVEN = 0.011  # seconds between the longest and the shortest time an image is shown: more than GIF rounds
-_DECODED = 2  # images kept in memory: both keyframes of a pair
+_DECODED = 4  # images kept in memory: both keyframes of a pair, and those around them, which arcs need
 
 
 class SourceImage(NamedTuple):
@@ -239,7 +239,8 @@ def _images_in(folder: Path) -> tuple[Path, ...]:
 
 def _is_together(path: Path) -> bool:
     """Whether a file shows the frames of a job together, which lie beside it."""
-    return path.stem in (ANIMATION, SHEET) and (path.parent / RECORD).exists()
+    folder = path.parent.parent if path.parent.name.startswith("candidate_") else path.parent
+    return path.stem in (ANIMATION, SHEET) and (folder / RECORD).exists()
 
 
 def _looks_like_one(path: Path) -> bool:

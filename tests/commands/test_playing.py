@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from inbetween.__main__ import main
+from inbetween.io.sequences import find_images
 
 
 def keyframes(folder: Path, mode: str = "RGB") -> list[str]:
@@ -68,6 +69,8 @@ def test_every_candidate_plays_and_another_job_replaces_it(tmp_path: Path) -> No
     args = ["--keyframes", *keyframes(tmp_path), "--output", out]
     assert run(*args, "--method", "spacing_flow", "--candidates", 2) == 0
     assert sorted(path.parent.name for path in out.rglob("animation.webp")) == ["candidate_1", "candidate_2"]
+    # a candidate goes on as keyframes: its frames, not what plays them
+    assert [image.path.suffix for image in find_images([str(out / "candidate_1")])] == [".png"] * 5
     assert run(*args, "--write", "none", "--overwrite", "true") == 0
     assert not list(out.rglob("animation.*"))
 

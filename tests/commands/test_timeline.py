@@ -171,6 +171,12 @@ def test_held_drawings_become_in_betweens(
         assert np.array_equal(Image.open(out / f"{number:04d}.png"), Image.open(keys / f"{number}.png"))
 
 
+def test_what_rests_may_be_longer_than_any_chart(run: Run, tmp_path: Path) -> None:
+    keys = keyframes(tmp_path / "keys", *[20] * 40, 60, 60, 100)
+    out = run("--keyframes", keys, "--redraw_holds", "true", "--spacing", "halves")
+    assert greys(out) == pytest.approx([20] * 40 + [60, 80, 100], abs=1)
+
+
 def test_a_drawing_that_rests_stays(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keys = keyframes(tmp_path / "keys", *[20] * 9, 60, 60, 100)
     out = run("--keyframes", keys, "--redraw_holds", "true")

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,23 @@ def test_all_images_are_shown(kind: animation.Playing, mode: str) -> None:
             assert hidden.min() == 255  # white paper
         elif mode == "RGBA":
             assert hidden[..., 3].max() == 0
+
+
+def test_a_long_webp_needs_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[Image.Image]] = []
+    most = 0
+
+    def counted(image: Image.Image) -> Image.Image:
+        nonlocal most
+        shown = image.convert("RGB")
+        made.append(weakref.ref(shown))
+        most = max(most, sum(each() is not None for each in made))
+        return shown
+
+    monkeypatch.setattr(animation, "to_8_bits", counted)
+    many = [Image.new("L", (4, 4), 5 * number) for number in range(48)]
+    assert len(shown(encode_animation(many, "webp", 1 / 24))[0]) == 48
+    assert most <= 2
 
 
 @pytest.mark.parametrize(("kind", "tick"), [("gif", 10), ("webp", 1), ("apng", 1)])
