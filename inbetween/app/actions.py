@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from inbetween.paths import shipped
 
 Action = Mapping[str, Any]
 EXAMPLES = ("examples", "keyframes", "finished_scene")
+UPLOAD_SECONDS = 600  # from its upload on, a file may still be named by a page
 
 
 class RefusedError(Exception):
@@ -85,7 +88,7 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
         try:
             project.replace(pair_of(pair), whole(action, "place"), path)
         finally:
-            path.unlink(missing_ok=True)
+            forget_uploads(uploads)
     elif do == "guides":
         of_pair = None if pair is None else pair_of(pair)
         set_guides(project, models.get(project.style.method).method, text(action, "text"), of_pair)
@@ -149,6 +152,14 @@ def text(action: Action, key: str) -> str:
     return value
 
 
+def forget_uploads(uploads: Path) -> None:
+    """Remove uploads that no page can still be about to name: equal files of all users share a path."""
+    for path in uploads.glob("*/*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > UPLOAD_SECONDS:
+                path.unlink()
+
+
 def truth(action: Action, key: str) -> bool:
     """True or false of an action."""
     value = action.get(key)
@@ -184,8 +195,7 @@ def _add(project: Project, action: Action, uploads: Path) -> dict[str, str]:
             place += project.add(path, place)
         except UserError as error:
             errors.append(str(error))
-        finally:
-            path.unlink(missing_ok=True)
+    forget_uploads(uploads)
     if errors:
         more = f" {len(errors) - 1} more could not be used." if len(errors) > 1 else ""
         raise UserError(errors[0] + more)

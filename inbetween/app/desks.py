@@ -51,8 +51,12 @@ class Desks:
             self._projects[secret] = Project(folder, Style(self.models.first))
             return secret
 
-    def get(self, secret: str) -> Project:
+    def get(self, secret: str, back: bool = True) -> Project:
         """The project of a secret.
+
+        Args:
+            secret: Of its page.
+            back: The page asks for it, so it is open.
 
         Raises:
             UserError: There is none.
@@ -60,7 +64,8 @@ class Desks:
         project = self._projects.get(secret)
         if project is None:
             raise UserError("This page has been closed for too long: load it again.")
-        self._left.pop(secret, None)
+        if back:
+            self._left.pop(secret, None)
         return project
 
     def leave(self, secret: str) -> None:

@@ -52,6 +52,8 @@ def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
     try:
         method = models.get(project.style.method).method
         with project.lock:
+            if project.stopped or len(project.keyframes) < 2:  # cleared while the method was loaded
+                return
             project.forget_unused()
             work = missing(project, models)
             project.remarks = []
@@ -63,6 +65,8 @@ def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
         project.drawing = (done, total)
         yield project.drawing
         for key in work:
+            if project.stopped:
+                return
             drawings: list[Drawing] = []
             for drawn in draw_segment(project, models, key):
                 if project.stopped:
@@ -70,8 +74,11 @@ def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
                 drawings += drawn
                 project.drawing = (done + len(drawings), total)
                 yield project.drawing
-            done += len(drawings)
-            project.results[key] = tuple(drawings)
+            with project.lock:
+                if project.stopped:
+                    return
+                done += len(drawings)
+                project.results[key] = tuple(drawings)
     except torch.OutOfMemoryError as error:
         raise UserError(
             f"The memory of {models.device} is too small for these keyframes: give smaller ones."
@@ -137,6 +144,8 @@ def _guides(project: Project, segment: Segment) -> Guides:
 def _remark(project: Project, told: Sequence[warnings.WarningMessage]) -> None:
     """Keep what guides warn of, for the user."""
     for warning in told:
+        if ": pairs[0]." not in str(warning.message):
+            continue  # of a library
         text = f"{warning.message}.".replace(": pairs[0].", ", ")
         if text not in project.remarks:
             project.remarks.append(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from inbetween.app.limits import MAX_CANDIDATES
 from inbetween.interpolation.loading import default_method, find_model, load
 from inbetween.interpolation.model import Interpolator
 from inbetween.methods.rife.weights import has_fetched_rife
@@ -60,7 +61,11 @@ class Models:
         with self._loading:
             if name not in self._loaded:
                 given = self._given if name == self.first else name
-                self._loaded[name] = load(given, device=self.device)
+                model = load(given, device=self.device)
+                if model.candidates < MAX_CANDIDATES:
+                    with self.lock:
+                        _ = model.stochastic  # runs the network once, and is kept
+                self._loaded[name] = model
             self._loaded.move_to_end(name)
             if len(self._loaded) > KEPT:
                 self._loaded.popitem(last=False)

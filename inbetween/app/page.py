@@ -99,7 +99,7 @@ class Page:
 
     def _view(self, secret: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
-            project = self.desks.get(secret)
+            project = self.desks.get(secret, back=False)  # what ends after the page was closed
         except UserError as error:
             return self._message(str(error), "error")
         return {**view_of(project, self.desks.models, f"{FILES}/{secret}/"), **(more or {})}

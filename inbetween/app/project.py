@@ -119,6 +119,8 @@ class Project:
         """
         with self.lock:
             self.keyframes.pop(self._at(number))
+            # numbers are never used again
+            self.pairs = {pair: found for pair, found in self.pairs.items() if number not in pair}
 
     def clear(self) -> None:
         """Remove everything, and stop drawing."""

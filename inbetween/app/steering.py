@@ -32,6 +32,7 @@ def set_guides(project: Project, method: Method, text: str, pair: PairOf | None)
         raise UserError(f"Guides of {len(text)} characters are too long: {MAX_GUIDES_TEXT} are the most.")
     try:
         values = json.loads(text) if text.strip() else {}
+        json.dumps(values, ensure_ascii=False).encode()  # half of a surrogate pair cannot be sent back
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise UserError(f"The guides are no JSON{where}: correct them, or load a file again.") from None

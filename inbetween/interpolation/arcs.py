@@ -74,8 +74,14 @@ class LinkedPairs:
         own = self._between(first, last, transparent, candidate)
         before = None if near.before is None else self._between(near.before, first, transparent, candidate)
         after = None if near.after is None else self._between(last, near.after, transparent, candidate)
-        own.spaced.run_through(before and before.spaced, after and after.spaced)
-        return own.frames_at
+        links = before and before.spaced, after and after.spaced
+
+        def frames_at(place: Tensor) -> tuple[Tensor, Tensor | None]:
+            own.spaced.run_through(*links)  # another caller may have linked the pair otherwise meanwhile
+            return own.frames_at(place)
+
+        own.spaced.run_through(*links)  # for `paths`
+        return frames_at
 
     def paths(
         self, first: Tensor, last: Tensor, near: Neighbours, transparent: bool, points: Tensor, t: Tensor

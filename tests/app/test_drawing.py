@@ -302,3 +302,21 @@ def test_missing_memory_is_told(walk: Project, models: Models, monkeypatch: pyte
     with pytest.raises(UserError, match="memory of cpu is too small"):
         finish(walk, models)
     assert walk.drawing is None
+
+
+def test_what_is_cleared_while_it_is_drawn_is_gone(walk: Project, models: Models) -> None:
+    drawing = draw(walk, models)
+    next(drawing)
+    next(drawing)
+    walk.clear()
+    assert list(drawing) == []
+    assert walk.results == {}
+
+
+def test_a_removed_keyframe_takes_its_drawings_along(walk: Project, models: Models, paint: Paint) -> None:
+    first, *_ = walk.pairs_in_order()
+    for place in range(len(walk.timing.t)):
+        walk.replace(first, place, paint(7))
+    walk.remove(first[1])
+    walk.set_timing(own_timing([0.5]))
+    assert first not in walk.pairs

@@ -164,6 +164,7 @@ def test_only_some_methods_bend_paths(walk: Project, models: Models, desks: Desk
 
 WRONG: dict[str, tuple[Any, str]] = {
     "no JSON": ("{", r"The guides are no JSON \(line 1\)"),
+    "half a letter": ('{"\\ud800": 1}', "The guides are no JSON"),
     "deep": ("[" * 100_000, "The guides are no JSON: correct them"),
     "no object": ([1], r"guides is \[1\]: give an object"),
     "a file": ({"regions": [{**REGION, "mask": "/etc/passwd"}]}, r"guides\.regions\[0\]\.mask names a file"),

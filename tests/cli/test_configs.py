@@ -102,7 +102,7 @@ def test_an_experiment_says_what_is_special_about_it(name: str) -> None:
     keys = read_yaml(path)
     base = read_config(CONFIGS / keys.pop("base"))
     assert repeated(keys, base) == []
-    assert keys["model"]["class_path"]
+    assert {**base.get("model", {}), **keys.get("model", {})}["class_path"]
 
 
 def repeated(keys: dict[str, Any], base: dict[str, Any], key: str = "") -> list[str]:

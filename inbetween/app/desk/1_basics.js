@@ -82,6 +82,7 @@ async function uploaded(files) {
     }
   }
   say(refused, refused ? 'error' : 'note');
+  paths.refused = Boolean(refused);
   return paths;
 }
 

@@ -9,7 +9,7 @@ const TRANSITIONS = {
 async function addFiles(files, place = null) {
   const inOrder = files.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
   const paths = await uploaded(inOrder);
-  if (paths.length) act({ do: 'add', paths, at: place });
+  if (paths.length) act({ do: 'add', paths, at: place, refused: paths.refused });
 }
 
 function keyframeCard(keyframe, index) {

@@ -3,6 +3,8 @@
 const GUIDE_NAMES = { regions: 'Region', points: 'Points', bones: 'Bone', spacing: 'Spacing' };
 const GUIDE_SPACINGS = { even: 'Even', ease_in: 'Ease in', ease_out: 'Ease out', ease_in_out: 'Ease in and out' };
 let guidesOpen = false;
+const drafts = new Map(); // guides by pair, but for what Python has not answered
+let editedOf = null; // the pair that `edited` is of
 
 const guideName = ({ kind, number }) => `${GUIDE_NAMES[kind]} ${number + 1}`;
 const hasGuides = (pair) => Object.keys(pair.guides).length > 0;
@@ -112,7 +114,15 @@ function renderGuides() {
   place.hidden = !view.pairs.length;
   const known = pair ? pair.guides : {};
   // the same object, as long as nothing differs: what is shown changes it
-  if (!waiting.length && !held && JSON.stringify(known) !== JSON.stringify(edited)) edited = structuredClone(known);
+  const of = pair ? `${pair.pair}` : null;
+  if (of !== editedOf) {
+    drafts.set(editedOf, edited);
+    [tool, lasso, clicked, stroke, held] = [null, null, [], null, null];
+  }
+  if (!waiting.length) drafts.clear();
+  if (of !== editedOf) edited = drafts.get(of) || structuredClone(known);
+  else if (!waiting.length && !held && JSON.stringify(known) !== JSON.stringify(edited)) edited = structuredClone(known);
+  editedOf = of;
   const count = guidesInOrder().length;
   place.querySelector('summary').textContent = pair ? `Guides from ${index + 1} to ${index + 2}${count ? `: ${count}` : ''}` : 'Guides';
   const unused = place.querySelector('.unused');

@@ -94,7 +94,8 @@ function received() {
     if (finished && !playing && !matchMedia('(prefers-reduced-motion: reduce)').matches) { at = 0; setPlaying(true); }
   }
   if (done && done.do === 'trails') receivedTrails(found.trails);
-  if (message) say(message.text, message.kind);
+  // actions that say nothing leave what uploads and trails must not hide
+  if (message && (message.text || !done || (done.do !== 'trails' && !done.refused))) say(message.text, message.kind);
   if (download) {
     say('');
     h('a', { href: `${view.base}${download.name}`, download: download.name }).click();

@@ -40,14 +40,13 @@ class GuidedPair:
         """Frames with the guided regions put in.
 
         Args:
-            frames: (n, 4, H, W) in [0, 1], between these keyframes; they are changed.
+            frames: (n, 4, H, W) in [0, 1], between these keyframes.
             errors: (n, 1, H, W), each pixel's expected error, if it is known; smaller where a region is.
             t: n positions.
         """
         if not self.layers:
             return frames, errors
-        if frames.stride(0) == 0:  # one frame, repeated
-            frames = frames.clone()
+        frames = frames.clone()  # it may be the keyframe itself, repeated
         covered = torch.zeros_like(frames[:, :1])
         for frame, cover, place in zip(frames, covered, t, strict=True):
             for layer in self.layers:

@@ -135,7 +135,8 @@ class PairInterpolator:
         (height, width), (flow_height, flow_width) = self.image_size, self.flow_size
         scale = torch.tensor([flow_width / width, flow_height / height]).to(points)
         own, small = self.keyframe_motion, points * scale
-        column, row = small.round().long().unbind(1)
+        column = small[:, 0].round().long().clamp(max=flow_width - 1)
+        row = small[:, 1].round().long().clamp(max=flow_height - 1)
         return paths(small, t, own, self.before, self.after) / scale, own.first[0, 2, row, column]
 
     @torch.no_grad()

@@ -266,3 +266,15 @@ def test_errors_are_small_where_a_guide_decides(flow: Interpolator) -> None:
     (part,) = flow.in_betweens(*layers, 1, lambda _: torch.full((1, 1), 0.5), guides=guides)
     x, y = (int(value) for value in way[32].round())
     assert float(part[1][0, 0, y, x]) == 0
+
+
+def test_each_frame_of_large_keyframes_shows_a_region_once() -> None:
+    # so large that frames come one by one, and the method repeats the keyframe
+    first, last = (np.full((720, 1280, 3), 255, np.uint8) for _ in range(2))
+    for picture, x in ((first, 200), (last, 1000)):
+        cv2.circle(picture, (x, 300), 30, (200, 0, 0), -1)
+    region = {"mask": [[160, 260], [240, 260], [240, 340], [160, 340]], "path": [[200, 300], [1000, 300]]}
+    guides = {"pairs": [{"regions": [region]}]}
+    frames = inbetween.load("cross_fade").interpolate(first, last, T, guides=guides)
+    red = [int((frame[..., 1] < 128).sum()) for frame in frames]
+    assert max(red) < 1.05 * min(red)
