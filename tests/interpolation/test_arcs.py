@@ -13,6 +13,7 @@ from PIL import Image
 import inbetween
 from inbetween import Interpolator, UserError
 from inbetween.__main__ import main
+from inbetween.interpolation.arcs import Neighbours
 from inbetween.methods.spacing_flow.arcs import _turn, keyframe_motion
 from inbetween.methods.spacing_flow.composition import Intermediate
 from inbetween.methods.spacing_flow.network import IntermediateFlow
@@ -89,6 +90,33 @@ def test_each_pair_is_encoded_once(flow: Interpolator, monkeypatch: pytest.Monke
     monkeypatch.setattr(IntermediateFlow, "encode_pair", counted)
     inbetween.interpolate(CIRCLE, method=flow, arcs=True)
     assert len(calls) == len(CIRCLE) - 1
+
+
+def test_another_look_at_a_pair_meanwhile_changes_nothing(flow: Interpolator) -> None:
+    """As two users of one model do: the second wants the same pair without its neighbours."""
+    before, first, last, after = (torch.from_numpy(image).permute(2, 0, 1) / 255 for image in CIRCLE[:4])
+    opaque = torch.ones_like(first[:1])
+    before, first, last, after = (torch.cat([image, opaque]) for image in (before, first, last, after))
+
+    def frames(look: bool) -> list[torch.Tensor]:
+        near = Neighbours(before, after)
+        parts = flow.in_betweens(first, last, 90, lambda part: torch.full((1, len(part)), 0.25), near=near)
+        found = [next(parts)[0]]
+        if look:
+            flow.trails(first, last, [0.5])
+        return [*found, *(part for part, _ in parts)]
+
+    alone, disturbed = frames(False), frames(True)
+    assert len(alone) > 1
+    for one, other in zip(alone, disturbed, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_touches_the_edge_has_trails(flow: Interpolator) -> None:
+    first, last = torch.ones(2, 4, 572, 572)
+    for image, x in ((first, 100), (last, 140)):
+        image[:3, 480:, x : x + 90] = 0
+    assert flow.trails(first, last, [0.5]).shape[1] > 0
 
 
 @pytest.mark.parametrize(
