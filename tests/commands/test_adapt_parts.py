@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from inbetween.commands.adapt.drawings import Drawings, read_drawings
@@ -16,6 +17,7 @@ from inbetween.commands.compare.summary import Row
 from inbetween.data.windows import SceneWindows
 from inbetween.errors import UserError
 from inbetween.io.images import Layers
+from inbetween.metrics import bootstrap_interval
 from tests.conftest import DrawScene
 from tests.data.layer_pictures import disc, smooth
 
@@ -199,6 +201,25 @@ def test_better_is_an_interval_below_zero(changes: list[float], better: bool, re
     verdict = decide(*rows(changes))
     assert verdict.better == better
     assert better or reason in verdict.reason
+
+
+def test_groups_are_counted_where_windows_were_measured() -> None:
+    before, after, groups = rows([-0.01] * 4)
+    groups |= {index: str(index) for index in range(4, 9)}
+    verdict = decide(before, after, groups)
+    assert verdict.groups == 4
+    assert not verdict.better
+
+
+def test_few_groups_have_a_wider_interval() -> None:
+    changes = [-0.01, -0.03, 0.002, -0.02, -0.012, -0.02]
+    (change,) = decide(*rows(changes)).changes
+    low, high = bootstrap_interval(torch.tensor(changes), groups=[*"012345"])
+    # of t with 5 degrees of freedom, 2.571 and not 1.960; a resample's variance is 5/6 of the groups'
+    assert (change.high - change.low) / (high - low) == pytest.approx(
+        2.571 / 1.960 * (6 / 5) ** 0.5, rel=0.01
+    )
+    assert change.low < low < high < change.high
 
 
 def test_without_lpips_lines_must_not_get_worse() -> None:

@@ -93,7 +93,7 @@ class Output:
             "reason": None if verdict.better else verdict.reason,
             "windows": verdict.windows,
             "groups": verdict.groups,
-            "interval": "95 % percentile bootstrap over groups, 2000 resamples, seed 0",
+            "interval": "95 % percentile bootstrap over groups, widened for few, 2000 resamples, seed 0",
             "changes": [asdict(change) for change in verdict.changes],
             **about,
         }
