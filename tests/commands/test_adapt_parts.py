@@ -173,6 +173,43 @@ def test_static_drawings_are_held_out_with_their_copies(tmp_path: Path) -> None:
     assert not make_sprites(paths, hold_out=False).val
 
 
+def test_copies_may_come_first_and_differ_where_nothing_is_seen(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for path, seed in zip(paths, (1, 1, 2, 1, 3), strict=True):
+        save(path, disc(seed, 48, 40))
+    hidden = disc(1, 48, 40)
+    hidden[hidden[..., 3] == 0] = 0
+    save(paths[0], hidden)
+    other = disc(1, 48, 40)  # the colours of the one held out, but another shape
+    other[:24, :, 3] = 0
+    save(paths[3], other)
+    found = make_sprites(paths, hold_out=True)
+    assert set(found.val) == {"0000_0", "0001_0"}
+    assert (found.held_out, found.different) == (2, 1)
+
+
+def test_static_copies_of_what_a_sequence_holds_out_are_left_out(
+    tmp_path: Path, draw_scene: DrawScene
+) -> None:
+    frames = draw_scene(tmp_path / "walk", 16)
+    for number, place in enumerate((0, 15)):  # the first is in training, the last is held out
+        (tmp_path / f"pose{number}.png").write_bytes(frames[place].read_bytes())
+    save(tmp_path / "sprites" / "disc.png", disc(0, 48, 40))
+    made = prepare(read_drawings(tmp_path, False), tmp_path / "out", False, None, 0)
+    assert made.held == list(frames[11:])
+    assert made.sprites.copies == 1
+    assert len({name.split("_")[0] for name in made.sprites.train}) == 2
+    assert "1 left out, being held out in a sequence" in made.found[1]
+
+
+@pytest.mark.parametrize(("count", "groups"), [(17, 1), (18, 48)])
+def test_windows_of_few_static_drawings_are_one_group(tmp_path: Path, count: int, groups: int) -> None:
+    for number in range(count):
+        save(tmp_path / f"{number:02d}.png", disc(number, 48, 40 + number))
+    made = prepare(read_drawings(tmp_path, False), tmp_path / "out", False, None, 0)
+    assert len({*made.groups.values()}) == groups
+
+
 def test_nothing_to_move(tmp_path: Path) -> None:
     for number in range(2):
         save(tmp_path / f"{number}.png", smooth(number, 64, 48 + number))
