@@ -46,6 +46,14 @@ def counts_of(drawings: Drawings, each: int = 12) -> dict[str, int]:
     return {sequence.folder: each for sequence in drawings.sequences}
 
 
+def holds_of(drawings: Drawings, each: int = 1) -> dict[str, list[int]]:
+    """Every drawing is held for so many frames."""
+    return {
+        sequence.folder: [number // each * each for number in range(len(sequence.frames))]
+        for sequence in drawings.sequences
+    }
+
+
 def test_sequences_and_static_drawings(tmp_path: Path, draw_scene: DrawScene) -> None:
     draw_scene(tmp_path / "walk" / "color")
     draw_scene(tmp_path / "walk" / "Sketch", seed=1)
@@ -94,7 +102,7 @@ def test_all_kinds_of_a_scene_are_held_out(tmp_path: Path, draw_scene: DrawScene
     for name in ("walk/color", "walk/sketch", "run/color", "run/sketch", "jump"):
         draw_scene(tmp_path / name)
     drawings = read_drawings(tmp_path, False)
-    held = hold_out(drawings, counts_of(drawings))
+    held = hold_out(drawings, counts_of(drawings), holds_of(drawings))
     scenes = {sequence.folder: sequence.scene for sequence in drawings.sequences}
     chosen = {scenes[folder] for folder in held.spans}
     assert all((scenes[folder] in chosen) == (folder in held.spans) for folder in scenes)
@@ -126,13 +134,33 @@ def test_training_and_held_out_windows_share_no_drawing(tmp_path: Path, draw_sce
 def test_a_single_scene_is_divided_by_time(tmp_path: Path, draw_scene: DrawScene) -> None:
     draw_scene(tmp_path / "walk", 16)
     drawings = read_drawings(tmp_path, False)
-    held = hold_out(drawings, counts_of(drawings))
+    held = hold_out(drawings, counts_of(drawings), holds_of(drawings))
     assert held.spans == {"walk": (11, 15)}
     assert "after a gap of 2" in held.text
     draw_scene(tmp_path / "short" / "walk", 9)
     few = read_drawings(tmp_path / "short", False)
     with pytest.raises(UserError, match="9 drawings in its only scene, too few"):
-        hold_out(few, counts_of(few))
+        hold_out(few, counts_of(few), holds_of(few))
+
+
+def test_held_drawings_count_once_where_a_scene_is_divided(tmp_path: Path, draw_scene: DrawScene) -> None:
+    frames = draw_scene(tmp_path / "walk", [number // 3 for number in range(48)])
+    made = prepare(read_drawings(tmp_path, False), tmp_path / "out", False, None, 0)
+    assert made.held == frames[33:]  # the last 5 of 16
+    assert "the last 5 drawings of walk" in made.tested
+    drawings = read_drawings(tmp_path, False)
+    with pytest.raises(UserError, match="8 drawings in its only scene, too few"):
+        hold_out(drawings, counts_of(drawings), holds_of(drawings, 6))
+
+
+def test_kinds_that_are_held_otherwise_are_divided_at_one_place(
+    tmp_path: Path, draw_scene: DrawScene
+) -> None:
+    for name in ("color", "sketch"):
+        draw_scene(tmp_path / name, 32)
+    drawings = read_drawings(tmp_path, False)
+    holds = holds_of(drawings) | {"sketch": holds_of(drawings, 2)["sketch"]}
+    assert hold_out(drawings, counts_of(drawings), holds).spans == {"color": (22, 31), "sketch": (22, 31)}
 
 
 def test_neighbouring_windows_are_one_group(tmp_path: Path, draw_scene: DrawScene) -> None:
@@ -292,3 +320,15 @@ def test_only_an_adaptation_is_replaced(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
     with pytest.raises(UserError, match=r"is not empty: give another folder with --output\.$"):
         other.open(overwrite=True)
+
+
+def test_sprites_of_a_killed_adaptation_are_replaced(tmp_path: Path) -> None:
+    output = Output(tmp_path / "out", {})
+    save(tmp_path / "out/layers/train/0000_0.png", disc(0, 48, 40))
+    with pytest.raises(UserError, match="--overwrite true"):
+        output.open(overwrite=False)
+    assert not output.open(overwrite=True)
+    assert not (tmp_path / "out").exists()
+    save(tmp_path / "out/layers/mine.png", disc(0, 48, 40))  # a user's own
+    with pytest.raises(UserError, match=r"with --output\.$"):
+        output.open(overwrite=True)

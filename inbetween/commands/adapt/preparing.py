@@ -109,7 +109,7 @@ def _sequences(made: Preparation, drawings: Drawings, common: dict[str, Any]) ->
     every = HeldOutScenes(drawings.root, folders).dataset("train", spec)
     assert isinstance(every, SceneWindows)
     counts = Counter(every.scenes[place].scene.animation for place, _ in every.windows)
-    held = hold_out(drawings, counts)
+    held = hold_out(drawings, counts, {one.scene.animation: one.hold_starts for one in every.scenes})
     spans = {folder: list(span) for folder, span in held.spans.items()}
     for sequence in drawings.sequences:
         if span := held.spans.get(sequence.folder):
