@@ -105,12 +105,14 @@ def adapt(
         "seed": seed,
         **length,
     }
+    folder = Output(output, job)
+    again = not overwrite and folder.open(overwrite=False)  # refused before anything is decoded
     lpips = load_lpips(lpips_network)
     prepared = prepare(looked_at, output, keyframes, network, seed)
     asked, precision = precision, resolve_precision(precision, accelerator)
     fabric = open_fabric(accelerator, precision)
-    folder = Output(output, job)
-    again = folder.open(overwrite)  # after all checks: it removes an earlier adaptation
+    if overwrite:
+        folder.open(overwrite=True)  # after all checks: it removes an earlier adaptation
     print("\n".join(prepared.found))
     if network is None and not keyframes:
         print(NO_NETWORK)
