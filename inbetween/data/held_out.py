@@ -26,7 +26,7 @@ class HeldOutScenes(WindowSource):
         root: The folder that all others are in.
         folders: Folders of one sequence each, as paths below the root; `.` is the root itself.
         held_out: Folders with the numbers, from 0, of the first and the last drawing held out of each.
-        margin: Drawings next to those held out that training leaves out, too.
+        margin: Drawings next to those held out that training leaves out, too; a held drawing counts once.
 
     Raises:
         UserError: A folder is held out that is not among `folders`.
@@ -81,21 +81,31 @@ class _Chosen(SceneWindows):
             if span is not None
             for digest in _digests(stored)[span[0] : span[1] + 1]
         }
+        ranks = [_ranks(stored) for stored in self.scenes]
         same = [_digests(stored) if held else () for stored in self.scenes]
         self.windows = [
             (place, numbers)
             for place, numbers in self.windows
-            if self._apart(numbers, bounds[place])
+            if self._apart(ranks[place], numbers, bounds[place])
             and (not held or held.isdisjoint(same[place][number] for number in numbers))
         ]
 
-    def _apart(self, numbers: tuple[int, ...], span: tuple[int, int] | None) -> bool:
+    def _apart(self, ranks: list[int], numbers: tuple[int, ...], span: tuple[int, int] | None) -> bool:
         """Whether a window lies wholly before or after the drawings held out of its scene."""
-        return span is None or numbers[-1] < span[0] - self.margin or numbers[0] > span[1] + self.margin
+        if span is None:
+            return True
+        before, after = ranks[span[0]] - ranks[numbers[-1]], ranks[numbers[0]] - ranks[span[1]]
+        return max(before, after) > self.margin
 
 
 def _within(numbers: tuple[int, ...], span: tuple[int, int] | None) -> bool:
     return span is not None and span[0] <= numbers[0] and numbers[-1] <= span[1]
+
+
+def _ranks(stored: StoredScene) -> list[int]:
+    """For each frame of a scene, the number of different drawings before its own."""
+    order = {start: rank for rank, start in enumerate(sorted({*stored.hold_starts}))}
+    return [order[start] for start in stored.hold_starts]
 
 
 def _digests(stored: StoredScene) -> list[bytes]:

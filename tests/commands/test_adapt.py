@@ -16,6 +16,7 @@ from inbetween.commands.adapt import adapt, command
 from inbetween.commands.adapt.training import Run
 from inbetween.configs import read_config
 from inbetween.errors import UserError
+from inbetween.interpolation.loading import find_model
 from inbetween.weights.checkpoints import read_weights
 from tests.conftest import DrawScene
 from tests.data.layer_pictures import disc
@@ -94,6 +95,34 @@ def test_mistakes_leave_nothing(
     assert error.count("\n") == 1
     assert not Path("out").exists()
     assert Path("full/notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"drawings": "few"}, "too few to keep some for the test"),
+        ({"lpips_network": "mine/walk/0001.png"}, "not a readable weights file"),
+        ({"method": "spacing_flow.yaml=out/weights.safetensors"}, "weights.safetensors lies in out"),
+        ({"network": "out/weights.safetensors"}, "weights.safetensors lies in out"),
+        ({"accelerator": "abacus"}, "abacus"),
+    ],
+)
+def test_mistakes_leave_what_would_be_replaced(
+    given: dict[str, str],
+    sentence: str,
+    mine: Path,
+    draw_scene: DrawScene,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    draw_scene(Path("few"), 7, 64, 64)
+    Path("out").mkdir()
+    Path("out/adapt.json").write_text("{}")
+    shutil.copy(find_model("spacing_flow").weights or "", "out/weights.safetensors")
+    options = {"drawings": str(mine), "output": "out", "steps": 2, "overwrite": "true"} | given
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    assert main(["adapt", *words]) == 2
+    assert sentence in capsys.readouterr().err
+    assert {path.name for path in Path("out").iterdir()} == {"adapt.json", "weights.safetensors"}
 
 
 def test_the_perceptual_loss_takes_what_was_fetched(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from inbetween.commands.adapt.drawings import Drawings, read_drawings
@@ -16,6 +17,7 @@ from inbetween.commands.compare.summary import Row
 from inbetween.data.windows import SceneWindows
 from inbetween.errors import UserError
 from inbetween.io.images import Layers
+from inbetween.metrics import bootstrap_interval
 from tests.conftest import DrawScene
 from tests.data.layer_pictures import disc, smooth
 
@@ -42,6 +44,14 @@ def sheet() -> np.ndarray:
 
 def counts_of(drawings: Drawings, each: int = 12) -> dict[str, int]:
     return {sequence.folder: each for sequence in drawings.sequences}
+
+
+def holds_of(drawings: Drawings, each: int = 1) -> dict[str, list[int]]:
+    """Every drawing is held for so many frames."""
+    return {
+        sequence.folder: [number // each * each for number in range(len(sequence.frames))]
+        for sequence in drawings.sequences
+    }
 
 
 def test_sequences_and_static_drawings(tmp_path: Path, draw_scene: DrawScene) -> None:
@@ -92,7 +102,7 @@ def test_all_kinds_of_a_scene_are_held_out(tmp_path: Path, draw_scene: DrawScene
     for name in ("walk/color", "walk/sketch", "run/color", "run/sketch", "jump"):
         draw_scene(tmp_path / name)
     drawings = read_drawings(tmp_path, False)
-    held = hold_out(drawings, counts_of(drawings))
+    held = hold_out(drawings, counts_of(drawings), holds_of(drawings))
     scenes = {sequence.folder: sequence.scene for sequence in drawings.sequences}
     chosen = {scenes[folder] for folder in held.spans}
     assert all((scenes[folder] in chosen) == (folder in held.spans) for folder in scenes)
@@ -124,13 +134,33 @@ def test_training_and_held_out_windows_share_no_drawing(tmp_path: Path, draw_sce
 def test_a_single_scene_is_divided_by_time(tmp_path: Path, draw_scene: DrawScene) -> None:
     draw_scene(tmp_path / "walk", 16)
     drawings = read_drawings(tmp_path, False)
-    held = hold_out(drawings, counts_of(drawings))
+    held = hold_out(drawings, counts_of(drawings), holds_of(drawings))
     assert held.spans == {"walk": (11, 15)}
     assert "after a gap of 2" in held.text
     draw_scene(tmp_path / "short" / "walk", 9)
     few = read_drawings(tmp_path / "short", False)
     with pytest.raises(UserError, match="9 drawings in its only scene, too few"):
-        hold_out(few, counts_of(few))
+        hold_out(few, counts_of(few), holds_of(few))
+
+
+def test_held_drawings_count_once_where_a_scene_is_divided(tmp_path: Path, draw_scene: DrawScene) -> None:
+    frames = draw_scene(tmp_path / "walk", [number // 3 for number in range(48)])
+    made = prepare(read_drawings(tmp_path, False), tmp_path / "out", False, None, 0)
+    assert made.held == frames[33:]  # the last 5 of 16
+    assert "the last 5 drawings of walk" in made.tested
+    drawings = read_drawings(tmp_path, False)
+    with pytest.raises(UserError, match="8 drawings in its only scene, too few"):
+        hold_out(drawings, counts_of(drawings), holds_of(drawings, 6))
+
+
+def test_kinds_that_are_held_otherwise_are_divided_at_one_place(
+    tmp_path: Path, draw_scene: DrawScene
+) -> None:
+    for name in ("color", "sketch"):
+        draw_scene(tmp_path / name, 32)
+    drawings = read_drawings(tmp_path, False)
+    holds = holds_of(drawings) | {"sketch": holds_of(drawings, 2)["sketch"]}
+    assert hold_out(drawings, counts_of(drawings), holds).spans == {"color": (22, 31), "sketch": (22, 31)}
 
 
 def test_neighbouring_windows_are_one_group(tmp_path: Path, draw_scene: DrawScene) -> None:
@@ -171,6 +201,43 @@ def test_static_drawings_are_held_out_with_their_copies(tmp_path: Path) -> None:
     assert not make_sprites(paths, hold_out=False).val
 
 
+def test_copies_may_come_first_and_differ_where_nothing_is_seen(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for path, seed in zip(paths, (1, 1, 2, 1, 3), strict=True):
+        save(path, disc(seed, 48, 40))
+    hidden = disc(1, 48, 40)
+    hidden[hidden[..., 3] == 0] = 0
+    save(paths[0], hidden)
+    other = disc(1, 48, 40)  # the colours of the one held out, but another shape
+    other[:24, :, 3] = 0
+    save(paths[3], other)
+    found = make_sprites(paths, hold_out=True)
+    assert set(found.val) == {"0000_0", "0001_0"}
+    assert (found.held_out, found.different) == (2, 1)
+
+
+def test_static_copies_of_what_a_sequence_holds_out_are_left_out(
+    tmp_path: Path, draw_scene: DrawScene
+) -> None:
+    frames = draw_scene(tmp_path / "walk", 16)
+    for number, place in enumerate((0, 15)):  # the first is in training, the last is held out
+        (tmp_path / f"pose{number}.png").write_bytes(frames[place].read_bytes())
+    save(tmp_path / "sprites" / "disc.png", disc(0, 48, 40))
+    made = prepare(read_drawings(tmp_path, False), tmp_path / "out", False, None, 0)
+    assert made.held == list(frames[11:])
+    assert made.sprites.copies == 1
+    assert len({name.split("_")[0] for name in made.sprites.train}) == 2
+    assert "1 left out, being held out in a sequence" in made.found[1]
+
+
+@pytest.mark.parametrize(("count", "groups"), [(17, 1), (18, 48)])
+def test_windows_of_few_static_drawings_are_one_group(tmp_path: Path, count: int, groups: int) -> None:
+    for number in range(count):
+        save(tmp_path / f"{number:02d}.png", disc(number, 48, 40 + number))
+    made = prepare(read_drawings(tmp_path, False), tmp_path / "out", False, None, 0)
+    assert len({*made.groups.values()}) == groups
+
+
 def test_nothing_to_move(tmp_path: Path) -> None:
     for number in range(2):
         save(tmp_path / f"{number}.png", smooth(number, 64, 48 + number))
@@ -199,6 +266,25 @@ def test_better_is_an_interval_below_zero(changes: list[float], better: bool, re
     verdict = decide(*rows(changes))
     assert verdict.better == better
     assert better or reason in verdict.reason
+
+
+def test_groups_are_counted_where_windows_were_measured() -> None:
+    before, after, groups = rows([-0.01] * 4)
+    groups |= {index: str(index) for index in range(4, 9)}
+    verdict = decide(before, after, groups)
+    assert verdict.groups == 4
+    assert not verdict.better
+
+
+def test_few_groups_have_a_wider_interval() -> None:
+    changes = [-0.01, -0.03, 0.002, -0.02, -0.012, -0.02]
+    (change,) = decide(*rows(changes)).changes
+    low, high = bootstrap_interval(torch.tensor(changes), groups=[*"012345"])
+    # of t with 5 degrees of freedom, 2.571 and not 1.960; a resample's variance is 5/6 of the groups'
+    assert (change.high - change.low) / (high - low) == pytest.approx(
+        2.571 / 1.960 * (6 / 5) ** 0.5, rel=0.01
+    )
+    assert change.low < low < high < change.high
 
 
 def test_without_lpips_lines_must_not_get_worse() -> None:
@@ -234,3 +320,15 @@ def test_only_an_adaptation_is_replaced(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
     with pytest.raises(UserError, match=r"is not empty: give another folder with --output\.$"):
         other.open(overwrite=True)
+
+
+def test_sprites_of_a_killed_adaptation_are_replaced(tmp_path: Path) -> None:
+    output = Output(tmp_path / "out", {})
+    save(tmp_path / "out/layers/train/0000_0.png", disc(0, 48, 40))
+    with pytest.raises(UserError, match="--overwrite true"):
+        output.open(overwrite=False)
+    assert not output.open(overwrite=True)
+    assert not (tmp_path / "out").exists()
+    save(tmp_path / "out/layers/mine.png", disc(0, 48, 40))  # a user's own
+    with pytest.raises(UserError, match=r"with --output\.$"):
+        output.open(overwrite=True)

@@ -46,6 +46,16 @@ def test_the_end_of_a_scene_is_held_out_with_a_margin(
     assert files_of(source, "val", spec) == {(".", number) for number in range(10, 15)}
 
 
+def test_the_margin_counts_held_drawings_once(
+    tmp_path: Path, draw_scene: DrawScene, spec: WindowSpec
+) -> None:
+    draw_scene(tmp_path, [number // 2 for number in range(30)])
+    source = HeldOutScenes(tmp_path, ["."], {".": (20, 29)}, margin=2)
+    assert files_of(source, "train", spec) == {(".", number) for number in range(0, 16, 2)}
+    source = HeldOutScenes(tmp_path, ["."], {".": (0, 9)}, margin=2)
+    assert files_of(source, "train", spec) == {(".", number) for number in range(14, 30, 2)}
+
+
 def test_what_looks_the_same_is_held_out_as_well(
     tmp_path: Path, draw_scene: DrawScene, spec: WindowSpec
 ) -> None:

@@ -93,6 +93,9 @@ def adapt(
     places = output.resolve(), root.resolve()
     if places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
         raise UserError(f"{output} and {root} lie in each other: give a folder elsewhere with --output.")
+    for path in (*files, network, lpips_network):
+        if path and path.expanduser().resolve().is_relative_to(places[0]):
+            raise UserError(f"{path} lies in {output}: give another folder with --output.")
     length: dict[str, Any] = {"minutes": minutes} if steps is None else {"steps": steps}
     job = {
         "drawings": [_state(path) for path in _paths(looked_at)],
@@ -103,16 +106,18 @@ def adapt(
         **length,
     }
     folder = Output(output, job)
-    again = folder.open(overwrite)
+    again = not overwrite and folder.open(overwrite=False)  # refused before anything is decoded
     lpips = load_lpips(lpips_network)
     prepared = prepare(looked_at, output, keyframes, network, seed)
+    asked, precision = precision, resolve_precision(precision, accelerator)
+    fabric = open_fabric(accelerator, precision)
+    if overwrite:
+        folder.open(overwrite=True)  # after all checks: it removes an earlier adaptation
     print("\n".join(prepared.found))
     if network is None and not keyframes:
         print(NO_NETWORK)
-    asked, precision = precision, resolve_precision(precision, accelerator)
     if precision != asked:
         print(REPLACED)
-    fabric = open_fabric(accelerator, precision)
     metrics = WindowMetrics(lpips)
     try:
         if not again:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from inbetween.commands.adapt.drawings import Drawings
@@ -30,7 +30,7 @@ class HeldOut:
     text: str
 
 
-def hold_out(drawings: Drawings, windows: Mapping[str, int]) -> HeldOut:
+def hold_out(drawings: Drawings, windows: Mapping[str, int], holds: Mapping[str, Sequence[int]]) -> HeldOut:
     """Choose scenes, or of a single one the last drawings.
 
     About a quarter of the windows is held out: the scene nearest to it, and further ones until there are
@@ -39,6 +39,7 @@ def hold_out(drawings: Drawings, windows: Mapping[str, int]) -> HeldOut:
     Args:
         drawings: With at least one sequence.
         windows: Number of windows of each folder.
+        holds: For each frame of a folder, the number of the first frame of its hold.
 
     Raises:
         UserError: There are too few drawings.
@@ -48,7 +49,7 @@ def hold_out(drawings: Drawings, windows: Mapping[str, int]) -> HeldOut:
         counts[sequence.scene] += windows.get(sequence.folder, 0)
     usable = [scene for scene in drawings.scenes if counts[scene]]
     if len(usable) == 1:
-        return _by_time(drawings, usable[0])
+        return _by_time(drawings, usable[0], holds)
     total = sum(counts.values())
     held: list[str] = []
     for scene in sorted(usable, key=lambda name: abs(counts[name] - total / _SHARE)):
@@ -64,21 +65,29 @@ def hold_out(drawings: Drawings, windows: Mapping[str, int]) -> HeldOut:
     return HeldOut(spans, text)
 
 
-def _by_time(drawings: Drawings, scene: str) -> HeldOut:
-    """The end of a single scene, in all its kinds."""
-    spans = {}
+def _by_time(drawings: Drawings, scene: str, holds: Mapping[str, Sequence[int]]) -> HeldOut:
+    """The end of a single scene, in all its kinds; held drawings count once."""
+    firsts: dict[int, int] = {}  # by the number of frames: kinds of one length are divided at one place
+    shown = 0
     for sequence in drawings.sequences:
         if sequence.scene != scene:
             continue
-        count = len(sequence.frames)
+        begins = sorted({*holds[sequence.folder]})
+        count = len(begins)
         last = max(count // _SHARE, _LAST)
         if count < last + GAP + 3:
             raise UserError(
                 f"{drawings.root} has {count} drawings in its only scene, too few to keep some for the test:"
-                f" give {_LAST + GAP + 3} or more, or a second scene."
+                f" give {_LAST + GAP + 3} or more, not counting repeated ones, or a second scene."
             )
-        spans[sequence.folder] = (count - last, count - 1)
-    shown = max(last - first + 1 for first, last in spans.values())
+        frames, first = len(sequence.frames), begins[-last]
+        firsts[frames] = min(firsts.get(frames, first), first)
+        shown = max(shown, last)
+    spans = {
+        sequence.folder: (firsts[len(sequence.frames)], len(sequence.frames) - 1)
+        for sequence in drawings.sequences
+        if sequence.scene == scene
+    }
     where = "" if scene == "." else f" of {scene}"
     text = f"the last {shown} drawings{where}, the only scene, after a gap of {GAP}"
     return HeldOut(spans, text)

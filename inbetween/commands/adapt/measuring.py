@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import lightning as L
 import torch
@@ -142,6 +143,20 @@ def decide(before: Row, after: Row, groups: Mapping[int, str]) -> Verdict:
         old = torch.tensor([before.scores[key][index] for index in indices], dtype=torch.float64)
         new = [after.scores.get(key, {}).get(index, math.nan) for index in indices]
         gaps = torch.tensor(new, dtype=torch.float64) - old
-        bounds = bootstrap_interval(gaps, groups=[groups[index] for index in indices])
-        changes.append(Change(key, float(old.mean()), float(gaps.mean()), *bounds))
-    return Verdict(tuple(changes), len(before.scores[keys[0]]), len({*groups.values()}))
+        own = [groups[index] for index in indices]
+        low, high = bootstrap_interval(gaps, groups=own)
+        mean, wider = float(gaps.mean()), _for_few(len({*own}))
+        bounds = mean - wider * (mean - low), mean + wider * (high - mean)
+        changes.append(Change(key, float(old.mean()), mean, *bounds))
+    measured_in = {groups[index] for index in before.scores[keys[0]]}  # not all windows are measured
+    return Verdict(tuple(changes), len(before.scores[keys[0]]), len(measured_in))
+
+
+def _for_few(groups: int) -> float:
+    """By how much a percentile interval is too narrow: Student's t, and the variance of few groups."""
+    if groups < 2:
+        return 1.0
+    z, n = NormalDist().inv_cdf(0.975), groups - 1
+    # the quantile of t with n degrees of freedom, expanded in 1 / n
+    t = z + (z**3 + z) / (4 * n) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n * n)
+    return t / z * math.sqrt(groups / n)

@@ -51,12 +51,19 @@ class Output:
         if same and not overwrite:
             return True
         if self.folder.exists() and any(self.folder.iterdir()):
-            ours = any((self.folder / name).is_file() for name in (UNFINISHED, RESULTS[0]))
+            ours = self._killed or any((self.folder / name).is_file() for name in (UNFINISHED, RESULTS[0]))
             if not (ours and overwrite):
                 replace = ", or replace the earlier adaptation there with --overwrite true" if ours else ""
                 raise UserError(f"{self.folder} is not empty: give another folder with --output{replace}.")
             self.remove()
         return False
+
+    @property
+    def _killed(self) -> bool:
+        """Whether it holds sprites alone, of an adaptation that was ended before `begin`."""
+        names = {path.name for path in self.folder.iterdir()}
+        inside = {path.name for path in (self.folder / FOLDER).glob("*")}
+        return FOLDER in names <= {FOLDER, EXPERIMENT} and bool(inside) and inside <= {"train", "val"}
 
     def begin(self) -> None:
         """Record what is done here."""
@@ -93,7 +100,7 @@ class Output:
             "reason": None if verdict.better else verdict.reason,
             "windows": verdict.windows,
             "groups": verdict.groups,
-            "interval": "95 % percentile bootstrap over groups, 2000 resamples, seed 0",
+            "interval": "95 % percentile bootstrap over groups, widened for few, 2000 resamples, seed 0",
             "changes": [asdict(change) for change in verdict.changes],
             **about,
         }

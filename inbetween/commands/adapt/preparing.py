@@ -9,9 +9,11 @@ from typing import Any
 
 from inbetween.commands.adapt.drawings import SMALLEST, Drawings
 from inbetween.commands.adapt.holding import GAP, blocks, hold_out
-from inbetween.commands.adapt.sprites import FOLDER, Sprites, make_sprites, nothing_to_move
+from inbetween.commands.adapt.measuring import FEWEST_GROUPS
+from inbetween.commands.adapt.sprites import FOLDER, Sprites, digest, make_sprites, nothing_to_move
 from inbetween.data import HeldOutScenes, LayeredImages, WindowDataModule, WindowSource, WindowSpec
 from inbetween.data.windows import SceneWindows
+from inbetween.io.images import read_layers
 
 LARGEST_SIDE = 384  # pixels of the longer side that windows are shrunk to
 # Pixels of windows of layers where there are no sequences: twice the largest drawing, within these.
@@ -34,6 +36,7 @@ class Preparation:
         data: All keys of the data module.
         test: The data module of what is held out.
         groups: Of each held-out window, by its index.
+        held: Drawings of sequences that are held out.
         tested: What is held out, in words.
         sprites: To be written before anything is read.
         found: Lines that say what was found, and what will be done with it.
@@ -44,6 +47,7 @@ class Preparation:
     data: dict[str, Any] = field(default_factory=dict)
     test: WindowDataModule | None = None
     groups: dict[int, str] = field(default_factory=dict)
+    held: list[Path] = field(default_factory=list)
     tested: str = ""
     sprites: Sprites = field(default_factory=Sprites)
     found: list[str] = field(default_factory=list)
@@ -70,7 +74,8 @@ def prepare(
     sources: dict[str, dict[str, Any]] = {}
     if drawings.sequences:
         sources["sequences"] = _sequences(made, drawings, common)
-    made.sprites = make_sprites(drawings.static, hold_out=not drawings.sequences)
+    held = {digest(read_layers(path)) for path in made.held} if drawings.static else ()
+    made.sprites = make_sprites(drawings.static, not drawings.sequences, without=held)
     layered = not keyframes and (made.sprites.usable or (drawings.sequences and made.sprites.movable))
     if layered:
         sources["layers"] = _layers(made, drawings, common, output / FOLDER)
@@ -104,8 +109,11 @@ def _sequences(made: Preparation, drawings: Drawings, common: dict[str, Any]) ->
     every = HeldOutScenes(drawings.root, folders).dataset("train", spec)
     assert isinstance(every, SceneWindows)
     counts = Counter(every.scenes[place].scene.animation for place, _ in every.windows)
-    held = hold_out(drawings, counts)
+    held = hold_out(drawings, counts, {one.scene.animation: one.hold_starts for one in every.scenes})
     spans = {folder: list(span) for folder, span in held.spans.items()}
+    for sequence in drawings.sequences:
+        if span := held.spans.get(sequence.folder):
+            made.held += sequence.frames[span[0] : span[1] + 1]
     arguments = {"root": str(drawings.root), "folders": folders, "held_out": spans, "margin": GAP}
     source = HeldOutScenes(drawings.root, folders, held.spans, GAP)
     training, testing = source.dataset("train", spec), source.dataset("val", spec)
@@ -133,12 +141,15 @@ def _layers(made: Preparation, drawings: Drawings, common: dict[str, Any], folde
     if made.test is None:
         source = LayeredImages(folder, truth="targets", length={"val": TESTED})
         made.test = _test(source, common)
-        made.groups = {index: str(index) for index in range(TESTED)}
+        # windows are drawn by chance: those of few drawings all show the same ones, and are one group
+        enough = sprites.different >= FEWEST_GROUPS
+        made.groups = {index: str(index) if enough else "0" for index in range(TESTED)}
         made.tested = f"moving layers of {sprites.held_out} drawings, which training has not seen"
     parts = {
         "with transparency": sprites.transparent,
         "cut from flat paper": sprites.sheets,
         "as backgrounds": sprites.behind,
+        "left out, being held out in a sequence": sprites.copies,
     }
     shown = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
     held = f", of {sprites.held_out} of them {TESTED} windows to test on" if sprites.held_out else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class Sprites:
         sheets: Number of opaque drawings that figures were cut from.
         behind: Number of opaque drawings that are backgrounds.
         held_out: Number of drawings held out.
+        different: Number of those that differ from each other.
+        copies: Number of drawings left out, being like one that is held out elsewhere.
     """
 
     train: dict[str, Pixels] = field(default_factory=dict)
@@ -44,6 +46,8 @@ class Sprites:
     sheets: int = 0
     behind: int = 0
     held_out: int = 0
+    different: int = 0
+    copies: int = 0
 
     @property
     def usable(self) -> bool:
@@ -56,7 +60,7 @@ class Sprites:
         return any(image.shape[2] == 4 for image in self.train.values())
 
 
-def make_sprites(paths: Sequence[Path], hold_out: bool) -> Sprites:
+def make_sprites(paths: Sequence[Path], hold_out: bool, without: Collection[bytes] = ()) -> Sprites:
     """Sprites of static drawings.
 
     Every fourth drawing that shows something to move is held out, with its copies.
@@ -64,16 +68,22 @@ def make_sprites(paths: Sequence[Path], hold_out: bool) -> Sprites:
     Args:
         paths: The drawings.
         hold_out: Whether some are held out, to test on; else all are for training.
+        without: Digests of drawings to leave out; see `digest`.
 
     Raises:
         UserError: A drawing cannot be read.
     """
     found, held = Sprites(), set[bytes]()
     movable = 0
+    cuts: list[tuple[bytes, int, list[Pixels]]] = []
     for number, path in enumerate(paths):
         layers = read_layers(path)
-        digest = hashlib.blake2b(layers.color.tobytes(), digest_size=16).digest()
+        key = digest(layers)
+        if key in without:
+            found.copies += 1
+            continue
         cut = cut_out(layers)
+        cuts.append((key, number, cut))
         background = not any(image.shape[2] == 4 for image in cut)
         found.behind += background
         found.transparent += layers.opacity is not None and not background
@@ -81,11 +91,20 @@ def make_sprites(paths: Sequence[Path], hold_out: bool) -> Sprites:
         if hold_out and not background:
             movable += 1
             if movable % 4 == 2:
-                held.add(digest)
-        found.held_out += digest in held
-        part = found.val if digest in held else found.train
+                held.add(key)
+    found.different = len(held)
+    for key, number, cut in cuts:  # once all that is held out is known: a copy may come before it
+        found.held_out += key in held
+        part = found.val if key in held else found.train
         part |= {f"{number:04d}_{place}": image for place, image in enumerate(cut)}
     return found
+
+
+def digest(layers: Layers) -> bytes:
+    """What is equal of drawings that look the same: without colours that nobody sees."""
+    opacity = layers.opacity if layers.opacity is not None else np.full_like(layers.color[..., 0], 255)
+    seen = np.dstack([np.where(opacity[..., None] > 0, layers.color, 0), opacity])
+    return hashlib.blake2b(seen.tobytes(), digest_size=16).digest()
 
 
 def cut_out(layers: Layers) -> list[Pixels]:
