@@ -52,7 +52,7 @@ def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
     try:
         method = models.get(project.style.method).method
         with project.lock:
-            if project.stopped or len(project.keyframes) < 2:  # cleared while the method was loaded
+            if _stopped(project) or len(project.keyframes) < 2:  # cleared while the method was loaded
                 return
             project.forget_unused()
             work = missing(project, models)
@@ -65,17 +65,17 @@ def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
         project.drawing = (done, total)
         yield project.drawing
         for key in work:
-            if project.stopped:
+            if _stopped(project):
                 return
             drawings: list[Drawing] = []
             for drawn in draw_segment(project, models, key):
-                if project.stopped:
+                if _stopped(project):
                     return
                 drawings += drawn
                 project.drawing = (done + len(drawings), total)
                 yield project.drawing
             with project.lock:
-                if project.stopped:
+                if _stopped(project):
                     return
                 done += len(drawings)
                 project.results[key] = tuple(drawings)
@@ -85,6 +85,11 @@ def draw(project: Project, models: Models) -> Iterator[tuple[int, int]]:
         ) from error
     finally:
         project.drawing = None
+
+
+def _stopped(project: Project) -> bool:
+    """Whether the user has stopped drawing meanwhile."""
+    return project.stopped
 
 
 def draw_segment(project: Project, models: Models, key: ResultKey) -> Iterator[list[Drawing]]:
