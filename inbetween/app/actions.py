@@ -37,7 +37,7 @@ class RefusedError(Exception):
     """A request that the page itself never makes."""
 
 
-def perform(project: Project, models: Models, action: Any, uploads: Path) -> dict[str, str]:  # noqa: ANN401
+def perform(project: Project, models: Models, action: Any, uploads: Path) -> dict[str, str]:  # noqa: ANN401 - as it comes
     """Do what the page asks for.
 
     Args:
@@ -103,7 +103,7 @@ def perform(project: Project, models: Models, action: Any, uploads: Path) -> dic
     return {}
 
 
-def uploaded(path: Any, uploads: Path) -> Path:  # noqa: ANN401
+def uploaded(path: Any, uploads: Path) -> Path:  # noqa: ANN401 - from the browser, checked here
     """A file that a user has uploaded.
 
     Raises:
@@ -168,7 +168,7 @@ def truth(action: Action, key: str) -> bool:
     return value
 
 
-def one_of(action: Action, key: str, known: tuple[Any, ...]) -> Any:  # noqa: ANN401
+def one_of(action: Action, key: str, known: tuple[Any, ...]) -> Any:  # noqa: ANN401 - one of `known`
     """One of the known values."""
     value = action.get(key)
     if value not in known:
@@ -176,7 +176,7 @@ def one_of(action: Action, key: str, known: tuple[Any, ...]) -> Any:  # noqa: AN
     return value
 
 
-def pair_of(value: Any) -> PairOf:  # noqa: ANN401
+def pair_of(value: Any) -> PairOf:  # noqa: ANN401 - from the browser, checked here
     """The numbers of two keyframes."""
     if not isinstance(value, list) or len(value) != 2 or not all(type(number) is int for number in value):
         raise RefusedError(f"{value!r} are no two keyframes")

@@ -74,7 +74,7 @@ def guides_from(guides: str, name: str) -> Guides:
     return Guides.from_dict({"pairs": [values_of(guides)]}, None, name)
 
 
-def _checked(project: Project, method: Method, values: Any) -> list[str]:  # noqa: ANN401
+def _checked(project: Project, method: Method, values: Any) -> list[str]:  # noqa: ANN401 - JSON
     """The guides of every pair, as text."""
     order, size = project.pairs_in_order(), project.keyframes[0].picture.size
     guides = Guides.from_dict(values)

@@ -55,6 +55,14 @@ def changed(monkeypatch: pytest.MonkeyPatch, change: float) -> None:
     monkeypatch.setattr(command, "measured", measure)
 
 
+def refusal(mine: Path, given: dict[str, str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What `adapt` says when it refuses."""
+    options = {"drawings": str(mine), "output": "out", "steps": 2} | given
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    assert main(["adapt", *words]) == 2
+    return capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
@@ -87,10 +95,7 @@ def test_mistakes_leave_nothing(
     draw_scene(Path("one"), 1)
     Path("full").mkdir()
     Path("full/notes.txt").write_text("mine")
-    options = {"drawings": str(mine), "output": "out", "steps": 2} | given
-    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-    assert main(["adapt", *words]) == 2
-    error = capsys.readouterr().err
+    error = refusal(mine, given, capsys)
     assert sentence in error
     assert error.count("\n") == 1
     assert not Path("out").exists()
@@ -118,10 +123,7 @@ def test_mistakes_leave_what_would_be_replaced(
     Path("out").mkdir()
     Path("out/adapt.json").write_text("{}")
     shutil.copy(find_model("spacing_flow").weights or "", "out/weights.safetensors")
-    options = {"drawings": str(mine), "output": "out", "steps": 2, "overwrite": "true"} | given
-    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-    assert main(["adapt", *words]) == 2
-    assert sentence in capsys.readouterr().err
+    assert sentence in refusal(mine, {"overwrite": "true", **given}, capsys)
     assert {path.name for path in Path("out").iterdir()} == {"adapt.json", "weights.safetensors"}
 
 

@@ -183,7 +183,7 @@ class Guides:
         return cls.from_dict(data, path.parent, str(path))
 
     @classmethod
-    def from_dict(cls, data: Any, folder: Path | None = None, name: str = "guides") -> Guides:  # noqa: ANN401
+    def from_dict(cls, data: Any, folder: Path | None = None, name: str = "guides") -> Guides:  # noqa: ANN401 - JSON
         """Make guides from the values that the JSON file holds.
 
         Args:
@@ -197,7 +197,7 @@ class Guides:
         """
         item = Item(data, name, ("pairs",), folder)
 
-        def pair(each: Any, place: str) -> PairGuides:  # noqa: ANN401
+        def pair(each: Any, place: str) -> PairGuides:  # noqa: ANN401 - JSON
             own = Item(each, place.replace(f"{name}.", f"{name}: ", 1), PAIR, folder)
             return PairGuides(
                 own.whole("pair"),
@@ -270,17 +270,17 @@ def _region(item: Item) -> Region:
     )
 
 
-def _point(value: Any, place: str) -> MatchedPoint:  # noqa: ANN401
+def _point(value: Any, place: str) -> MatchedPoint:  # noqa: ANN401 - JSON
     item = Item(value, place, ("first", "last", "radius"), None)
     return MatchedPoint(place, item.point("first"), item.point("last"), item.number("radius", above=0))
 
 
-def _bone(value: Any, place: str) -> Bone:  # noqa: ANN401
+def _bone(value: Any, place: str) -> Bone:  # noqa: ANN401 - JSON
     item = Item(value, place, ("first", "last", "width"), None)
     return Bone(place, item.segment("first"), item.segment("last"), item.number("width", above=0))
 
 
-def _spacing(value: Any, place: str, folder: Path | None) -> RegionSpacing:  # noqa: ANN401
+def _spacing(value: Any, place: str, folder: Path | None) -> RegionSpacing:  # noqa: ANN401 - JSON
     item = Item(value, place, ("mask", "mask_last", "spacing"), folder)
     mask = item.mask("mask")
     if mask is None or "spacing" not in item:
@@ -288,7 +288,7 @@ def _spacing(value: Any, place: str, folder: Path | None) -> RegionSpacing:  # n
     return RegionSpacing(place, mask, item.timing("spacing"), item.mask("mask_last"))
 
 
-def _digest(data: Any, pairs: tuple[PairGuides, ...]) -> str:  # noqa: ANN401
+def _digest(data: Any, pairs: tuple[PairGuides, ...]) -> str:  # noqa: ANN401 - JSON
     """A hash of the values, and of the masks' pixels."""
     found = hashlib.sha256(repr(data).encode())
     for pair in pairs:

@@ -33,7 +33,7 @@ class Item:
         UserError: It is no object, or has another key.
     """
 
-    def __init__(self, data: Any, place: str, keys: Sequence[str], folder: Path | None) -> None:  # noqa: ANN401
+    def __init__(self, data: Any, place: str, keys: Sequence[str], folder: Path | None) -> None:  # noqa: ANN401 - JSON
         self.place, self.folder = place, folder
         if not isinstance(data, Mapping):
             raise UserError(f"{place} is {shown(data)}: give an object with the keys {', '.join(keys)}.")
@@ -47,7 +47,7 @@ class Item:
     def __contains__(self, key: str) -> bool:
         return self.data.get(key) is not None
 
-    def get(self, key: str) -> Any:  # noqa: ANN401
+    def get(self, key: str) -> Any:  # noqa: ANN401 - JSON
         """The value of a key that is required."""
         if key not in self:
             raise UserError(f"{self.place} has no {key}: give one.")

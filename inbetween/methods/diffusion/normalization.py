@@ -14,7 +14,7 @@ class _GroupNorm(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:  # noqa: ANN401 - autograd's
         batch, channels, height, width = x.shape
         y, mean, rstd = torch.native_group_norm(x, weight, bias, batch, channels, height * width, groups, eps)
         ctx.save_for_backward(x, weight, mean, rstd)
