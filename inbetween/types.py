@@ -33,6 +33,7 @@ class Window(TypedDict):
     seed: Tensor  # () int64 in [0, 2**63): seeds this sample's noise, made of (seed, epoch, index)
     name: str  # "<animation>/<scene>/<kind>/<first frame>-<last frame>" or the like, unique in the dataset
     animation: NotRequired[str]  # its animation: windows of one animation are not independent
+    caption: NotRequired[str]  # what it shows, in words; present for all windows of a data set or for none
     flow_01: NotRequired[Tensor]  # (2, H, W) truth: from first to last, at first's pixels
     flow_10: NotRequired[Tensor]  # (2, H, W) truth: from last to first, at last's pixels
     visible_01: NotRequired[Tensor]  # (1, H, W) truth: 1 where first's pixel is visible in last, too
@@ -63,6 +64,7 @@ class WindowBatch(TypedDict):
     seed: Tensor  # (B,)
     name: list[str]
     animation: NotRequired[list[str]]
+    caption: NotRequired[list[str]]
     flow_01: NotRequired[Tensor]  # (B, 2, H, W)
     flow_10: NotRequired[Tensor]  # (B, 2, H, W)
     visible_01: NotRequired[Tensor]  # (B, 1, H, W)

@@ -1,0 +1,155 @@
+"""What every video model offers to the method: conditions, the training objective's parts, sampling."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class VideoSampling:
+    """How clips are sampled.
+
+    Args:
+        steps: Denoising steps.
+        guidance_scale: Of classifier-free guidance; 1 is without, and takes half of the time.
+        num_frames: Frames of a sampled clip, keyframes included; None is the smallest number that the model
+            takes and that has a frame at every t.
+        time_reversal: Sample both directions together, for models that know no last frame (arXiv
+            2403.14611).
+    """
+
+    steps: int = 30
+    guidance_scale: float = 1.0
+    num_frames: int | None = None
+    time_reversal: bool = False
+
+
+class VideoModel(nn.Module, ABC):
+    """A diffusers video pipeline taken apart, so that its denoiser can be trained.
+
+    Its modules are those of the pipeline, frozen; the pipeline without its text encoder is kept beside them,
+    and samples with the same modules, so what is trained here is what it samples with. Clips are batches of
+    frames (B, T, 3, H, W) in [0, 1], the keyframes first and last; H and W multiples of `multiple`, T
+    of the form k * `frame_step` + 1. Subclasses do not download or read files: see `loading`.
+
+    Args:
+        pipeline: A pipeline whose text encoder and tokenizer are None.
+    """
+
+    #: Names of the diffusers pipelines (`_class_name` in `model_index.json`) that it is made of.
+    pipelines: ClassVar[tuple[str, ...]] = ()
+    #: Whether the model takes a last frame. Others only sample with time reversal.
+    takes_last: ClassVar[bool] = True
+    #: Full names (regular expression) of the denoiser's layers that get low-rank adapters.
+    lora_layers: ClassVar[str] = ""
+    #: The most frames of a clip that the published models were trained on.
+    max_frames: ClassVar[int] = 81
+
+    def __init__(self, pipeline: DiffusionPipeline) -> None:
+        super().__init__()
+        # in a list, so that it is no submodule
+        self._pipeline = [pipeline]
+
+    @property
+    def pipeline(self) -> DiffusionPipeline:
+        """The pipeline, whose modules are this one's."""
+        return self._pipeline[0]
+
+    @property
+    @abstractmethod
+    def denoisers(self) -> dict[str, nn.Module]:
+        """The denoisers by the name that the pipeline has for them, such as `transformer`."""
+
+    @property
+    @abstractmethod
+    def frame_step(self) -> int:
+        """Frames of a latent frame: a clip has k of it and 1 frames."""
+
+    @property
+    @abstractmethod
+    def multiple(self) -> int:
+        """Height and width of a clip are multiples of it, in pixels."""
+
+    @abstractmethod
+    def encode_prompts(self, pipeline: DiffusionPipeline, prompts: list[str]) -> list[Tensors]:
+        """Embeddings of prompts.
+
+        Args:
+            pipeline: The pipeline with its text encoder and tokenizer, and perhaps nothing else.
+            prompts: Any texts; the empty one is the null prompt.
+
+        Returns:
+            For each what `denoise` and `sample` take, without a batch dimension, on the CPU.
+        """
+
+    @abstractmethod
+    def encode_clips(self, clips: Tensor) -> Tensors:
+        """What the denoiser is trained on, of clips (B, T, 3, H, W); a function of the frames alone.
+
+        Returns:
+            `latents` (B, C, f, h, w), normalised as the denoiser takes them, and what it takes as
+            conditions: the same as the pipeline prepares for the clips' first and last frames.
+        """
+
+    @abstractmethod
+    def sigmas(self, uniform: Tensor) -> Tensor:
+        """Noise levels (B,) in (0, 1) that the model is trained at, of uniform numbers (B,) in (0, 1)."""
+
+    @abstractmethod
+    def denoise(self, noised: Tensor, sigma: Tensor, clips: Mapping[str, Tensor], prompts: Tensors) -> Tensor:
+        """The predicted velocity, noise minus clean latents.
+
+        Args:
+            noised: (B, C, f, h, w), (1 - sigma) of the latents and sigma of the noise.
+            sigma: (B,) in (0, 1).
+            clips: As `encode_clips` returns them.
+            prompts: As `encode_prompts` returns them, stacked.
+
+        Returns:
+            (B, C, f, h, w).
+        """
+
+    def predicted(self, clips: Mapping[str, Tensor]) -> Tensor:
+        """Where the denoiser's prediction counts: 1 there, 0 where it is given the clean latents.
+
+        Returns:
+            Of a shape that broadcasts to the latents (B, C, f, h, w).
+        """
+        return torch.ones((), device=clips["latents"].device)
+
+    @abstractmethod
+    def sample(
+        self,
+        first: Tensor,
+        last: Tensor,
+        num_frames: int,
+        prompt: Tensors,
+        negative_prompt: Tensors,
+        sampling: VideoSampling,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        """Sample a clip with the pipeline itself.
+
+        Args:
+            first: (3, H, W) in [0, 1].
+            last: (3, H, W) in [0, 1].
+            num_frames: T.
+            prompt: As `encode_prompts` returns it.
+            negative_prompt: The same; used where guidance is.
+            sampling: Steps and guidance.
+            generator: Of the noise, on the CPU or the model's device.
+
+        Returns:
+            (T, 3, H, W) float32 in [0, 1].
+        """
