@@ -8,15 +8,15 @@ from typing import Literal, Protocol, runtime_checkable
 import lightning as L
 
 from inbetween.data.loader import (
-    Key,
+    Batches,
     PreparedWindows,
     ResumableLoader,
+    TrainBatches,
     WindowLoader,
     check_same,
     default_workers,
     eval_batches,
     train_batch_size,
-    train_batches,
 )
 from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
@@ -147,7 +147,7 @@ class WindowDataModule(L.LightningDataModule):
         rank, world = self._place()
         windows = len(dataset)
 
-        def plan() -> list[list[Key]]:
+        def plan() -> Batches:
             trainer = self.trainer
             epoch, done = 0, 0
             if trainer is not None:
@@ -156,7 +156,8 @@ class WindowDataModule(L.LightningDataModule):
                 overfit = trainer.overfit_batches  # type: ignore[attr-defined]  # not declared
                 epoch = 0 if overfit else trainer.current_epoch
                 done = trainer.fit_loop.batch_idx + 1
-            return train_batches(windows, self.batch_size, self.spec.seed, epoch, rank, world)[done:]
+            order = dataset.order(self.spec.seed, epoch, size)
+            return TrainBatches(order, size, epoch, rank, world, done)
 
         size = train_batch_size(windows, self.batch_size, world)
         if size < self.batch_size:

@@ -1,6 +1,7 @@
 """The interface of window sources, and the specification of windows."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from inbetween.errors import UserError
+from inbetween.functional.seeds import sample_seed
 from inbetween.types import Split, Window
 
 MAX_BETWEEN = 1000  # in-betweens of a window
@@ -114,6 +116,25 @@ class WindowDataset(Dataset[Window], ABC):
     @abstractmethod
     def __getitem__(self, key: tuple[int, int]) -> Window:
         """The window at `key` = (epoch, index)."""
+
+    def order(self, seed: int, epoch: int, batch_size: int) -> Sequence[int]:
+        """The indices of a training epoch's windows, in the order of its batches.
+
+        A permutation of all of them, which is kept as an array. Data sets that are read piece by piece
+        compute an order of their own, entry by entry.
+
+        Args:
+            seed: Base of the permutation.
+            epoch: Counts from 0.
+            batch_size: Windows of a step, over all processes.
+        """
+        generator = torch.Generator().manual_seed(sample_seed(seed, epoch))
+        order: Sequence[int] = torch.randperm(len(self), generator=generator).numpy()
+        return order
+
+    def captions(self) -> Iterable[str]:
+        """Every different caption of its windows, found without reading them; none by default."""
+        return ()
 
     def keyframe_triplet(self, index: int) -> Tensor | None:
         """Three evenly spaced frames of a window's scene, for cycle consistency.
