@@ -141,7 +141,7 @@ class ShardWriter:
         self.counts[split] = number + 1
         name = f"{split}-{number:06d}.tar"
         file = (self.folder / name).open("wb")
-        self.open = name, file, self.tar_writer(file, encoder=False, mtime=0.0)
+        self.open = name, file, self.tar_writer(file, encoder=False, mtime=0)
         return name, self.open[2]
 
     def close(self) -> None:
