@@ -202,8 +202,9 @@ class WindowDataModule(L.LightningDataModule):
 
     def _identity(self) -> dict[str, int]:
         """What the order of training batches depends on."""
-        windows = len(self.datasets["train"])
-        return {"windows": windows, "batch_size": self.batch_size, "seed": self.spec.seed}
+        dataset = self.datasets["train"]
+        settings = {"batch_size": self.batch_size, "seed": self.spec.seed, **dataset.order_settings()}
+        return {"windows": len(dataset), **settings}
 
     def _prepared(self, dataset: WindowDataset, training: bool) -> WindowDataset:
         """The windows with what the method's loss needs."""

@@ -132,6 +132,10 @@ class WindowDataset(Dataset[Window], ABC):
         order: Sequence[int] = torch.randperm(len(self), generator=generator).numpy()
         return order
 
+    def order_settings(self) -> dict[str, int]:
+        """What `order` depends on besides its arguments and the number of windows, by the names of its keys."""
+        return {}
+
     def captions(self) -> Iterable[str]:
         """Every different caption of its windows, found without reading them; none by default."""
         return ()

@@ -147,17 +147,19 @@ class ShardFiles:
         try:
             system, path = fsspec.core.url_to_fs(place, **self.options)
             return getattr(system, what)(path, **arguments)
-        except FileNotFoundError:
-            if name == MANIFEST:
-                raise UserError(
-                    f"There is no {place}: check the URL given as the source's root, or copy there what"
-                    " `python -m inbetween shard` has written."
-                ) from None
-            raise self.missing(name) from None
         # each file system raises exceptions of its own library
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
+            # that of HTTP calls everything a missing file
+            cause = error.__cause__ or error
+            if not isinstance(cause, FileNotFoundError) and getattr(cause, "status", None) != 404:
+                reason = " ".join(str(cause).split()) or type(cause).__name__
+                raise UserError(
+                    f"{place} cannot be read ({reason}): check the network, the URL and its credentials"
+                    " (storage_options), or copy the shards into a folder."
+                ) from None
+            if name != MANIFEST:
+                raise self.missing(name) from None
             raise UserError(
-                f"{place} cannot be read ({reason}): check the network, the URL and its credentials"
-                " (storage_options), or copy the shards into a folder."
+                f"There is no {place}: check the URL given as the source's root, or copy there what"
+                " `python -m inbetween shard` has written."
             ) from None

@@ -167,6 +167,10 @@ class ShardedWindows(StoredWindows):
             )
         return LaneOrder(counts, self.group, batch_size, seed, epoch)
 
+    def order_settings(self) -> dict[str, int]:
+        """See `WindowDataset.order_settings`."""
+        return {"shards": len(self.shards), "shuffle_shards": self.group}
+
     def captions(self) -> Iterable[str]:
         """See `WindowDataset.captions`."""
         return self.manifest.captions() if self.captioned else ()
