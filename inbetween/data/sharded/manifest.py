@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from inbetween.data.sharded.libraries import needed
 from inbetween.data.source import WindowSpec
@@ -37,7 +38,9 @@ COLUMNS = {
     "caption": "VARCHAR",  # what it shows, in words; only in manifests that have captions
 }
 _OPTIONAL = {"caption"}
-_READ = [name for name in COLUMNS if name not in ("split", "key", "start", "end", "fps", "drawings")]
+# what `Clip` is made of
+_READ = """clip, animation, name, kind, shard, "offset", bytes, frames, drawings, height, width,
+    array_to_string(stems, '/'), hold_starts, digest"""
 MEMORY = "512MB"  # that DuckDB may use
 
 
@@ -96,9 +99,8 @@ class ShardFacts:
     bytes: int
 
 
-@dataclass(frozen=True)
-class Clip:
-    """A row of the manifest: see `COLUMNS`."""
+class Clip(NamedTuple):
+    """A row of the manifest, in little memory: see `COLUMNS`."""
 
     clip: str
     animation: str
@@ -108,12 +110,13 @@ class Clip:
     offset: int
     bytes: int
     frames: int
+    drawings: int
     height: int
     width: int
-    stems: list[str]
-    hold_starts: list[int]
+    stems: str  # parted by slashes
+    hold_starts: array[int]
     digest: str
-    caption: str | None
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -178,9 +181,12 @@ class Manifest:
 
     def clips(self, shard: str, captioned: bool) -> list[Clip]:
         """The clips in a shard, in the order of their place in it."""
-        names = ", ".join(quoted(name) for name in _READ if captioned or name != "caption")
-        rows = self._ask(f'SELECT {names} FROM {self._kept} WHERE shard = {literal(shard)} ORDER BY "offset"')
-        return [Clip(*row, *(() if captioned else (None,))) for row in rows]
+        caption = "coalesce(caption, '')" if captioned else "''"
+        rows = self._ask(
+            f"""SELECT {_READ}, {caption} FROM {self._kept}
+            WHERE shard = {literal(shard)} ORDER BY "offset\""""
+        )
+        return [Clip(*row[:-3], array("i", row[-3]), *row[-2:]) for row in rows]
 
     def captions(self) -> Iterator[str]:
         """Every different caption, in order."""

@@ -38,7 +38,8 @@ from inbetween.types import Split, Window
 log = logging.getLogger(__name__)
 
 _VERSION = 1  # of the decoded clips
-_SHARDS_KEPT = 1024  # of which a process keeps the rows of the manifest, about 50 kB each
+_SHARDS_KEPT = 512  # of which a process keeps the rows of the manifest, about a kilobyte a clip
+_SCENES_KEPT = 2048  # about 10 kB each
 
 
 class ShardedScenes(WindowSource):
@@ -147,7 +148,8 @@ class ShardedWindows(StoredWindows):
     def __getitem__(self, key: tuple[int, int]) -> Window:
         window = super().__getitem__(key)
         if self.captioned:
-            window["caption"] = self.at(key[1])[0].caption
+            place, clip, _ = self._place(key[1])
+            window["caption"] = _clips_of(self, place)[0][clip].caption
         return window
 
     def order(self, seed: int, epoch: int, batch_size: int) -> Sequence[int]:
@@ -175,43 +177,39 @@ class ShardedWindows(StoredWindows):
         """See `WindowDataset.captions`."""
         return self.manifest.captions() if self.captioned else ()
 
-    def at(self, index: int) -> tuple[ShardedScene, tuple[int, ...]]:
+    def at(self, index: int) -> tuple[StoredScene, tuple[int, ...]]:
         """See `StoredWindows.at`."""
+        place, clip, number = self._place(index)
+        scene, windows = _scene_of(self, place, clip)
+        return scene, windows[number]
+
+    def _place(self, index: int) -> tuple[int, int, int]:
+        """Of a window, the shard's place, the clip's place in it, and the window's in the clip."""
         place = bisect_right(self.ends, index)
-        clips = _clips_of(self, place)
         number = index - (self.ends[place] - self.shards[place].windows)
-        found = bisect_right(clips.ends, number)
-        windows = clips.windows[found]
-        return clips.scenes[found], windows[number - clips.ends[found] + len(windows)]
-
-    def open_shard(self, place: int) -> _ShardClips:
-        """The clips of a shard that have windows."""
-        clips = self.manifest.clips(self.shards[place].name, self.captioned)
-        scenes = [ShardedScene.of(clip, self) for clip in clips]
-        windows = [
-            [
-                window
-                for shot in shots_of(scene, self.spec.collapse_holds)
-                for window in windows_of(shot, self.spec)
-            ]
-            for scene in scenes
-        ]
-        return _ShardClips(scenes, windows, list(accumulate(map(len, windows))))
+        _, ends = _clips_of(self, place)
+        clip = bisect_right(ends, number)
+        return place, clip, number - (ends[clip - 1] if clip else 0)
 
 
-@dataclass(frozen=True)
-class _ShardClips:
-    """The clips of a shard, the windows of each, and how many there are up to each."""
-
-    scenes: list[ShardedScene]
-    windows: list[list[tuple[int, ...]]]
-    ends: list[int]
+# Kept outside the data set, which is sent to data workers; enough of them that the shards in use stay.
 
 
 @lru_cache(_SHARDS_KEPT)
-def _clips_of(dataset: ShardedWindows, place: int) -> _ShardClips:
-    """`ShardedWindows.open_shard`, the last ones kept."""
-    return dataset.open_shard(place)
+def _clips_of(dataset: ShardedWindows, place: int) -> tuple[list[Clip], list[int]]:
+    """The clips of a shard, and the number of windows up to each one's last."""
+    spec = dataset.spec
+    clips = dataset.manifest.clips(dataset.shards[place].name, dataset.captioned)
+    lengths = (clip.drawings if spec.collapse_holds else clip.frames for clip in clips)
+    return clips, list(accumulate(len(windows_of([*range(length)], spec)) for length in lengths))
+
+
+@lru_cache(_SCENES_KEPT)
+def _scene_of(dataset: ShardedWindows, place: int, clip: int) -> tuple[ShardedScene, list[tuple[int, ...]]]:
+    """The scene of a shard's clip, and its windows."""
+    scene = ShardedScene.of(_clips_of(dataset, place)[0][clip], dataset)
+    (shot,) = shots_of(scene, dataset.spec.collapse_holds)
+    return scene, windows_of(shot, dataset.spec)
 
 
 @dataclass(frozen=True)
@@ -234,15 +232,11 @@ class ShardedScene(StoredScene):
         fit = Fit((clip.height, clip.width), spec.size, spec.fit, keep)
         look = (_VERSION, shots.VERSION, clip.digest, *spec.size, spec.fit, *spec.background, keep)
         name = hashlib.blake2b(repr(look).encode(), digest_size=16).hexdigest()
-        scene = Scene(clip.animation, clip.name, clip.kind, tuple(Path(f"{stem}.png") for stem in clip.stems))
+        frames = (Path(f"{stem}.png") for stem in clip.stems.split("/"))
+        scene = Scene(clip.animation, clip.name, clip.kind, tuple(frames))
         ids = tuple(_frame_id(name, number) for number in range(clip.frames))
         file = dataset.store.folder / f"{name}.npy"
         return cls(scene, file, fit, tuple(clip.hold_starts), (), ids, clip, dataset)
-
-    @property
-    def caption(self) -> str:
-        """What it shows, in words; empty where nobody has said."""
-        return self.clip.caption or ""
 
     def read(self, numbers: tuple[int, ...]) -> Pixels:
         """See `StoredScene.read`.
@@ -259,7 +253,7 @@ class ShardedScene(StoredScene):
         background = self.dataset.spec.background
 
         def decode(place: int) -> Pixels:
-            path = Path(f"{self.dataset.files.place(self.clip.shard)}:{self.clip.stems[place]}")
+            path = Path(f"{self.dataset.files.place(self.clip.shard)}:{self.scene.frames[place].name}")
             return self.fit.resized(read_image(path, background, contents[place]))
 
         # data workers fill the cores already
