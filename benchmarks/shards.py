@@ -14,9 +14,7 @@ from PIL import Image
 from inbetween.commands.shard import shard
 from inbetween.data import FolderScenes, ShardedScenes, WindowSource, WindowSpec
 from inbetween.data.loader import TrainBatches, WindowLoader
-from inbetween.data.synthetic.scene import SyntheticScene
-
-KINDS = ("sketch", "color", "composition")
+from inbetween.data.synthetic.scene import KINDS, SyntheticScene
 
 
 def measure(

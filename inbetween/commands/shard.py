@@ -29,7 +29,7 @@ from inbetween.types import Split
 log = logging.getLogger(__name__)
 
 MEGABYTE = 10**6  # bytes
-_NAMED = 3  # that a warning names, of those left out
+_NAMED = 5  # that a warning names, of those left out
 Layout = Literal["folder", "anita", "video"]
 
 
@@ -92,7 +92,7 @@ def shard(
                 raise UserError(
                     f"There is no clip to write: {left_out[0] if left_out else 'no scene was found'}"
                 )
-            writer.finish(listed and listed.select())
+            writer.finish(None if listed is None else listed.select())
             ((kinds,),) = database.execute(
                 "SELECT string_agg(split || ' ' || n, ', ' ORDER BY split) FROM"
                 " (SELECT split, count(*) AS n FROM written GROUP BY split)"
@@ -175,7 +175,8 @@ def _write_videos(writer: ShardWriter, root: Path, listed: ClipList, work: Path,
     }
     by_split = split_by_name([Scene(name, "", "", ()) for name in sorted(listed.animations())])
     split_of = {scene.animation: split for split, scenes in by_split.items() for scene in scenes}
-    left_out = []
+    incomplete = listed.incomplete()
+    left_out = [f"{incomplete} rows have no start or end."] if incomplete else []
     # the clips of one split follow each other in shards, so a video is visited once per split that it has
     for split in SPLITS:
         for video in tqdm(listed.videos(), f"Cutting videos ({split})", unit="video", delay=1, disable=None):

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -10,7 +10,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from inbetween.data.source import WindowDataset
+from inbetween.data.source import Order, WindowDataset
 from inbetween.data.workers import STOPPING, WorkerWatch
 from inbetween.errors import UserError
 from inbetween.machine import cores
@@ -82,7 +82,7 @@ class TrainBatches:
         done: Batches to leave out at the start.
     """
 
-    order: Sequence[int]
+    order: Order
     batch_size: int
     epoch: int
     rank: int

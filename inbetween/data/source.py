@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -14,6 +16,7 @@ from inbetween.errors import UserError
 from inbetween.functional.seeds import sample_seed
 from inbetween.types import Split, Window
 
+Order = Sequence[int] | NDArray[np.int64]  # indices of windows
 MAX_BETWEEN = 1000  # in-betweens of a window
 LARGEST_SIDE = 4096  # pixels of a window; larger values are most likely typing mistakes
 
@@ -117,7 +120,7 @@ class WindowDataset(Dataset[Window], ABC):
     def __getitem__(self, key: tuple[int, int]) -> Window:
         """The window at `key` = (epoch, index)."""
 
-    def order(self, seed: int, epoch: int, batch_size: int) -> Sequence[int]:
+    def order(self, seed: int, epoch: int, batch_size: int) -> Order:
         """The indices of a training epoch's windows, in the order of its batches.
 
         A permutation of all of them, which is kept as an array. Data sets that are read piece by piece
@@ -129,11 +132,10 @@ class WindowDataset(Dataset[Window], ABC):
             batch_size: Windows of a step, over all processes.
         """
         generator = torch.Generator().manual_seed(sample_seed(seed, epoch))
-        order: Sequence[int] = torch.randperm(len(self), generator=generator).numpy()
-        return order
+        return torch.randperm(len(self), generator=generator).numpy()
 
     def order_settings(self) -> dict[str, int]:
-        """What `order` depends on besides its arguments and the number of windows, by the names of its keys."""
+        """What `order` depends on besides its arguments and the number of windows, by name."""
         return {}
 
     def captions(self) -> Iterable[str]:

@@ -153,11 +153,13 @@ def test_splits_keep_animations_whole_or_are_those_of_the_list(here: Path) -> No
 def test_what_a_list_has_wrong_is_left_out(here: Path, caplog: pytest.LogCaptureFixture) -> None:
     (here / "videos" / "four.mp4").write_bytes(b"no video")
     values = "('a', 'one', 0, 9), ('b', 'nine', 0, 9), ('c', 'four', 0, 9), ('d', 'one', 40, 50)"
+    values += ", ('e', 'one', NULL, 9), (NULL, 'one', 0, 9)"
     write_list(here / "list.parquet", values, "clip, video, start_frame, end_frame")
     assert main([*VIDEOS, "--manifest", "list.parquet"]) == 0
     assert rows(here / "shards", "name") == [("a",)]
     for said in (
-        "3 are left out",
+        "4 are left out",
+        "1 rows have no start or end.",
         "nine is not below videos",
         "four.mp4 is not a video",
         "d has no frames in",

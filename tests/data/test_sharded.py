@@ -1,5 +1,6 @@
 """Shards: the windows are those of the folders that they were written from, and what is wrong is said."""
 
+import pickle
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from inbetween.commands.shard import shard
 from inbetween.data import Augment, FolderScenes, ShardedScenes, WindowDataset, WindowSpec
+from inbetween.data.loader import TrainBatches, WindowLoader
 from inbetween.errors import UserError
 from tests.data.test_shots import shot
 
@@ -271,6 +273,30 @@ def test_decoded_clips_stay_within_their_limit(shards: Path, tmp_path: Path) -> 
             assert torch.equal(window["targets"], every[name]["targets"])
             files = (tmp_path / "c" / "shards" / "clips").glob("*.npy")
             assert sum(path.stat().st_size for path in files) <= 3 * clip
+
+
+def test_workers_that_delete_each_others_clips_read_the_right_ones(shards: Path, tmp_path: Path) -> None:
+    spec = WindowSpec(between=1, stride=1, size=(24, 32), cache_dir=tmp_path / "c")
+    every = by_name(ShardedScenes(str(shards)).dataset("train", spec))
+    shutil.rmtree(tmp_path / "c")
+    dataset = pickle.loads(pickle.dumps(ShardedScenes(str(shards), cache_gb=1e-6).dataset("train", spec)))
+    batches = TrainBatches(dataset.order(0, 0, 4), 4, 0, rank=0, world=1)
+    loader = WindowLoader(dataset, len(batches), lambda: batches, num_workers=2)
+    for batch in loader:
+        for name, t, targets in zip(batch["name"], batch["t"], batch["targets"], strict=True):
+            assert torch.equal(targets, every[f"{name} {t.tolist()}"]["targets"])
+    loader.close()
+    assert len(list((tmp_path / "c" / "shards" / "clips").glob("*.npy"))) <= 2
+
+
+def test_a_cache_that_holds_less_than_a_batch_reads_is_warned_of(
+    shards: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = WindowSpec(between=1, size=(24, 32), cache_dir=tmp_path / "c")
+    ShardedScenes(str(shards)).dataset("train", spec).order(0, 0, 2)
+    assert "cache_gb" not in caplog.text
+    ShardedScenes(str(shards), cache_gb=1e-6).dataset("train", spec).order(0, 0, 2)
+    assert "2 windows of a batch are read from 4 shards at a time, up to 8.1e-05 GB" in caplog.text
 
 
 def test_a_clip_that_is_deleted_or_cut_short_is_decoded_again(shards: Path, tmp_path: Path) -> None:

@@ -55,22 +55,28 @@ class ClipStore:
         while True:
             try:
                 frames = np.lib.format.open_memmap(file, mode="r")[list(numbers)]
-                os.utime(file)  # used now
+                with suppress(OSError):  # deleted meanwhile, or somebody else's
+                    os.utime(file)  # used now
                 return cast(Pixels, frames)
-            except FileNotFoundError:
-                pass
-            except (OSError, ValueError):  # left half-written by a crash of the machine
-                file.unlink(missing_ok=True)
+            except (FileNotFoundError, ValueError) as error:
+                damaged = isinstance(error, ValueError)  # by a crash of the machine
+            except OSError as error:
+                raise self._unusable(error) from None
             try:
+                if damaged:
+                    file.unlink(missing_ok=True)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 with FileLock(self.folder / f"{int(name[:8], 16) % _LOCKS}.lock"):
                     if not file.exists():
                         self._write(file, shape, decode())
             except OSError as error:
-                raise UserError(
-                    f"The decoded clips in {self.folder} cannot be written ({error.strerror or error}): make"
-                    " room, lower cache_gb, or choose another folder with data.cache_dir."
-                ) from None
+                raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> UserError:
+        return UserError(
+            f"The decoded clips in {self.folder} cannot be read and written ({error.strerror or error}): make"
+            " room, lower cache_gb, or choose another folder with data.cache_dir."
+        )
 
     def _write(self, file: Path, shape: tuple[int, int, int], frames: Iterable[Pixels]) -> None:
         self._make_room(int(np.prod(shape)) * 3)

@@ -82,8 +82,8 @@ class ShardFiles:
                     write_whole(copy, self._ask("cat_file", MANIFEST), durable=False)
         except OSError as error:
             raise UserError(
-                f"The copy of {self.place(MANIFEST)} in {cache} cannot be written ({error.strerror or error}):"
-                " make room, or choose another folder with data.cache_dir."
+                f"The copy of {self.place(MANIFEST)} in {cache} cannot be written ({error.strerror or error})"
+                ": make room, or choose another folder with data.cache_dir."
             ) from None
         return copy
 

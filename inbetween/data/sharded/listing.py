@@ -26,6 +26,7 @@ NAMES = {
     "end": ("end", "end_frame", "end_time"),
     "caption": ("caption", "text_description", "description"),
 }
+_COMPLETE = "isfinite(listed_start) AND isfinite(listed_end)"
 _FRAME_TYPES = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 
 
@@ -70,8 +71,8 @@ class ClipList:
                 types = columns_of(connection, literal(path))
         except errors.Error as error:
             raise UserError(
-                f"{path} is not a table that can be read ({reason(error)}): give a Parquet or CSV file with a row"
-                " for each clip."
+                f"{path} is not a table that can be read ({reason(error)}): give a Parquet or CSV file with a"
+                " row for each clip."
             ) from None
         lower = {name.lower(): name for name in types}
         found = {
@@ -119,6 +120,8 @@ class ClipList:
         return [lower[name] for name in self.given]
 
     def _check(self, where: str | None) -> None:
+        nameless = "listed_clip IS NULL" + (" OR listed_video IS NULL" if self.has_videos else "")
+        self.database.execute(f"DELETE FROM listed WHERE {nameless}")
         ((count,),) = self.database.execute("SELECT count(*) FROM listed").fetchall()
         if not count:
             what = f"The filter {where!r} leaves no clip of {self.path}: widen it."
@@ -133,7 +136,8 @@ class ClipList:
 
         if "split" in self.given:
             wrong = self.database.execute(
-                "SELECT DISTINCT split FROM listed WHERE split IS NULL OR split NOT IN ('train', 'val', 'test')"
+                "SELECT DISTINCT split FROM listed"
+                " WHERE split IS NULL OR split NOT IN ('train', 'val', 'test')"
             ).fetchall()
             if wrong:
                 raise UserError(
@@ -151,18 +155,27 @@ class ClipList:
 
     def animations(self) -> set[str]:
         """Names of the animations; a video is one where the list has none."""
-        column = "animation" if "animation" in self.given else "listed_video"
+        column = "coalesce(animation::VARCHAR, listed_video)" if "animation" in self.given else "listed_video"
         return {name for (name,) in self.database.execute(f"SELECT DISTINCT {column} FROM listed").fetchall()}
 
     def clips(self, video: str) -> list[ListedClip]:
         """The clips of a video, by their start; rows without start or end are left out."""
-        more = "".join(f", {name}" if name in self.given else ", NULL" for name in ("split", "animation"))
+        more = "".join(
+            f", {name}::VARCHAR" if name in self.given else ", NULL" for name in ("split", "animation")
+        )
         rows = self.database.execute(
             f"SELECT listed_clip, listed_start, listed_end{more} FROM listed WHERE listed_video = ?"
-            " AND listed_start IS NOT NULL AND listed_end IS NOT NULL ORDER BY listed_start, listed_clip",
+            f" AND {_COMPLETE} ORDER BY listed_start, listed_clip",
             [video],
         ).fetchall()
         return [ListedClip(*row) for row in rows]
+
+    def incomplete(self) -> int:
+        """Number of rows whose start or end is missing, or neither a number nor a time."""
+        ((count,),) = self.database.execute(
+            f"SELECT count(*) FROM listed WHERE NOT coalesce({_COMPLETE}, false)"
+        ).fetchall()
+        return int(count)
 
     def select(self) -> str:
         """What a manifest takes over, in SQL, from the table `listed`."""

@@ -16,7 +16,7 @@ from inbetween.types import Split
 
 # Columns that the program writes and reads, with their SQL types; a manifest may have any others beside them.
 COLUMNS = {
-    "clip": "VARCHAR",  # a shot of a scene: the scene's label, with @<start> where it has several; unique in a split
+    "clip": "VARCHAR",  # a shot: its scene's label, with @<start> if there are several; unique in a split
     "split": "VARCHAR",  # train, val or test
     "animation": "VARCHAR",
     "name": "VARCHAR",  # the scene within its animation
@@ -149,8 +149,8 @@ class Manifest:
         missing = [name for name in COLUMNS if name not in found and name not in _OPTIONAL]
         if missing:
             raise UserError(
-                f"{self.place} has no column {missing[0]}: `python -m inbetween shard --manifest` makes shards of"
-                " the clips that it names."
+                f"{self.place} has no column {missing[0]}: `python -m inbetween shard --manifest` makes"
+                " shards of the clips that it names."
             )
         return found
 
@@ -186,7 +186,7 @@ class Manifest:
             f"""SELECT {_READ}, {caption} FROM {self._kept}
             WHERE shard = {literal(shard)} ORDER BY "offset\""""
         )
-        return [Clip(*row[:-3], array("i", row[-3]), *row[-2:]) for row in rows]
+        return [Clip._make([*row[:-3], array("i", row[-3]), *row[-2:]]) for row in rows]
 
     def captions(self) -> Iterator[str]:
         """Every different caption, in order."""
@@ -217,8 +217,8 @@ class Manifest:
 
     def _damaged(self, error: Exception) -> UserError:
         return UserError(
-            f"{self.place} is damaged or cut short ({reason(error)}): copy it again, or write the shards again"
-            " with `python -m inbetween shard`."
+            f"{self.place} is damaged or cut short ({reason(error)}): copy it again, or write the shards"
+            " again with `python -m inbetween shard`."
         )
 
 

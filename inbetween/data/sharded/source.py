@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 _VERSION = 1  # of the decoded clips
 _SHARDS_KEPT = 512  # of which a process keeps the rows of the manifest, about a kilobyte a clip
+_AT_ONCE = 64  # decoded frames in memory
 _SCENES_KEPT = 2048  # about 10 kB each
 
 
@@ -134,12 +135,14 @@ class ShardedWindows(StoredWindows):
         split, where = self.manifest.split, self.manifest.where
         if not clips:
             return UserError(
-                f"The filter {where!r} leaves no clip of the {split} split in {self.manifest.place}: widen it."
+                f"The filter {where!r} leaves no clip of the {split} split in {self.manifest.place}:"
+                " widen it."
             )
         need = (self.spec.between + 1) * min(self.spec.gaps) + 1
         return UserError(
             f"No clip is long enough: a window of between {self.spec.between} and gap {min(self.spec.gaps)}"
-            f" needs {need} frames in a row, the longest of {clips} clips has {longest}: lower between or gaps."
+            f" needs {need} frames in a row, the longest of {clips} clips has {longest}: lower between or"
+            " gaps."
         )
 
     def __len__(self) -> int:
@@ -258,7 +261,8 @@ class ShardedScene(StoredScene):
 
         # data workers fill the cores already
         with ThreadPoolExecutor(1 if get_worker_info() else cores()) as pool:
-            yield from pool.map(decode, range(len(contents)))
+            for start in range(0, len(contents), _AT_ONCE):
+                yield from pool.map(decode, range(start, min(start + _AT_ONCE, len(contents))))
 
     def _contents(self) -> list[bytes]:
         """The image files of the clip, out of its part of the shard."""
