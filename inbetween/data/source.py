@@ -139,8 +139,18 @@ class WindowDataset(Dataset[Window], ABC):
         return {}
 
     def captions(self) -> Iterable[str]:
-        """Every different caption of its windows, found without reading them; none by default."""
+        """The distinct captions of its windows, without reading them; none where windows have none."""
         return ()
+
+    def frame_ids(self, index: int) -> Tensor | None:
+        """The `frame_ids` of a window, in either order of time; None where its windows have none.
+
+        Data sets that know them without reading the window say so here.
+
+        Args:
+            index: Of the window.
+        """
+        return self[0, index].get("frame_ids")
 
     def keyframe_triplet(self, index: int) -> Tensor | None:
         """Three evenly spaced frames of a window's scene, for cycle consistency.

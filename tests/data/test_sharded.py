@@ -114,12 +114,16 @@ def test_augmented_windows_depend_on_their_key_alone(shards: Path, tmp_path: Pat
     assert torch.equal(one[3, 5]["targets"], other[3, 5]["targets"])
     assert not torch.equal(one[3, 5]["targets"], one[4, 5]["targets"])
     assert "frame_ids" not in one[0, 0]
+    assert one.frame_ids(0) is None
 
 
 def test_frame_ids_belong_to_what_a_frame_shows(scenes: Path, shards: Path, tmp_path: Path) -> None:
     def ids(root: Path, **options: Any) -> dict[str, list[int]]:
         spec = WindowSpec(between=1, stride=1, cache_dir=tmp_path / "c", **{"size": (24, 32), **options})
-        windows = by_name(ShardedScenes(str(root)).dataset("train", spec))
+        dataset = ShardedScenes(str(root)).dataset("train", spec)
+        for index in range(len(dataset)):
+            assert torch.equal(dataset.frame_ids(index), dataset[0, index]["frame_ids"])
+        windows = by_name(dataset)
         return {name: window["frame_ids"].tolist() for name, window in windows.items()}
 
     before = ids(shards)
