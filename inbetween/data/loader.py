@@ -194,6 +194,7 @@ class WindowLoader:
         """
         self.current = iter(())
         self.reader = None
+        self.workers.end()
 
     def _start(self) -> "DataLoader[Window]":
         return DataLoader(

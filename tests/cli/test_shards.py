@@ -1,5 +1,6 @@
 """`fit` on shards: killed and resumed, and on two processes."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from inbetween.__main__ import main
 from tests.cli.conftest import Run, write_yaml
 from tests.cli.test_interruption import last, named, weights
 from tests.cli.test_processes import COMMAND
@@ -94,3 +96,20 @@ def test_two_processes_train_on_the_batches_of_one(run: Run, tmp_path: Path, tra
     torch.testing.assert_close(
         weights("two")["state_dict"], weights("one")["state_dict"], rtol=1e-3, atol=1e-5
     )
+
+
+def test_a_damaged_shard_ends_the_data_workers_and_is_named(
+    run: Run, tmp_path: Path, scenes_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("shard", "--root", scenes_root, "--output", tmp_path / "shards")
+    damaged = tmp_path / "shards" / "val-000000.tar"
+    content = bytearray(damaged.read_bytes())
+    content[600] ^= 255  # in the first image
+    damaged.write_bytes(content)
+    options = ["--data.num_workers", "2", "--data.size", "32", "--data.batch_size", "1"]
+    source = ["--config", "data/shards.yaml", "--data.source.root", str(tmp_path / "shards")]
+    assert main(["validate", "--config", "cross_fade.yaml", *source, *options]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "val-000000.tar is damaged (clip fox/walk): copy it again" in said
+    # a worker that is left would keep this process from ending
+    assert multiprocessing.active_children() == []

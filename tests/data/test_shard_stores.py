@@ -1,5 +1,6 @@
 """Shards in an object store: an HTTP server with and without ranges, and file systems of fsspec."""
 
+import multiprocessing
 import re
 import shutil
 import threading
@@ -145,3 +146,4 @@ def test_a_network_that_fails_in_a_data_worker_is_said_in_one_sentence(
     with pytest.raises(UserError, match=r"^http.*/train-000000.tar is cut short: copy it again"):
         list(loader)
     loader.close()
+    assert multiprocessing.active_children() == []  # though the error's traceback is kept
