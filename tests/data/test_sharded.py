@@ -299,7 +299,10 @@ def test_a_cache_that_holds_less_than_a_batch_reads_is_warned_of(
     spec = WindowSpec(between=1, size=(24, 32), cache_dir=tmp_path / "c")
     ShardedScenes(str(shards)).dataset("train", spec).order(0, 0, 2)
     assert "cache_gb" not in caplog.text
-    ShardedScenes(str(shards), cache_gb=1e-6).dataset("train", spec).order(0, 0, 2)
+    dataset = ShardedScenes(str(shards), cache_gb=1e-6).dataset("train", spec)
+    for epoch in range(2):
+        dataset.order(0, epoch, 2)
+    assert caplog.text.count("give cache_gb more") == 1
     assert "2 windows of a batch are read from 4 shards at a time, up to 8.1e-05 GB" in caplog.text
 
 

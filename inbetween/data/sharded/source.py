@@ -121,7 +121,7 @@ class ShardedWindows(StoredWindows):
     ) -> None:
         super().__init__(spec)
         self.files, self.group, self.manifest = source.files, source.shuffle_shards, manifest
-        self.captioned = captioned
+        self.captioned, self.warned = captioned, False
         self.store = ClipStore(folder, source.cache_bytes)
         self.shards = manifest.shards(spec)
         if not self.shards:
@@ -161,7 +161,8 @@ class ShardedWindows(StoredWindows):
         height, width = self.spec.size
         frames = sorted((shard.frames for shard in self.shards), reverse=True)
         needed_bytes = sum(frames[: batch_size * self.group]) * height * width * 3
-        if needed_bytes > self.store.limit:
+        if needed_bytes > self.store.limit and not self.warned:
+            self.warned = True
             log.warning(
                 "The %d windows of a batch are read from %d shards at a time, up to %.2g GB of decoded clips:"
                 " if one machine reads them all, give cache_gb more than that, or lower shuffle_shards;"
