@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inbetween.callbacks.whole_weights import need_whole_weights
 from inbetween.errors import UserError
-from inbetween.modules.fsdp import load_whole, parameters_of, sharded_like, whole
+from inbetween.modules.fsdp import load_whole, sharded_like, whole
 
 
 class EMA(L.Callback):
@@ -139,12 +139,13 @@ class EMA(L.Callback):
 
 def _trainable(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """Parameters that training changes, under every name that `module.state_dict()` has for them."""
-    return {name: weight for name, weight in parameters_of(module).items() if weight.requires_grad}
+    named = module.named_parameters(remove_duplicate=False)
+    return {name: weight for name, weight in named if weight.requires_grad}
 
 
 @torch.no_grad()
 def _put(module: torch.nn.Module, values: dict[str, Tensor]) -> None:
     """Copy values into the parameters of these names, in place: optimisers and DDP refer to them."""
-    parameters = parameters_of(module)
+    parameters = dict(module.named_parameters(remove_duplicate=False))
     for name, value in values.items():
         parameters[name].copy_(value)

@@ -107,18 +107,8 @@ def shard(module: L.LightningModule, parts: Iterable[nn.Module]) -> None:
     mesh = init_device_mesh(module.trainer.strategy.root_device.type, (module.trainer.world_size,))
     for part in parts:
         if not isinstance(part, FSDPModule):  # of an earlier stage
-            fully_shard(part, mesh=mesh)
-
-
-def parameters_of(module: nn.Module) -> dict[str, nn.Parameter]:
-    """A module's parameters under every name that its state dict has for them, sharded where they are.
-
-    After a pass without gradients, FSDP2 leaves whole copies in the place of some.
-    """
-    for part in module.modules():
-        if isinstance(part, FSDPModule):
-            part.reshard()
-    return dict(module.named_parameters(remove_duplicate=False))
+            # by default whole copies of the outermost part stay after a pass without gradients
+            fully_shard(part, mesh=mesh, reshard_after_forward=True)
 
 
 def whole(value: Tensor) -> Tensor:
@@ -138,7 +128,7 @@ def sharded_like(value: Any, weight: Tensor) -> Any:  # noqa: ANN401 - an optimi
 
 def load_whole(module: nn.Module, weights: Mapping[str, Tensor], strict: bool) -> None:
     """`load_state_dict` of whole weights into a module whose weights may be sharded."""
-    own = parameters_of(module)
+    own = dict(module.named_parameters(remove_duplicate=False))
     module.load_state_dict(
         {name: sharded_like(value, own[name]) if name in own else value for name, value in weights.items()},
         strict=strict,
