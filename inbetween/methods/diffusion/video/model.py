@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
+from inbetween.errors import check_at_least
+
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
@@ -34,6 +36,11 @@ class VideoSampling:
     num_frames: int | None = None
     time_reversal: bool = False
 
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_at_least(1, steps=self.steps, guidance_scale=self.guidance_scale)
+        check_at_least(3, num_frames=self.num_frames)
+
 
 class VideoModel(nn.Module, ABC):
     """A diffusers video pipeline taken apart, so that its denoiser can be trained.
@@ -55,11 +62,17 @@ class VideoModel(nn.Module, ABC):
     lora_layers: ClassVar[str] = ""
     #: The most frames of a clip that the published models were trained on.
     max_frames: ClassVar[int] = 81
+    #: Which denoiser `sigmas` and `denoise` are about, one of `stages`; set by the method before them.
+    stage: str = "transformer"
 
     def __init__(self, pipeline: DiffusionPipeline) -> None:
         super().__init__()
         # in a list, so that it is no submodule
         self._pipeline = [pipeline]
+
+    def train(self, mode: bool = True) -> VideoModel:
+        """Stay in evaluation mode: frozen networks have neither dropout nor running statistics."""
+        return super().train(False)
 
     @property
     def pipeline(self) -> DiffusionPipeline:
@@ -72,6 +85,14 @@ class VideoModel(nn.Module, ABC):
         """The denoisers by the name that the pipeline has for them, such as `transformer`."""
 
     @property
+    def stages(self) -> dict[str, float]:
+        """The denoisers that are trained, and the share of the noise levels that each is for: they add to 1.
+
+        A training step is about one of them, the same in all processes.
+        """
+        return {next(iter(self.denoisers)): 1.0}
+
+    @property
     @abstractmethod
     def frame_step(self) -> int:
         """Frames of a latent frame: a clip has k of it and 1 frames."""
@@ -80,6 +101,10 @@ class VideoModel(nn.Module, ABC):
     @abstractmethod
     def multiple(self) -> int:
         """Height and width of a clip are multiples of it, in pixels."""
+
+    @abstractmethod
+    def latent_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+        """Shape (C, f, h, w) of the latents of a clip of such frames."""
 
     @abstractmethod
     def encode_prompts(self, pipeline: DiffusionPipeline, prompts: list[str]) -> list[Tensors]:
