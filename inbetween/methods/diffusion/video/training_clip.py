@@ -55,8 +55,7 @@ class PrepareClip:
         """See the class."""
         check_window(len(window["t"]), self.frame_step)
         generator = generator_of(window)
-        clip = torch.cat([window["first"][None], window["targets"], window["last"][None]])
-        clip = pad_to_multiple(clip, self.multiple)
+        clip = clip_of(window, self.multiple)
         frames, _, height, width = clip.shape
         shape = (
             self.latent_channels,
@@ -73,6 +72,12 @@ class PrepareClip:
             found = self.cache.get(key) if key else None
             packed, clip = save({"frames": clip} if found is None else found), clip.new_zeros(0)
         return TrainingClip(clip, packed, key, noise, uniform, window.get("caption") or self.prompt)
+
+
+def clip_of(window: Window, multiple: int) -> Tensor:
+    """A window's frames (T, 3, H', W') in [0, 1], padded to multiples."""
+    clip = torch.cat([window["first"][None], window["targets"], window["last"][None]])
+    return pad_to_multiple(clip, multiple)
 
 
 def clip_key(frame_ids: Tensor, size: tuple[int, int], fingerprint: str) -> str:
