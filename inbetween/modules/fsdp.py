@@ -111,6 +111,28 @@ def shard(module: L.LightningModule, parts: Iterable[nn.Module]) -> None:
             fully_shard(part, mesh=mesh, reshard_after_forward=True)
 
 
+def equal_rows(module: nn.Module, count: int) -> list[int]:
+    """Rows of a batch, the first one again and again where another process has more than this one.
+
+    All processes gather weights at once where they are sharded, so that a network which runs for one sample
+    at a time must run equally often.
+
+    Args:
+        module: The method; nothing is repeated unless its weights are sharded.
+        count: Rows of the batch, at least one.
+    """
+    if not any(isinstance(part, FSDPModule) for part in module.modules()):
+        return list(range(count))
+    most = torch.tensor(count, device=next(module.parameters()).device)
+    distributed.all_reduce(most, distributed.ReduceOp.MAX)
+    return [*range(count), *[0] * (int(most) - count)]
+
+
+def own_part(weight: Tensor) -> Tensor:
+    """What this process has of a weight, with its gradient."""
+    return weight.to_local() if isinstance(weight, DTensor) else weight
+
+
 def whole(value: Tensor) -> Tensor:
     """A tensor without sharding; all processes take part."""
     return value.full_tensor() if isinstance(value, DTensor) else value

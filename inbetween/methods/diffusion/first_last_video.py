@@ -17,6 +17,8 @@ from inbetween.methods.base import Generators, Method, TrainableMethod
 from inbetween.methods.diffusion.latent_cache import fingerprint
 from inbetween.methods.diffusion.latent_diffusion import FrozenDtype
 from inbetween.methods.diffusion.video import memory
+from inbetween.methods.diffusion.video.encoders import Encoders
+from inbetween.methods.diffusion.video.filling import ClipFilling
 from inbetween.methods.diffusion.video.interpolation import ClipInterpolator
 from inbetween.methods.diffusion.video.loading import VideoSource
 from inbetween.methods.diffusion.video.model import Tensors, VideoSampling
@@ -24,6 +26,7 @@ from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 from inbetween.methods.diffusion.video.timing import check_window
 from inbetween.methods.diffusion.video.training_clip import PrepareClip, TrainingClip
+from inbetween.modules.fsdp import equal_rows, own_part, shard
 from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
 
@@ -101,6 +104,7 @@ class FirstLastVideo(TrainableMethod):
         self.clips: TensorShards | None = None
         if latent_cache:
             self.clips = TensorShards(cache_folder(None if latent_cache is True else latent_cache, "latents"))
+        self.encoders = Encoders(self.video_model)
         self._stacked: tuple[object, Tensors] = (None, {})
 
     def _add_adapters(self, denoiser: Any, rank: int) -> None:  # noqa: ANN401 - a model of diffusers
@@ -143,6 +147,38 @@ class FirstLastVideo(TrainableMethod):
         if isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
             self.check_memory(strategy.root_device)
 
+    def configure_model(self) -> None:
+        """Shard the denoisers block by block, where the strategy is `FSDP2Strategy`."""
+        for denoiser in self.video_model.denoisers.values():
+            lists = [part for part in denoiser.children() if isinstance(part, torch.nn.ModuleList)]
+            shard(self, [*(block for blocks in lists for block in blocks), denoiser])
+
+    def on_fit_start(self) -> None:
+        """Embed captions, and fill the latent cache, so that training runs the denoiser alone."""
+        super().on_fit_start()
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # not declared
+        if data is None:
+            return
+        windows = data.fit_windows()
+        captions = (caption for each, _, _ in windows for caption in each.captions())
+        self.embeddings.fill(captions, self.video_model)
+        if self.clips is None:
+            return
+        filling = ClipFilling(
+            self.clips,
+            self.fingerprint,
+            self.video_model.multiple,
+            self.video_model.encode_clips,
+            self.device,
+            data.num_workers,
+            shown=self.trainer.is_global_zero,
+        )
+        share = slice(self.global_rank, None, self.trainer.world_size)
+        cached = [filling.fill(each, indices[share], both_ways) for each, indices, both_ways in windows]
+        self.trainer.strategy.barrier("clips")
+        if all(cached) and self.device.type != "cpu":
+            self.encoders.start_to_rest()
+
     def preparation(self, training: bool) -> PrepareClip:
         """Frames or cached latents of whole windows, and random numbers."""
         model = self.video_model
@@ -172,7 +208,8 @@ class FirstLastVideo(TrainableMethod):
         for key, packed in zip(sample.key, sample.packed, strict=True):
             content = {name: value.to(sample.noise.device) for name, value in load(packed).items()}
             if "frames" in content:
-                each = self.video_model.encode_clips(content["frames"][None])
+                with self.encoders.at_work(self.device):
+                    each = self.video_model.encode_clips(content["frames"][None])
                 content = {name: value[0] for name, value in each.items()}
                 if key:
                     self.clips.put(key, content)
@@ -204,7 +241,7 @@ class FirstLastVideo(TrainableMethod):
         loss = self._loss(chosen, sample, clips, prompts)
         for name, denoiser in self.video_model.denoisers.items():
             if name != chosen:  # no gradient, but in the graph: DDP waits for all parameters
-                loss = loss + 0 * sum(weight.sum() for weight in _trainable(denoiser))
+                loss = loss + 0 * sum(own_part(weight).sum() for weight in _trainable(denoiser))
         return {"loss": loss}
 
     @property
@@ -256,11 +293,18 @@ class FirstLastVideo(TrainableMethod):
     def interpolate_batch(self, batch: WindowBatch) -> Tensor:
         """See `Method.interpolate_batch`; with the windows' own captions."""
         prompts = [caption or self.prompt for caption in batch.get("caption", [""] * len(batch["t"]))]
-        noise, conditions = generators(batch["seed"]), self._conditions(prompts)
-        interpolator = ClipInterpolator(
-            self.video_model, self.sampling, batch["first"], batch["last"], noise, conditions
-        )
-        return interpolator(batch["t"])
+        rows = equal_rows(self, len(prompts))
+        conditions = self._conditions([prompts[row] for row in rows])
+        with self.encoders.at_work(self.device):
+            frames = ClipInterpolator(
+                self.video_model,
+                self.sampling,
+                batch["first"][rows],
+                batch["last"][rows],
+                generators(batch["seed"][rows]),
+                conditions,
+            )(batch["t"][rows])
+        return frames[: len(prompts)]
 
     def interpolator(
         self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()

@@ -34,8 +34,8 @@ class Windows(Protocol):
 
 
 @dataclass(frozen=True)
-class ClipEncoding:
-    """How clips are encoded, and where they are kept.
+class ClipFilling:
+    """Encodes clips, and keeps them in the latent cache.
 
     Args:
         cache: The latent cache.
