@@ -66,7 +66,7 @@ class ClipFilling:
         Returns:
             Whether its clips are cached at all.
         """
-        if not indices:
+        if not indices:  # fewer windows than processes
             return True
         if windows.frame_ids(indices[0]) is None:
             log.warning(
@@ -82,6 +82,8 @@ class ClipFilling:
             for each in (ids, ids.flip(0)) if both_ways else (ids,):
                 wanted[self._key(each, clip)] = index
         missing = set(self.cache.missing(wanted))
+        if not missing:
+            return True
         reader = DataLoader(
             _Clips(windows, sorted({wanted[key] for key in missing}), self.multiple),
             batch_size=max(1, PIXELS // clip[:, 0].numel()),
@@ -89,7 +91,7 @@ class ClipFilling:
             worker_init_fn=_ignore_signals,
         )
         with tqdm(desc="Encoding clips", total=len(missing), unit="clip", disable=not self.shown) as bar:
-            for clips, ids in reader if missing else ():
+            for clips, ids in reader:
                 self._encode(clips, ids, missing)
                 if both_ways:
                     self._encode(clips.flip(1), ids.flip(1), missing)
