@@ -71,7 +71,7 @@ def no_weights(folder: Path) -> str:
 def cut_weights(folder: Path) -> str:
     path = folder / "transformer/diffusion_pytorch_model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    return r"WanVideo cannot be loaded from .*copy its files anew"
+    return r"The weights of transformer in .* are damaged"
 
 
 def pointer_weights(folder: Path) -> str:
