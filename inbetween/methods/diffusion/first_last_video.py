@@ -233,12 +233,12 @@ class FirstLastVideo(TrainableMethod):
         """
         sample: TrainingClip = self.sample_of(batch)
         clips = self.encoded(sample)
-        prompts = self._prompts(sample.prompt, sample.noise.device)
+        prompts = self.prompts(sample.prompt, sample.noise.device)
         if not self.training:
-            losses = [share * self._loss(stage, sample, clips, prompts) for stage, share in self._shares]
+            losses = [share * self.loss_of(stage, sample, clips, prompts) for stage, share in self._shares]
             return {"loss": torch.stack(losses).sum()}
         chosen = self._stage_of(self.global_step)
-        loss = self._loss(chosen, sample, clips, prompts)
+        loss = self.loss_of(chosen, sample, clips, prompts)
         for name, denoiser in self.video_model.denoisers.items():
             if name != chosen:  # no gradient, but in the graph: DDP waits for all parameters
                 loss = loss + 0 * sum(own_part(weight).sum() for weight in _trainable(denoiser))
@@ -256,7 +256,15 @@ class FirstLastVideo(TrainableMethod):
                 return stage
         return self._shares[-1][0]
 
-    def _loss(self, stage: str, sample: TrainingClip, clips: Tensors, prompts: Tensors) -> Tensor:
+    def loss_of(self, stage: str, sample: TrainingClip, clips: Tensors, prompts: Tensors) -> Tensor:
+        """The loss () of one denoiser.
+
+        Args:
+            stage: One of `VideoModel.stages`.
+            sample: Random numbers.
+            clips: As `encoded` returns them.
+            prompts: As `prompts` returns them.
+        """
         model = self.video_model
         model.stage = stage
         sigma = model.sigmas(sample.uniform)
@@ -266,7 +274,7 @@ class FirstLastVideo(TrainableMethod):
         error = (velocity - (noise - latents)).square().flatten(1)
         return ((error * counted).sum(dim=1) / counted.sum(dim=1)).mean()
 
-    def _prompts(self, prompts: Sequence[str], device: torch.device) -> Tensors:
+    def prompts(self, prompts: Sequence[str], device: torch.device) -> Tensors:
         """Embeddings of prompts, stacked on a device; those of the last batch are kept there."""
         key = (tuple(prompts), device)
         if self._stacked[0] != key:

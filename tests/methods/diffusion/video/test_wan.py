@@ -26,7 +26,7 @@ def images(frames: torch.Tensor) -> list[Image.Image]:
     return [Image.fromarray(to_bytes(frame)) for frame in frames]
 
 
-class Captured(Exception):
+class CapturedError(Exception):
     """Ends the pipeline at its first step."""
 
 
@@ -36,11 +36,11 @@ def pipelines_inputs(pipeline: WanImageToVideoPipeline, clip: torch.Tensor, **op
 
     def note(_module: object, _args: object, keywords: dict) -> None:
         found.update(keywords)
-        raise Captured
+        raise CapturedError
 
     first, last = images(clip[[0, -1]])
-    with pytest.raises(Captured):
-        hook = pipeline.transformer.register_forward_pre_hook(note, with_kwargs=True)
+    hook = pipeline.transformer.register_forward_pre_hook(note, with_kwargs=True)
+    with pytest.raises(CapturedError):
         pipeline(
             image=first,
             last_image=last,
