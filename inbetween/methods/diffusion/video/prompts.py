@@ -72,13 +72,16 @@ class PromptEmbeddings:
         for _ in self._encode_missing(prompts, model):
             pass
 
+    def missing(self, prompts: Iterable[str]) -> list[str]:
+        """Those prompts that are not cached, each once."""
+        keys = {self._key(prompt): prompt for prompt in prompts}
+        return [keys[key] for key in self.shards.missing(keys)]
+
     def _encode_missing(self, prompts: Iterable[str], model: VideoModel) -> Iterator[tuple[str, Tensors]]:
-        wanted = {self._key(prompt): prompt for prompt in prompts}
-        if not self.shards.missing(wanted):
+        if not (wanted := self.missing(prompts)):
             return
         with self._alone():
-            missing = [wanted[key] for key in self.shards.missing(wanted)]
-            if not missing:
+            if not (missing := self.missing(wanted)):
                 return
             pipeline = self._text_pipeline()
             for start in tqdm(range(0, len(missing), BATCH), "Encoding prompts", unit="batch", delay=1):
