@@ -278,7 +278,7 @@ class FirstLastVideo(TrainableMethod):
         So evenly spaced t are the same frames however they are split into calls. Others may be of a longer
         clip than before, whose frames are different ones, unless `sampling.num_frames` is set.
         """
-        noise = list(generator) or [None] * len(first)
+        noise: list[torch.Generator | None] = [*generator] or [None] * len(first)
         return ClipInterpolator(
             self.video_model, self.sampling, first, last, noise, self._conditions([self.prompt] * len(first))
         )
