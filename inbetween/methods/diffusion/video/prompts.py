@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -50,34 +48,16 @@ class PromptEmbeddings:
         Raises:
             UserError: The text encoder is needed and cannot be loaded.
         """
-        found = self._cached(prompts)
-        if None in found.values():
-            with self._alone():
-                found = self._cached(prompts)  # another process may have been at it
-                found |= self._encode([prompt for prompt, value in found.items() if value is None], model)
+        found = {prompt: self._read(self._path(prompt)) for prompt in dict.fromkeys(prompts)}
+        if missing := [prompt for prompt, tensors in found.items() if tensors is None]:
+            found |= self._encode(missing, model)
         return [tensors for prompt in prompts if (tensors := found[prompt]) is not None]
-
-    def _cached(self, prompts: Sequence[str]) -> dict[str, Tensors | None]:
-        return {prompt: self._read(self._path(prompt)) for prompt in dict.fromkeys(prompts)}
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One process of a machine at a time: a text encoder may take half of its memory."""
-        with ExitStack() as stack:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(FileLock(self.folder / ".lock"))
-            except OSError as error:
-                log.warning("Embeddings of prompts cannot be cached in %s (%s).", self.folder, error)
-            yield
 
     def missing(self, prompts: Iterable[str]) -> list[str]:
         """Those prompts that are not cached, each once."""
         return [prompt for prompt in dict.fromkeys(prompts) if not self._path(prompt).is_file()]
 
     def _encode(self, prompts: list[str], model: VideoModel) -> dict[str, Tensors]:
-        if not prompts:
-            return {}
         pipeline = self.source.pipeline(text=True)
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         weights = sum(value.nbytes for value in pipeline.text_encoder.parameters())
