@@ -53,7 +53,7 @@ from inbetween.weights.precision import REPLACED, resolve_precision
 
 FROZEN_DTYPE = "model.init_args.backbone.init_args.frozen_dtype"
 # Callbacks whose `setup` checks for mistakes, and may be called twice.
-CHECKS_EARLY = (LearnedWeights, PredictionWriter, PretrainedWriter, EMA)
+CHECKS_EARLY = (LearnedWeights, LoraWriter, PredictionWriter, PretrainedWriter, EMA)
 
 
 class InbetweenCLI(LightningCLI):

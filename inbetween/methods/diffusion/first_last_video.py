@@ -24,7 +24,7 @@ from inbetween.methods.diffusion.video.loading import VideoSource
 from inbetween.methods.diffusion.video.model import Tensors, VideoSampling
 from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
-from inbetween.methods.diffusion.video.timing import check_window
+from inbetween.methods.diffusion.video.timing import check_window, lengths
 from inbetween.methods.diffusion.video.training_clip import PrepareClip, TrainingClip
 from inbetween.modules.fsdp import equal_rows, own_part, shard
 from inbetween.paths import cache_folder
@@ -64,6 +64,7 @@ class FirstLastVideo(TrainableMethod):
     """
 
     architecture: ClassVar[tuple[str, ...]] = ("trained", "lora_rank")
+    samples_clips: ClassVar[bool] = True
     begins_trained = True
 
     def __init__(
@@ -92,8 +93,8 @@ class FirstLastVideo(TrainableMethod):
         if sampling.num_frames is not None and sampling.num_frames % step != 1 % step:
             near = max(1, round((sampling.num_frames - 1) / step)) * step + 1
             raise UserError(
-                f"num_frames is {sampling.num_frames}, and the clips of this video model have a multiple of"
-                f" {step} and 1 frames: give {near}."
+                f"num_frames is {sampling.num_frames}, and clips of this video model have {lengths(step)}"
+                f" frames: give {near}."
             )
         for denoiser in self.video_model.denoisers.values():
             if gradient_checkpointing:
@@ -202,7 +203,7 @@ class FirstLastVideo(TrainableMethod):
 
     def encoded(self, sample: TrainingClip) -> Tensors:
         """`VideoModel.encode_clips` of training clips, from the latent cache where it has them."""
-        if self.clips is None:
+        if self.clips is None or sample.frames.numel():
             return self.video_model.encode_clips(sample.frames)
         found = []
         for key, packed in zip(sample.key, sample.packed, strict=True):
@@ -211,8 +212,7 @@ class FirstLastVideo(TrainableMethod):
                 with self.encoders.at_work(self.device):
                     each = self.video_model.encode_clips(content["frames"][None])
                 content = {name: value[0] for name, value in each.items()}
-                if key:
-                    self.clips.put(key, content)
+                self.clips.put(key, content)
             found.append(content)
         return {name: torch.stack([each[name] for each in found]) for name in found[0]}
 
@@ -322,7 +322,7 @@ class FirstLastVideo(TrainableMethod):
         So evenly spaced t are the same frames however they are split into calls. Others may be of a longer
         clip than before, whose frames are different ones, unless `sampling.num_frames` is set.
         """
-        noise = list(generator) or [None] * len(first)
+        noise: list[torch.Generator | None] = [*generator] or [None] * len(first)
         return ClipInterpolator(
             self.video_model, self.sampling, first, last, noise, self._conditions([self.prompt] * len(first))
         )

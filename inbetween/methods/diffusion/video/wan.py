@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from importlib.util import find_spec
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -88,7 +89,13 @@ class WanVideo(VideoModel):
 
     @torch.no_grad()
     def encode_prompts(self, pipeline: DiffusionPipeline, prompts: list[str]) -> list[Tensors]:
-        """See `VideoModel`: `prompt_embeds` (512, D)."""
+        """See `VideoModel`: `prompt_embeds` (512, D).
+
+        Raises:
+            UserError: A package is missing.
+        """
+        if find_spec("ftfy") is None:
+            raise UserError("Wan's prompts are cleaned by the package ftfy: run `pip install ftfy`.")
         embeds, _ = pipeline.encode_prompt(
             prompts, do_classifier_free_guidance=False, max_sequence_length=TOKENS
         )
@@ -140,7 +147,7 @@ class WanVideo(VideoModel):
         with torch.autocast(images.device.type, enabled=False):
             states = encoder(pixels.to(images.device, encoder.dtype), output_hidden_states=True)
         embeds: Tensor = states.hidden_states[-2]
-        return embeds.float().unflatten(0, (-1, 2))
+        return embeds.float().view(*keyframes.shape[:2], *embeds.shape[1:])
 
     def sigmas(self, uniform: Tensor) -> Tensor:
         """See `VideoModel`: logit-normal, shifted as for sampling.
@@ -154,7 +161,7 @@ class WanVideo(VideoModel):
             bound = self._below_boundary
             least, most = (bound, 1.0) if self.stage == "transformer" else (0.0, bound)
         place = (least + (most - least) * uniform).clamp(EDGE, 1 - EDGE)
-        sigma = torch.special.ndtri(place).sigmoid()
+        sigma: Tensor = torch.special.ndtri(place).sigmoid()
         shift = self._shift
         return shift * sigma / (1 + (shift - 1) * sigma)
 
