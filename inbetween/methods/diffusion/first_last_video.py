@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
-from safetensors.torch import load
 from torch import Tensor
 
 from inbetween.errors import UserError, check_at_least
@@ -206,13 +205,13 @@ class FirstLastVideo(TrainableMethod):
         if self.clips is None or sample.frames.numel():
             return self.video_model.encode_clips(sample.frames)
         found = []
-        for key, packed in zip(sample.key, sample.packed, strict=True):
-            content = {name: value.to(sample.noise.device) for name, value in load(packed).items()}
+        for clip in sample.cached:
+            content = {name: value.to(sample.noise.device) for name, value in clip.tensors.items()}
             if "frames" in content:
                 with self.encoders.at_work(self.device):
                     each = self.video_model.encode_clips(content["frames"][None])
                 content = {name: value[0] for name, value in each.items()}
-                self.clips.put(key, content)
+                self.clips.put(str(clip), content)
             found.append(content)
         return {name: torch.stack([each[name] for each in found]) for name in found[0]}
 

@@ -1,6 +1,8 @@
 """Clips and captions are encoded before training, once, and training runs the denoiser alone."""
 
 import logging
+import pickle
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,9 @@ import lightning as L
 import pytest
 import torch
 from diffusers import AutoencoderKLWan
+from lightning.fabric.utilities import move_data_to_device
 from torch import nn
+from torch.utils.data import default_collate
 from transformers import UMT5EncoderModel
 
 from inbetween.data import Augment, FolderScenes, WindowDataModule
@@ -19,6 +23,7 @@ from inbetween.data.windows import SceneWindows
 from inbetween.methods import FirstLastVideo
 from inbetween.methods.diffusion.video.encoders import Encoders
 from inbetween.methods.diffusion.video.model import VideoModel
+from inbetween.methods.diffusion.video.training_clip import CachedClip
 from tests.processes import in_processes
 from tests.tiny_video import write_tiny_wan
 
@@ -157,6 +162,17 @@ def test_captions_are_embedded_by_a_text_encoder_that_is_loaded_once(
     assert len(loaded) == 2  # for `prompt`, before anything is written, and for the captions
     fit()
     assert len(loaded) == 2
+
+
+def test_cached_clips_travel_as_they_are() -> None:
+    """Lightning looks at each byte of bytes, and at each item of a list."""
+    content = {"latents": torch.zeros(16, 21, 60, 104)}
+    batch: Any = default_collate([(CachedClip(f"k{number}", content),) for number in range(2)])
+    start = time.perf_counter()
+    ((first, second),) = move_data_to_device(pickle.loads(pickle.dumps(batch)), torch.device("cpu"))
+    assert time.perf_counter() - start < 1
+    assert (first, second) == ("k0", "k1")
+    assert second.tensors["latents"].shape == (16, 21, 60, 104)
 
 
 class Model(nn.Module):
