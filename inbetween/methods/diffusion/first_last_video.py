@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import lightning as L
 import torch
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor
 
 from inbetween.errors import UserError, check_at_least
@@ -139,13 +141,23 @@ class FirstLastVideo(TrainableMethod):
             remedy = "shard them over several GPUs (FSDP2), or use a smaller model"
             memory.check_memory(self.pretrained, needed, device, remedy)
 
-    def setup(self, stage: str) -> None:
-        """Check that the weights have a place, where a device holds all of them."""
-        from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+    def check_trainer(self, trainer: L.Trainer) -> None:
+        """Check the precision, and where a device holds all weights, that they have a place.
 
-        strategy = self.trainer.strategy
-        if isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
-            self.check_memory(strategy.root_device)
+        Raises:
+            UserError: All weights would be rounded, or there is too little memory.
+        """
+        if trainer.precision in ("bf16-true", "16-true"):
+            raise UserError(
+                f"trainer.precision is {trainer.precision}, which would round adapters and autoencoder: set"
+                " it to bf16-mixed; frozen_dtype bfloat16 halves the memory of the other weights."
+            )
+        if isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+            self.check_memory(trainer.strategy.root_device)
+
+    def setup(self, stage: str) -> None:
+        """Check the trainer, if the command line has not."""
+        self.check_trainer(self.trainer)
 
     def configure_model(self) -> None:
         """Shard the denoisers block by block, where the strategy is `FSDP2Strategy`."""

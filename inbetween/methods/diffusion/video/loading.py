@@ -86,7 +86,7 @@ class VideoSource:
         Raises:
             UserError: There is no network.
         """
-        if Path(self.pretrained).expanduser().is_dir() or (self.folder / TEXT_PARTS[0]).is_dir():
+        if Path(self.pretrained).expanduser().is_dir():
             return self.folder
         from huggingface_hub import snapshot_download
 

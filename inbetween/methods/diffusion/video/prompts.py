@@ -111,7 +111,7 @@ class PromptEmbeddings:
     @cached_property
     def _identity(self) -> tuple[object, ...]:
         """What the text encoder is, without reading its weights."""
-        folder = self.source.text_folder
+        folder = self.source.folder
         if folder.parent.name == "snapshots":  # of a hub id, in its cache
             return (self.source.pretrained, folder.name)
         files = sorted(path for part in TEXT_PARTS for path in (folder / part).rglob("*") if path.is_file())

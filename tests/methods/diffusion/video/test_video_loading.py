@@ -163,6 +163,41 @@ def test_another_text_encoder_has_other_embeddings(wan_folder: Path, tmp_path: P
     assert PromptEmbeddings(source(folder), tmp_path / "prompts").missing(["a cat"]) == ["a cat"]
 
 
+def test_of_a_hub_id_only_what_is_needed_is_downloaded(
+    wan_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the hub's downloads in place of which the cache is filled here."""
+    snapshot = Path(shutil.copytree(wan_folder, tmp_path / "models--Wan-AI--x/snapshots/0123"))
+    text = Path(shutil.move(snapshot / "text_encoder", tmp_path / "text_encoder"))
+    asked: list[dict[str, Any]] = []
+
+    def parts(name: str, **options: Any) -> str:
+        asked.append({"name": name, **options})
+        return str(snapshot)
+
+    def texts(name: str, **options: Any) -> str:
+        asked.append({"name": name, **options})
+        shutil.copytree(text, snapshot / "text_encoder", dirs_exist_ok=True)
+        return str(snapshot)
+
+    monkeypatch.setattr(DiffusionPipeline, "download", parts)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", texts)
+    found = VideoSource("Wan-AI/x", revision="v1", frozen_dtype="float32")
+    embeddings = PromptEmbeddings(found, tmp_path / "prompts")
+    model = found.model()
+    assert asked == [
+        {"name": "Wan-AI/x", "revision": "v1", "variant": None, "text_encoder": None, "tokenizer": None}
+    ]
+    embeddings.get(["a cat"], model)
+    patterns = ["model_index.json", "text_encoder/*", "tokenizer/*"]
+    assert asked[1:] == [{"name": "Wan-AI/x", "revision": "v1", "allow_patterns": patterns}]
+    embeddings.get(["a cat"], model)
+    # another machine, with the embeddings alone
+    again = VideoSource("Wan-AI/x", revision="v1", frozen_dtype="float32")
+    PromptEmbeddings(again, tmp_path / "prompts").get(["a cat"], again.model())
+    assert len(asked) == 3
+
+
 def test_damaged_embeddings_are_made_again(wan_folder: Path, tmp_path: Path) -> None:
     model = source(wan_folder).model()
     embeddings = PromptEmbeddings(source(wan_folder), tmp_path / "prompts")
