@@ -47,20 +47,25 @@ class FSDP2Strategy(ModelParallelStrategy):
         """As for DDP: `configure_model` has sharded the weights before it."""
         return False
 
+    @property
+    def _method(self) -> L.LightningModule:
+        assert self.lightning_module is not None  # a trainer sets it before it calls anything here
+        return self.lightning_module
+
     def setup(self, trainer: L.Trainer) -> None:
         """Check that the weights are sharded, and set up.
 
         Raises:
             UserError: They are not.
         """
-        model = self.lightning_module
+        model = self._method
         if not any(isinstance(module, FSDPModule) for module in model.modules()):
             raise UserError(f"{type(model).__name__} does not shard its weights: use the strategy ddp.")
         super().setup(trainer)
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
         """The whole weights on the CPU of the first process, which writes them; none on the others."""
-        weights: dict[str, Any] = _whole_on_first(self.lightning_module.state_dict())
+        weights: dict[str, Any] = _whole_on_first(self._method.state_dict())
         return weights
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
@@ -78,7 +83,7 @@ class FSDP2Strategy(ModelParallelStrategy):
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Take this process's part of the weights."""
-        load_whole(self.lightning_module, checkpoint["state_dict"], strict)
+        load_whole(self._method, checkpoint["state_dict"], strict)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
         """Take this process's part of the optimisers' states."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,16 +14,14 @@ from torch import Tensor
 from inbetween.errors import UserError, check_at_least
 from inbetween.functional.seeds import generators, sample_seed
 from inbetween.methods.base import Generators, Method, TrainableMethod
-from inbetween.methods.diffusion.latent_cache import fingerprint
 from inbetween.methods.diffusion.latent_diffusion import FrozenDtype
 from inbetween.methods.diffusion.video import memory
-from inbetween.methods.diffusion.video.encoders import Encoders
-from inbetween.methods.diffusion.video.filling import ClipFilling
+from inbetween.methods.diffusion.video.clip_cache import ClipCache
+from inbetween.methods.diffusion.video.filling import FitData
 from inbetween.methods.diffusion.video.interpolation import ClipInterpolator
 from inbetween.methods.diffusion.video.loading import VideoSource
 from inbetween.methods.diffusion.video.model import Tensors, VideoSampling
 from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
-from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 from inbetween.methods.diffusion.video.timing import check_window, lengths
 from inbetween.methods.diffusion.video.training_clip import PrepareClip, TrainingClip
 from inbetween.modules.fsdp import equal_rows, own_part, shard
@@ -55,8 +52,8 @@ class FirstLastVideo(TrainableMethod):
         gradient_checkpointing: Recompute activations instead of storing them: less memory, more time.
         frozen_dtype: How weights of the denoiser and the text encoder are stored; autoencoder and image
             encoder stay float32, as does all on machines without fast bfloat16.
-        latent_cache: Folder that keeps encoded clips from epoch to epoch; true is `latents` in the user's
-            cache; None encodes them each time. Of no use where frames do not recur.
+        latent_cache: Folder that keeps encoded clips, filled before the first step; true is `latents` in the
+            user's cache; None encodes them each time. Of no use where frames do not recur.
         prompt_cache: Folder that keeps the embeddings of prompts; None is `prompts` in the user's cache.
         **options: See `TrainableMethod`.
 
@@ -103,10 +100,10 @@ class FirstLastVideo(TrainableMethod):
             if trained == "lora":
                 self._add_adapters(denoiser, lora_rank)
         self.embeddings = PromptEmbeddings(source, cache_folder(prompt_cache, "prompts"))
-        self.clips: TensorShards | None = None
+        folder = None
         if latent_cache:
-            self.clips = TensorShards(cache_folder(None if latent_cache is True else latent_cache, "latents"))
-        self.encoders = Encoders(self.video_model)
+            folder = cache_folder(None if latent_cache is True else latent_cache, "latents")
+        self.clips = ClipCache(self.video_model, folder)
         self._stacked: tuple[object, Tensors] = (None, {})
 
     def _add_adapters(self, denoiser: Any, rank: int) -> None:  # noqa: ANN401 - a model of diffusers
@@ -168,28 +165,16 @@ class FirstLastVideo(TrainableMethod):
     def on_fit_start(self) -> None:
         """Embed captions, and fill the latent cache, so that training runs the denoiser alone."""
         super().on_fit_start()
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # not declared
-        if data is None:
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # not declared
+        if not isinstance(data, FitData):
             return
         windows = data.fit_windows()
         captions = (caption for each, _, _ in windows for caption in each.captions())
         self.embeddings.fill(captions, self.video_model)
-        if self.clips is None:
-            return
-        filling = ClipFilling(
-            self.clips,
-            self.fingerprint,
-            self.video_model.multiple,
-            self.video_model.encode_clips,
-            self.device,
-            data.num_workers,
-            shown=self.trainer.is_global_zero,
-        )
         share = slice(self.global_rank, None, self.trainer.world_size)
-        cached = [filling.fill(each, indices[share], both_ways) for each, indices, both_ways in windows]
+        own = [(each, indices[share], both_ways) for each, indices, both_ways in windows]
+        self.clips.fill(own, self.device, data.num_workers, shown=self.trainer.is_global_zero)
         self.trainer.strategy.barrier("clips")
-        if all(cached) and self.device.type != "cpu":
-            self.encoders.start_to_rest()
 
     def preparation(self, training: bool) -> PrepareClip:
         """Frames or cached latents of whole windows, and random numbers."""
@@ -201,40 +186,17 @@ class FirstLastVideo(TrainableMethod):
             channels,
             model.multiple // side,
             self.prompt,
-            self.clips,
-            self.fingerprint if self.clips is not None else "",
+            self.clips.shards,
+            self.clips.fingerprint,
         )
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of the networks that encode clips, for the keys of the latent cache."""
-        children = self.video_model.named_children()
-        frozen = [module for name, module in children if name not in self.video_model.denoisers]
-        return "-".join([type(self.video_model).__name__, *map(fingerprint, frozen)])
-
-    def encoded(self, sample: TrainingClip) -> Tensors:
-        """`VideoModel.encode_clips` of training clips, from the latent cache where it has them."""
-        if self.clips is None or sample.frames.numel():
-            return self.video_model.encode_clips(sample.frames)
-        found = []
-        for clip in sample.cached:
-            content = {name: value.to(sample.noise.device) for name, value in clip.tensors.items()}
-            if "frames" in content:
-                with self.encoders.at_work(self.device):
-                    each = self.video_model.encode_clips(content["frames"][None])
-                content = {name: value[0] for name, value in each.items()}
-                self.clips.put(str(clip), content)
-            found.append(content)
-        return {name: torch.stack([each[name] for each in found]) for name in found[0]}
 
     def on_train_epoch_end(self) -> None:
         """Write what is new in the latent cache."""
-        if self.clips is not None:
-            self.clips.flush()
+        self.clips.flush()
 
     def teardown(self, stage: str) -> None:
         """Write what is new in the latent cache."""
-        self.on_train_epoch_end()
+        self.clips.flush()
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """Flow matching on whole windows.
@@ -243,7 +205,7 @@ class FirstLastVideo(TrainableMethod):
         its, and the same one in all processes; in validation each counts with that share.
         """
         sample: TrainingClip = self.sample_of(batch)
-        clips = self.encoded(sample)
+        clips = self.clips.encoded(sample)
         prompts = self.prompts(sample.prompt, sample.noise.device)
         if not self.training:
             losses = [share * self.loss_of(stage, sample, clips, prompts) for stage, share in self._shares]
@@ -314,7 +276,7 @@ class FirstLastVideo(TrainableMethod):
         prompts = [caption or self.prompt for caption in batch.get("caption", [""] * len(batch["t"]))]
         rows = equal_rows(self, len(prompts))
         conditions = self._conditions([prompts[row] for row in rows])
-        with self.encoders.at_work(self.device):
+        with self.clips.encoders.at_work(self.device):
             frames = ClipInterpolator(
                 self.video_model,
                 self.sampling,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -31,6 +31,21 @@ class Windows(Protocol):
 
     def frame_ids(self, index: int) -> Tensor | None:
         """Ids (T,) of a window's frames in either order of time; None where windows have none."""
+
+    def captions(self) -> Iterable[str]:
+        """The distinct captions."""
+
+
+@runtime_checkable
+class FitData(Protocol):
+    """A data module that tells which windows `fit` reads."""
+
+    @property
+    def num_workers(self) -> int:
+        """Processes that read windows, for each training process."""
+
+    def fit_windows(self) -> Sequence[tuple[Windows, Sequence[int], bool]]:
+        """Data sets with the indices of windows, and whether some are played backwards."""
 
 
 @dataclass(frozen=True)

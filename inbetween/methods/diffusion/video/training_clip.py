@@ -41,7 +41,7 @@ class TrainingClip(NamedTuple):
     """A window as a clip, with its random numbers; collated, tensors have a leading B, others are tuples."""
 
     frames: Tensor  # (T, 3, H', W') in [0, 1], padded; (0,): they are in `cached`
-    cached: CachedClip
+    cached: CachedClip  # of a batch, a tuple of them
     noise: Tensor  # (C, f, h, w) standard normal
     uniform: Tensor  # () in [0, 1): where among the noise levels
     prompt: str
