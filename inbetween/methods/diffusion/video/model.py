@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
+from inbetween.errors import UserError
+
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
@@ -51,6 +53,8 @@ class VideoModel(nn.Module, ABC):
     pipelines: ClassVar[tuple[str, ...]] = ()
     #: Whether the model takes a last frame. Others only sample with time reversal.
     takes_last: ClassVar[bool] = True
+    #: Whether it is trained. Those that are not raise a `UserError` where training would begin.
+    trains: ClassVar[bool] = True
     #: Full names (regular expression) of the denoiser's layers that get low-rank adapters.
     lora_layers: ClassVar[str] = ""
     #: The most frames of a clip that the published models were trained on.
@@ -103,8 +107,16 @@ class VideoModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def sigmas(self, uniform: Tensor) -> Tensor:
-        """Noise levels (B,) in (0, 1) that the model is trained at, of uniform numbers (B,) in (0, 1)."""
+    def sigmas(self, uniform: Tensor, latents: Tensor) -> Tensor:
+        """Noise levels that the model is trained at.
+
+        Args:
+            uniform: Uniform numbers (B,) in (0, 1).
+            latents: (B, C, f, h, w); some models are trained at more noise where clips are large.
+
+        Returns:
+            (B,) in (0, 1).
+        """
 
     @abstractmethod
     def denoise(self, noised: Tensor, sigma: Tensor, clips: Mapping[str, Tensor], prompts: Tensors) -> Tensor:
@@ -153,3 +165,21 @@ class VideoModel(nn.Module, ABC):
         Returns:
             (T, 3, H, W) float32 in [0, 1].
         """
+
+
+def check_sampling(model: VideoModel, sampling: VideoSampling) -> None:
+    """Check that a model can be sampled so.
+
+    Raises:
+        UserError: Time reversal of a model that takes a last frame, or a model that takes none without it.
+    """
+    name = type(model.pipeline).__name__
+    if sampling.time_reversal and model.takes_last:
+        raise UserError(
+            f"sampling.time_reversal is for models that know no last frame, and {name} takes one: "
+            "leave it out."
+        )
+    if not sampling.time_reversal and not model.takes_last:
+        raise UserError(
+            f"{name} knows no last frame: set sampling.time_reversal to true, or take a model that does."
+        )
