@@ -98,7 +98,8 @@ class LtxVideo(VideoModel):
         with torch.autocast(images.device.type, enabled=False):
             latents = mode_of(self.vae.encode(images.to(self.vae.dtype))).float()
         mean, std = (
-            values.to(latents).view(1, -1, 1, 1, 1) for values in (self.vae.latents_mean, self.vae.latents_std)
+            values.to(latents).view(1, -1, 1, 1, 1)
+            for values in (self.vae.latents_mean, self.vae.latents_std)
         )
         return (latents - mean) / std
 

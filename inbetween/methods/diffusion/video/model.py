@@ -29,12 +29,15 @@ class VideoSampling:
             takes and that has a frame at every t.
         time_reversal: Sample both directions together, for models that know no last frame (arXiv
             2403.14611).
+        reinjections: With time reversal, how often each of the first steps is repeated with fresh noise, so
+            that both directions agree. Each takes the time of a step.
     """
 
     steps: int = 30
     guidance_scale: float = 1.0
     num_frames: int | None = None
     time_reversal: bool = False
+    reinjections: int = 1
 
 
 class VideoModel(nn.Module, ABC):

@@ -38,7 +38,7 @@ def encode_wan_prompts(pipeline: DiffusionPipeline, prompts: list[str]) -> list[
 
 @torch.no_grad()
 def normalised_latents(vae: AutoencoderKLWan, clips: Tensor) -> Tensor:
-    """Latents (B, C, f, h, w) of clips (B, T, 3, H, W) in [0, 1]: the posterior's mode, channels normalised."""
+    """Normalised latents (B, C, f, h, w), the posterior's mode, of clips (B, T, 3, H, W) in [0, 1]."""
     latents = vae.encode((clips.transpose(1, 2) * 2 - 1).to(vae.dtype)).latent_dist.mode().float()
     mean = latents.new_tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1)
     std = latents.new_tensor(vae.config.latents_std).view(1, -1, 1, 1, 1)

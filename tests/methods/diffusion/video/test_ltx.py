@@ -56,9 +56,7 @@ def calls(full, clips):
     where it takes a sample.
     """
     patch = pytest.MonkeyPatch()
-    patch.setattr(
-        DiagonalGaussianDistribution, "sample", lambda posterior, generator=None: posterior.mode()
-    )
+    patch.setattr(DiagonalGaussianDistribution, "sample", lambda posterior, generator=None: posterior.mode())
     with patch.context(), captured(full.transformer) as found:
         full(
             conditions=[
