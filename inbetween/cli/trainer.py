@@ -244,6 +244,8 @@ class InbetweenCLI(LightningCLI):
                 self.trainer.world_size == 1 and isinstance(callback, FrameMetrics)
             ):
                 callback.setup(self.trainer, self.model, stage)
+        if stage != "predict":  # which has no loss
+            self.model.check_windows(self.datamodule.spec.between)
         self.datamodule.trainer = self.trainer  # for the number of processes
         self.datamodule.setup(stage)
         if self.replaced:

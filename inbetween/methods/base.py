@@ -91,6 +91,14 @@ class Method(L.LightningModule, ABC):
         """Frames (B, N, 3, H, W) of a batch, seeded by each sample's own seed."""
         return self.interpolate(batch["first"], batch["last"], batch["t"], generators(batch["seed"]))
 
+    def check_windows(self, between: int) -> None:
+        """Check, before a run writes anything, that its loss takes windows of so many in-betweens.
+
+        Raises:
+            UserError: It does not.
+        """
+        return
+
     def flows(self, batch: WindowBatch) -> Tensor | None:
         """The flows that `interpolate_batch` warps a batch's keyframes along; None if it does not warp.
 

@@ -21,6 +21,7 @@ FRAME_RATE = 25
 # as the documentation of diffusers says for autoencoders that know the noise level (0.9.1 and later)
 DECODE_TIMESTEP = 0.05
 IMAGE_NOISE = 0.025
+TOKENS = 256  # of a prompt, as the pipeline pads it
 EDGE = 1e-6  # uniform numbers closer to 0 and 1 have no finite quantile
 
 
@@ -41,16 +42,22 @@ class LtxVideo(VideoModel):
     max_frames: ClassVar[int] = 257
 
     def __init__(self, pipeline: DiffusionPipeline) -> None:
-        super().__init__(pipeline)
-        self.transformer, self.vae = pipeline.transformer, pipeline.vae
+        from diffusers import LTXConditionPipeline
+
         scheduler = pipeline.scheduler
         if scheduler.config.use_dynamic_shifting:
             # of releases before 0.9.5, for LTXPipeline: this pipeline brings noise levels of its own, and
             # a shift that it does not give would be asked for
-            plain = type(scheduler).from_config(
+            scheduler = type(scheduler).from_config(
                 scheduler.config, use_dynamic_shifting=False, shift_terminal=None
             )
-            pipeline.register_modules(scheduler=plain)
+        parts = pipeline.components | {"scheduler": scheduler}
+        conditioned = LTXConditionPipeline(**parts)
+        conditioned.set_progress_bar_config(disable=True)
+        super().__init__(conditioned)
+        self.transformer, self.vae = pipeline.transformer, pipeline.vae
+        # the pipeline decodes in the precision of the embeddings
+        self.vae.to(self.transformer.dtype)
 
     @property
     def denoisers(self) -> dict[str, nn.Module]:
@@ -75,7 +82,9 @@ class LtxVideo(VideoModel):
     @torch.no_grad()
     def encode_prompts(self, pipeline: DiffusionPipeline, prompts: list[str]) -> list[Tensors]:
         """See `VideoModel`: `prompt_embeds` (256, D) of T5, and `prompt_mask` (256,), true at its tokens."""
-        embeds, mask, _, _ = pipeline.encode_prompt(prompts, do_classifier_free_guidance=False)
+        embeds, mask, _, _ = pipeline.encode_prompt(
+            prompts, do_classifier_free_guidance=False, max_sequence_length=TOKENS
+        )
         return [
             {"prompt_embeds": each, "prompt_mask": true}
             for each, true in zip(embeds.cpu(), mask.cpu(), strict=True)
@@ -174,8 +183,9 @@ class LtxVideo(VideoModel):
         from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
         images = [Image.fromarray(to_bytes(frame.cpu())) for frame in (first, last)]
+        device, dtype = first.device, self.transformer.dtype
         (embeds, mask), (negative, negative_mask) = (
-            (each["prompt_embeds"][None].to(first.device), each["prompt_mask"][None].to(first.device))
+            (each["prompt_embeds"][None].to(device, dtype), each["prompt_mask"][None].to(device))
             for each in (prompt, negative_prompt)
         )
         with torch.autocast(first.device.type, enabled=False):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
-from inbetween.errors import UserError
+from inbetween.errors import UserError, check_at_least
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -39,6 +39,12 @@ class VideoSampling:
     time_reversal: bool = False
     reinjections: int = 1
 
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_at_least(1, steps=self.steps, guidance_scale=self.guidance_scale)
+        check_at_least(3, num_frames=self.num_frames)
+        check_at_least(0, reinjections=self.reinjections)
+
 
 class VideoModel(nn.Module, ABC):
     """A diffusers video pipeline taken apart, so that its denoiser can be trained.
@@ -58,15 +64,23 @@ class VideoModel(nn.Module, ABC):
     takes_last: ClassVar[bool] = True
     #: Whether it is trained. Those that are not raise a `UserError` where training would begin.
     trains: ClassVar[bool] = True
+    #: Whether the model takes texts.
+    takes_text: ClassVar[bool] = True
     #: Full names (regular expression) of the denoiser's layers that get low-rank adapters.
     lora_layers: ClassVar[str] = ""
     #: The most frames of a clip that the published models were trained on.
     max_frames: ClassVar[int] = 81
+    #: Which denoiser `sigmas` and `denoise` are about, one of `stages`; set by the method before them.
+    stage: str = "transformer"
 
     def __init__(self, pipeline: DiffusionPipeline) -> None:
         super().__init__()
         # in a list, so that it is no submodule
         self._pipeline = [pipeline]
+
+    def train(self, mode: bool = True) -> VideoModel:
+        """Stay in evaluation mode: frozen networks have neither dropout nor running statistics."""
+        return super().train(False)
 
     @property
     def pipeline(self) -> DiffusionPipeline:
@@ -79,6 +93,14 @@ class VideoModel(nn.Module, ABC):
         """The denoisers by the name that the pipeline has for them, such as `transformer`."""
 
     @property
+    def stages(self) -> dict[str, float]:
+        """The denoisers that are trained, and the share of the noise levels that each is for: they add to 1.
+
+        A training step is about one of them, the same in all processes.
+        """
+        return {next(iter(self.denoisers)): 1.0}
+
+    @property
     @abstractmethod
     def frame_step(self) -> int:
         """Frames of a latent frame: a clip has k of it and 1 frames."""
@@ -87,6 +109,10 @@ class VideoModel(nn.Module, ABC):
     @abstractmethod
     def multiple(self) -> int:
         """Height and width of a clip are multiples of it, in pixels."""
+
+    @abstractmethod
+    def latent_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+        """Shape (C, f, h, w) of the latents of a clip of such frames."""
 
     @abstractmethod
     def encode_prompts(self, pipeline: DiffusionPipeline, prompts: list[str]) -> list[Tensors]:
@@ -170,19 +196,27 @@ class VideoModel(nn.Module, ABC):
         """
 
 
-def check_sampling(model: VideoModel, sampling: VideoSampling) -> None:
-    """Check that a model can be sampled so.
+def check_use(model: VideoModel, sampling: VideoSampling, trained: bool) -> None:
+    """Check that a model can be used so.
+
+    Args:
+        model: The model.
+        sampling: How it is to be sampled.
+        trained: Whether it is to be trained.
 
     Raises:
-        UserError: Time reversal of a model that takes a last frame, or a model that takes none without it.
+        UserError: Time reversal of a model that takes a last frame, or a model that takes none without it;
+            or training of one that is only sampled.
     """
     name = type(model.pipeline).__name__
     if sampling.time_reversal and model.takes_last:
         raise UserError(
-            f"sampling.time_reversal is for models that know no last frame, and {name} takes one: "
-            "leave it out."
+            f"sampling.time_reversal is for models that know no last frame, and {name} takes one:"
+            " leave it out."
         )
     if not sampling.time_reversal and not model.takes_last:
         raise UserError(
             f"{name} knows no last frame: set sampling.time_reversal to true, or take a model that does."
         )
+    if trained and not model.trains:
+        raise UserError(f"{name} is only sampled here: set trained to none, or take another model.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 import torch
@@ -23,16 +24,18 @@ FPS, MOTION, NOISE = 7 - 1, 127, 0.02
 
 
 class StableVideo(VideoModel):
-    """Stable Video Diffusion (arXiv 2311.15127), published as `stabilityai/stable-video-diffusion-img2vid-xt`.
+    """Stable Video Diffusion (arXiv 2311.15127).
 
-    Its denoiser gets the latents of the first frame beside those of each frame, and CLIP's embedding of it.
-    It knows neither a last frame nor a text, and is not trained here. Each frame has a latent frame, so that
-    it can be sampled with time reversal.
+    Published as `stabilityai/stable-video-diffusion-img2vid-xt` for clips of 25 frames. Its denoiser gets the
+    latents of the first frame beside those of each frame, and CLIP's embedding of it. It knows neither a last
+    frame nor a text, and is not trained here. Each frame has a latent frame, so that it can be sampled with
+    time reversal.
     """
 
     pipelines: ClassVar[tuple[str, ...]] = ("StableVideoDiffusionPipeline",)
     takes_last: ClassVar[bool] = False
     trains: ClassVar[bool] = False
+    takes_text: ClassVar[bool] = False
     max_frames: ClassVar[int] = 25
     #: Frames that are decoded together. The decoder looks forwards and backwards in time, but not in the same
     #: way: with 1, swapped keyframes give exactly the reversed clip.
@@ -97,7 +100,10 @@ class StableVideo(VideoModel):
     ) -> Tensor:
         """See `VideoModel`: with time reversal, see `time_reversal`."""
         pipeline: StableVideoDiffusionPipeline = self.pipeline
-        device, height, width = first.device, *first.shape[-2:]
+        device, scheduler = first.device, pipeline.scheduler
+        channels, _, *size = self.latent_shape(num_frames, *first.shape[-2:])
+        # latents in float32: noise is 700 times as strong as they are at the beginning
+        noise = partial(randn_tensor, (1, num_frames, channels, *size), generator=generator, device=device)
         with torch.autocast(device.type, enabled=False):
             # one for both keyframes, so that swapped ones get the same
             augmentation = randn_tensor((1, *first.shape), generator=generator, device=device)
@@ -105,25 +111,10 @@ class StableVideo(VideoModel):
                 self.predictor(frame, num_frames, augmentation, sampling.guidance_scale)
                 for frame in (first, last)
             )
-            pipeline.scheduler.set_timesteps(sampling.steps, device=device)
-            latents = pipeline.prepare_latents(
-                1,
-                num_frames,
-                self.unet.config.in_channels,
-                height,
-                width,
-                self.unet.dtype,
-                device,
-                generator,
-            )
-            clean = denoise(
-                both_ways(forward, backward),
-                latents,
-                pipeline.scheduler,
-                sampling.reinjections,
-                lambda: randn_tensor(latents.shape, generator=generator, device=device, dtype=latents.dtype),
-            )
-            video = pipeline.decode_latents(clean.to(self.vae.dtype), num_frames, self.decode_chunk_size)
+            scheduler.set_timesteps(sampling.steps, device=device)
+            latents = noise() * scheduler.init_noise_sigma
+            latents = denoise(both_ways(forward, backward), latents, scheduler, sampling.reinjections, noise)
+            video = pipeline.decode_latents(latents.to(self.vae.dtype), num_frames, self.decode_chunk_size)
             frames: Tensor = pipeline.video_processor.postprocess_video(video, output_type="pt")[0]
         return frames.float()
 
@@ -138,27 +129,26 @@ class StableVideo(VideoModel):
             augmentation: Noise (1, 3, H, W), a little of which the keyframe gets.
             guidance_scale: At the clip's end; it rises from 1 at its beginning.
         """
-        pipeline, device = self.pipeline, keyframe.device
+        pipeline, device, dtype = self.pipeline, keyframe.device, self.unet.dtype
         guided = guidance_scale > 1
         image = Image.fromarray(to_bytes(keyframe.cpu()))
-        embeds = pipeline._encode_image(image, device, 1, guided)
+        embeds = pipeline._encode_image(image, device, 1, guided).to(dtype)
         pixels = pipeline.video_processor.preprocess(image, *keyframe.shape[-2:]).to(device)
         given = pipeline._encode_vae_image(pixels + NOISE * augmentation, device, 1, guided)
-        given = given.to(embeds.dtype)[:, None].repeat(1, num_frames, 1, 1, 1)
-        ids = pipeline._get_add_time_ids(FPS, MOTION, NOISE, embeds.dtype, 1, 1, guided).to(device)
-        scale = (
-            torch.linspace(1, guidance_scale, num_frames, device=device).to(embeds.dtype).view(-1, 1, 1, 1)
-        )
+        given = given.to(dtype)[:, None].repeat(1, num_frames, 1, 1, 1)
+        ids = pipeline._get_add_time_ids(FPS, MOTION, NOISE, dtype, 1, 1, guided).to(device)
+        scale = torch.linspace(1, guidance_scale, num_frames, device=device).view(-1, 1, 1, 1)
 
         def predict(latents: Tensor, timestep: Tensor) -> Tensor:
-            latents = torch.cat([latents] * len(given)).to(given.dtype)
-            prediction: Tensor = self.unet(
+            latents = torch.cat([latents] * len(given)).to(dtype)
+            (output,) = self.unet(
                 torch.cat([latents, given], dim=2),
                 timestep,
                 encoder_hidden_states=embeds,
                 added_time_ids=ids,
                 return_dict=False,
-            )[0]
+            )
+            prediction: Tensor = output.float()
             if not guided:
                 return prediction
             without, with_image = prediction.chunk(2)

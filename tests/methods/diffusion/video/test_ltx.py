@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import FlowMatchEulerDiscreteScheduler, LTXPipeline
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 from peft import LoraConfig
@@ -189,9 +189,7 @@ def test_first_releases_scheduler_samples(clips, prompts):
         max_image_seq_len=4096,
         shift_terminal=0.1,
     )
-    pipeline = tiny_ltx_pipeline(scheduler)
-    pipeline.set_progress_bar_config(disable=True)
-    model = LtxVideo(pipeline)
+    model = LtxVideo(tiny_ltx_pipeline(scheduler, LTXPipeline))
     frames = model.sample(clips[0, 0], clips[0, -1], 9, *prompts, VideoSampling(steps=1), None)
     assert frames.shape[0] == 9
 

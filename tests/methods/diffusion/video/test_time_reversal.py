@@ -7,7 +7,8 @@ from PIL import Image
 from inbetween.errors import UserError
 from inbetween.io.frames import to_bytes
 from inbetween.methods.diffusion.video import time_reversal
-from inbetween.methods.diffusion.video.model import VideoSampling, check_sampling
+from inbetween.methods.diffusion.video.ltx import LtxVideo
+from inbetween.methods.diffusion.video.model import VideoSampling, check_use
 from inbetween.methods.diffusion.video.stable_video import StableVideo
 from inbetween.methods.diffusion.video.time_reversal import both_ways, denoise, forward_weights
 from tests.methods.diffusion.video.tiny_ltx import tiny_ltx_pipeline
@@ -169,12 +170,13 @@ def test_is_not_trained(model, keyframes):
 
 
 def test_time_reversal_is_for_models_without_a_last_frame(model):
-    from inbetween.methods.diffusion.video.ltx import LtxVideo
-
-    check_sampling(model, VideoSampling(time_reversal=True))
+    reversal = VideoSampling(time_reversal=True)
+    check_use(model, reversal, trained=False)
     with pytest.raises(UserError, match="StableVideoDiffusionPipeline knows no last frame"):
-        check_sampling(model, VideoSampling())
+        check_use(model, VideoSampling(), trained=False)
+    with pytest.raises(UserError, match="only sampled here: set trained to none"):
+        check_use(model, reversal, trained=True)
     ltx = LtxVideo(tiny_ltx_pipeline())
-    check_sampling(ltx, VideoSampling())
+    check_use(ltx, VideoSampling(), trained=True)
     with pytest.raises(UserError, match="LTXConditionPipeline takes one"):
-        check_sampling(ltx, VideoSampling(time_reversal=True))
+        check_use(ltx, reversal, trained=True)

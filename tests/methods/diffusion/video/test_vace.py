@@ -119,8 +119,8 @@ def test_guidance_calls_with_the_negative_prompt(model, clips, prompts):
     with captured(model.transformer) as calls:
         model.sample(clips[0, 0], clips[0, -1], 5, *prompts, VideoSampling(steps=1, guidance_scale=3.0), None)
     first, second = (keywords["encoder_hidden_states"][0] for keywords, _ in calls)
-    assert torch.equal(first, prompts[0]["embeds"])
-    assert torch.equal(second, prompts[1]["embeds"])
+    assert torch.equal(first, prompts[0]["prompt_embeds"])
+    assert torch.equal(second, prompts[1]["prompt_embeds"])
 
 
 def test_velocity_leads_to_the_clean_latents(model, encoded):

@@ -1,0 +1,347 @@
+"""First-last-frame video diffusion: a pretrained video model between two keyframes, and LoRA for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from safetensors.torch import load
+from torch import Tensor
+
+from inbetween.errors import UserError, check_at_least
+from inbetween.functional.padding import pad_to_multiple
+from inbetween.functional.seeds import generators, sample_seed
+from inbetween.methods.base import Generators, Method, TrainableMethod
+from inbetween.methods.diffusion.latent_cache import fingerprint
+from inbetween.methods.diffusion.latent_diffusion import FrozenDtype
+from inbetween.methods.diffusion.video import memory
+from inbetween.methods.diffusion.video.loading import VideoSource
+from inbetween.methods.diffusion.video.model import Tensors, VideoSampling, check_use
+from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
+from inbetween.methods.diffusion.video.tensor_shards import TensorShards
+from inbetween.methods.diffusion.video.timing import check_window, clip_length, fits, frames_at
+from inbetween.methods.diffusion.video.training_clip import PrepareClip, TrainingClip
+from inbetween.paths import cache_folder
+from inbetween.types import StepOutput, WindowBatch
+
+LORA_FILE = "pytorch_lora_weights.safetensors"  # the name that diffusers looks for
+
+
+class FirstLastVideo(TrainableMethod):
+    """In-betweens from a pretrained video model that takes a first and a last frame.
+
+    `interpolate` samples a clip with the model's own diffusers pipeline and takes its frames at t. `fit`
+    trains low-rank adapters (LoRA, arXiv 2106.09685) of the denoiser on whole windows by the model's own
+    objective, flow matching (arXiv 2210.02747): at x_s = (1 - s) x_0 + s noise it predicts noise - x_0. Its
+    conditions are those that the pipeline prepares for a window's first and last frame.
+
+    Args:
+        pretrained: Folder that `save_pretrained` of a diffusers pipeline wrote, or hub id such as
+            `Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers`. Its `model_index.json` says which kind of model it is.
+        prompt: What clips show, in words. A window's own caption takes its place in training and validation.
+        negative_prompt: What they do not show; used where `sampling.guidance_scale` is above 1.
+        revision: Branch, tag or commit of a hub id; None is the newest of its main branch.
+        variant: Suffix of the weight files.
+        trained: Which weights are trained: `lora`, adapters of the attention's projections; or `none`.
+        lora_rank: Rank of the adapters. Their scale is 1 (alpha equals the rank).
+        sampling: How clips are sampled.
+        gradient_checkpointing: Recompute activations instead of storing them: less memory, more time.
+        frozen_dtype: How weights of the denoiser and the text encoder are stored; autoencoder and image
+            encoder stay float32, as does all on machines without fast bfloat16.
+        latent_cache: Folder that keeps encoded clips from epoch to epoch; true is `latents` in the user's
+            cache; None encodes them each time. Of no use where frames do not recur.
+        prompt_cache: Folder that keeps the embeddings of prompts; None is `prompts` in the user's cache.
+        **options: See `TrainableMethod`.
+
+    Raises:
+        UserError: The model cannot be loaded, or is of a kind that does not interpolate.
+    """
+
+    architecture: ClassVar[tuple[str, ...]] = ("trained", "lora_rank")
+    begins_trained = True
+
+    def __init__(
+        self,
+        pretrained: str,
+        prompt: str = "",
+        negative_prompt: str = "",
+        revision: str | None = None,
+        variant: str | None = None,
+        trained: Literal["lora", "none"] = "lora",
+        lora_rank: int = 16,
+        sampling: VideoSampling = VideoSampling(),  # noqa: B008  frozen
+        gradient_checkpointing: bool = True,
+        frozen_dtype: FrozenDtype = "bfloat16",
+        latent_cache: bool | Path | None = None,
+        prompt_cache: Path | None = None,
+        **options: Any,  # noqa: ANN401 - the base's, which jsonargparse and mypy find there
+    ) -> None:
+        super().__init__(**options)
+        check_at_least(1, lora_rank=lora_rank)
+        self.prompt, self.negative_prompt, self.sampling = prompt, negative_prompt, sampling
+        source = VideoSource(pretrained, revision, variant, frozen_dtype)
+        self.pretrained = pretrained
+        self.video_model = source.model()
+        check_use(self.video_model, sampling, trained != "none")
+        step = self.video_model.frame_step
+        if sampling.num_frames is not None and sampling.num_frames % step != 1 % step:
+            near = max(1, round((sampling.num_frames - 1) / step)) * step + 1
+            raise UserError(
+                f"num_frames is {sampling.num_frames}, and the clips of this video model have a multiple of"
+                f" {step} and 1 frames: give {near}."
+            )
+        for denoiser in self.video_model.denoisers.values():
+            if gradient_checkpointing:
+                denoiser.enable_gradient_checkpointing()  # type: ignore[operator]  # diffusers' own
+            if trained == "lora":
+                self._add_adapters(denoiser, lora_rank)
+        self.embeddings = PromptEmbeddings(source, cache_folder(prompt_cache, "prompts"))
+        self.clips: TensorShards | None = None
+        if latent_cache:
+            self.clips = TensorShards(cache_folder(None if latent_cache is True else latent_cache, "latents"))
+        self._stacked: tuple[object, Tensors] = (None, {})
+
+    def _add_adapters(self, denoiser: Any, rank: int) -> None:  # noqa: ANN401 - a model of diffusers
+        from peft import LoraConfig
+
+        layers = self.video_model.lora_layers
+        denoiser.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers))
+        for weight in denoiser.parameters():
+            if weight.requires_grad:
+                weight.data = weight.data.float()  # small, and bfloat16 loses small updates
+
+    def prepare_fit(self) -> None:
+        """Embed the prompts, before a run writes anything and before its memory is used.
+
+        Raises:
+            UserError: The text encoder cannot be loaded.
+        """
+        self.embeddings.get([self.prompt, *self._negative], self.video_model)
+
+    def check_windows(self, between: int) -> None:
+        """See `Method`."""
+        check_window(between, self.video_model.frame_step)
+
+    def check_memory(self, device: torch.device) -> None:
+        """Check that the weights have a place on a GPU.
+
+        Raises:
+            UserError: They do not.
+        """
+        if device.type == "cuda":
+            needed = sum(weight.nbytes for weight in self.parameters() if weight.device != device)
+            remedy = "shard them over several GPUs (FSDP2), or use a smaller model"
+            memory.check_memory(self.pretrained, needed, device, remedy)
+
+    def setup(self, stage: str) -> None:
+        """Check that the weights have a place, where a device holds all of them."""
+        from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+
+        strategy = self.trainer.strategy
+        if isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
+            self.check_memory(strategy.root_device)
+
+    def preparation(self, training: bool) -> PrepareClip:
+        """Frames or cached latents of whole windows, and random numbers."""
+        model = self.video_model
+        channels, _, side, _ = model.latent_shape(1, model.multiple, model.multiple)
+        return PrepareClip(
+            model.frame_step,
+            model.multiple,
+            channels,
+            model.multiple // side,
+            self.prompt,
+            self.clips,
+            self.fingerprint if self.clips is not None else "",
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the networks that encode clips, for the keys of the latent cache."""
+        children = self.video_model.named_children()
+        frozen = [module for name, module in children if name not in self.video_model.denoisers]
+        return "-".join([type(self.video_model).__name__, *map(fingerprint, frozen)])
+
+    def encoded(self, sample: TrainingClip) -> Tensors:
+        """`VideoModel.encode_clips` of training clips, from the latent cache where it has them."""
+        if self.clips is None:
+            return self.video_model.encode_clips(sample.frames)
+        found = []
+        for key, packed in zip(sample.key, sample.packed, strict=True):
+            content = {name: value.to(sample.noise.device) for name, value in load(packed).items()}
+            if "frames" in content:
+                each = self.video_model.encode_clips(content["frames"][None])
+                content = {name: value[0] for name, value in each.items()}
+                if key:
+                    self.clips.put(key, content)
+            found.append(content)
+        return {name: torch.stack([each[name] for each in found]) for name in found[0]}
+
+    def on_train_epoch_end(self) -> None:
+        """Write what is new in the latent cache."""
+        if self.clips is not None:
+            self.clips.flush()
+
+    def teardown(self, stage: str) -> None:
+        """Write what is new in the latent cache."""
+        self.on_train_epoch_end()
+
+    def training_loss(self, batch: WindowBatch) -> StepOutput:
+        """Flow matching on whole windows.
+
+        Of a model with two denoisers, a training step is about one of them, as often as noise levels are
+        its, and the same one in all processes; in validation each counts with that share.
+        """
+        sample: TrainingClip = self.sample_of(batch)
+        clips = self.encoded(sample)
+        prompts = self._prompts(sample.prompt, sample.noise.device)
+        if not self.training:
+            losses = [share * self._loss(stage, sample, clips, prompts) for stage, share in self._shares]
+            return {"loss": torch.stack(losses).sum()}
+        chosen = self._stage_of(self.global_step)
+        loss = self._loss(chosen, sample, clips, prompts)
+        for name, denoiser in self.video_model.denoisers.items():
+            if name != chosen:  # no gradient, but in the graph: DDP waits for all parameters
+                loss = loss + 0 * sum(weight.sum() for weight in _trainable(denoiser))
+        return {"loss": loss}
+
+    @property
+    def _shares(self) -> list[tuple[str, float]]:
+        return list(self.video_model.stages.items())
+
+    def _stage_of(self, step: int) -> str:
+        place = sample_seed(step) / 2**63
+        for stage, share in self._shares:
+            place -= share
+            if place < 0:
+                return stage
+        return self._shares[-1][0]
+
+    def _loss(self, stage: str, sample: TrainingClip, clips: Tensors, prompts: Tensors) -> Tensor:
+        model = self.video_model
+        model.stage = stage
+        sigma = model.sigmas(sample.uniform, clips["latents"])
+        s, latents, noise = sigma.view(-1, 1, 1, 1, 1), clips["latents"], sample.noise
+        velocity = model.denoise((1 - s) * latents + s * noise, sigma, clips, prompts)
+        counted = model.predicted(clips).expand_as(latents).flatten(1)
+        error = (velocity - (noise - latents)).square().flatten(1)
+        return ((error * counted).sum(dim=1) / counted.sum(dim=1)).mean()
+
+    def _prompts(self, prompts: Sequence[str], device: torch.device) -> Tensors:
+        """Embeddings of prompts, stacked on a device; those of the last batch are kept there."""
+        key = (tuple(prompts), device)
+        if self._stacked[0] != key:
+            found = self.embeddings.get(prompts, self.video_model)
+            # inference tensors could not be used in training later
+            with torch.inference_mode(False):
+                stacked = {name: torch.stack([each[name] for each in found]).to(device) for name in found[0]}
+            self._stacked = key, stacked
+        return self._stacked[1]
+
+    def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
+        """See `Method.interpolate`.
+
+        A clip has the smallest number of frames that the model takes with one at every t; where there is
+        none, the largest number, whose nearest frames are taken. `sampling.num_frames` sets it instead.
+
+        Raises:
+            UserError: Two t have the same frame.
+        """
+        return self._interpolate(first, last, t, generator, [self.prompt] * len(first))
+
+    def interpolate_batch(self, batch: WindowBatch) -> Tensor:
+        """See `Method.interpolate_batch`; with the windows' own captions."""
+        prompts = [caption or self.prompt for caption in batch.get("caption", [""] * len(batch["t"]))]
+        seeds = generators(batch["seed"])
+        return self._interpolate(batch["first"], batch["last"], batch["t"], seeds, prompts)
+
+    def interpolator(
+        self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()
+    ) -> Callable[[Tensor], Tensor]:
+        """See `Method.interpolator`: a sampled clip is kept as long as it has a frame at each t asked for.
+
+        So evenly spaced t are the same frames however they are split into calls. Others may be of a longer
+        clip than before, whose frames are different ones, unless `sampling.num_frames` is set.
+        """
+        given = list(generator) or [None] * len(first)
+        clips: list[Tensor] = [first.new_zeros(0)] * len(first)
+
+        def at(t: Tensor) -> Tensor:
+            found = []
+            for row, places in enumerate(t.tolist()):
+                if not self._shows(len(clips[row]), places):
+                    state = given[row]
+                    noise = None if state is None else state.clone_state()
+                    clips[row] = self._sample(first[row], last[row], places, noise, self.prompt).cpu()
+                found.append(clips[row][frames_at(places, len(clips[row]))])
+            return torch.stack(found).to(first.device)
+
+        return at
+
+    def _shows(self, num_frames: int, t: Sequence[float]) -> bool:
+        """Whether a clip that is there can show t: exactly, or as well as any."""
+        longest = self.sampling.num_frames or self._longest
+        return num_frames > 2 and (
+            fits(t, num_frames) or (num_frames >= longest and frames_at(t, num_frames) is not None)
+        )
+
+    @property
+    def _longest(self) -> int:
+        step = self.video_model.frame_step
+        return (self.video_model.max_frames - 1) // step * step + 1
+
+    def _interpolate(
+        self, first: Tensor, last: Tensor, t: Tensor, generator: Generators, prompts: list[str]
+    ) -> Tensor:
+        each = generator if isinstance(generator, Sequence) else [generator] * len(first)
+        found = []
+        for row, (places, noise) in enumerate(zip(t.tolist(), each, strict=True)):
+            clip = self._sample(first[row], last[row], places, noise, prompts[row])
+            found.append(clip[frames_at(places, len(clip))])
+        return torch.stack(found)
+
+    def _sample(
+        self,
+        first: Tensor,
+        last: Tensor,
+        t: Sequence[float],
+        generator: torch.Generator | None,
+        prompt: str,
+    ) -> Tensor:
+        """A clip (T, 3, H, W) with a frame at each t between keyframes (3, H, W)."""
+        model, sampling = self.video_model, self.sampling
+        num_frames = clip_length(t, model.frame_step, model.max_frames, sampling.num_frames)
+        height, width = first.shape[-2:]
+        keyframes = [pad_to_multiple(frame.float(), model.multiple) for frame in (first, last)]
+        wanted = self.embeddings.get([prompt, *(self._negative or [prompt])], model)
+        clip = model.sample(*keyframes, num_frames, *wanted, sampling, generator)
+        return clip[..., :height, :width]
+
+    @property
+    def _negative(self) -> list[str]:
+        """The negative prompt, if it is used."""
+        return [self.negative_prompt] if self.sampling.guidance_scale > 1 else []
+
+    def lora_files(self, weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        """A state dict's adapters with diffusers' names, by file: that of a second denoiser in its folder."""
+        files = {}
+        for number, name in enumerate(self.video_model.denoisers):
+            prefix = f"video_model.{name}."
+            found = {
+                f"transformer.{key.removeprefix(prefix).replace('.default', '')}": value.contiguous()
+                for key, value in weights.items()
+                if key.startswith(prefix) and ".lora_" in key
+            }
+            files[f"{name}/{LORA_FILE}" if number else LORA_FILE] = found
+        return files
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """As `Method`: adapters are small, and stay float32 in every checkpoint."""
+        Method.on_save_checkpoint(self, checkpoint)
+
+
+def _trainable(module: torch.nn.Module) -> Iterator[Tensor]:
+    return (weight for weight in module.parameters() if weight.requires_grad)
