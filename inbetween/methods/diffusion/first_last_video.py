@@ -12,17 +12,17 @@ from safetensors.torch import load
 from torch import Tensor
 
 from inbetween.errors import UserError, check_at_least
-from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generators, sample_seed
 from inbetween.methods.base import Generators, Method, TrainableMethod
 from inbetween.methods.diffusion.latent_cache import fingerprint
 from inbetween.methods.diffusion.latent_diffusion import FrozenDtype
 from inbetween.methods.diffusion.video import memory
+from inbetween.methods.diffusion.video.interpolation import ClipInterpolator
 from inbetween.methods.diffusion.video.loading import VideoSource
 from inbetween.methods.diffusion.video.model import Tensors, VideoSampling, check_use
 from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
-from inbetween.methods.diffusion.video.timing import check_window, clip_length, fits, frames_at
+from inbetween.methods.diffusion.video.timing import check_window
 from inbetween.methods.diffusion.video.training_clip import PrepareClip, TrainingClip
 from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
@@ -197,12 +197,12 @@ class FirstLastVideo(TrainableMethod):
         """
         sample: TrainingClip = self.sample_of(batch)
         clips = self.encoded(sample)
-        prompts = self._prompts(sample.prompt, sample.noise.device)
+        prompts = self.prompts(sample.prompt, sample.noise.device)
         if not self.training:
-            losses = [share * self._loss(stage, sample, clips, prompts) for stage, share in self._shares]
+            losses = [share * self.loss_of(stage, sample, clips, prompts) for stage, share in self._shares]
             return {"loss": torch.stack(losses).sum()}
         chosen = self._stage_of(self.global_step)
-        loss = self._loss(chosen, sample, clips, prompts)
+        loss = self.loss_of(chosen, sample, clips, prompts)
         for name, denoiser in self.video_model.denoisers.items():
             if name != chosen:  # no gradient, but in the graph: DDP waits for all parameters
                 loss = loss + 0 * sum(weight.sum() for weight in _trainable(denoiser))
@@ -220,7 +220,15 @@ class FirstLastVideo(TrainableMethod):
                 return stage
         return self._shares[-1][0]
 
-    def _loss(self, stage: str, sample: TrainingClip, clips: Tensors, prompts: Tensors) -> Tensor:
+    def loss_of(self, stage: str, sample: TrainingClip, clips: Tensors, prompts: Tensors) -> Tensor:
+        """The loss () of one denoiser.
+
+        Args:
+            stage: One of `VideoModel.stages`.
+            sample: Random numbers.
+            clips: As `encoded` returns them.
+            prompts: As `prompts` returns them.
+        """
         model = self.video_model
         model.stage = stage
         sigma = model.sigmas(sample.uniform, clips["latents"])
@@ -230,7 +238,7 @@ class FirstLastVideo(TrainableMethod):
         error = (velocity - (noise - latents)).square().flatten(1)
         return ((error * counted).sum(dim=1) / counted.sum(dim=1)).mean()
 
-    def _prompts(self, prompts: Sequence[str], device: torch.device) -> Tensors:
+    def prompts(self, prompts: Sequence[str], device: torch.device) -> Tensors:
         """Embeddings of prompts, stacked on a device; those of the last batch are kept there."""
         key = (tuple(prompts), device)
         if self._stacked[0] != key:
@@ -250,13 +258,18 @@ class FirstLastVideo(TrainableMethod):
         Raises:
             UserError: Two t have the same frame.
         """
-        return self._interpolate(first, last, t, generator, [self.prompt] * len(first))
+        noise = generator if isinstance(generator, Sequence) else [generator] * len(first)
+        conditions = self._conditions([self.prompt] * len(first))
+        return ClipInterpolator(self.video_model, self.sampling, first, last, noise, conditions)(t)
 
     def interpolate_batch(self, batch: WindowBatch) -> Tensor:
         """See `Method.interpolate_batch`; with the windows' own captions."""
         prompts = [caption or self.prompt for caption in batch.get("caption", [""] * len(batch["t"]))]
-        seeds = generators(batch["seed"])
-        return self._interpolate(batch["first"], batch["last"], batch["t"], seeds, prompts)
+        noise, conditions = generators(batch["seed"]), self._conditions(prompts)
+        interpolator = ClipInterpolator(
+            self.video_model, self.sampling, batch["first"], batch["last"], noise, conditions
+        )
+        return interpolator(batch["t"])
 
     def interpolator(
         self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()
@@ -266,59 +279,16 @@ class FirstLastVideo(TrainableMethod):
         So evenly spaced t are the same frames however they are split into calls. Others may be of a longer
         clip than before, whose frames are different ones, unless `sampling.num_frames` is set.
         """
-        given = list(generator) or [None] * len(first)
-        clips: list[Tensor] = [first.new_zeros(0)] * len(first)
-
-        def at(t: Tensor) -> Tensor:
-            found = []
-            for row, places in enumerate(t.tolist()):
-                if not self._shows(len(clips[row]), places):
-                    state = given[row]
-                    noise = None if state is None else state.clone_state()
-                    clips[row] = self._sample(first[row], last[row], places, noise, self.prompt).cpu()
-                found.append(clips[row][frames_at(places, len(clips[row]))])
-            return torch.stack(found).to(first.device)
-
-        return at
-
-    def _shows(self, num_frames: int, t: Sequence[float]) -> bool:
-        """Whether a clip that is there can show t: exactly, or as well as any."""
-        longest = self.sampling.num_frames or self._longest
-        return num_frames > 2 and (
-            fits(t, num_frames) or (num_frames >= longest and frames_at(t, num_frames) is not None)
+        noise = list(generator) or [None] * len(first)
+        return ClipInterpolator(
+            self.video_model, self.sampling, first, last, noise, self._conditions([self.prompt] * len(first))
         )
 
-    @property
-    def _longest(self) -> int:
-        step = self.video_model.frame_step
-        return (self.video_model.max_frames - 1) // step * step + 1
-
-    def _interpolate(
-        self, first: Tensor, last: Tensor, t: Tensor, generator: Generators, prompts: list[str]
-    ) -> Tensor:
-        each = generator if isinstance(generator, Sequence) else [generator] * len(first)
-        found = []
-        for row, (places, noise) in enumerate(zip(t.tolist(), each, strict=True)):
-            clip = self._sample(first[row], last[row], places, noise, prompts[row])
-            found.append(clip[frames_at(places, len(clip))])
-        return torch.stack(found)
-
-    def _sample(
-        self,
-        first: Tensor,
-        last: Tensor,
-        t: Sequence[float],
-        generator: torch.Generator | None,
-        prompt: str,
-    ) -> Tensor:
-        """A clip (T, 3, H, W) with a frame at each t between keyframes (3, H, W)."""
-        model, sampling = self.video_model, self.sampling
-        num_frames = clip_length(t, model.frame_step, model.max_frames, sampling.num_frames)
-        height, width = first.shape[-2:]
-        keyframes = [pad_to_multiple(frame.float(), model.multiple) for frame in (first, last)]
-        wanted = self.embeddings.get([prompt, *(self._negative or [prompt])], model)
-        clip = model.sample(*keyframes, num_frames, *wanted, sampling, generator)
-        return clip[..., :height, :width]
+    def _conditions(self, prompts: list[str]) -> list[tuple[Tensors, Tensors]]:
+        """Embeddings of each prompt and of the negative one, or where none is used of the same again."""
+        negative = [self.negative_prompt] * len(prompts) if self._negative else prompts
+        found = self.embeddings.get([*prompts, *negative], self.video_model)
+        return list(zip(found[: len(prompts)], found[len(prompts) :], strict=True))
 
     @property
     def _negative(self) -> list[str]:

@@ -193,7 +193,7 @@ class VideoSource:
             itemsize = 4 if part in FLOAT32_PARTS else self.dtype.itemsize
             try:
                 needed += weight_bytes(files, itemsize)
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (OSError, SafetensorError) as error:
                 raise UserError(
                     f"The weights of {part} in {folder} are damaged ({_short(error)}): copy them anew, or run"
                     f" `{self._download}`."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 
 from inbetween.errors import UserError
 
@@ -24,15 +24,13 @@ def weight_bytes(files: Iterable[Path], itemsize: int) -> int:
 
     Raises:
         OSError: One cannot be read.
-        ValueError: One is no safetensors file.
+        SafetensorError: One is no safetensors file.
     """
     total = 0
     for path in files:
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        for name, about in header.items():
-            if name != "__metadata__":
-                total += torch.Size(about["shape"]).numel() * itemsize
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - no dict
+                total += torch.Size(file.get_slice(name).get_shape()).numel() * itemsize
     return total
 
 

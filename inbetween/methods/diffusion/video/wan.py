@@ -145,9 +145,9 @@ class WanVideo(VideoModel):
     def sigmas(self, uniform: Tensor, latents: Tensor) -> Tensor:
         """See `VideoModel`: logit-normal, shifted as for sampling.
 
-        The logit-normal distribution is that of Wan's training (arXiv 2503.20314, section 4.2) and of
-        rectified flows before (arXiv 2403.03206, section 3.1); the shift, sigma -> s sigma / (1 + (s - 1)
-        sigma), is that section 5.3.2's, with the scheduler's s. Of two denoisers, each has its own part of it.
+        The logit-normal distribution is that of Wan's training (arXiv 2503.20314) and of rectified flows
+        before (arXiv 2403.03206, section 3.1). The shift, sigma -> s sigma / (1 + (s - 1) sigma), is that of
+        section 5.3.2 there, with the scheduler's s. Of two denoisers, each has its own part of it.
         """
         least, most = 0.0, 1.0
         if self.transformer_2 is not None:
