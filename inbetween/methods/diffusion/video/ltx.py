@@ -110,7 +110,8 @@ class LtxVideo(VideoModel):
             values.to(latents).view(1, -1, 1, 1, 1)
             for values in (self.vae.latents_mean, self.vae.latents_std)
         )
-        return (latents - mean) / std
+        normalised: Tensor = (latents - mean) / std
+        return normalised
 
     def predicted(self, clips: Mapping[str, Tensor]) -> Tensor:
         """See `VideoModel`: 0 at the first latent frame."""

@@ -58,8 +58,8 @@ class StableVideo(VideoModel):
     @property
     def multiple(self) -> int:
         """See `VideoModel`: 64, as the denoiser halves the latents thrice."""
-        halvings: int = len(self.unet.config.block_out_channels) - 1
-        return int(self.pipeline.vae_scale_factor) * 2**halvings
+        halvings = len(self.unet.config.block_out_channels) - 1
+        return int(self.pipeline.vae_scale_factor * 2**halvings)
 
     def latent_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int, int]:
         """See `VideoModel`."""
