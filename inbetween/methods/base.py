@@ -39,6 +39,8 @@ class Method(L.LightningModule, ABC):
     time_symmetric: ClassVar[bool] = False
     #: `interpolate` takes a fourth channel, opacity in [0, 1], and moves it as it moves the first three.
     supports_alpha: ClassVar[bool] = False
+    #: In-betweens of two keyframes are frames of one sampled clip: all of them are asked for in one call.
+    samples_clips: ClassVar[bool] = False
     #: It is constructed with trained weights and needs no checkpoint.
     begins_trained: bool = False
 

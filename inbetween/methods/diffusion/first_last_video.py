@@ -22,7 +22,7 @@ from inbetween.methods.diffusion.video.loading import VideoSource
 from inbetween.methods.diffusion.video.model import Tensors, VideoSampling, check_use
 from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
-from inbetween.methods.diffusion.video.timing import check_window
+from inbetween.methods.diffusion.video.timing import check_window, lengths
 from inbetween.methods.diffusion.video.training_clip import PrepareClip, TrainingClip
 from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
@@ -61,6 +61,7 @@ class FirstLastVideo(TrainableMethod):
     """
 
     architecture: ClassVar[tuple[str, ...]] = ("trained", "lora_rank")
+    samples_clips: ClassVar[bool] = True
     begins_trained = True
 
     def __init__(
@@ -90,8 +91,8 @@ class FirstLastVideo(TrainableMethod):
         if sampling.num_frames is not None and sampling.num_frames % step != 1 % step:
             near = max(1, round((sampling.num_frames - 1) / step)) * step + 1
             raise UserError(
-                f"num_frames is {sampling.num_frames}, and the clips of this video model have a multiple of"
-                f" {step} and 1 frames: give {near}."
+                f"num_frames is {sampling.num_frames}, and clips of this video model have {lengths(step)}"
+                f" frames: give {near}."
             )
         for denoiser in self.video_model.denoisers.values():
             if gradient_checkpointing:

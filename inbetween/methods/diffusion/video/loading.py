@@ -64,10 +64,13 @@ class VideoSource:
             UserError: It is neither here nor on the hub, or there is no network.
         """
         from diffusers import DiffusionPipeline
+        from diffusers.utils import logging
 
         if Path(self.pretrained).expanduser().is_dir():
             return Path(self.pretrained).expanduser()
         without: dict[str, Any] = dict.fromkeys(TEXT_PARTS)
+        level = logging.get_verbosity()
+        logging.set_verbosity_error()  # that it looks into its cache without a network
         try:
             return Path(
                 DiffusionPipeline.download(
@@ -76,6 +79,8 @@ class VideoSource:
             )
         except _ERRORS as error:
             raise self._not_there("video model", error) from error
+        finally:
+            logging.set_verbosity(level)
 
     @cached_property
     def text_folder(self) -> Path:

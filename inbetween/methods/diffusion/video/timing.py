@@ -66,6 +66,11 @@ def check_window(between: int, frame_step: int) -> None:
     if (between + 1) % frame_step:
         known = ", ".join(str(k * frame_step - 1) for k in (1, 2, 3, 4) if k * frame_step > 1)
         raise UserError(
-            f"between is {between}, and this video model takes clips whose frames, keyframes included, are a"
-            f" multiple of {frame_step} and 1: set between to {known} or so on."
+            f"between is {between}, and this video model takes clips of {lengths(frame_step)} frames,"
+            f" keyframes included: set between to {known} or so on."
         )
+
+
+def lengths(frame_step: int) -> str:
+    """The shortest clips of a model, as text."""
+    return ", ".join(str(k * frame_step + 1) for k in (1, 2, 3) if k * frame_step > 1) + ", ..."

@@ -239,7 +239,7 @@ def test_captions_take_the_prompts_place(wan_folder: Path) -> None:
 def test_windows_must_be_clips(wan_folder: Path) -> None:
     method = method_of(wan_folder).train()
     method.check_windows(7)
-    message = "between is 2, .* set between to 3, 7, 11, 15 or so on"
+    message = "between is 2, .* clips of 5, 9, 13, ... frames.* set between to 3, 7, 11, 15 or so on"
     with pytest.raises(UserError, match=message):
         method.check_windows(2)
     with pytest.raises(UserError, match=message):
