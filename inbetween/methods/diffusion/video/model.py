@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,11 @@ class VideoModel(nn.Module, ABC):
     max_frames: ClassVar[int] = 81
     #: Which denoiser `sigmas` and `denoise` are about, one of `stages`; set by the method before them.
     stage: str = "transformer"
+
+    @classmethod
+    def is_made_of(cls, index: Mapping[str, Any]) -> bool:
+        """Whether a pipeline with such a `model_index.json` is of this kind."""
+        return index["_class_name"] in cls.pipelines
 
     def __init__(self, pipeline: DiffusionPipeline) -> None:
         super().__init__()
@@ -194,6 +199,31 @@ class VideoModel(nn.Module, ABC):
         Returns:
             (T, 3, H, W) float32 in [0, 1].
         """
+
+
+class SampledVideoModel(VideoModel):
+    """A video model that knows no last frame: it is sampled with time reversal, and not trained."""
+
+    takes_last: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
+
+    def _refuse(self) -> NoReturn:
+        raise UserError(
+            f"{type(self.pipeline).__name__} knows no last frame, and is only sampled here: fit a model that"
+            " takes one."
+        )
+
+    def encode_clips(self, clips: Tensor) -> Tensors:
+        """Not for training: raises a `UserError`."""
+        self._refuse()
+
+    def sigmas(self, uniform: Tensor, latents: Tensor) -> Tensor:
+        """Not for training: raises a `UserError`."""
+        self._refuse()
+
+    def denoise(self, noised: Tensor, sigma: Tensor, clips: Mapping[str, Tensor], prompts: Tensors) -> Tensor:
+        """Not for training: raises a `UserError`."""
+        self._refuse()
 
 
 def check_use(model: VideoModel, sampling: VideoSampling, trained: bool) -> None:

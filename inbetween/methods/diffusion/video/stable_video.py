@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor, nn
 
-from inbetween.errors import UserError
 from inbetween.io.frames import to_bytes
-from inbetween.methods.diffusion.video.model import Tensors, VideoModel, VideoSampling
+from inbetween.methods.diffusion.video.model import SampledVideoModel, Tensors, VideoSampling
 from inbetween.methods.diffusion.video.time_reversal import Predict, both_ways, denoise
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 FPS, MOTION, NOISE = 7 - 1, 127, 0.02
 
 
-class StableVideo(VideoModel):
+class StableVideo(SampledVideoModel):
     """Stable Video Diffusion (arXiv 2311.15127).
 
     Published as `stabilityai/stable-video-diffusion-img2vid-xt` for clips of 25 frames. Its denoiser gets the
@@ -33,8 +31,6 @@ class StableVideo(VideoModel):
     """
 
     pipelines: ClassVar[tuple[str, ...]] = ("StableVideoDiffusionPipeline",)
-    takes_last: ClassVar[bool] = False
-    trains: ClassVar[bool] = False
     takes_text: ClassVar[bool] = False
     max_frames: ClassVar[int] = 25
     #: Frames that are decoded together. The decoder looks forwards and backwards in time, but not in the same
@@ -69,23 +65,6 @@ class StableVideo(VideoModel):
     def encode_prompts(self, pipeline: DiffusionPipeline, prompts: list[str]) -> list[Tensors]:
         """See `VideoModel`: nothing, since it knows no texts."""
         return [{} for _ in prompts]
-
-    def _refuse(self) -> NoReturn:
-        raise UserError(
-            "Stable Video Diffusion knows no last frame, and is only sampled: fit a model that takes one."
-        )
-
-    def encode_clips(self, clips: Tensor) -> Tensors:
-        """Not for training: raises a `UserError`."""
-        self._refuse()
-
-    def sigmas(self, uniform: Tensor, latents: Tensor) -> Tensor:
-        """Not for training: raises a `UserError`."""
-        self._refuse()
-
-    def denoise(self, noised: Tensor, sigma: Tensor, clips: Mapping[str, Tensor], prompts: Tensors) -> Tensor:
-        """Not for training: raises a `UserError`."""
-        self._refuse()
 
     @torch.no_grad()
     def sample(

@@ -10,24 +10,29 @@ A step of the scheduler is linear in the model's prediction, so that predictions
 scheduler keeps the state. Where both directions disagree, noise is put back after a step and the step
 repeated, in the first steps, which decide where things go.
 
-It needs a latent frame for each frame: flipped latents of an autoencoder that compresses time, whose first
-latent frame is one frame and the others are several, are not those of the flipped clip.
+That is `denoise`, which needs a latent frame for each frame. Where the autoencoder compresses time, the first
+latent frame is of one frame and the others of several, and flipped latents are not those of the flipped clip.
+There each direction has latents of its own. The clips that both predict are fused in pixels, and encoded
+again as the clean latents of the step: `denoise_clips`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from diffusers import EulerDiscreteScheduler
+    from diffusers import EulerDiscreteScheduler, SchedulerMixin
 
-#: What a model predicts of scaled latents (1, T, C, h, w) at a time step.
+#: What a model predicts of (scaled) latents at a time step.
 Predict = Callable[[Tensor, Tensor], Tensor]
+
+#: The clean latents that a model predicts of latents at a time step and noise level.
+PredictClean = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 # share of the steps that are repeated, as in the authors' experiments
 REPEATED = 0.2
@@ -42,7 +47,7 @@ def both_ways(forward: Predict, backward: Predict) -> Predict:
     """The fused prediction of two directions.
 
     Args:
-        forward: Predicts of a clip that begins with the first keyframe.
+        forward: Predicts of latents (1, T, C, h, w) of a clip that begins with the first keyframe.
         backward: Predicts of one that begins with the last keyframe.
     """
 
@@ -85,3 +90,51 @@ def denoise(
                 latents = latents + (sigma**2 - lower**2).sqrt() * noise()
         scheduler = stepped
     return latents
+
+
+def denoise_clips(
+    directions: Sequence[PredictClean],
+    latents: Sequence[Tensor],
+    scheduler: SchedulerMixin,
+    decode: Callable[[Tensor], Tensor],
+    encode: Callable[[Tensor], Tensor],
+    reinjections: int,
+    noise: Callable[[], Tensor],
+) -> Tensor:
+    """Denoise latents of both directions, whose clips are fused in pixels at each step.
+
+    Args:
+        directions: What the model predicts of a clip that begins with the first keyframe, and of one that
+            begins with the last.
+        latents: Noise (1, C, f, h, w) for each.
+        scheduler: Of flow matching, with its time steps set, at its beginning; it stays there.
+        decode: Makes a clip (T, 3, H, W) of clean latents.
+        encode: Its inverse.
+        reinjections: How often each of the first steps is repeated.
+        noise: Draws standard normal noise of the latents' shape, for each direction, forward first.
+
+    Returns:
+        The fused clip (T, 3, H, W).
+    """
+    state = [copy.deepcopy(scheduler) for _ in directions]
+    repeated = round(len(scheduler.timesteps) * REPEATED)
+    for index, timestep in enumerate(scheduler.timesteps):
+        sigma, lower = scheduler.sigmas[index : index + 2]
+        for left in reversed(range(1 + reinjections * (index < repeated))):
+            stepped = copy.deepcopy(state)
+            forward, backward = (
+                decode(predict(noised, timestep, sigma))
+                for predict, noised in zip(directions, latents, strict=True)
+            )
+            weights = forward_weights(len(forward)).to(forward).view(-1, 1, 1, 1)
+            clip = weights * forward + (1 - weights) * backward.flip(0)
+            latents = [
+                own.step((noised - encode(each)) / sigma, timestep, noised).prev_sample
+                for own, noised, each in zip(stepped, latents, (clip, clip.flip(0)), strict=True)
+            ]
+            if left:
+                kept = (1 - sigma) / (1 - lower)
+                fresh = (sigma**2 - (kept * lower) ** 2).sqrt()
+                latents = [kept * each + fresh * noise() for each in latents]
+        state = stepped
+    return clip
