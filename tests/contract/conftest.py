@@ -55,6 +55,7 @@ def tiny_yaml(tmp_path_factory):
             arguments |= {
                 "pretrained": str(video),
                 "prompt_cache": str(video / "prompts"),
+                "latent_cache": str(video / "latents"),
                 "sampling": {"steps": 2},
             }
         if "LatentInterpolation" in model["class_path"]:

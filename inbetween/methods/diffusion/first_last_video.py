@@ -168,7 +168,7 @@ class FirstLastVideo(TrainableMethod):
 
     def encoded(self, sample: TrainingClip) -> Tensors:
         """`VideoModel.encode_clips` of training clips, from the latent cache where it has them."""
-        if self.clips is None:
+        if self.clips is None or sample.frames.numel():
             return self.video_model.encode_clips(sample.frames)
         found = []
         for key, packed in zip(sample.key, sample.packed, strict=True):
@@ -176,8 +176,7 @@ class FirstLastVideo(TrainableMethod):
             if "frames" in content:
                 each = self.video_model.encode_clips(content["frames"][None])
                 content = {name: value[0] for name, value in each.items()}
-                if key:
-                    self.clips.put(key, content)
+                self.clips.put(key, content)
             found.append(content)
         return {name: torch.stack([each[name] for each in found]) for name in found[0]}
 

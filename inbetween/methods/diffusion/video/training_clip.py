@@ -22,7 +22,7 @@ class TrainingClip(NamedTuple):
 
     frames: Tensor  # (T, 3, H', W') in [0, 1], padded; (0,): they are in `packed`
     packed: bytes  # from the latent cache: what `VideoModel.encode_clips` returns, or else `frames`; or b""
-    key: str  # of the latent cache; "" where the window is not cached
+    key: str  # of the latent cache; "" where its frames do not recur
     noise: Tensor  # (C, f, h, w) standard normal
     uniform: Tensor  # () in [0, 1): where among the noise levels
     prompt: str
@@ -66,10 +66,9 @@ class PrepareClip:
         noise = torch.randn(shape, generator=generator)
         uniform = torch.rand((), generator=generator)
         key, packed = "", b""
-        if self.cache is not None:
-            if "frame_ids" in window:
-                key = clip_key(window["frame_ids"], (height, width), self.fingerprint)
-            found = self.cache.get(key) if key else None
+        if self.cache is not None and "frame_ids" in window:  # in all windows of a batch, or in none
+            key = clip_key(window["frame_ids"], (height, width), self.fingerprint)
+            found = self.cache.get(key)
             packed, clip = save({"frames": clip} if found is None else found), clip.new_zeros(0)
         return TrainingClip(clip, packed, key, noise, uniform, window.get("caption") or self.prompt)
 

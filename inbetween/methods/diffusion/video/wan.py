@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from importlib.util import find_spec
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -88,7 +89,13 @@ class WanVideo(VideoModel):
 
     @torch.no_grad()
     def encode_prompts(self, pipeline: DiffusionPipeline, prompts: list[str]) -> list[Tensors]:
-        """See `VideoModel`: `prompt_embeds` (512, D)."""
+        """See `VideoModel`: `prompt_embeds` (512, D).
+
+        Raises:
+            UserError: A package is missing.
+        """
+        if find_spec("ftfy") is None:
+            raise UserError("Wan's prompts are cleaned by the package ftfy: run `pip install ftfy`.")
         embeds, _ = pipeline.encode_prompt(
             prompts, do_classifier_free_guidance=False, max_sequence_length=TOKENS
         )

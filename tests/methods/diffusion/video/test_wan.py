@@ -191,3 +191,10 @@ def test_a_model_without_a_last_frame_is_refused(kind: str) -> None:
         pipeline.register_to_config(expand_timesteps=True)
     with pytest.raises(UserError, match="knows no last frame: give one that does"):
         WanVideo(pipeline)
+
+
+def test_without_ftfy_prompts_are_refused(wan_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = VideoSource(str(wan_folder), frozen_dtype="float32").model()
+    monkeypatch.setattr("inbetween.methods.diffusion.video.wan.find_spec", lambda _: None)
+    with pytest.raises(UserError, match="run `pip install ftfy`"):
+        model.encode_prompts(model.pipeline, ["a cat"])
