@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from diffusers import LTXPipeline
+from diffusers import LTXConditionPipeline, LTXPipeline, WanVACEPipeline
+from safetensors.torch import save_file
 
 from inbetween.errors import UserError
 from inbetween.functional.seeds import generators
@@ -114,6 +115,19 @@ def test_frozen_weights_in_bfloat16(folders, kind, monkeypatch):
             frames = frames_of(half, batch)
         assert loss.dtype == frames.dtype == torch.float32
         torch.testing.assert_close(loss, wanted, atol=3e-2, rtol=3e-2)
+
+
+@pytest.mark.parametrize(("kind", "pipeline"), [("vace", WanVACEPipeline), ("ltx", LTXConditionPipeline)])
+def test_written_adapters_load_into_the_plain_pipeline(folders, kind, pipeline, tmp_path):
+    method = method_of(folders[kind])
+    (content,) = method.lora_files(method.state_dict()).values()
+    save_file(content, tmp_path / "pytorch_lora_weights.safetensors", metadata={"format": "pt"})
+    plain = pipeline.from_pretrained(folders[kind])
+    plain.load_lora_weights(tmp_path)
+    loaded = dict(plain.transformer.named_parameters())
+    assert len(content) == sum(".lora_" in name for name in loaded)
+    for name, weight in method.video_model.transformer.named_parameters():
+        assert torch.equal(loaded[name.replace(".default.", ".default_0.")], weight), name
 
 
 @pytest.mark.parametrize(

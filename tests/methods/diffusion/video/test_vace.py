@@ -73,6 +73,13 @@ def test_conditions_are_the_pipelines(encoded, sampled):
     assert (encoded["control"][0] - encoded["control"][1]).abs().max() > 1e-2
 
 
+@pytest.mark.parametrize("frames", [5, 17, 81])
+def test_resized_masks_say_that_all_is_drawn(model, frames):
+    """The pipeline's own: nearest frames of 4 k + 1 to k + 1, of which none is a keyframe."""
+    _, mask = control_video(torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 16), frames)
+    assert (model.pipeline.prepare_masks(mask.transpose(1, 2), [[]]) == 1).all()
+
+
 def test_latents_are_those_of_the_pipelines_preparation(model, clips, encoded):
     video = clips[1:].transpose(1, 2) * 2 - 1
     latents = model.pipeline.prepare_video_latents(video, torch.zeros_like(video), [[]])[:, :4]
