@@ -82,7 +82,7 @@ def denoise(
     for index, timestep in enumerate(scheduler.timesteps):
         for left in reversed(range(1 + reinjections * (index < repeated))):
             # a copy that moves on, so that the step can be repeated
-            stepped = copy.copy(scheduler)
+            stepped = copy.deepcopy(scheduler)
             prediction = predict(stepped.scale_model_input(latents, timestep), timestep)
             latents = stepped.step(prediction, timestep, latents).prev_sample
             if left:
