@@ -93,6 +93,14 @@ class Method(L.LightningModule, ABC):
         """Frames (B, N, 3, H, W) of a batch, seeded by each sample's own seed."""
         return self.interpolate(batch["first"], batch["last"], batch["t"], generators(batch["seed"]))
 
+    def check_trainer(self, trainer: L.Trainer) -> None:
+        """Check, before a run writes anything, that the method can be run so.
+
+        Raises:
+            UserError: It cannot.
+        """
+        return
+
     def check_windows(self, between: int) -> None:
         """Check, before a run writes anything, that its loss takes windows of so many in-betweens.
 

@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import lightning as L
 import torch
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from safetensors.torch import load
 from torch import Tensor
 
@@ -137,13 +139,23 @@ class FirstLastVideo(TrainableMethod):
             remedy = "shard them over several GPUs (FSDP2), or use a smaller model"
             memory.check_memory(self.pretrained, needed, device, remedy)
 
-    def setup(self, stage: str) -> None:
-        """Check that the weights have a place, where a device holds all of them."""
-        from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+    def check_trainer(self, trainer: L.Trainer) -> None:
+        """Check the precision, and where a device holds all weights, that they have a place.
 
-        strategy = self.trainer.strategy
-        if isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
-            self.check_memory(strategy.root_device)
+        Raises:
+            UserError: All weights would be rounded, or there is too little memory.
+        """
+        if trainer.precision in ("bf16-true", "16-true"):
+            raise UserError(
+                f"trainer.precision is {trainer.precision}, which would round adapters and autoencoder: set"
+                " it to bf16-mixed; frozen_dtype bfloat16 halves the memory of the other weights."
+            )
+        if isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+            self.check_memory(trainer.strategy.root_device)
+
+    def setup(self, stage: str) -> None:
+        """Check the trainer, if the command line has not."""
+        self.check_trainer(self.trainer)
 
     def preparation(self, training: bool) -> PrepareClip:
         """Frames or cached latents of whole windows, and random numbers."""
@@ -279,7 +291,7 @@ class FirstLastVideo(TrainableMethod):
         So evenly spaced t are the same frames however they are split into calls. Others may be of a longer
         clip than before, whose frames are different ones, unless `sampling.num_frames` is set.
         """
-        noise = list(generator) or [None] * len(first)
+        noise: list[torch.Generator | None] = [*generator] or [None] * len(first)
         return ClipInterpolator(
             self.video_model, self.sampling, first, last, noise, self._conditions([self.prompt] * len(first))
         )

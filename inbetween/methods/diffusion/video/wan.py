@@ -147,7 +147,7 @@ class WanVideo(VideoModel):
         with torch.autocast(images.device.type, enabled=False):
             states = encoder(pixels.to(images.device, encoder.dtype), output_hidden_states=True)
         embeds: Tensor = states.hidden_states[-2]
-        return embeds.float().unflatten(0, (-1, 2))
+        return embeds.float().view(*keyframes.shape[:2], *embeds.shape[1:])
 
     def sigmas(self, uniform: Tensor, latents: Tensor) -> Tensor:
         """See `VideoModel`: logit-normal, shifted as for sampling.
@@ -161,7 +161,7 @@ class WanVideo(VideoModel):
             bound = self._below_boundary
             least, most = (bound, 1.0) if self.stage == "transformer" else (0.0, bound)
         place = (least + (most - least) * uniform).clamp(EDGE, 1 - EDGE)
-        sigma = torch.special.ndtri(place).sigmoid()
+        sigma: Tensor = torch.special.ndtri(place).sigmoid()
         shift = self._shift
         return shift * sigma / (1 + (shift - 1) * sigma)
 

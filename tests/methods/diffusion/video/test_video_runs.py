@@ -143,20 +143,25 @@ def test_the_files_of_two_denoisers(wan_folder_2: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "data", "said"),
+    ("model", "section", "said"),
     [
+        (
+            {},
+            {"trainer": {"precision": "bf16-true"}},
+            "precision is bf16-true, which would round",
+        ),
         ({"prompt": 3}, {}, "prompt of inbetween.methods.FirstLastVideo is 3, expected str"),
         ({"prompt": ["a"]}, {}, "prompt of inbetween.methods.FirstLastVideo is ['a'], expected str"),
         ({"sampling": {"steps": 0}}, {}, "steps is 0"),
         ({"lora_rank": 0}, {}, "lora_rank is 0"),
         ({"trained": "none"}, {}, "has nothing to train"),
-        ({}, {"between": 4}, "between is 4"),
+        ({}, {"data": {"between": 4}}, "between is 4"),
     ],
 )
 @pytest.mark.usefixtures("drawings")
 def test_mistakes(
     model: dict[str, Any],
-    data: dict[str, Any],
+    section: dict[str, Any],
     said: str,
     wan_folder: Path,
     tmp_path: Path,
@@ -164,7 +169,7 @@ def test_mistakes(
 ) -> None:
     small = overlay(tmp_path / "small.yaml", {"pretrained": str(wan_folder)})
     mistake = tmp_path / "mistake.yaml"
-    mistake.write_text(yaml.safe_dump({"model": {"init_args": model}, "data": data}))
+    mistake.write_text(yaml.safe_dump({"model": {"init_args": model}, **section}))
     assert main(["fit", *small, "--config", str(mistake)]) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("inbetween: ")]
     assert said in line
