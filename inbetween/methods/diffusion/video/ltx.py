@@ -39,7 +39,7 @@ class LtxVideo(VideoModel):
         "LTXImageToVideoPipeline",
     )
     lora_layers: ClassVar[str] = r"transformer_blocks\.\d+\.attn[12]\.(to_[qkv]|to_out\.0)"
-    max_frames: ClassVar[int] = 257
+    max_frames: ClassVar[int] = 161  # what its pipeline samples unless told otherwise
 
     def __init__(self, pipeline: DiffusionPipeline) -> None:
         from diffusers import LTXConditionPipeline
