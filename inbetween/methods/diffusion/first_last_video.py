@@ -22,7 +22,7 @@ from inbetween.methods.diffusion.video import memory
 from inbetween.methods.diffusion.video.interpolation import ClipInterpolator
 from inbetween.methods.diffusion.video.loading import VideoSource
 from inbetween.methods.diffusion.video.lora import add_adapters, file_of, load_lora, lora_weights
-from inbetween.methods.diffusion.video.model import Tensors, VideoSampling
+from inbetween.methods.diffusion.video.model import Tensors, VideoSampling, check_use
 from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 from inbetween.methods.diffusion.video.timing import check_num_frames, check_window
@@ -90,6 +90,7 @@ class FirstLastVideo(TrainableMethod):
         source = VideoSource(pretrained, revision, variant, frozen_dtype)
         self.pretrained = pretrained
         self.video_model = source.model()
+        check_use(self.video_model, sampling, trained != "none")
         check_num_frames(sampling.num_frames, self.video_model.frame_step)
         for denoiser in self.video_model.denoisers.values():
             if gradient_checkpointing:
@@ -233,7 +234,7 @@ class FirstLastVideo(TrainableMethod):
         """
         model = self.video_model
         model.stage = stage
-        sigma = model.sigmas(sample.uniform)
+        sigma = model.sigmas(sample.uniform, clips["latents"])
         s, latents, noise = sigma.view(-1, 1, 1, 1, 1), clips["latents"], sample.noise
         velocity = model.denoise((1 - s) * latents + s * noise, sigma, clips, prompts)
         counted = model.predicted(clips).expand_as(latents).flatten(1)

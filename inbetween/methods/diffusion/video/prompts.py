@@ -48,6 +48,8 @@ class PromptEmbeddings:
         Raises:
             UserError: The text encoder is needed and cannot be loaded.
         """
+        if not model.takes_text:
+            return [{} for _ in prompts]
         found = {prompt: self._read(self._path(prompt)) for prompt in dict.fromkeys(prompts)}
         if missing := [prompt for prompt, tensors in found.items() if tensors is None]:
             found |= self._encode(missing, model)
