@@ -86,6 +86,7 @@ def share(rank: int, methods: dict[str, TrainableMethod], folder: Path) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow  # processes import everything
 @pytest.mark.usefixtures("at_the_end")
 def test_two_processes_train_as_one_does(methods, tmp_path):
     multiprocessing.start_processes(share, (methods, tmp_path), nprocs=2, start_method="fork")

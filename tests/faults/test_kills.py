@@ -71,6 +71,7 @@ class Maker(L.LightningModule):
             (folder / part / "weights").write_text("new")
 
 
+@pytest.mark.slow  # a process for each moment
 def test_parts_of_a_backbone(tmp_path: Path) -> None:
     def old(folder: Path) -> None:
         (folder / "vae").mkdir()
@@ -112,6 +113,7 @@ def test_the_frame_store(tmp_path: Path, scenes_root: Path) -> None:
     assert moments(tmp_path, act) >= 5
 
 
+@pytest.mark.slow  # a process for each moment
 def test_unpacked_video(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     test_video.write(tmp_path / "clips" / "walk.mp4")

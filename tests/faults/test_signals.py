@@ -51,6 +51,7 @@ def loader(*numbers: int) -> WindowLoader:
     return WindowLoader(Numbers(), len(batches), lambda: batches, num_workers=1)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow  # ten seconds of waiting
 def test_a_worker_hears_no_signal_and_ends_at_once(
     asked: Interruption, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -92,6 +92,7 @@ def test_each_pair_is_encoded_once(flow: Interpolator, monkeypatch: pytest.Monke
     assert len(calls) == len(CIRCLE) - 1
 
 
+@pytest.mark.slow  # draws a circle twice
 def test_another_look_at_a_pair_meanwhile_changes_nothing(flow: Interpolator) -> None:
     """As two users of one model do: the second wants the same pair without its neighbours."""
     before, first, last, after = (torch.from_numpy(image).permute(2, 0, 1) / 255 for image in CIRCLE[:4])

@@ -20,15 +20,14 @@ from inbetween.methods.diffusion.video.clip_cache import ClipCache
 from inbetween.methods.diffusion.video.filling import FitData
 from inbetween.methods.diffusion.video.interpolation import ClipInterpolator
 from inbetween.methods.diffusion.video.loading import VideoSource
-from inbetween.methods.diffusion.video.model import Tensors, VideoSampling
+from inbetween.methods.diffusion.video.lora import add_adapters, file_of, load_lora, lora_weights
+from inbetween.methods.diffusion.video.model import Tensors, VideoSampling, check_use
 from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
-from inbetween.methods.diffusion.video.timing import check_window, lengths
+from inbetween.methods.diffusion.video.timing import check_num_frames, check_window
 from inbetween.methods.diffusion.video.training_clip import PrepareClip, TrainingClip
 from inbetween.modules.fsdp import equal_rows, own_part, shard
 from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
-
-LORA_FILE = "pytorch_lora_weights.safetensors"  # the name that diffusers looks for
 
 
 class FirstLastVideo(TrainableMethod):
@@ -48,6 +47,8 @@ class FirstLastVideo(TrainableMethod):
         variant: Suffix of the weight files.
         trained: Which weights are trained: `lora`, adapters of the attention's projections; or `none`.
         lora_rank: Rank of the adapters. Their scale is 1 (alpha equals the rank).
+        lora: File or folder in diffusers' format, such as a run's `lora`, that the adapters begin as; None is
+            adapters that do nothing. A checkpoint takes their place.
         sampling: How clips are sampled.
         gradient_checkpointing: Recompute activations instead of storing them: less memory, more time.
         frozen_dtype: How weights of the denoiser and the text encoder are stored; autoencoder and image
@@ -74,6 +75,7 @@ class FirstLastVideo(TrainableMethod):
         variant: str | None = None,
         trained: Literal["lora", "none"] = "lora",
         lora_rank: int = 16,
+        lora: Path | None = None,
         sampling: VideoSampling = VideoSampling(),  # noqa: B008  frozen
         gradient_checkpointing: bool = True,
         frozen_dtype: FrozenDtype = "bfloat16",
@@ -87,33 +89,23 @@ class FirstLastVideo(TrainableMethod):
         source = VideoSource(pretrained, revision, variant, frozen_dtype)
         self.pretrained = pretrained
         self.video_model = source.model()
-        step = self.video_model.frame_step
-        if sampling.num_frames is not None and sampling.num_frames % step != 1 % step:
-            near = max(1, round((sampling.num_frames - 1) / step)) * step + 1
-            raise UserError(
-                f"num_frames is {sampling.num_frames}, and clips of this video model have {lengths(step)}"
-                f" frames: give {near}."
-            )
+        check_use(self.video_model, sampling, trained != "none")
+        check_num_frames(sampling.num_frames, self.video_model.frame_step)
         for denoiser in self.video_model.denoisers.values():
             if gradient_checkpointing:
                 denoiser.enable_gradient_checkpointing()  # type: ignore[operator]  # diffusers' own
             if trained == "lora":
-                self._add_adapters(denoiser, lora_rank)
+                add_adapters(denoiser, self.video_model.lora_layers, lora_rank)
+        if lora is not None:
+            if trained != "lora":
+                raise UserError(f"lora is {lora} and trained {trained}: set trained to lora.")
+            load_lora(self.video_model.pipeline, self.video_model.denoisers, Path(lora))
         self.embeddings = PromptEmbeddings(source, cache_folder(prompt_cache, "prompts"))
         folder = None
         if latent_cache:
             folder = cache_folder(None if latent_cache is True else latent_cache, "latents")
         self.clips = ClipCache(self.video_model, folder)
         self._stacked: tuple[object, Tensors] = (None, {})
-
-    def _add_adapters(self, denoiser: Any, rank: int) -> None:  # noqa: ANN401 - a model of diffusers
-        from peft import LoraConfig
-
-        layers = self.video_model.lora_layers
-        denoiser.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers))
-        for weight in denoiser.parameters():
-            if weight.requires_grad:
-                weight.data = weight.data.float()  # small, and bfloat16 loses small updates
 
     def prepare_fit(self) -> None:
         """Embed the prompts, before a run writes anything and before its memory is used.
@@ -240,7 +232,7 @@ class FirstLastVideo(TrainableMethod):
         """
         model = self.video_model
         model.stage = stage
-        sigma = model.sigmas(sample.uniform)
+        sigma = model.sigmas(sample.uniform, clips["latents"])
         s, latents, noise = sigma.view(-1, 1, 1, 1, 1), clips["latents"], sample.noise
         velocity = model.denoise((1 - s) * latents + s * noise, sigma, clips, prompts)
         counted = model.predicted(clips).expand_as(latents).flatten(1)
@@ -312,17 +304,11 @@ class FirstLastVideo(TrainableMethod):
         return [self.negative_prompt] if self.sampling.guidance_scale > 1 else []
 
     def lora_files(self, weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-        """A state dict's adapters with diffusers' names, by file: that of a second denoiser in its folder."""
-        files = {}
-        for number, name in enumerate(self.video_model.denoisers):
-            prefix = f"video_model.{name}."
-            found = {
-                f"transformer.{key.removeprefix(prefix).replace('.default', '')}": value.contiguous()
-                for key, value in weights.items()
-                if key.startswith(prefix) and ".lora_" in key
-            }
-            files[f"{name}/{LORA_FILE}" if number else LORA_FILE] = found
-        return files
+        """See `TrainsLora`."""
+        return {
+            file_of(number, name): lora_weights(weights, f"video_model.{name}.")
+            for number, name in enumerate(self.video_model.denoisers)
+        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """As `Method`: adapters are small, and stay float32 in every checkpoint."""

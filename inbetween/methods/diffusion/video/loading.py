@@ -14,16 +14,26 @@ from safetensors import SafetensorError
 
 from inbetween.errors import UserError
 from inbetween.methods.diffusion.latent_diffusion import FrozenDtype
+from inbetween.methods.diffusion.video.ltx import LtxVideo
 from inbetween.methods.diffusion.video.memory import check_memory, weight_bytes
 from inbetween.methods.diffusion.video.model import VideoModel
+from inbetween.methods.diffusion.video.stable_video import StableVideo
+from inbetween.methods.diffusion.video.vace import VaceVideo
 from inbetween.methods.diffusion.video.wan import WanVideo
+from inbetween.methods.diffusion.video.wan_first import WanFirstVideo
 from inbetween.weights.precision import resolve_precision
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-#: The kinds of models; `model_index.json` decides which one a folder is.
-VIDEO_MODELS: tuple[type[VideoModel], ...] = (WanVideo,)
+#: The kinds of models; `model_index.json` decides which one a folder is, the first that it fits.
+VIDEO_MODELS: tuple[type[VideoModel], ...] = (
+    WanFirstVideo,
+    WanVideo,
+    VaceVideo,
+    LtxVideo,
+    StableVideo,
+)
 
 TEXT_PARTS = ("text_encoder", "tokenizer")
 FLOAT32_PARTS = ("vae", "image_encoder")
@@ -122,7 +132,7 @@ class VideoSource:
         """
         name = self.index["_class_name"]
         for kind in VIDEO_MODELS:
-            if name in kind.pipelines:
+            if kind.is_made_of(self.index):
                 return kind
         known = ", ".join(pipeline for kind in VIDEO_MODELS for pipeline in kind.pipelines)
         raise UserError(

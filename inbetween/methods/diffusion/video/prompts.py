@@ -49,6 +49,8 @@ class PromptEmbeddings:
         Raises:
             UserError: The text encoder is needed and cannot be loaded.
         """
+        if not model.takes_text:
+            return [{} for _ in prompts]
         found: dict[str, Tensors] = {}
         while missing := [prompt for prompt in prompts if prompt not in found]:
             for prompt in missing:
@@ -69,7 +71,7 @@ class PromptEmbeddings:
         Raises:
             UserError: The text encoder is needed and cannot be loaded.
         """
-        for _ in self._encode_missing(prompts, model):
+        for _ in self._encode_missing(prompts if model.takes_text else (), model):
             pass
 
     def missing(self, prompts: Iterable[str]) -> list[str]:

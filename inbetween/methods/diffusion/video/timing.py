@@ -71,6 +71,20 @@ def check_window(between: int, frame_step: int) -> None:
         )
 
 
+def check_num_frames(num_frames: int | None, frame_step: int) -> None:
+    """Check that a clip may have so many frames; None is any that fits.
+
+    Raises:
+        UserError: It may not.
+    """
+    if num_frames is not None and (num_frames - 1) % frame_step:
+        near = max(1, round((num_frames - 1) / frame_step)) * frame_step + 1
+        raise UserError(
+            f"num_frames is {num_frames}, and clips of this video model have {lengths(frame_step)} frames:"
+            f" give {near}."
+        )
+
+
 def lengths(frame_step: int) -> str:
     """The shortest clips of a model, as text."""
     return ", ".join(str(k * frame_step + 1) for k in (1, 2, 3) if k * frame_step > 1) + ", ..."

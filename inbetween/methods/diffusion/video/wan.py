@@ -149,7 +149,7 @@ class WanVideo(VideoModel):
         embeds: Tensor = states.hidden_states[-2]
         return embeds.float().view(*keyframes.shape[:2], *embeds.shape[1:])
 
-    def sigmas(self, uniform: Tensor) -> Tensor:
+    def sigmas(self, uniform: Tensor, latents: Tensor) -> Tensor:
         """See `VideoModel`: logit-normal, shifted as for sampling.
 
         The logit-normal distribution is that of Wan's training (arXiv 2503.20314) and of rectified flows

@@ -154,10 +154,7 @@ def test_the_adapters_load_into_the_plain_pipeline(either_folder: Path, tmp_path
     files = method.lora_files(method.state_dict())
     plain = WanImageToVideoPipeline.from_pretrained(either_folder)
     plain.set_progress_bar_config(disable=True)
-    for name, weights in files.items():
-        path = tmp_path / "lora" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, path, metadata={"format": "pt"})
+    write_lora(method, tmp_path / "lora")
     assert len(files) == len(method.video_model.denoisers)
     clip = random_batch(1)
 
@@ -182,6 +179,44 @@ def test_the_adapters_load_into_the_plain_pipeline(either_folder: Path, tmp_path
     if len(files) == 2:
         plain.load_lora_weights(tmp_path / "lora/transformer_2", load_into_transformer_2=True)
     torch.testing.assert_close(ours, theirs(), atol=1e-5, rtol=0)
+
+
+def write_lora(method: FirstLastVideo, folder: Path) -> Path:
+    """As `LoraWriter` does."""
+    for name, weights in method.lora_files(method.state_dict()).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, path, metadata={"format": "pt"})
+    return folder
+
+
+def test_adapters_begin_as_those_of_files(either_folder: Path, tmp_path: Path) -> None:
+    method = method_of(either_folder)
+    excite(method)
+    folder = write_lora(method, tmp_path / "lora")
+    found = method_of(either_folder, lora=folder)
+    for name, value in method.state_dict().items():
+        assert torch.equal(found.state_dict()[name], value), name
+    alone = method_of(either_folder, lora=folder / "pytorch_lora_weights.safetensors").state_dict()
+    for name, value in method.state_dict().items():
+        assert torch.equal(alone[name], value) == (".transformer." in f".{name}" or "lora_A" in name), name
+
+
+def test_adapters_that_do_not_fit(wan_folder: Path, tmp_path: Path) -> None:
+    folder = write_lora(method_of(wan_folder, lora_rank=4), tmp_path / "lora")
+    with pytest.raises(UserError, match=r"takes \[16, 24\]: set lora_rank to 4, or give"):
+        method_of(wan_folder, lora=folder)
+    with pytest.raises(UserError, match="trained none: set trained to lora"):
+        method_of(wan_folder, lora=folder, trained="none")
+    with pytest.raises(UserError, match=r"nowhere/pytorch_lora_weights.safetensors cannot be loaded"):
+        method_of(wan_folder, lora=tmp_path / "nowhere")
+    other = {"transformer.blocks.0.ffn.net.2.lora_A.weight": torch.zeros(4, 32)}
+    save_file(other, folder / "pytorch_lora_weights.safetensors")
+    with pytest.raises(UserError, match="has no adapter there: give another LoRA"):
+        method_of(wan_folder, lora=folder)
+    (folder / "pytorch_lora_weights.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match="cannot be loaded as a LoRA"):
+        method_of(wan_folder, lora=folder)
 
 
 def with_ids(batch: WindowBatch) -> WindowBatch:

@@ -15,6 +15,8 @@ from inbetween.methods.diffusion.video.model import VideoSampling
 from inbetween.methods.diffusion.video.wan import WanVideo
 from tests.tiny_video import tiny_wan
 
+LATENTS = torch.empty(0)  # whose size is nothing to Wan's noise levels
+
 
 def clips(size: int = 2, frames: int = 5) -> torch.Tensor:
     """Of bytes, as images are; 32 x 48."""
@@ -141,7 +143,7 @@ def test_it_samples_what_the_plain_pipeline_samples(either_folder: Path, guidanc
 def test_noise_levels_are_logit_normal_and_shifted(wan_folder: Path) -> None:
     model = VideoSource(str(wan_folder), frozen_dtype="float32").model()
     uniform = (torch.arange(20001) + 0.5) / 20001
-    sigma = model.sigmas(uniform)
+    sigma = model.sigmas(uniform, LATENTS)
     shift = 3.0
     unshifted = sigma / (shift - (shift - 1) * sigma)
     normal = torch.logit(unshifted.double())
@@ -149,7 +151,7 @@ def test_noise_levels_are_logit_normal_and_shifted(wan_folder: Path) -> None:
     assert abs(normal.std() - 1) < 1e-2
     median = float(sigma[10000])
     assert math.isclose(median, shift * 0.5 / (1 + (shift - 1) * 0.5), abs_tol=1e-3)
-    edges = model.sigmas(torch.tensor([0.0, 1.0]))
+    edges = model.sigmas(torch.tensor([0.0, 1.0]), LATENTS)
     assert torch.isfinite(edges).all()
 
 
@@ -159,7 +161,7 @@ def test_each_denoiser_has_its_own_noise_levels(wan_folder_2: Path) -> None:
     shares, levels = model.stages, {}
     for stage in shares:
         model.stage = stage
-        levels[stage] = model.sigmas(uniform)
+        levels[stage] = model.sigmas(uniform, LATENTS)
     assert set(shares) == set(levels) == {"transformer", "transformer_2"}
     assert levels["transformer"].min() >= 0.9 - 1e-4
     assert levels["transformer_2"].max() <= 0.9 + 1e-4
@@ -178,7 +180,7 @@ def test_the_denoiser_is_the_one_that_the_pipeline_takes(wan_folder_2: Path) -> 
     encoded, prompts = model.encode_clips(clips(1)), {"prompt_embeds": torch.zeros(1, 512, 16)}
     for stage in model.denoisers:
         model.stage = stage
-        model.denoise(encoded["latents"], model.sigmas(torch.tensor([0.5])), encoded, prompts)
+        model.denoise(encoded["latents"], model.sigmas(torch.tensor([0.5]), LATENTS), encoded, prompts)
     assert called == ["transformer", "transformer_2"]
 
 
