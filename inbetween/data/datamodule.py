@@ -179,6 +179,24 @@ class WindowDataModule(L.LightningDataModule):
         """The same windows as `test_dataloader`'s."""
         return self._eval_loader(self.test_split, measured=False)
 
+    def fit_windows(self) -> list[tuple[WindowDataset, list[int], bool]]:
+        """The windows that `fit` reads, for what is computed of each before it starts.
+
+        Returns:
+            Data sets, each with the indices of its windows, and whether some are played backwards.
+        """
+        assert self.trainer is not None
+        train = self.datasets["train"]
+        indices = list(range(len(train)))
+        steps = self.trainer.estimated_stepping_batches * self.trainer.accumulate_grad_batches
+        if steps * self.batch_size < len(train):  # the first ones of the first epoch
+            batches = train_batches(len(train), self.batch_size, self.spec.seed, 0, 0, 1)
+            indices = sorted(index for batch in batches[: int(steps)] for _, index in batch)
+        found = [(train, indices, self.augment is not None and self.augment.reverse > 0)]
+        if val := self.datasets.get("val"):
+            found.append((val, evenly_spaced(len(val), self.val_windows), False))
+        return found
+
     def teardown(self, stage: str) -> None:
         """End the worker processes."""
         while self.loaders:

@@ -1,6 +1,7 @@
 """The interface of window sources, and the specification of windows."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -114,6 +115,20 @@ class WindowDataset(Dataset[Window], ABC):
     @abstractmethod
     def __getitem__(self, key: tuple[int, int]) -> Window:
         """The window at `key` = (epoch, index)."""
+
+    def captions(self) -> Iterable[str]:
+        """The distinct captions of its windows, without reading them; none where windows have none."""
+        return ()
+
+    def frame_ids(self, index: int) -> Tensor | None:
+        """The `frame_ids` of a window, in either order of time; None where its windows have none.
+
+        Data sets that know them without reading the window say so here.
+
+        Args:
+            index: Of the window.
+        """
+        return self[0, index].get("frame_ids")
 
     def keyframe_triplet(self, index: int) -> Tensor | None:
         """Three evenly spaced frames of a window's scene, for cycle consistency.

@@ -103,13 +103,13 @@ class SceneWindows(WindowDataset):
         stored = self.scenes[place]
         _, _, height, width = stored.fit.box
         images = stored.read(numbers)
-        ids = torch.tensor([stored.ids[number] for number in numbers])
+        ids = self.frame_ids(index)
         t = torch.arange(1, spec.between + 1, dtype=torch.float32) / (spec.between + 1)
         if spec.augment:
             seed = sample_seed(spec.seed, epoch, index, _AUGMENT_STREAM)
             images, reversed_ = augment_images(images, height, width, spec.augment, seed)
             if reversed_:
-                t, ids = (1 - t).flip(0), ids.flip(0)
+                t, ids = (1 - t).flip(0), None if ids is None else ids.flip(0)
         tensor = self._fitted(images, stored)
         frames = stored.scene.frames
         window = Window(
@@ -123,9 +123,16 @@ class SceneWindows(WindowDataset):
             animation=stored.scene.animation,
             name=f"{stored.scene.label}/{frames[numbers[0]].stem}-{frames[numbers[-1]].stem}",
         )
-        if not (spec.augment and spec.augment.changes_pixels):
+        if ids is not None:
             window["frame_ids"] = ids
         return window
+
+    def frame_ids(self, index: int) -> Tensor | None:
+        """See `WindowDataset.frame_ids`."""
+        if self.spec.augment and self.spec.augment.changes_pixels:
+            return None
+        place, numbers = self.windows[index]
+        return torch.tensor([self.scenes[place].ids[number] for number in numbers])
 
     def keyframe_triplet(self, index: int) -> Tensor | None:
         """See `WindowDataset.keyframe_triplet`: three keyframes in a row, as far apart as the window's.

@@ -209,7 +209,7 @@ def only_parsed(words: list[str]) -> bool:
     no_renderer = lottie and importlib.util.find_spec("rlottie_python") is None
     no_page = words[0] == "app" and importlib.util.find_spec("gradio") is None
     # test_clusters.py starts the processes of those that need several
-    return download or no_renderer or no_page or any(word in ("ddp", "sharded.yaml") for word in words)
+    return download or no_renderer or no_page or any(word in ("ddp", "trainer/fsdp2.yaml") for word in words)
 
 
 def open_page(words: list[str]) -> None:

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import lightning as L
 import torch
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
-from safetensors.torch import load
 from torch import Tensor
 
 from inbetween.errors import UserError, check_at_least
 from inbetween.functional.seeds import generators, sample_seed
 from inbetween.methods.base import Generators, Method, TrainableMethod
-from inbetween.methods.diffusion.latent_cache import fingerprint
 from inbetween.methods.diffusion.latent_diffusion import FrozenDtype
 from inbetween.methods.diffusion.video import memory
+from inbetween.methods.diffusion.video.clip_cache import ClipCache
+from inbetween.methods.diffusion.video.filling import FitData
 from inbetween.methods.diffusion.video.interpolation import ClipInterpolator
 from inbetween.methods.diffusion.video.loading import VideoSource
 from inbetween.methods.diffusion.video.lora import add_adapters, file_of, load_lora, lora_weights
 from inbetween.methods.diffusion.video.model import Tensors, VideoSampling, check_use
 from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
-from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 from inbetween.methods.diffusion.video.timing import check_num_frames, check_window
 from inbetween.methods.diffusion.video.training_clip import PrepareClip, TrainingClip
+from inbetween.modules.fsdp import equal_rows, own_part, shard
 from inbetween.paths import cache_folder
 from inbetween.types import StepOutput, WindowBatch
 
@@ -54,8 +53,8 @@ class FirstLastVideo(TrainableMethod):
         gradient_checkpointing: Recompute activations instead of storing them: less memory, more time.
         frozen_dtype: How weights of the denoiser and the text encoder are stored; autoencoder and image
             encoder stay float32, as does all on machines without fast bfloat16.
-        latent_cache: Folder that keeps encoded clips from epoch to epoch; true is `latents` in the user's
-            cache; None encodes them each time. Of no use where frames do not recur.
+        latent_cache: Folder that keeps encoded clips, filled before the first step; true is `latents` in the
+            user's cache; None encodes them each time. Of no use where frames do not recur.
         prompt_cache: Folder that keeps the embeddings of prompts; None is `prompts` in the user's cache.
         **options: See `TrainableMethod`.
 
@@ -102,9 +101,10 @@ class FirstLastVideo(TrainableMethod):
                 raise UserError(f"lora is {lora} and trained {trained}: set trained to lora.")
             load_lora(self.video_model.pipeline, self.video_model.denoisers, Path(lora))
         self.embeddings = PromptEmbeddings(source, cache_folder(prompt_cache, "prompts"))
-        self.clips: TensorShards | None = None
+        folder = None
         if latent_cache:
-            self.clips = TensorShards(cache_folder(None if latent_cache is True else latent_cache, "latents"))
+            folder = cache_folder(None if latent_cache is True else latent_cache, "latents")
+        self.clips = ClipCache(self.video_model, folder)
         self._stacked: tuple[object, Tensors] = (None, {})
 
     def prepare_fit(self) -> None:
@@ -148,6 +148,26 @@ class FirstLastVideo(TrainableMethod):
         """Check the trainer, if the command line has not."""
         self.check_trainer(self.trainer)
 
+    def configure_model(self) -> None:
+        """Shard the denoisers block by block, where the strategy is `FSDP2Strategy`."""
+        for denoiser in self.video_model.denoisers.values():
+            lists = [part for part in denoiser.children() if isinstance(part, torch.nn.ModuleList)]
+            shard(self, [*(block for blocks in lists for block in blocks), denoiser])
+
+    def on_fit_start(self) -> None:
+        """Embed captions, and fill the latent cache, so that training runs the denoiser alone."""
+        super().on_fit_start()
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # not declared
+        if not isinstance(data, FitData):
+            return
+        windows = data.fit_windows()
+        captions = (caption for each, _, _ in windows for caption in each.captions())
+        self.embeddings.fill(captions, self.video_model)
+        share = slice(self.global_rank, None, self.trainer.world_size)
+        own = [(each, indices[share], both_ways) for each, indices, both_ways in windows]
+        self.clips.fill(own, self.device, data.num_workers, shown=self.trainer.is_global_zero)
+        self.trainer.strategy.barrier("clips")
+
     def preparation(self, training: bool) -> PrepareClip:
         """Frames or cached latents of whole windows, and random numbers."""
         model = self.video_model
@@ -158,39 +178,17 @@ class FirstLastVideo(TrainableMethod):
             channels,
             model.multiple // side,
             self.prompt,
-            self.clips,
-            self.fingerprint if self.clips is not None else "",
+            self.clips.shards,
+            self.clips.fingerprint,
         )
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of the networks that encode clips, for the keys of the latent cache."""
-        children = self.video_model.named_children()
-        frozen = [module for name, module in children if name not in self.video_model.denoisers]
-        return "-".join([type(self.video_model).__name__, *map(fingerprint, frozen)])
-
-    def encoded(self, sample: TrainingClip) -> Tensors:
-        """`VideoModel.encode_clips` of training clips, from the latent cache where it has them."""
-        if self.clips is None or sample.frames.numel():
-            return self.video_model.encode_clips(sample.frames)
-        found = []
-        for key, packed in zip(sample.key, sample.packed, strict=True):
-            content = {name: value.to(sample.noise.device) for name, value in load(packed).items()}
-            if "frames" in content:
-                each = self.video_model.encode_clips(content["frames"][None])
-                content = {name: value[0] for name, value in each.items()}
-                self.clips.put(key, content)
-            found.append(content)
-        return {name: torch.stack([each[name] for each in found]) for name in found[0]}
 
     def on_train_epoch_end(self) -> None:
         """Write what is new in the latent cache."""
-        if self.clips is not None:
-            self.clips.flush()
+        self.clips.flush()
 
     def teardown(self, stage: str) -> None:
         """Write what is new in the latent cache."""
-        self.on_train_epoch_end()
+        self.clips.flush()
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """Flow matching on whole windows.
@@ -199,7 +197,7 @@ class FirstLastVideo(TrainableMethod):
         its, and the same one in all processes; in validation each counts with that share.
         """
         sample: TrainingClip = self.sample_of(batch)
-        clips = self.encoded(sample)
+        clips = self.clips.encoded(sample)
         prompts = self.prompts(sample.prompt, sample.noise.device)
         if not self.training:
             losses = [share * self.loss_of(stage, sample, clips, prompts) for stage, share in self._shares]
@@ -208,7 +206,7 @@ class FirstLastVideo(TrainableMethod):
         loss = self.loss_of(chosen, sample, clips, prompts)
         for name, denoiser in self.video_model.denoisers.items():
             if name != chosen:  # no gradient, but in the graph: DDP waits for all parameters
-                loss = loss + 0 * sum(weight.sum() for weight in _trainable(denoiser))
+                loss = loss + 0 * sum(own_part(weight).sum() for weight in _trainable(denoiser))
         return {"loss": loss}
 
     @property
@@ -268,11 +266,18 @@ class FirstLastVideo(TrainableMethod):
     def interpolate_batch(self, batch: WindowBatch) -> Tensor:
         """See `Method.interpolate_batch`; with the windows' own captions."""
         prompts = [caption or self.prompt for caption in batch.get("caption", [""] * len(batch["t"]))]
-        noise, conditions = generators(batch["seed"]), self._conditions(prompts)
-        interpolator = ClipInterpolator(
-            self.video_model, self.sampling, batch["first"], batch["last"], noise, conditions
-        )
-        return interpolator(batch["t"])
+        rows = equal_rows(self, len(prompts))
+        conditions = self._conditions([prompts[row] for row in rows])
+        with self.clips.encoders.at_work(self.device):
+            frames = ClipInterpolator(
+                self.video_model,
+                self.sampling,
+                batch["first"][rows],
+                batch["last"][rows],
+                generators(batch["seed"][rows]),
+                conditions,
+            )(batch["t"][rows])
+        return frames[: len(prompts)]
 
     def interpolator(
         self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()

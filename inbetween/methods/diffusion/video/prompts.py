@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from filelock import FileLock
+from tqdm import tqdm
 
-from inbetween.io.files import write_whole
 from inbetween.methods.diffusion.video.loading import TEXT_PARTS, VideoSource
 from inbetween.methods.diffusion.video.memory import free_bytes
 from inbetween.methods.diffusion.video.model import Tensors, VideoModel
+from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
 
-_VERSION = 1  # of the file format
 BATCH = 8  # prompts that are encoded at once
 
 
 class PromptEmbeddings:
-    """What a model's text encoder makes of prompts, in a file for each.
+    """What a model's text encoder makes of prompts, in `TensorShards`.
 
-    Files are named by a hash of the prompt and of what the text encoder is: its commit on the hub, or the
-    sizes and times of its files. So a finished cache needs no text encoder. Files are moved into place when
-    complete; any number of processes share the folder, which may be deleted at any time.
+    Keys are hashes of the prompt and of what the text encoder is: its commit on the hub, or the sizes and
+    times of its files. So a finished cache needs no text encoder. Any number of processes share the folder,
+    which may be deleted at any time; one of a machine's encodes, and the others wait for it.
 
     Args:
         source: Where the text encoder is.
-        folder: Of the files.
+        folder: Of the shards.
     """
 
     def __init__(self, source: VideoSource, folder: Path) -> None:
-        self.source, self.folder = source, Path(folder)
+        self.source, self.shards = source, TensorShards(Path(folder))
 
     def get(self, prompts: Sequence[str], model: VideoModel) -> list[Tensors]:
         """Embeddings of prompts, encoded now if they are not cached; on the CPU.
@@ -50,28 +51,64 @@ class PromptEmbeddings:
         """
         if not model.takes_text:
             return [{} for _ in prompts]
-        found = {prompt: self._read(self._path(prompt)) for prompt in dict.fromkeys(prompts)}
-        if missing := [prompt for prompt, tensors in found.items() if tensors is None]:
-            found |= self._encode(missing, model)
-        return [tensors for prompt in prompts if (tensors := found[prompt]) is not None]
+        found: dict[str, Tensors] = {}
+        while missing := [prompt for prompt in prompts if prompt not in found]:
+            for prompt in missing:
+                kept = self.shards.get(self._key(prompt))
+                if kept is not None:
+                    found[prompt] = padded(kept)
+            # what is encoded here is taken as it is: perhaps it cannot be written
+            found |= self._encode_missing([prompt for prompt in missing if prompt not in found], model)
+        return [found[prompt] for prompt in prompts]
+
+    def fill(self, prompts: Iterable[str], model: VideoModel) -> None:
+        """Encode the prompts that are not cached, any number of them.
+
+        Args:
+            prompts: Any texts.
+            model: As for `get`.
+
+        Raises:
+            UserError: The text encoder is needed and cannot be loaded.
+        """
+        for _ in self._encode_missing(prompts, model):
+            pass
 
     def missing(self, prompts: Iterable[str]) -> list[str]:
         """Those prompts that are not cached, each once."""
-        return [prompt for prompt in dict.fromkeys(prompts) if not self._path(prompt).is_file()]
+        keys = {self._key(prompt): prompt for prompt in prompts}
+        return [keys[key] for key in self.shards.missing(keys)]
 
-    def _encode(self, prompts: list[str], model: VideoModel) -> dict[str, Tensors]:
+    def _encode_missing(self, prompts: Iterable[str], model: VideoModel) -> Iterator[tuple[str, Tensors]]:
+        if not (wanted := self.missing(prompts)):
+            return
+        with self._alone():
+            if not (missing := self.missing(wanted)):
+                return
+            pipeline = self._text_pipeline()
+            for start in tqdm(range(0, len(missing), BATCH), "Encoding prompts", unit="batch", delay=1):
+                some = missing[start : start + BATCH]
+                for prompt, tensors in zip(some, model.encode_prompts(pipeline, some), strict=True):
+                    self.shards.put(self._key(prompt), without_padding(tensors))
+                    yield prompt, tensors
+            self.shards.flush()
+
+    def _text_pipeline(self) -> DiffusionPipeline:
         pipeline = self.source.pipeline(text=True)
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         weights = sum(value.nbytes for value in pipeline.text_encoder.parameters())
         if device is not None and free_bytes(device) > 1.2 * weights:
             pipeline.to(device)
-        encoded = {}
-        for start in range(0, len(prompts), BATCH):
-            some = prompts[start : start + BATCH]
-            for prompt, tensors in zip(some, model.encode_prompts(pipeline, some), strict=True):
-                encoded[prompt] = tensors
-                self._write(self._path(prompt), tensors)
-        return encoded
+        return pipeline
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Other processes of this machine wait: text encoders are large."""
+        with ExitStack() as stack:
+            with suppress(OSError):  # nothing can be written there
+                self.shards.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(FileLock(self.shards.folder / ".lock"))
+            yield
 
     @cached_property
     def _identity(self) -> tuple[object, ...]:
@@ -85,23 +122,10 @@ class PromptEmbeddings:
             for path in files
         )
 
-    def _path(self, prompt: str) -> Path:
+    def _key(self, prompt: str) -> str:
         kind = self.source.model_class.__name__
-        text = repr((_VERSION, kind, self._identity, str(self.source.dtype), prompt))
-        return self.folder / f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.safetensors"
-
-    @staticmethod
-    def _read(path: Path) -> Tensors | None:
-        try:
-            return padded(load(path.read_bytes()))
-        except (OSError, SafetensorError, KeyError):
-            return None
-
-    def _write(self, path: Path, tensors: Tensors) -> None:
-        try:
-            write_whole(path, save(without_padding(tensors)), durable=False)
-        except OSError as error:  # the next run encodes it again
-            log.warning("Embeddings of prompts cannot be written to %s (%s).", self.folder, error)
+        text = repr((kind, self._identity, str(self.source.dtype), prompt))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def without_padding(tensors: Tensors) -> Tensors:

@@ -7,22 +7,41 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from inbetween.functional.padding import pad_to_multiple
 from inbetween.functional.seeds import generator_of
+from inbetween.methods.diffusion.video.model import Tensors
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 from inbetween.methods.diffusion.video.timing import check_window
 from inbetween.types import Window
 
 
+class CachedClip(str):
+    """The key of a clip in the latent cache, which brings its tensors along; "" where it is not cached.
+
+    A text, since those stay as they are in a batch. Tensors of clips that are encoded and of others that are
+    not do not stack, and Lightning looks at bytes one by one.
+
+    Args:
+        key: In the cache.
+        tensors: What `VideoModel.encode_clips` returns of the clip, without B, or else `frames`.
+    """
+
+    def __new__(cls, key: str, tensors: Tensors | None = None) -> CachedClip:
+        """As a text; `tensors` is an attribute."""
+        made = super().__new__(cls, key)
+        made.tensors = tensors or {}
+        return made
+
+    tensors: Tensors
+
+
 class TrainingClip(NamedTuple):
     """A window as a clip, with its random numbers; collated, tensors have a leading B, others are tuples."""
 
-    frames: Tensor  # (T, 3, H', W') in [0, 1], padded; (0,): they are in `packed`
-    packed: bytes  # from the latent cache: what `VideoModel.encode_clips` returns, or else `frames`; or b""
-    key: str  # of the latent cache; "" where its frames do not recur
+    frames: Tensor  # (T, 3, H', W') in [0, 1], padded; (0,): they are in `cached`
+    cached: CachedClip  # of a batch, a tuple of them
     noise: Tensor  # (C, f, h, w) standard normal
     uniform: Tensor  # () in [0, 1): where among the noise levels
     prompt: str
@@ -54,8 +73,7 @@ class PrepareClip:
         """See the class."""
         check_window(len(window["t"]), self.frame_step)
         generator = generator_of(window)
-        clip = torch.cat([window["first"][None], window["targets"], window["last"][None]])
-        clip = pad_to_multiple(clip, self.multiple)
+        clip = clip_of(window, self.multiple)
         frames, _, height, width = clip.shape
         shape = (
             self.latent_channels,
@@ -65,12 +83,18 @@ class PrepareClip:
         )
         noise = torch.randn(shape, generator=generator)
         uniform = torch.rand((), generator=generator)
-        key, packed = "", b""
+        cached = CachedClip("")
         if self.cache is not None and "frame_ids" in window:  # in all windows of a batch, or in none
             key = clip_key(window["frame_ids"], (height, width), self.fingerprint)
             found = self.cache.get(key)
-            packed, clip = save({"frames": clip} if found is None else found), clip.new_zeros(0)
-        return TrainingClip(clip, packed, key, noise, uniform, window.get("caption") or self.prompt)
+            cached, clip = CachedClip(key, found or {"frames": clip}), clip.new_zeros(0)
+        return TrainingClip(clip, cached, noise, uniform, window.get("caption") or self.prompt)
+
+
+def clip_of(window: Window, multiple: int) -> Tensor:
+    """A window's frames (T, 3, H', W') in [0, 1], padded to multiples."""
+    clip = torch.cat([window["first"][None], window["targets"], window["last"][None]])
+    return pad_to_multiple(clip, multiple)
 
 
 def clip_key(frame_ids: Tensor, size: tuple[int, int], fingerprint: str) -> str:

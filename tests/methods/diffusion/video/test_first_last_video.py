@@ -140,7 +140,7 @@ def test_one_of_two_denoisers_learns_in_a_step(wan_folder_2: Path, monkeypatch: 
 def test_validation_weighs_both_denoisers(wan_folder_2: Path) -> None:
     method, batch = method_of(wan_folder_2), random_batch(2)
     sample, losses = method.sample_of(batch), {}
-    clips = method.encoded(sample)
+    clips = method.clips.encoded(sample)
     prompts = method.prompts(sample.prompt, torch.device("cpu"))
     for stage, share in method.video_model.stages.items():
         losses[stage] = share * method.loss_of(stage, sample, clips, prompts)
