@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +12,7 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor
 
 from inbetween.errors import UserError, check_at_least
-from inbetween.functional.seeds import generators, sample_seed
+from inbetween.functional.seeds import generators
 from inbetween.methods.base import Generators, Method, TrainableMethod
 from inbetween.methods.diffusion.latent_diffusion import FrozenDtype
 from inbetween.methods.diffusion.video import memory
@@ -20,7 +20,7 @@ from inbetween.methods.diffusion.video.clip_cache import ClipCache
 from inbetween.methods.diffusion.video.filling import FitData
 from inbetween.methods.diffusion.video.interpolation import ClipInterpolator
 from inbetween.methods.diffusion.video.loading import VideoSource
-from inbetween.methods.diffusion.video.lora import add_adapters, file_of, load_lora, lora_weights
+from inbetween.methods.diffusion.video.lora import adapters, add_adapters, file_of, load_lora, lora_weights
 from inbetween.methods.diffusion.video.model import Tensors, VideoSampling, check_use
 from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
 from inbetween.methods.diffusion.video.timing import check_num_frames, check_window
@@ -131,11 +131,7 @@ class FirstLastVideo(TrainableMethod):
             memory.check_memory(self.pretrained, needed, device, remedy)
 
     def check_trainer(self, trainer: L.Trainer) -> None:
-        """Check the precision, and where a device holds all weights, that they have a place.
-
-        Raises:
-            UserError: All weights would be rounded, or there is too little memory.
-        """
+        """See `Method`: the precision, and where a device holds all weights, its memory."""
         if trainer.precision in ("bf16-true", "16-true"):
             raise UserError(
                 f"trainer.precision is {trainer.precision}, which would round adapters and autoencoder: set"
@@ -200,26 +196,15 @@ class FirstLastVideo(TrainableMethod):
         clips = self.clips.encoded(sample)
         prompts = self.prompts(sample.prompt, sample.noise.device)
         if not self.training:
-            losses = [share * self.loss_of(stage, sample, clips, prompts) for stage, share in self._shares]
+            shares = self.video_model.stages.items()
+            losses = [share * self.loss_of(stage, sample, clips, prompts) for stage, share in shares]
             return {"loss": torch.stack(losses).sum()}
-        chosen = self._stage_of(self.global_step)
+        chosen = self.video_model.stage_at(self.global_step)
         loss = self.loss_of(chosen, sample, clips, prompts)
         for name, denoiser in self.video_model.denoisers.items():
             if name != chosen:  # no gradient, but in the graph: DDP waits for all parameters
-                loss = loss + 0 * sum(own_part(weight).sum() for weight in _trainable(denoiser))
+                loss = loss + 0 * sum(own_part(weight).sum() for weight in adapters(denoiser))
         return {"loss": loss}
-
-    @property
-    def _shares(self) -> list[tuple[str, float]]:
-        return list(self.video_model.stages.items())
-
-    def _stage_of(self, step: int) -> str:
-        place = sample_seed(step) / 2**63
-        for stage, share in self._shares:
-            place -= share
-            if place < 0:
-                return stage
-        return self._shares[-1][0]
 
     def loss_of(self, stage: str, sample: TrainingClip, clips: Tensors, prompts: Tensors) -> Tensor:
         """The loss () of one denoiser.
@@ -313,7 +298,3 @@ class FirstLastVideo(TrainableMethod):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """As `Method`: adapters are small, and stay float32 in every checkpoint."""
         Method.on_save_checkpoint(self, checkpoint)
-
-
-def _trainable(module: torch.nn.Module) -> Iterator[Tensor]:
-    return (weight for weight in module.parameters() if weight.requires_grad)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +30,13 @@ def add_adapters(denoiser: Any, layers: str, rank: int) -> None:  # noqa: ANN401
     from peft import LoraConfig
 
     denoiser.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers))
-    for weight in denoiser.parameters():
-        if weight.requires_grad:
-            weight.data = weight.data.float()  # small, and bfloat16 loses small updates
+    for weight in adapters(denoiser):
+        weight.data = weight.data.float()  # small, and bfloat16 loses small updates
+
+
+def adapters(denoiser: nn.Module) -> Iterator[Tensor]:
+    """A denoiser's weights that are trained."""
+    return (weight for weight in denoiser.parameters() if weight.requires_grad)
 
 
 def file_of(number: int, name: str) -> str:

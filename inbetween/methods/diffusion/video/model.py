@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from inbetween.errors import UserError, check_at_least
+from inbetween.functional.seeds import sample_seed
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -104,6 +107,11 @@ class VideoModel(nn.Module, ABC):
         A training step is about one of them, the same in all processes.
         """
         return {next(iter(self.denoisers)): 1.0}
+
+    def stage_at(self, step: int) -> str:
+        """The one of `stages` that a training step is about, by chance and the same each time."""
+        names, ends = list(self.stages), list(accumulate(self.stages.values()))
+        return names[min(bisect_right(ends, sample_seed(step) / 2**63), len(names) - 1)]
 
     @property
     @abstractmethod

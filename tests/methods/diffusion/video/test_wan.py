@@ -172,6 +172,15 @@ def test_each_denoiser_has_its_own_noise_levels(wan_folder_2: Path) -> None:
     assert float((shifted < 0.9).float().mean()) == pytest.approx(shares["transformer_2"], abs=5e-3)
 
 
+def test_denoisers_take_turns_by_their_shares(wan_folder_2: Path, wan_folder: Path) -> None:
+    model = VideoSource(str(wan_folder_2), frozen_dtype="float32").model()
+    turns = [model.stage_at(step) for step in range(2000)]
+    for name, share in model.stages.items():
+        assert turns.count(name) / 2000 == pytest.approx(share, abs=0.04)
+    one = VideoSource(str(wan_folder), frozen_dtype="float32").model()
+    assert {one.stage_at(step) for step in range(20)} == {"transformer"}
+
+
 def test_the_denoiser_is_the_one_that_the_pipeline_takes(wan_folder_2: Path) -> None:
     model = VideoSource(str(wan_folder_2), frozen_dtype="float32").model()
     called = []
