@@ -11,6 +11,7 @@ import lightning as L
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
@@ -19,6 +20,7 @@ from torch.utils.data import default_collate
 from inbetween.errors import UserError, check_at_least
 from inbetween.functional.schedules import cosine_after_warmup
 from inbetween.functional.seeds import generators
+from inbetween.modules.fsdp import FSDP2Strategy, shards_nothing
 from inbetween.types import Preparation, StepOutput, WindowBatch
 from inbetween.weights.frozen import leave_frozen_out
 
@@ -97,9 +99,10 @@ class Method(L.LightningModule, ABC):
         """Check, before a run writes anything, that the method can be run so.
 
         Raises:
-            UserError: It cannot.
+            UserError: It cannot, such as with sharded weights if it does not shard any.
         """
-        return
+        if isinstance(trainer.strategy, FSDP2Strategy) and not is_overridden("configure_model", self):
+            raise shards_nothing(self)
 
     def check_windows(self, between: int) -> None:
         """Check, before a run writes anything, that its loss takes windows of so many in-betweens.

@@ -60,7 +60,7 @@ class FSDP2Strategy(ModelParallelStrategy):
         """
         model = self._method
         if not any(isinstance(module, FSDPModule) for module in model.modules()):
-            raise UserError(f"{type(model).__name__} does not shard its weights: use the strategy ddp.")
+            raise shards_nothing(model)
         super().setup(trainer)
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
@@ -97,6 +97,11 @@ class FSDP2Strategy(ModelParallelStrategy):
                 for number, values in saved["state"].items()
             }
             optimizer.load_state_dict({**saved, "state": state})
+
+
+def shards_nothing(module: nn.Module) -> UserError:
+    """The error for a module without a `configure_model` that shards it."""
+    return UserError(f"{type(module).__name__} does not shard its weights: use the strategy ddp.")
 
 
 def shard(module: L.LightningModule, parts: Iterable[nn.Module]) -> None:

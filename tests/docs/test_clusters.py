@@ -214,6 +214,17 @@ def test_a_command_that_shards_weights_works(folder: Path, told: str) -> None:
     assert torch.load(again / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 3
 
 
+def test_a_method_that_shards_nothing_is_refused_before_anything_is_written(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fit", "--config", "exp1.yaml", "--config", "small.yaml", "--config", "trainer/fsdp2.yaml"]
+    assert main(words) == 2
+    assert "TemporalEncodingDiffusion does not shard its weights: use the strategy ddp." in (
+        capsys.readouterr().err
+    )
+    assert not Path("logs").exists()
+
+
 def test_the_script_leaves_the_strategy_to_the_overlay(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

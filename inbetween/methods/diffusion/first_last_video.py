@@ -183,8 +183,9 @@ class FirstLastVideo(TrainableMethod):
         self.clips.flush()
 
     def teardown(self, stage: str) -> None:
-        """Write what is new in the latent cache."""
+        """Write what is new in the latent cache, and let the trainer move the encoders with the rest."""
         self.clips.flush()
+        self.clips.encoders.stop_resting()
 
     def training_loss(self, batch: WindowBatch) -> StepOutput:
         """Flow matching on whole windows.

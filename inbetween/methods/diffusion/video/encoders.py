@@ -29,6 +29,10 @@ class Encoders:
         self.rest = True
         self._move(torch.device("cpu"))
 
+    def stop_resting(self) -> None:
+        """Leave them where they are put; for the end of a run, when all of the method is moved."""
+        self.rest = False
+
     @contextmanager
     def at_work(self, device: torch.device) -> Iterator[None]:
         """Where they are needed on `device`."""
@@ -38,6 +42,7 @@ class Encoders:
         if self.rest:
             self._move(torch.device("cpu"))
 
+    @torch.inference_mode(False)  # validation is in it, and its tensors could not be trained with later
     def _move(self, device: torch.device) -> None:
         [model] = self._model
         for name, network in model.named_children():

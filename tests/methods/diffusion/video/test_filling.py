@@ -199,6 +199,10 @@ def test_encoders_are_on_the_gpu_only_at_work(gpu: torch.device) -> None:
         assert model.vae.weight.device.type == "cpu"
         # DDP sends buffers from GPU to GPU
         assert model.vae.running_mean.device.type == model.transformer.weight.device.type == device.type
-        with encoders.at_work(device):
+        with torch.inference_mode(), encoders.at_work(device):
             assert model.vae.weight.device.type == device.type
+        assert model.vae.weight.device.type == "cpu"
+        assert not model.vae.weight.is_inference()
+    encoders.stop_resting()
+    with encoders.at_work(device):
         assert model.vae.weight.device.type == "cpu"
