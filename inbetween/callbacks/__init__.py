@@ -7,6 +7,7 @@ from inbetween.callbacks.first_validation import FirstValidation
 from inbetween.callbacks.frame_metrics import FrameMetrics
 from inbetween.callbacks.interruption import Interruption
 from inbetween.callbacks.learned_weights import LearnedWeights
+from inbetween.callbacks.lora_writer import LoraWriter
 from inbetween.callbacks.prediction_writer import PredictionWriter
 from inbetween.callbacks.pretrained import PretrainedWriter
 from inbetween.callbacks.resumption import Resumption
@@ -23,6 +24,7 @@ __all__ = [
     "FrameMetrics",
     "Interruption",
     "LearnedWeights",
+    "LoraWriter",
     "ParameterSummary",
     "PredictionWriter",
     "PretrainedWriter",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inbetween.callbacks.whole_weights import need_whole_weights
 from inbetween.errors import UserError
+from inbetween.modules.fsdp import load_whole, sharded_like, whole
 
 
 class EMA(L.Callback):
@@ -22,8 +23,8 @@ class EMA(L.Callback):
 
     Frozen weights are neither copied nor averaged, buffers stay as training left them. A checkpoint that
     was made without this callback starts the average at its weights; one that was made with it resumes
-    without it from the average. Replicas (DDP) hold equal averages, since their weights are equal; strategies
-    that shard the weights are refused.
+    without it from the average. Replicas (DDP) hold equal averages, since their weights are equal; with
+    `FSDP2Strategy` averages are sharded as the weights are. Other strategies that shard them are refused.
 
     Args:
         decay: Share in [0, 1) of the old average in the new one; 0.999 averages about the last 1000 steps.
@@ -49,7 +50,7 @@ class EMA(L.Callback):
         """
         if stage != "fit":
             return
-        need_whole_weights(trainer, self)
+        need_whole_weights(trainer, self, or_fsdp2=True)
         writers = [writer for writer in trainer.checkpoint_callbacks if isinstance(writer, ModelCheckpoint)]
         if any(writer.save_weights_only for writer in writers):
             raise UserError(
@@ -64,9 +65,12 @@ class EMA(L.Callback):
         """On resume: load the average, and put the training weights into the model."""
         saved = checkpoint["callbacks"].get(self.state_key)
         if saved is not None and trainer.state.fn == "fit":
-            self._average = {name: checkpoint["state_dict"][name] for name in saved["training"]}
+            own = _trainable(pl_module)
+            self._average = {
+                name: sharded_like(checkpoint["state_dict"][name], own[name]) for name in saved["training"]
+            }
             self._updates = saved["updates"]
-            pl_module.load_state_dict(saved["training"], strict=False)
+            load_whole(pl_module, saved["training"], strict=False)
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the average at the weights, unless a checkpoint had one."""
@@ -115,11 +119,16 @@ class EMA(L.Callback):
     ) -> None:
         """Put the average in the place of the training weights, and those beside it."""
         weights = checkpoint["state_dict"]
+        # sharded ones are gathered by all processes, and written by the first, which alone has weights here
+        average = {name: whole(value) for name, value in self._average.items()}
+        training = {name: whole(value) for name, value in self._training_weights.items()}
+        if not trainer.is_global_zero:
+            return
         checkpoint["callbacks"][self.state_key] = {
-            "training": {name: self._training_weights.get(name, weights[name]) for name in self._average},
+            "training": {name: training.get(name, weights[name]) for name in average},
             "updates": self._updates,
         }
-        weights.update(self._average)
+        weights.update(average)
 
     def _use_average(self, pl_module: L.LightningModule) -> None:
         self._training_weights = {

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -27,15 +28,30 @@ class WeightsWriter(Callback):
         folder: Path | None = trainer.strategy.broadcast(run_folder(trainer))
         if folder is None or trainer.interrupted or trainer.global_step == 0:
             return
-        whole = trainer.strategy.broadcast(partial_of(folder / "weights.ckpt"))
-        try:
-            trainer.save_checkpoint(whole, weights_only=True)  # gathers sharded weights
-            if trainer.is_global_zero:
-                saved = torch.load(whole, weights_only=True, map_location="cpu")
-                weights = {name: value.contiguous() for name, value in saved["state_dict"].items()}
-                about = {"method": saved["method"], "hyper_parameters": json.dumps(saved["hyper_parameters"])}
-                # safetensors' own save_file writes files that only their owner can read
-                write_whole(folder / "weights.safetensors", save(weights, metadata=about))
-        finally:
-            if trainer.is_global_zero:
-                whole.unlink(missing_ok=True)
+        if saved := gathered_weights(trainer, folder):
+            weights = {name: value.contiguous() for name, value in saved["state_dict"].items()}
+            about = {"method": saved["method"], "hyper_parameters": json.dumps(saved["hyper_parameters"])}
+            # safetensors' own save_file writes files that only their owner can read
+            write_whole(folder / "weights.safetensors", save(weights, metadata=about))
+
+
+def gathered_weights(trainer: L.Trainer, folder: Path) -> dict[str, Any] | None:
+    """What a checkpoint of the weights alone holds, gathered where they are sharded; all processes take part.
+
+    Args:
+        trainer: Of the run.
+        folder: The run's own; a file is there for a moment.
+
+    Returns:
+        The checkpoint in the main process, None in others.
+    """
+    whole = trainer.strategy.broadcast(partial_of(folder / "weights.ckpt"))
+    try:
+        trainer.save_checkpoint(whole, weights_only=True)
+        if not trainer.is_global_zero:
+            return None
+        saved: dict[str, Any] = torch.load(whole, weights_only=True, map_location="cpu")
+        return saved
+    finally:
+        if trainer.is_global_zero:
+            whole.unlink(missing_ok=True)

@@ -45,7 +45,8 @@ def results(trainer: Trainer) -> list[str]:
         return ["a dry run: nothing was written"]
     lines = [f"checkpoint: {last_checkpoint(trainer) or 'none written'}"]
     folder = run_folder(trainer)
-    for what, name in {"weights for inference": "weights.safetensors", "images": "images"}.items():
+    files = {"weights for inference": "weights.safetensors", "LoRA for diffusers": "lora", "images": "images"}
+    for what, name in files.items():
         if folder and (folder / name).exists():
             lines.append(f"{what}: {folder / name}")
     for logger in trainer.loggers:

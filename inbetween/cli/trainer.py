@@ -20,6 +20,7 @@ from inbetween.callbacks import (
     FrameMetrics,
     Interruption,
     LearnedWeights,
+    LoraWriter,
     ParameterSummary,
     PredictionWriter,
     PretrainedWriter,
@@ -53,7 +54,7 @@ from inbetween.weights.precision import REPLACED, resolve_precision
 
 FROZEN_DTYPE = "model.init_args.backbone.init_args.frozen_dtype"
 # Callbacks whose `setup` checks for mistakes, and may be called twice.
-CHECKS_EARLY = (LearnedWeights, PredictionWriter, PretrainedWriter, EMA)
+CHECKS_EARLY = (LearnedWeights, LoraWriter, PredictionWriter, PretrainedWriter, EMA)
 
 
 class InbetweenCLI(LightningCLI):
@@ -244,6 +245,9 @@ class InbetweenCLI(LightningCLI):
                 self.trainer.world_size == 1 and isinstance(callback, FrameMetrics)
             ):
                 callback.setup(self.trainer, self.model, stage)
+        self.model.check_trainer(self.trainer)
+        if stage != "predict":  # which has no loss
+            self.model.check_windows(self.datamodule.spec.between)
         self.datamodule.trainer = self.trainer  # for the number of processes
         self.datamodule.setup(stage)
         if self.replaced:

@@ -1,7 +1,9 @@
 """The data module: windows of any source, in batches that are the same for every method."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -179,6 +181,27 @@ class WindowDataModule(L.LightningDataModule):
     def predict_dataloader(self) -> WindowLoader:
         """The same windows as `test_dataloader`'s."""
         return self._eval_loader(self.test_split, measured=False)
+
+    def fit_windows(self) -> list[tuple[WindowDataset, Sequence[int], bool]]:
+        """The windows that `fit` reads, for what is computed of each before it starts.
+
+        Returns:
+            Data sets, each with the indices of its windows, and whether some are played backwards.
+        """
+        assert self.trainer is not None
+        train = self.datasets["train"]
+        indices: Sequence[int] = range(len(train))
+        steps = self.trainer.estimated_stepping_batches * self.trainer.accumulate_grad_batches
+        if steps * self.batch_size < len(train):  # the first ones of the first epoch
+            order = train.order(self.spec.seed, 0, self.batch_size)
+            batches = islice(TrainBatches(order, self.batch_size, epoch=0, rank=0, world=1), int(steps))
+            indices = sorted(index for batch in batches for _, index in batch)
+        found: list[tuple[WindowDataset, Sequence[int], bool]] = [
+            (train, indices, self.augment is not None and self.augment.reverse > 0)
+        ]
+        if val := self.datasets.get("val"):
+            found.append((val, evenly_spaced(len(val), self.val_windows), False))
+        return found
 
     def teardown(self, stage: str) -> None:
         """End the worker processes."""

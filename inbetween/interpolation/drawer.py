@@ -158,7 +158,8 @@ class PairDrawer:
         """What the method makes of a pair without its guided regions, a few frames at a time."""
         first, last = steered.first, steered.last
         size = (first.shape[-2], first.shape[-1])
-        parts = few_at_once(count, size)
+        together = self.method.samples_clips and count
+        parts = [range(count)] if together else few_at_once(count, size)
         if torch.equal(first, last):
             for part in parts:
                 yield part, first.expand(len(part), *first.shape), None

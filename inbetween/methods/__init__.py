@@ -4,6 +4,7 @@ from inbetween.methods.base import Method, TrainableMethod
 from inbetween.methods.cross_fade import CrossFade
 from inbetween.methods.diffusion import (
     DiffusionMethod,
+    FirstLastVideo,
     ImageVariation,
     KeyframeDiffusion,
     LatentInterpolation,
@@ -19,6 +20,7 @@ from inbetween.methods.spacing_flow import SpacingFlow
 __all__ = [
     "CrossFade",
     "DiffusionMethod",
+    "FirstLastVideo",
     "ImageVariation",
     "KeyframeDiffusion",
     "LatentInterpolation",

@@ -11,6 +11,7 @@ import lightning as L
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
@@ -19,6 +20,7 @@ from torch.utils.data import default_collate
 from inbetween.errors import UserError, check_at_least
 from inbetween.functional.schedules import cosine_after_warmup
 from inbetween.functional.seeds import generators
+from inbetween.modules.fsdp import FSDP2Strategy, shards_nothing
 from inbetween.types import Preparation, StepOutput, WindowBatch
 from inbetween.weights.frozen import leave_frozen_out
 
@@ -39,6 +41,8 @@ class Method(L.LightningModule, ABC):
     time_symmetric: ClassVar[bool] = False
     #: `interpolate` takes a fourth channel, opacity in [0, 1], and moves it as it moves the first three.
     supports_alpha: ClassVar[bool] = False
+    #: In-betweens of two keyframes are frames of one sampled clip: all of them are asked for in one call.
+    samples_clips: ClassVar[bool] = False
     #: It is constructed with trained weights and needs no checkpoint.
     begins_trained: bool = False
 
@@ -90,6 +94,23 @@ class Method(L.LightningModule, ABC):
     def interpolate_batch(self, batch: WindowBatch) -> Tensor:
         """Frames (B, N, 3, H, W) of a batch, seeded by each sample's own seed."""
         return self.interpolate(batch["first"], batch["last"], batch["t"], generators(batch["seed"]))
+
+    def check_trainer(self, trainer: L.Trainer) -> None:
+        """Check, before a run writes anything, that the method can be run so.
+
+        Raises:
+            UserError: It cannot, such as with sharded weights if it does not shard any.
+        """
+        if isinstance(trainer.strategy, FSDP2Strategy) and not is_overridden("configure_model", self):
+            raise shards_nothing(self)
+
+    def check_windows(self, between: int) -> None:
+        """Check, before a run writes anything, that its loss takes windows of so many in-betweens.
+
+        Raises:
+            UserError: It does not.
+        """
+        return
 
     def flows(self, batch: WindowBatch) -> Tensor | None:
         """The flows that `interpolate_batch` warps a batch's keyframes along; None if it does not warp.

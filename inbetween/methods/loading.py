@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser
 from inbetween.configs import read_config
 from inbetween.errors import UserError, user_error_behind
 from inbetween.methods import Method
-from inbetween.methods.diffusion import DiffusionMethod
+from inbetween.methods.diffusion import DiffusionMethod, FirstLastVideo
 from inbetween.mistakes import REFUSALS, not_made, shortage
 from inbetween.weights.checkpoints import load_weights, read_checkpoint
 from inbetween.weights.precision import frozen_dtype_on
@@ -69,4 +69,6 @@ def placed(method: Method, device: torch.device) -> Method:
     """A method on `device`, its frozen weights in a dtype that is fast there."""
     if isinstance(method, DiffusionMethod):
         method.backbone.store_frozen(frozen_dtype_on(device, method.backbone.frozen_dtype))
+    if isinstance(method, FirstLastVideo):
+        method.check_memory(device)
     return method.to(device)

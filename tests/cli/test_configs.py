@@ -27,6 +27,7 @@ BELOW = {
     "backbone/image_variation_one_gpu.yaml": "backbone/train_image_variation.yaml",
     "data/spacing_flow.yaml": "spacing_flow.yaml",
     "spacing_flow_error_head.yaml": "spacing_flow.yaml",
+    "trainer/fsdp2.yaml": "wan_14b.yaml",
     "trainer/one_gpu.yaml": "spacing_rife.yaml",
 }
 OVERLAYS = sorted(set(CONTENT) - set(EXPERIMENTS) - set(COMPARISONS) - set(SHEETS) - set(BASES))

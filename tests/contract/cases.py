@@ -54,9 +54,9 @@ class NoWaiting(TorchDispatchMode):
 
 def windows(size: int = 4) -> WindowBatch:
     """Windows of which every other one knows its true motion: of two processes only the first has such."""
-    batch, known = random_batch(size, between=2, height=48, width=64), torch.arange(size) % 2 == 0
-    shape = (size, 2, 1, 48, 64)
-    truth = {"spacing": torch.full(shape, 0.5), "flow_t0": torch.ones(size, 2, 2, 48, 64)}
+    batch, known = random_batch(size, between=3, height=48, width=64), torch.arange(size) % 2 == 0
+    shape = (size, 3, 1, 48, 64)
+    truth = {"spacing": torch.full(shape, 0.5), "flow_t0": torch.ones(size, 3, 2, 48, 64)}
     truth["flow_t1"] = -truth["flow_t0"]
     for name, value in truth.items():
         batch[name] = torch.where(known.view(-1, 1, 1, 1, 1), value, torch.nan)

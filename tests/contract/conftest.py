@@ -16,6 +16,7 @@ from inbetween.modules.perceptual import PerceptualLoss
 from tests.contract.cases import CASES, model_of
 from tests.modules.test_perceptual_loss import random_vgg
 from tests.tiny import write_tiny_backbone
+from tests.tiny_video import write_tiny_wan
 
 
 @pytest.fixture(scope="package")
@@ -25,6 +26,7 @@ def tiny_yaml(tmp_path_factory):
         objective: write_tiny_backbone(tmp_path_factory.mktemp(objective), image_refinement=refines)
         for objective, refines in (("Denoising", False), ("ImageRefinement", True))
     }
+    video = write_tiny_wan(tmp_path_factory.mktemp("wan"))
     rife = tmp_path_factory.mktemp("rife") / "random.pkl"
     torch.manual_seed(0)
     torch.save(RifeNetwork().state_dict(), rife)
@@ -49,6 +51,13 @@ def tiny_yaml(tmp_path_factory):
                 if fresh
                 else {"pretrained": str(backbone)}
             )
+        if model["class_path"].endswith("FirstLastVideo"):
+            arguments |= {
+                "pretrained": str(video),
+                "prompt_cache": str(video / "prompts"),
+                "latent_cache": str(video / "latents"),
+                "sampling": {"steps": 2},
+            }
         if "LatentInterpolation" in model["class_path"]:
             arguments |= {"vae": None, "channels": 8, "encoder_blocks": [0, 1], "decoder_blocks": [1, 1]}
         if model["class_path"].endswith(".Rife"):

@@ -26,6 +26,7 @@ from tests.data.layer_pictures import disc, smooth
 from tests.data.lottie_files import animation
 from tests.docs.blocks import PROGRAM, ROOT, Block, shell_commands
 from tests.tiny import write_tiny_backbone, write_tiny_text_backbone
+from tests.tiny_video import write_tiny_wan
 
 TRAINER_COMMANDS = ("fit", "validate", "test", "predict")
 DATA = {"size": 32, "between": 2, "batch_size": 2, "val_windows": 2, "num_workers": 0}
@@ -44,6 +45,8 @@ QUICK_BENCHMARK = ["--config", "tiny_data.yaml", "--sizes", "32x32:1", "--repeat
 WITH_VGG = ("spacing_flow.yaml", "backbone/train_autoencoder.yaml", "backbone/train_denoiser.yaml")
 # overlays that put a published backbone in the small one's place, and the tiny one that stands in for it
 PUBLISHED = {"backbone/sd15.yaml": "tiny_sd15", "backbone/sd15_text.yaml": "tiny_sd15_text"}
+# folders that pages download video models to
+VIDEO = ("wan_1_3b", "wan_14b")
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 # What .ci/run does itself, or what runs this very test.
 OF_CI = (
@@ -102,6 +105,8 @@ class Newcomer:
         for name in ("sd15", "tiny_sd15"):
             write_tiny_backbone(folder / name)
         write_tiny_text_backbone(folder / "tiny_sd15_text")
+        for name in VIDEO:  # `hf download` would write up to 60 GB
+            write_tiny_wan(folder / name)
         data = {**DATA, "cache_dir": str(folder / "frames")}
         (folder / "tiny.yaml").write_text(yaml.safe_dump({"data": data, "trainer": TRAINER}))
         (folder / "tiny_data.yaml").write_text(yaml.safe_dump({"data": data}))
@@ -135,6 +140,9 @@ class Newcomer:
             assert benchmarks.main([*words[3:], *QUICK_BENCHMARK, "--minterpolate", "false"]) == 0, told
         elif words[0] == "pip":
             install(words, place)
+        elif words[:2] == ["hf", "download"]:
+            assert words[-2] == "--local-dir", told
+            assert words[-1] in VIDEO, told
         elif words[0] == "torchrun":
             given = get_args_parser().parse_args(words[1:])
             assert given.module, told
@@ -184,6 +192,9 @@ def smaller(words: list[str]) -> list[str]:
         added += ["--trainer.max_steps", "4"]
     if words[0] == "fit" and any(name in words for name in WITH_VGG):
         added += ["--model.init_args.perceptual_weight", "0"]
+    if words[0] == "fit" and any(f"{name}.yaml" in words for name in VIDEO):
+        # a clip of five frames, whose sampling takes two steps
+        added += ["--data.between", "3", "--model.init_args.sampling.steps", "2"]
     for overlay, folder in PUBLISHED.items():
         if overlay in words:
             backbone = "--model.init_args.backbone.init_args"
@@ -198,7 +209,7 @@ def only_parsed(words: list[str]) -> bool:
     no_renderer = lottie and importlib.util.find_spec("rlottie_python") is None
     no_page = words[0] == "app" and importlib.util.find_spec("gradio") is None
     # test_clusters.py starts the processes of those that need several
-    return download or no_renderer or no_page or any(word in ("ddp", "sharded.yaml") for word in words)
+    return download or no_renderer or no_page or any(word in ("ddp", "trainer/fsdp2.yaml") for word in words)
 
 
 def open_page(words: list[str]) -> None:
@@ -228,7 +239,9 @@ def install(words: list[str], place: str) -> None:
     """See that what a page installs is there to be installed, and that CI installs it."""
     if words[:2] == ["pip", "install"]:
         extras = words[-1].partition("[")[2].rstrip("]")
-        known = EXTRAS["dev"][0].partition("[")[2].rstrip("]").split(",")
+        # of `dev`, and of `test`, which it contains
+        lists = (EXTRAS[name][0].partition("[")[2].rstrip("]").split(",") for name in ("dev", "test"))
+        known = [name for names in lists for name in names]
         assert words[2] == "-e", place
         assert {*filter(None, extras.split(","))} <= {*known, "dev"}, place
     else:

@@ -11,10 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from PIL import Image
+from safetensors.torch import load_file
 
 from inbetween.__main__ import main
+from tests.conftest import drawing
 from tests.docs.blocks import PROGRAM, ROOT, all_commands
 from tests.docs.newcomer import DATA, TRAINER
+from tests.processes import in_processes
+from tests.tiny_video import write_tiny_wan
 
 SCRIPT = ROOT / "docs/examples/train.sbatch"
 SMALL = {"data": DATA, "trainer": {**TRAINER, "precision": "32-true"}}
@@ -163,30 +168,70 @@ def test_a_command_that_starts_processes_works(folder: Path, told: str) -> None:
     assert saved["global_step"] == 2
 
 
-@pytest.mark.slow  # four new processes import everything
-def test_sharded_weights_are_those_of_one_process(folder: Path) -> None:
-    for name in ("sharded.py", "sharded.yaml"):
-        (folder / name).write_text((ROOT / "docs/examples" / name).read_text())
-    callbacks = {
-        "trainer": {"callbacks": yaml.safe_load(Path("sharded.yaml").read_text())["trainer"]["callbacks"]}
-    }
-    Path("callbacks.yaml").write_text(yaml.safe_dump(callbacks))
-    two = ["--config", "sharded.yaml", "--trainer.devices", "2"]
-    two += ["--trainer.strategy.init_args.data_parallel_size", "2"]
-    last = "logs/exp1/version_{}/checkpoints/last.ckpt"
-    for given in (
-        ["--config", "callbacks.yaml", "--trainer.max_steps", "4"],
-        [*two, "--trainer.max_steps", "2"],
-        [*two, "--trainer.max_steps", "4", "--ckpt_path", last.format(1)],
-    ):
-        ended = subprocess.run(
-            [sys.executable, *PROGRAM[1:], "fit", "--config", "exp1.yaml", "--config", "small.yaml", *given],
-            env=environment(folder),
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert ended.returncode == 0, ended.stderr
-    one, sharded = (torch.load(last.format(version), weights_only=True) for version in (0, 2))
-    assert sharded["global_step"] == 4
-    torch.testing.assert_close(sharded["state_dict"], one["state_dict"], rtol=1e-4, atol=1e-6)
+VIDEO = {
+    "model": {
+        "init_args": {
+            **{"pretrained": "model", "latent_cache": "latents", "lora_rank": 2},
+            **{"sampling": {"steps": 1, "guidance_scale": 1.0}},
+        }
+    },
+    "data": {**DATA, "between": 3, "source": {"init_args": {"root": "drawings"}}},
+    "trainer": {**TRAINER, "precision": "32-true"},
+}
+
+
+def sharded() -> Mapping[str, list[str]]:
+    """The commands of all pages that shard weights, each once."""
+    return {" ".join(words): words for words in all_commands() if "trainer/fsdp2.yaml" in words}
+
+
+def run_main(words: list[str]) -> None:
+    assert main(words) == 0
+
+
+@pytest.mark.parametrize("told", sharded())
+def test_a_command_that_shards_weights_works(folder: Path, told: str) -> None:
+    write_tiny_wan(folder / "model")
+    for place, name in enumerate(("cat", "dog", "hen")):
+        (folder / "drawings" / name).mkdir(parents=True)
+        for number in range(9):
+            Image.fromarray(drawing(number, seed=place)).save(f"drawings/{name}/{number}.png")
+    Path("video.yaml").write_text(yaml.safe_dump(VIDEO))
+    words = [*sharded()[told][len(PROGRAM) :], "--config", "video.yaml"]
+    two = ["--trainer.devices", "2", "--data.batch_size", "2", "--data.val_batch_size", "2"]
+    in_processes(2, run_main, [*words, *two])
+    (run,) = Path("logs/wan_14b").iterdir()
+    last = run / "checkpoints/last.ckpt"
+    whole = torch.load(last, weights_only=True)
+    assert whole["global_step"] == 2
+    assert len(load_file(run / "lora/pytorch_lora_weights.safetensors")) == len(whole["state_dict"])
+
+    # one process goes on
+    alone = [word for word in words if word != "trainer/fsdp2.yaml"]
+    del alone[alone.index("--config", alone.index("latent_cache.yaml"))]
+    in_processes(1, run_main, [*alone, "--ckpt_path", str(last), "--trainer.max_steps", "3", *two[2:]])
+    (again,) = set(Path("logs/wan_14b").iterdir()) - {run}
+    assert torch.load(again / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 3
+
+
+def test_a_method_that_shards_nothing_is_refused_before_anything_is_written(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fit", "--config", "exp1.yaml", "--config", "small.yaml", "--config", "trainer/fsdp2.yaml"]
+    assert main(words) == 2
+    assert "TemporalEncodingDiffusion does not shard its weights: use the strategy ddp." in (
+        capsys.readouterr().err
+    )
+    assert not Path("logs").exists()
+
+
+def test_the_script_leaves_the_strategy_to_the_overlay(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    programs(folder, srun='#!/bin/sh\nprintf "%s\\n" "$@" > told\n')
+    assert submit(folder, "--config", "trainer/fsdp2.yaml").wait(timeout=60) == 0
+    words = Path("told").read_text().splitlines()
+    with pytest.raises(SystemExit):
+        main([*words[3:], "--print_config"])
+    found = yaml.safe_load(capsys.readouterr().out)["trainer"]
+    assert found["strategy"]["class_path"] == "inbetween.modules.fsdp.FSDP2Strategy"

@@ -1,0 +1,148 @@
+"""Embeddings of prompts, cached on disk, so that the text encoder is seldom loaded and never kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from filelock import FileLock
+from tqdm import tqdm
+
+from inbetween.methods.diffusion.video.loading import TEXT_PARTS, VideoSource
+from inbetween.methods.diffusion.video.memory import free_bytes
+from inbetween.methods.diffusion.video.model import Tensors, VideoModel
+from inbetween.methods.diffusion.video.tensor_shards import TensorShards
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+BATCH = 8  # prompts that are encoded at once
+
+
+class PromptEmbeddings:
+    """What a model's text encoder makes of prompts, in `TensorShards`.
+
+    Keys are hashes of the prompt and of what the text encoder is: its commit on the hub, or the sizes and
+    times of its files. So a finished cache needs no text encoder. Any number of processes share the folder,
+    which may be deleted at any time; one of a machine's encodes, and the others wait for it.
+
+    Args:
+        source: Where the text encoder is.
+        folder: Of the shards.
+    """
+
+    def __init__(self, source: VideoSource, folder: Path) -> None:
+        self.source, self.shards = source, TensorShards(Path(folder))
+
+    def get(self, prompts: Sequence[str], model: VideoModel) -> list[Tensors]:
+        """Embeddings of prompts, encoded now if they are not cached; on the CPU.
+
+        Args:
+            prompts: Any texts.
+            model: Encodes them, with a text encoder that is loaded for this alone.
+
+        Raises:
+            UserError: The text encoder is needed and cannot be loaded.
+        """
+        if not model.takes_text:
+            return [{} for _ in prompts]
+        found: dict[str, Tensors] = {}
+        while missing := [prompt for prompt in prompts if prompt not in found]:
+            for prompt in missing:
+                kept = self.shards.get(self._key(prompt))
+                if kept is not None:
+                    found[prompt] = padded(kept)
+            # what is encoded here is taken as it is: perhaps it cannot be written
+            found |= self._encode_missing([prompt for prompt in missing if prompt not in found], model)
+        return [found[prompt] for prompt in prompts]
+
+    def fill(self, prompts: Iterable[str], model: VideoModel) -> None:
+        """Encode the prompts that are not cached, any number of them.
+
+        Args:
+            prompts: Any texts.
+            model: As for `get`.
+
+        Raises:
+            UserError: The text encoder is needed and cannot be loaded.
+        """
+        for _ in self._encode_missing(prompts if model.takes_text else (), model):
+            pass
+
+    def missing(self, prompts: Iterable[str]) -> list[str]:
+        """Those prompts that are not cached, each once."""
+        keys = {self._key(prompt): prompt for prompt in prompts}
+        return [keys[key] for key in self.shards.missing(keys)]
+
+    def _encode_missing(self, prompts: Iterable[str], model: VideoModel) -> Iterator[tuple[str, Tensors]]:
+        if not (wanted := self.missing(prompts)):
+            return
+        with self._alone():
+            if not (missing := self.missing(wanted)):
+                return
+            pipeline = self._text_pipeline()
+            for start in tqdm(range(0, len(missing), BATCH), "Encoding prompts", unit="batch", delay=1):
+                some = missing[start : start + BATCH]
+                for prompt, tensors in zip(some, model.encode_prompts(pipeline, some), strict=True):
+                    self.shards.put(self._key(prompt), without_padding(tensors))
+                    yield prompt, tensors
+            self.shards.flush()
+
+    def _text_pipeline(self) -> DiffusionPipeline:
+        pipeline = self.source.pipeline(text=True)
+        device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        weights = sum(value.nbytes for value in pipeline.text_encoder.parameters())
+        if device is not None and free_bytes(device) > 1.2 * weights:
+            pipeline.to(device)
+        return pipeline
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Other processes of this machine wait: text encoders are large."""
+        with ExitStack() as stack:
+            with suppress(OSError):  # nothing can be written there
+                self.shards.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(FileLock(self.shards.folder / ".lock"))
+            yield
+
+    @cached_property
+    def _identity(self) -> tuple[object, ...]:
+        """What the text encoder is, without reading its weights."""
+        folder = self.source.folder
+        if folder.parent.name == "snapshots":  # of a hub id, in its cache
+            return (self.source.pretrained, folder.name)
+        files = sorted(path for part in TEXT_PARTS for path in (folder / part).rglob("*") if path.is_file())
+        return tuple(
+            (path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+            for path in files
+        )
+
+    def _key(self, prompt: str) -> str:
+        kind = self.source.model_class.__name__
+        text = repr((kind, self._identity, str(self.source.dtype), prompt))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def without_padding(tensors: Tensors) -> Tensors:
+    """Tensors (L, ...) without the zeros at the end of L, and how many rows each had, as `<name>.rows`."""
+    kept = {}
+    for name, value in tensors.items():
+        used = value.reshape(len(value), -1).ne(0).any(dim=1).nonzero()
+        kept[name] = value[: int(used.max()) + 1 if len(used) else 0].contiguous()
+        kept[f"{name}.rows"] = torch.tensor(len(value))
+    return kept
+
+
+def padded(kept: Tensors) -> Tensors:
+    """The inverse of `without_padding`."""
+    tensors = {}
+    for name, value in kept.items():
+        if not name.endswith(".rows"):
+            missing = int(kept[f"{name}.rows"]) - len(value)
+            tensors[name] = torch.cat([value, value.new_zeros(missing, *value.shape[1:])])
+    return tensors
