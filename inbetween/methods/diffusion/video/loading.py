@@ -134,10 +134,11 @@ class VideoSource:
         for kind in VIDEO_MODELS:
             if kind.is_made_of(self.index):
                 return kind
-        known = ", ".join(pipeline for kind in VIDEO_MODELS for pipeline in kind.pipelines)
+        # a name may be of other models as well
+        known = dict.fromkeys(each for kind in VIDEO_MODELS for each in kind.pipelines if each != name)
         raise UserError(
             f"{self.pretrained} is a {name}, which does not interpolate between two frames: give the folder"
-            f" or hub id of one of {known}."
+            f" or hub id of one of {', '.join(known)}."
         )
 
     def pipeline(self, text: bool = False) -> DiffusionPipeline:

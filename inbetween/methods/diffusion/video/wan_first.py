@@ -26,6 +26,8 @@ class WanFirstVideo(SampledVideoModel, WanVideo):
     compresses time, so that time reversal fuses clips and not latents.
     """
 
+    #: It is saved as the first of them, which samples of a text alone as well.
+    pipelines: ClassVar[tuple[str, ...]] = ("WanPipeline", "WanImageToVideoPipeline")
     max_frames: ClassVar[int] = 121
 
     @classmethod

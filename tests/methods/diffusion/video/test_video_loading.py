@@ -48,6 +48,11 @@ def another_pipeline(folder: Path) -> str:
     return r"is a StableDiffusionPipeline, which does not .*WanImageToVideoPipeline"
 
 
+def without_first_frame(folder: Path) -> str:
+    edit_index(folder, _class_name="WanPipeline")
+    return r"is a WanPipeline, which does not .*one of WanImageToVideoPipeline, WanVACEPipeline, LTX"
+
+
 def no_index(folder: Path) -> str:
     (folder / "model_index.json").unlink()
     return r"is no folder of a diffusers pipeline \(model_index.json is missing or damaged\)"
@@ -88,6 +93,7 @@ def broken_config(folder: Path) -> str:
     "damage",
     [
         another_pipeline,
+        without_first_frame,
         no_index,
         broken_index,
         no_part,

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanImageToVideoPipeline
+from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
 from PIL import Image
 
 from inbetween.errors import UserError
@@ -154,8 +154,11 @@ def test_ends_are_the_keyframes_as_the_autoencoder_has_them(model, texts, keyfra
         torch.testing.assert_close(clip[place], frame, atol=1e-5, rtol=1e-5)
 
 
-def test_is_chosen_by_its_index_and_interpolates(pipeline, tmp_path):
-    pipeline.save_pretrained(tmp_path / "ti2v")
+# as it is published, and as diffusers loads it to continue an image
+@pytest.mark.parametrize("kind", [WanPipeline, WanImageToVideoPipeline])
+def test_is_chosen_by_its_index_and_interpolates(pipeline, tmp_path, kind):
+    parts = {name: part for name, part in pipeline.components.items() if not name.startswith("image_")}
+    kind(**parts, expand_timesteps=True).save_pretrained(tmp_path / "ti2v")
     options = {"prompt": "a cat", "frozen_dtype": "float32", "prompt_cache": tmp_path / "prompts"}
     sampling = VideoSampling(steps=2, time_reversal=True)
     method = FirstLastVideo(str(tmp_path / "ti2v"), sampling=sampling, trained="none", **options)
