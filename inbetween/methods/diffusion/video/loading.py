@@ -134,7 +134,8 @@ class VideoSource:
         for kind in VIDEO_MODELS:
             if kind.is_made_of(self.index):
                 return kind
-        known = ", ".join(pipeline for kind in VIDEO_MODELS for pipeline in kind.pipelines)
+        # two kinds may be of one pipeline
+        known = ", ".join(dict.fromkeys(pipeline for kind in VIDEO_MODELS for pipeline in kind.pipelines))
         raise UserError(
             f"{self.pretrained} is a {name}, which does not interpolate between two frames: give the folder"
             f" or hub id of one of {known}."
@@ -166,7 +167,7 @@ class VideoSource:
                 # `dtype` in its place, which diffusers before 0.42 does not know
                 warnings.filterwarnings("ignore", "`torch_dtype` is deprecated", FutureWarning)
                 loaded: DiffusionPipeline = getattr(diffusers, self.index["_class_name"]).from_pretrained(
-                    str(folder), variant=self.variant, torch_dtype=dtypes, **absent
+                    str(folder), variant=self.variant, torch_dtype=dtypes, use_safetensors=True, **absent
                 )
         except _ERRORS as error:
             raise UserError(
@@ -216,6 +217,8 @@ class VideoSource:
 
     @property
     def _download(self) -> str:
+        if Path(self.pretrained).expanduser().is_dir():
+            return f"hf download MODEL --local-dir {self.pretrained}"
         state = f" --revision {self.revision}" if self.revision else ""
         return f"hf download {self.pretrained}{state} --local-dir FOLDER"
 
