@@ -2,6 +2,7 @@
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import cast
 
@@ -22,7 +23,7 @@ class MixedWindows(WindowSource):
 
     A training window is sampled with replacement, seeded by (seed, epoch, index): first its source, then one
     of the source's windows. Ground-truth motion that only some sources have is NaN in windows of the others;
-    `frame_ids` are left out.
+    `frame_ids` are left out. Windows of sources without captions have an empty one beside others.
 
     Args:
         sources: Where the windows come from.
@@ -66,6 +67,7 @@ class _Mixture(WindowDataset):
         self.shares = np.asarray(source.weights) / np.sum(source.weights)
         self.ends = list(accumulate(len(dataset) for dataset in datasets))
         self.length = source.length if sampled else self.ends[-1]
+        self.captioned = any(True for dataset in datasets for _ in dataset.captions())
         self.truth = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.truth))
 
     def __len__(self) -> int:
@@ -85,10 +87,16 @@ class _Mixture(WindowDataset):
         kept = {name: value for name, value in given.items() if name in Window.__required_keys__}
         for name in self.truth:
             kept[name] = given[name] if name in given else _unknown(name, window)
+        if self.captioned:
+            kept["caption"] = given.get("caption", "")
         kept["animation"] = given.get("animation", animation_in(window["name"]))
         kept["index"] = torch.tensor(index)
         kept["seed"] = torch.tensor(sample_seed(self.seed, epoch, index))
         return cast(Window, kept)
+
+    def captions(self) -> Iterable[str]:
+        """See `WindowDataset.captions`."""
+        return dict.fromkeys(caption for dataset in self.datasets for caption in dataset.captions())
 
     def keyframe_triplet(self, index: int) -> Tensor | None:
         """See `WindowDataset.keyframe_triplet`; of a split that is not sampled."""

@@ -134,3 +134,30 @@ def test_sources_have_a_name_in_messages(tmp_path: Path) -> None:
     assert str(synthetic) == "SyntheticAnimation"
     mixture = MixedWindows([synthetic, FolderScenes(tmp_path)], [1, 1])
     assert str(mixture) == f"SyntheticAnimation and {tmp_path}"
+
+
+class _Captioned(_Numbers):
+    def __getitem__(self, key: tuple[int, int]) -> Window:
+        return {**super().__getitem__(key), "caption": "a cat"}
+
+    def captions(self) -> list[str]:
+        return ["a cat"]
+
+
+class Captioned(Numbered):
+    """The same with a caption."""
+
+    def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
+        return _Captioned(f"{self.name}/{split}", self.length)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_captions_stay_and_are_empty_where_there_are_none(split: Split) -> None:
+    source = MixedWindows([Numbered("a", 5), Captioned("b", 5)], [1, 1], 20)
+    windows = source.dataset(split, WindowSpec())
+    assert list(windows.captions()) == ["a cat"]
+    found = [windows[0, index] for index in range(len(windows))]
+    assert {window["name"][0]: window["caption"] for window in found} == {"a": "", "b": "a cat"}
+    without = mixed([1, 1], 4).dataset(split, WindowSpec())
+    assert not list(without.captions())
+    assert "caption" not in without[0, 0]

@@ -22,8 +22,8 @@ from inbetween.methods.diffusion.video.interpolation import ClipInterpolator
 from inbetween.methods.diffusion.video.loading import VideoSource
 from inbetween.methods.diffusion.video.lora import adapters, add_adapters, file_of, load_lora, lora_weights
 from inbetween.methods.diffusion.video.model import Tensors, VideoSampling, check_use
-from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
-from inbetween.methods.diffusion.video.timing import check_num_frames, check_window
+from inbetween.methods.diffusion.video.prompts import PromptEmbeddings, check_texts
+from inbetween.methods.diffusion.video.timing import check_num_frames, check_window, clip_length
 from inbetween.methods.diffusion.video.training_clip import PrepareClip, TrainingClip
 from inbetween.modules.fsdp import equal_rows, own_part, shard
 from inbetween.paths import cache_folder
@@ -59,7 +59,7 @@ class FirstLastVideo(TrainableMethod):
         **options: See `TrainableMethod`.
 
     Raises:
-        UserError: The model cannot be loaded, or is of a kind that does not interpolate.
+        UserError: The model cannot be loaded or does not interpolate, or a prompt is no text.
     """
 
     architecture: ClassVar[tuple[str, ...]] = ("trained", "lora_rank")
@@ -85,12 +85,13 @@ class FirstLastVideo(TrainableMethod):
     ) -> None:
         super().__init__(**options)
         check_at_least(1, lora_rank=lora_rank)
+        check_texts(prompt=prompt, negative_prompt=negative_prompt)
         self.prompt, self.negative_prompt, self.sampling = prompt, negative_prompt, sampling
         source = VideoSource(pretrained, revision, variant, frozen_dtype)
         self.pretrained = pretrained
         self.video_model = source.model()
         check_use(self.video_model, sampling, trained != "none")
-        check_num_frames(sampling.num_frames, self.video_model.frame_step)
+        check_num_frames(sampling.num_frames, self.video_model.frame_step, self.video_model.max_frames)
         for denoiser in self.video_model.denoisers.values():
             if gradient_checkpointing:
                 denoiser.enable_gradient_checkpointing()  # type: ignore[operator]  # diffusers' own
@@ -118,6 +119,11 @@ class FirstLastVideo(TrainableMethod):
     def check_windows(self, between: int) -> None:
         """See `Method`."""
         check_window(between, self.video_model.frame_step)
+
+    def check_chart(self, t: Sequence[float]) -> None:
+        """See `Method`."""
+        model = self.video_model
+        clip_length(t, model.frame_step, model.max_frames, self.sampling.num_frames)
 
     def check_memory(self, device: torch.device) -> None:
         """Check that the weights have a place on a GPU.
@@ -207,6 +213,10 @@ class FirstLastVideo(TrainableMethod):
                 loss = loss + 0 * sum(own_part(weight).sum() for weight in adapters(denoiser))
         return {"loss": loss}
 
+    def _evaluate(self, batch: WindowBatch, stage: str) -> StepOutput:
+        """The loss, of models that have one."""
+        return super()._evaluate(batch, stage) if self.video_model.trains else {}
+
     def loss_of(self, stage: str, sample: TrainingClip, clips: Tensors, prompts: Tensors) -> Tensor:
         """The loss () of one denoiser.
 
@@ -246,23 +256,16 @@ class FirstLastVideo(TrainableMethod):
             UserError: Two t have the same frame.
         """
         noise = generator if isinstance(generator, Sequence) else [generator] * len(first)
-        conditions = self._conditions([self.prompt] * len(first))
-        return ClipInterpolator(self.video_model, self.sampling, first, last, noise, conditions)(t)
+        return self._interpolator(first, last, noise, [self.prompt] * len(first))(t)
 
     def interpolate_batch(self, batch: WindowBatch) -> Tensor:
         """See `Method.interpolate_batch`; with the windows' own captions."""
         prompts = [caption or self.prompt for caption in batch.get("caption", [""] * len(batch["t"]))]
         rows = equal_rows(self, len(prompts))
-        conditions = self._conditions([prompts[row] for row in rows])
+        noise, prompts_of_rows = generators(batch["seed"][rows]), [prompts[row] for row in rows]
         with self.clips.encoders.at_work(self.device):
-            frames = ClipInterpolator(
-                self.video_model,
-                self.sampling,
-                batch["first"][rows],
-                batch["last"][rows],
-                generators(batch["seed"][rows]),
-                conditions,
-            )(batch["t"][rows])
+            frames_at = self._interpolator(batch["first"][rows], batch["last"][rows], noise, prompts_of_rows)
+            frames = frames_at(batch["t"][rows])
         return frames[: len(prompts)]
 
     def interpolator(
@@ -274,15 +277,16 @@ class FirstLastVideo(TrainableMethod):
         clip than before, whose frames are different ones, unless `sampling.num_frames` is set.
         """
         noise: list[torch.Generator | None] = [*generator] or [None] * len(first)
-        return ClipInterpolator(
-            self.video_model, self.sampling, first, last, noise, self._conditions([self.prompt] * len(first))
-        )
+        return self._interpolator(first, last, noise, [self.prompt] * len(first))
 
-    def _conditions(self, prompts: list[str]) -> list[tuple[Tensors, Tensors]]:
-        """Embeddings of each prompt and of the negative one, or where none is used of the same again."""
+    def _interpolator(
+        self, first: Tensor, last: Tensor, noise: Sequence[torch.Generator | None], prompts: list[str]
+    ) -> ClipInterpolator:
+        """Told each prompt and the negative one, or where none is used the same again."""
         negative = [self.negative_prompt] * len(prompts) if self._negative else prompts
         found = self.embeddings.get([*prompts, *negative], self.video_model)
-        return list(zip(found[: len(prompts)], found[len(prompts) :], strict=True))
+        conditions = list(zip(found[: len(prompts)], found[len(prompts) :], strict=True))
+        return ClipInterpolator(self.video_model, self.sampling, first, last, noise, conditions)
 
     @property
     def _negative(self) -> list[str]:

@@ -79,10 +79,12 @@ class ClipFilling:
             both_ways: Encode each clip backwards as well, which training takes for another one.
 
         Returns:
-            Whether its clips are cached at all.
+            Whether its clips are cached at all: none are where the cache cannot be written.
         """
         if not indices:  # fewer windows than processes
             return True
+        if self.cache.failed:
+            return False
         if windows.frame_ids(indices[0]) is None:
             log.warning(
                 "Clips are not cached but encoded in every step: their frames change from epoch to epoch"
@@ -111,8 +113,12 @@ class ClipFilling:
                 if both_ways:
                     self._encode(clips.flip(1), ids.flip(1), missing)
                 bar.update(bar.total - len(missing) - bar.n)
+                if self.cache.failed:  # what nobody keeps would be encoded for nothing
+                    break
         self.cache.flush()
-        return True
+        if self.cache.failed:
+            log.warning("Clips are not cached but encoded in every step.")
+        return not self.cache.failed
 
     def _encode(self, clips: Tensor, ids: Tensor, missing: set[str]) -> None:
         """Encode those of a batch that are missing, which they are no more afterwards."""

@@ -167,7 +167,7 @@ class VideoSource:
                 # `dtype` in its place, which diffusers before 0.42 does not know
                 warnings.filterwarnings("ignore", "`torch_dtype` is deprecated", FutureWarning)
                 loaded: DiffusionPipeline = getattr(diffusers, self.index["_class_name"]).from_pretrained(
-                    str(folder), variant=self.variant, torch_dtype=dtypes, **absent
+                    str(folder), variant=self.variant, torch_dtype=dtypes, use_safetensors=True, **absent
                 )
         except _ERRORS as error:
             raise UserError(
@@ -217,6 +217,8 @@ class VideoSource:
 
     @property
     def _download(self) -> str:
+        if Path(self.pretrained).expanduser().is_dir():
+            return f"hf download MODEL --local-dir {self.pretrained}"
         state = f" --revision {self.revision}" if self.revision else ""
         return f"hf download {self.pretrained}{state} --local-dir FOLDER"
 

@@ -13,6 +13,7 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
+from inbetween.errors import UserError
 from inbetween.methods.diffusion.video.loading import TEXT_PARTS, VideoSource
 from inbetween.methods.diffusion.video.memory import free_bytes
 from inbetween.methods.diffusion.video.model import Tensors, VideoModel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
 BATCH = 8  # prompts that are encoded at once
+KEPT = 64  # embeddings that are kept in memory, where they cannot be written
 
 
 class PromptEmbeddings:
@@ -38,6 +40,7 @@ class PromptEmbeddings:
 
     def __init__(self, source: VideoSource, folder: Path) -> None:
         self.source, self.shards = source, TensorShards(Path(folder))
+        self._unwritten: dict[str, Tensors] = {}
 
     def get(self, prompts: Sequence[str], model: VideoModel) -> list[Tensors]:
         """Embeddings of prompts, encoded now if they are not cached; on the CPU.
@@ -54,7 +57,8 @@ class PromptEmbeddings:
         found: dict[str, Tensors] = {}
         while missing := [prompt for prompt in prompts if prompt not in found]:
             for prompt in missing:
-                kept = self.shards.get(self._key(prompt))
+                key = self._key(prompt)
+                kept = self.shards.get(key) or self._unwritten.get(key)
                 if kept is not None:
                     found[prompt] = padded(kept)
             # what is encoded here is taken as it is: perhaps it cannot be written
@@ -77,7 +81,7 @@ class PromptEmbeddings:
     def missing(self, prompts: Iterable[str]) -> list[str]:
         """Those prompts that are not cached, each once."""
         keys = {self._key(prompt): prompt for prompt in prompts}
-        return [keys[key] for key in self.shards.missing(keys)]
+        return [keys[key] for key in self.shards.missing(keys) if key not in self._unwritten]
 
     def _encode_missing(self, prompts: Iterable[str], model: VideoModel) -> Iterator[tuple[str, Tensors]]:
         if not (wanted := self.missing(prompts)):
@@ -89,9 +93,15 @@ class PromptEmbeddings:
             for start in tqdm(range(0, len(missing), BATCH), "Encoding prompts", unit="batch", delay=1):
                 some = missing[start : start + BATCH]
                 for prompt, tensors in zip(some, model.encode_prompts(pipeline, some), strict=True):
-                    self.shards.put(self._key(prompt), without_padding(tensors))
+                    key, entry = self._key(prompt), without_padding(tensors)
+                    self.shards.put(key, entry)
+                    self._unwritten[key] = entry
+                    if len(self._unwritten) > KEPT:
+                        self._unwritten.pop(next(iter(self._unwritten)))
                     yield prompt, tensors
             self.shards.flush()
+            if not self.shards.failed:
+                self._unwritten.clear()
 
     def _text_pipeline(self) -> DiffusionPipeline:
         pipeline = self.source.pipeline(text=True)
@@ -126,6 +136,18 @@ class PromptEmbeddings:
         kind = self.source.model_class.__name__
         text = repr((kind, self._identity, str(self.source.dtype), prompt))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def check_texts(**prompts: object) -> None:
+    """Check prompts by name: the command line takes null for any key.
+
+    Raises:
+        UserError: One is no text.
+    """
+    for name, prompt in prompts.items():
+        if not isinstance(prompt, str):
+            shown = "null" if prompt is None else prompt
+            raise UserError(f'{name} is {shown}: give a text, or "" for none.')
 
 
 def without_padding(tensors: Tensors) -> Tensors:

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 from torch import Tensor, nn
 
@@ -78,6 +77,8 @@ class StableVideo(SampledVideoModel):
         generator: torch.Generator | None,
     ) -> Tensor:
         """See `VideoModel`: with time reversal, see `time_reversal`."""
+        from diffusers.utils.torch_utils import randn_tensor
+
         pipeline: StableVideoDiffusionPipeline = self.pipeline
         device, scheduler = first.device, pipeline.scheduler
         channels, _, *size = self.latent_shape(num_frames, *first.shape[-2:])

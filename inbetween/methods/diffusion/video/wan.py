@@ -33,7 +33,7 @@ class WanVideo(VideoModel):
     denoisers: `transformer` from the noise level `boundary_ratio` on, and `transformer_2` below.
 
     Raises:
-        UserError: The model does not take a last frame.
+        UserError: The model does not take a last frame, or its parts do not fit together.
     """
 
     pipelines: ClassVar[tuple[str, ...]] = ("WanImageToVideoPipeline",)
@@ -51,6 +51,13 @@ class WanVideo(VideoModel):
                 "This Wan model knows no last frame: give one that does, such as"
                 " Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers or Wan-AI/Wan2.2-I2V-A14B-Diffusers."
             )
+        lacking = None
+        if config.image_dim is not None and self.image_encoder is None:
+            lacking = "an image encoder"
+        if self.transformer_2 is not None and pipeline.config.boundary_ratio is None:
+            lacking = "boundary_ratio, the noise level between its two denoisers"
+        if lacking:
+            raise UserError(f"This Wan model lacks {lacking}: copy its model_index.json and its parts anew.")
 
     @property
     def denoisers(self) -> dict[str, nn.Module]:

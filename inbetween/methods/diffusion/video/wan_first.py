@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from inbetween.functional.constants import constant
@@ -53,6 +52,8 @@ class WanFirstVideo(SampledVideoModel, WanVideo):
         generator: torch.Generator | None,
     ) -> Tensor:
         """See `VideoModel`: with time reversal, see `time_reversal`."""
+        from diffusers.utils.torch_utils import randn_tensor
+
         scheduler = self.pipeline.scheduler
         shape = (1, *self.latent_shape(num_frames, *first.shape[-2:]))
         noise = partial(randn_tensor, shape, generator=generator, device=first.device)
