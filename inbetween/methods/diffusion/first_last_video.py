@@ -106,6 +106,7 @@ class FirstLastVideo(TrainableMethod):
         if latent_cache:
             folder = cache_folder(None if latent_cache is True else latent_cache, "latents")
         self.clips = ClipCache(self.video_model, folder)
+        self._run_device: torch.device | None = None
         self._stacked: tuple[object, Tensors] = (None, {})
 
     def prepare_fit(self) -> None:
@@ -114,7 +115,7 @@ class FirstLastVideo(TrainableMethod):
         Raises:
             UserError: The text encoder cannot be loaded.
         """
-        self.embeddings.get([self.prompt, *self._negative], self.video_model)
+        self.embeddings.get([self.prompt, *self._negative], self.video_model, self._run_device)
 
     def check_windows(self, between: int) -> None:
         """See `Method`."""
@@ -143,8 +144,9 @@ class FirstLastVideo(TrainableMethod):
                 f"trainer.precision is {trainer.precision}, which would round adapters and autoencoder: set"
                 " it to bf16-mixed; frozen_dtype bfloat16 halves the memory of the other weights."
             )
+        self._run_device = trainer.strategy.root_device
         if isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
-            self.check_memory(trainer.strategy.root_device)
+            self.check_memory(self._run_device)
 
     def setup(self, stage: str) -> None:
         """Check the trainer, if the command line has not."""
@@ -164,7 +166,7 @@ class FirstLastVideo(TrainableMethod):
             return
         windows = data.fit_windows()
         captions = (caption for each, _, _ in windows for caption in each.captions())
-        self.embeddings.fill(captions, self.video_model)
+        self.embeddings.fill(captions, self.video_model, self.device)
         share = slice(self.global_rank, None, self.trainer.world_size)
         own = [(each, indices[share], both_ways) for each, indices, both_ways in windows]
         self.clips.fill(own, self.device, data.num_workers, shown=self.trainer.is_global_zero)
@@ -239,7 +241,7 @@ class FirstLastVideo(TrainableMethod):
         """Embeddings of prompts, stacked on a device; those of the last batch are kept there."""
         key = (tuple(prompts), device)
         if self._stacked[0] != key:
-            found = self.embeddings.get(prompts, self.video_model)
+            found = self.embeddings.get(prompts, self.video_model, device)
             # inference tensors could not be used in training later
             with torch.inference_mode(False):
                 stacked = {name: torch.stack([each[name] for each in found]).to(device) for name in found[0]}
@@ -284,7 +286,7 @@ class FirstLastVideo(TrainableMethod):
     ) -> ClipInterpolator:
         """Told each prompt and the negative one, or where none is used the same again."""
         negative = [self.negative_prompt] * len(prompts) if self._negative else prompts
-        found = self.embeddings.get([*prompts, *negative], self.video_model)
+        found = self.embeddings.get([*prompts, *negative], self.video_model, first.device)
         conditions = list(zip(found[: len(prompts)], found[len(prompts) :], strict=True))
         return ClipInterpolator(self.video_model, self.sampling, first, last, noise, conditions)
 

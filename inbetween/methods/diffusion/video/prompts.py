@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
+_VERSION = 1  # of the format of what is kept
 BATCH = 8  # prompts that are encoded at once
 KEPT = 64  # embeddings that are kept in memory, where they cannot be written
 
@@ -29,9 +31,10 @@ KEPT = 64  # embeddings that are kept in memory, where they cannot be written
 class PromptEmbeddings:
     """What a model's text encoder makes of prompts, in `TensorShards`.
 
-    Keys are hashes of the prompt and of what the text encoder is: its commit on the hub, or the sizes and
-    times of its files. So a finished cache needs no text encoder. Any number of processes share the folder,
-    which may be deleted at any time; one of a machine's encodes, and the others wait for it.
+    Keys are hashes of the prompt, of what the text encoder is (its commit on the hub, or the sizes and times
+    of its files) and of transformers' version. So a finished cache needs no text encoder. Any number of
+    processes share the folder, which may be deleted at any time; one of a machine's encodes, and the others
+    wait for it.
 
     Args:
         source: Where the text encoder is.
@@ -42,12 +45,15 @@ class PromptEmbeddings:
         self.source, self.shards = source, TensorShards(Path(folder))
         self._unwritten: dict[str, Tensors] = {}
 
-    def get(self, prompts: Sequence[str], model: VideoModel) -> list[Tensors]:
+    def get(
+        self, prompts: Sequence[str], model: VideoModel, device: torch.device | None = None
+    ) -> list[Tensors]:
         """Embeddings of prompts, encoded now if they are not cached; on the CPU.
 
         Args:
             prompts: Any texts.
             model: Encodes them, with a text encoder that is loaded for this alone.
+            device: Where to, if it has a place there; None is the accelerator.
 
         Raises:
             UserError: The text encoder is needed and cannot be loaded.
@@ -62,20 +68,22 @@ class PromptEmbeddings:
                 if kept is not None:
                     found[prompt] = padded(kept)
             # what is encoded here is taken as it is: perhaps it cannot be written
-            found |= self._encode_missing([prompt for prompt in missing if prompt not in found], model)
+            unknown = [prompt for prompt in missing if prompt not in found]
+            found |= self._encode_missing(unknown, model, device)
         return [found[prompt] for prompt in prompts]
 
-    def fill(self, prompts: Iterable[str], model: VideoModel) -> None:
+    def fill(self, prompts: Iterable[str], model: VideoModel, device: torch.device | None = None) -> None:
         """Encode the prompts that are not cached, any number of them.
 
         Args:
             prompts: Any texts.
             model: As for `get`.
+            device: The same.
 
         Raises:
             UserError: The text encoder is needed and cannot be loaded.
         """
-        for _ in self._encode_missing(prompts if model.takes_text else (), model):
+        for _ in self._encode_missing(prompts if model.takes_text else (), model, device):
             pass
 
     def missing(self, prompts: Iterable[str]) -> list[str]:
@@ -83,13 +91,15 @@ class PromptEmbeddings:
         keys = {self._key(prompt): prompt for prompt in prompts}
         return [keys[key] for key in self.shards.missing(keys) if key not in self._unwritten]
 
-    def _encode_missing(self, prompts: Iterable[str], model: VideoModel) -> Iterator[tuple[str, Tensors]]:
+    def _encode_missing(
+        self, prompts: Iterable[str], model: VideoModel, device: torch.device | None
+    ) -> Iterator[tuple[str, Tensors]]:
         if not (wanted := self.missing(prompts)):
             return
         with self._alone():
             if not (missing := self.missing(wanted)):
                 return
-            pipeline = self._text_pipeline()
+            pipeline = self._text_pipeline(device)
             for start in tqdm(range(0, len(missing), BATCH), "Encoding prompts", unit="batch", delay=1):
                 some = missing[start : start + BATCH]
                 for prompt, tensors in zip(some, model.encode_prompts(pipeline, some), strict=True):
@@ -99,15 +109,18 @@ class PromptEmbeddings:
                     if len(self._unwritten) > KEPT:
                         self._unwritten.pop(next(iter(self._unwritten)))
                     yield prompt, tensors
+            del pipeline
+            torch.cuda.empty_cache()  # else its memory seems to be taken
             self.shards.flush()
             if not self.shards.failed:
                 self._unwritten.clear()
 
-    def _text_pipeline(self) -> DiffusionPipeline:
+    def _text_pipeline(self, device: torch.device | None) -> DiffusionPipeline:
         pipeline = self.source.pipeline(text=True)
-        device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        if device is None and torch.accelerator.is_available():
+            device = torch.accelerator.current_accelerator()
         weights = sum(value.nbytes for value in pipeline.text_encoder.parameters())
-        if device is not None and free_bytes(device) > 1.2 * weights:
+        if device is not None and device.type != "cpu" and free_bytes(device) > 1.2 * weights:
             pipeline.to(device)
         return pipeline
 
@@ -134,7 +147,8 @@ class PromptEmbeddings:
 
     def _key(self, prompt: str) -> str:
         kind = self.source.model_class.__name__
-        text = repr((kind, self._identity, str(self.source.dtype), prompt))
+        made_by = _VERSION, version("transformers"), kind, self._identity, str(self.source.dtype)
+        text = repr((made_by, prompt))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,43 @@ def test_embeddings_are_those_of_the_pipeline_and_cached(
     assert again.missing(prompts) == []
     for tensors, value in zip(again.get(prompts, model), wanted, strict=True):
         torch.testing.assert_close(tensors["prompt_embeds"], value)
+
+
+def test_the_text_encoder_runs_where_the_run_does(
+    wan_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is gone from there before its memory is counted."""
+    found, moved, alive = source(wan_folder), [], []
+    loaded, model = VideoSource.pipeline, found.model()
+
+    def pipeline(self: VideoSource, text: bool = False) -> DiffusionPipeline:
+        made = loaded(self, text)
+        alive.append(weakref.ref(made.text_encoder))
+        return made
+
+    monkeypatch.setattr(VideoSource, "pipeline", pipeline)
+    monkeypatch.setattr(DiffusionPipeline, "to", lambda self, device: moved.append(device))
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr("inbetween.methods.diffusion.video.prompts.free_bytes", lambda _: 2**40)
+    emptied: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(alive[-1]() is None))
+    embeddings = PromptEmbeddings(found, tmp_path / "prompts")
+    for number, device in enumerate([torch.device("cpu"), torch.device("cuda:1"), None]):
+        embeddings.get([f"a cat {number}"], model, device)
+    assert moved == [torch.device("cuda:1"), torch.device("cuda")]
+    assert emptied == [True] * 3
+
+
+@pytest.mark.parametrize(("name", "other"), [("version", lambda _: "5.2.0"), ("_VERSION", 99)])
+def test_another_version_embeds_anew(
+    name: str, other: Any, wan_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embeddings = PromptEmbeddings(source(wan_folder), tmp_path / "prompts")
+    embeddings.get(["a cat"], source(wan_folder).model())
+    assert not embeddings.missing(["a cat"])
+    monkeypatch.setattr(f"inbetween.methods.diffusion.video.prompts.{name}", other)
+    assert embeddings.missing(["a cat"])
 
 
 def test_another_text_encoder_has_other_embeddings(wan_folder: Path, tmp_path: Path) -> None:

@@ -174,6 +174,8 @@ def test_mistakes(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("inbetween: ")]
     assert said in line
     assert not Path("logs").exists()
+    # no text encoder has run for it
+    assert not Path(os.environ["XDG_CACHE_HOME"], "inbetween/prompts").exists()
 
 
 @pytest.mark.slow
