@@ -10,6 +10,7 @@ import lightning as L
 import torch
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor
+from torch.optim import Optimizer
 
 from inbetween.errors import UserError, check_at_least
 from inbetween.functional.seeds import generators
@@ -214,6 +215,14 @@ class FirstLastVideo(TrainableMethod):
             if name != chosen:  # no gradient, but in the graph: DDP waits for all parameters
                 loss = loss + 0 * sum(own_part(weight).sum() for weight in adapters(denoiser))
         return {"loss": loss}
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Leave the denoiser alone that the step is not about: momentum and decay would move its adapters."""
+        super().on_before_optimizer_step(optimizer)
+        chosen = self.video_model.stage_at(self.global_step)
+        for name, denoiser in self.video_model.denoisers.items():
+            for weight in adapters(denoiser) if name != chosen else ():
+                weight.grad = None
 
     def _evaluate(self, batch: WindowBatch, stage: str) -> StepOutput:
         """The loss, of models that have one."""

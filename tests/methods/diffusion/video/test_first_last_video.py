@@ -117,6 +117,28 @@ def test_one_of_two_denoisers_learns_in_a_step(wan_folder_2: Path, monkeypatch: 
     assert seen == {"transformer", "transformer_2"}
 
 
+def test_a_step_moves_one_of_two_denoisers(wan_folder_2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the other, neither by the momentum of its steps before nor by weight decay."""
+    method = method_of(wan_folder_2).train()
+    excite(method)
+    trained = {name: weight for name, weight in method.named_parameters() if weight.requires_grad}
+    optimizer = torch.optim.AdamW(trained.values(), lr=0.01, weight_decay=0.1)
+    turns = []
+    for step in range(12):
+        monkeypatch.setattr(FirstLastVideo, "global_step", step)
+        before = {name: weight.clone() for name, weight in trained.items()}
+        optimizer.zero_grad()
+        method.training_loss(random_batch(1))["loss"].backward()
+        method.on_before_optimizer_step(optimizer)
+        optimizer.step()
+        (turn,) = {
+            name.split(".")[1] for name, weight in trained.items() if not torch.equal(weight, before[name])
+        }
+        turns.append(turn)
+    assert turns == [method.video_model.stage_at(step) for step in range(12)]
+    assert len(set(turns)) == 2
+
+
 def test_validation_weighs_both_denoisers(wan_folder_2: Path) -> None:
     method, batch = method_of(wan_folder_2), random_batch(2)
     sample, losses = method.sample_of(batch), {}
