@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
 Tensors = dict[str, Tensor]
+EDGE = 1e-6  # uniform numbers closer to 0 and 1 have no finite quantile
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,12 @@ class VideoModel(nn.Module, ABC):
         Returns:
             (T, 3, H, W) float32 in [0, 1].
         """
+
+
+def normal_quantile(uniform: Tensor) -> Tensor:
+    """Standard normal numbers, finite, of uniform ones in [0, 1]."""
+    quantile: Tensor = torch.special.ndtri(uniform.clamp(EDGE, 1 - EDGE))
+    return quantile
 
 
 class SampledVideoModel(VideoModel):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from inbetween.functional.constants import constant
 from inbetween.methods.diffusion.video.model import SampledVideoModel, Tensors, VideoModel, VideoSampling
 from inbetween.methods.diffusion.video.time_reversal import PredictClean, denoise_clips
 from inbetween.methods.diffusion.video.wan import WanVideo
@@ -76,11 +75,7 @@ class WanFirstVideo(SampledVideoModel, WanVideo):
 
     def decode(self, latents: Tensor) -> Tensor:
         """The clip (T, 3, H, W) in [0, 1] of normalised latents (1, C, f, h, w)."""
-        config = self.vae.config
-        mean, std = (
-            constant(latents, *values).view(1, -1, 1, 1, 1)
-            for values in (config.latents_mean, config.latents_std)
-        )
+        mean, std = self._statistics(latents)
         frames: Tensor = self.vae.decode((latents * std + mean).to(self.vae.dtype)).sample
         return (frames[0].transpose(0, 1).float() / 2 + 0.5).clamp(0, 1)
 
