@@ -149,7 +149,8 @@ class WanVideo(VideoModel):
     def _embed(self, keyframes: Tensor) -> Tensor:
         """CLIP's embeddings (B, 2, L, D) of keyframes (B, 2, 3, H, W), as the pipeline's of such images."""
         images = (keyframes.flatten(0, 1).clamp(0, 1) * 255).round().to(torch.uint8)
-        pixels = self.pipeline.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
+        # on the CPU: before transformers 5 it is numpy's
+        pixels = self.pipeline.image_processor(images=list(images.cpu()), return_tensors="pt")["pixel_values"]
         encoder = self.image_encoder
         with torch.autocast(images.device.type, enabled=False):
             states = encoder(pixels.to(images.device, encoder.dtype), output_hidden_states=True)

@@ -183,6 +183,22 @@ def test_cached_clips_are_encoded_once(
     torch.testing.assert_close(one, method_of(wan_folder).train().training_loss(mixed)["loss"])
 
 
+def test_clips_are_encoded_anew_where_anything_is_new(
+    wan_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fingerprint() -> str:
+        return method_of(wan_folder, latent_cache=tmp_path / "clips").clips.fingerprint
+
+    first = fingerprint()
+    assert fingerprint() == first
+    with monkeypatch.context() as patch:
+        patch.setattr("inbetween.methods.diffusion.video.clip_cache._VERSION", 99)
+        assert fingerprint() != first
+    other = method_of(wan_folder, latent_cache=tmp_path / "clips")
+    other.video_model.pipeline.image_processor.image_mean = [0.5] * 3
+    assert other.clips.fingerprint != first
+
+
 def test_clips_whose_frames_do_not_recur_are_not_cached(wan_folder: Path, tmp_path: Path) -> None:
     method, batch = method_of(wan_folder, latent_cache=tmp_path / "clips").train(), random_batch(2)
     wanted = method_of(wan_folder).train().training_loss(batch)["loss"]
