@@ -52,8 +52,8 @@ class FirstLastVideo(TrainableMethod):
             adapters that do nothing. A checkpoint takes their place.
         sampling: How clips are sampled.
         gradient_checkpointing: Recompute activations instead of storing them: less memory, more time.
-        frozen_dtype: How weights of the denoiser and the text encoder are stored; autoencoder and image
-            encoder stay float32, as does all on machines without fast bfloat16.
+        frozen_dtype: How weights of the denoiser, the text encoder and LTX-Video's autoencoder are stored;
+            other autoencoders and image encoders stay float32, as does all where bfloat16 is slow.
         latent_cache: Folder that keeps encoded clips, filled before the first step; true is `latents` in the
             user's cache; None encodes them each time. Of no use where frames do not recur.
         prompt_cache: Folder that keeps the embeddings of prompts; None is `prompts` in the user's cache.

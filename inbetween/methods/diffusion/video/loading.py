@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from inbetween.errors import UserError
 from inbetween.methods.diffusion.latent_diffusion import FrozenDtype
 from inbetween.methods.diffusion.video.ltx import LtxVideo
-from inbetween.methods.diffusion.video.memory import check_memory, weight_bytes
+from inbetween.methods.diffusion.video.memory import check_memory, weight_bytes, weight_files
 from inbetween.methods.diffusion.video.model import VideoModel
 from inbetween.methods.diffusion.video.stable_video import StableVideo
 from inbetween.methods.diffusion.video.vace import VaceVideo
@@ -36,7 +36,6 @@ VIDEO_MODELS: tuple[type[VideoModel], ...] = (
 )
 
 TEXT_PARTS = ("text_encoder", "tokenizer")
-FLOAT32_PARTS = ("vae", "image_encoder")
 INDEX = "model_index.json"
 _ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
 
@@ -159,7 +158,7 @@ class VideoSource:
         wanted = [name for name in parts if (name in TEXT_PARTS) == text]
         self._check(folder, wanted)
         absent: dict[str, Any] = {name: None for name in parts if name not in wanted}
-        dtypes = {"default": self.dtype, **dict.fromkeys(FLOAT32_PARTS, torch.float32)}
+        dtypes = {"default": self.dtype, **dict.fromkeys(kind.float32_parts, torch.float32)}
         quiet_transformers()
         diffusers.utils.logging.disable_progress_bar()
         try:
@@ -201,9 +200,8 @@ class VideoSource:
                     f"{folder} has no {part}, which is part of {self.index['_class_name']}: run"
                     f" `{self._download}`."
                 )
-            named = f"*{self.variant}*" if self.variant else "*"
-            files = sorted((folder / part).glob(f"{named}.safetensors"))
-            itemsize = 4 if part in FLOAT32_PARTS else self.dtype.itemsize
+            files = weight_files(folder / part, self.variant)
+            itemsize = 4 if part in self.model_class.float32_parts else self.dtype.itemsize
             try:
                 needed += weight_bytes(files, itemsize)
             except (OSError, SafetensorError) as error:

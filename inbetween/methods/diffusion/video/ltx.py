@@ -38,6 +38,8 @@ class LtxVideo(VideoModel):
         "LTXImageToVideoPipeline",
     )
     lora_layers: ClassVar[str] = r"transformer_blocks\.\d+\.attn[12]\.(to_[qkv]|to_out\.0)"
+    # the pipeline decodes in the precision of the embeddings
+    float32_parts: ClassVar[tuple[str, ...]] = ()
     max_frames: ClassVar[int] = 161  # what its pipeline samples unless told otherwise
 
     def __init__(self, pipeline: DiffusionPipeline) -> None:
@@ -55,8 +57,6 @@ class LtxVideo(VideoModel):
         conditioned.set_progress_bar_config(disable=True)
         super().__init__(conditioned)
         self.transformer, self.vae = pipeline.transformer, pipeline.vae
-        # the pipeline decodes in the precision of the embeddings
-        self.vae.to(self.transformer.dtype)
 
     @property
     def denoisers(self) -> dict[str, nn.Module]:

@@ -72,6 +72,8 @@ class VideoModel(nn.Module, ABC):
     takes_text: ClassVar[bool] = True
     #: Full names (regular expression) of the denoiser's layers that get low-rank adapters.
     lora_layers: ClassVar[str] = ""
+    #: Parts of the pipeline that stay float32, whatever the denoiser is stored in.
+    float32_parts: ClassVar[tuple[str, ...]] = ("vae", "image_encoder")
     #: The most frames of a clip that the published models were trained on.
     max_frames: ClassVar[int] = 81
     #: Which denoiser `sigmas` and `denoise` are about, one of `stages`; set by the method before them.

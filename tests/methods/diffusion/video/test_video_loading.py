@@ -137,6 +137,21 @@ def test_too_little_memory(wan_folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     source(wan_folder).model()
 
 
+def test_only_what_is_loaded_is_counted(tmp_path: Path) -> None:
+    names = ["model.safetensors", "model.fp16.safetensors"]
+    shards = ["model-00001-of-00002", "model-00001-of-00002.fp16", "model.bf16-00001-of-00002"]
+    for name in (*names, *(f"{shard}.safetensors" for shard in shards), "model.bin"):
+        (tmp_path / name).touch()
+
+    def found(variant: str | None) -> set[str]:
+        return {path.name for path in memory.weight_files(tmp_path, variant)}
+
+    assert found(None) == {"model.safetensors", "model-00001-of-00002.safetensors"}
+    assert found("fp16") == {"model.fp16.safetensors", "model-00001-of-00002.fp16.safetensors"}
+    assert found("bf16") == {"model.bf16-00001-of-00002.safetensors"}
+    assert found("int8") == found(None)
+
+
 def test_free_memory_is_less_than_all() -> None:
     assert 2**26 < memory.free_bytes(torch.device("cpu")) <= 2**62
 
