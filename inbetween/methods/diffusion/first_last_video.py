@@ -102,10 +102,8 @@ class FirstLastVideo(TrainableMethod):
                 raise UserError(f"lora is {lora} and trained {trained}: set trained to lora.")
             load_lora(self.video_model.pipeline, self.video_model.denoisers, Path(lora))
         self.embeddings = PromptEmbeddings(source, cache_folder(prompt_cache, "prompts"))
-        folder = None
-        if latent_cache:
-            folder = cache_folder(None if latent_cache is True else latent_cache, "latents")
-        self.clips = ClipCache(self.video_model, folder)
+        given = None if latent_cache is True else latent_cache
+        self.clips = ClipCache(self.video_model, cache_folder(given, "latents") if latent_cache else None)
         self._stacked: tuple[object, Tensors] = (None, {})
 
     def prepare_fit(self) -> None:
@@ -122,8 +120,7 @@ class FirstLastVideo(TrainableMethod):
 
     def check_chart(self, t: Sequence[float]) -> None:
         """See `Method`."""
-        model = self.video_model
-        clip_length(t, model.frame_step, model.max_frames, self.sampling.num_frames)
+        clip_length(t, self.video_model.frame_step, self.video_model.max_frames, self.sampling.num_frames)
 
     def check_memory(self, device: torch.device) -> None:
         """Check that the weights have a place on a GPU.
@@ -164,9 +161,9 @@ class FirstLastVideo(TrainableMethod):
             return
         windows = data.fit_windows()
         captions = (caption for each, _, _ in windows for caption in each.captions())
-        self.embeddings.fill(captions, self.video_model)
         share = slice(self.global_rank, None, self.trainer.world_size)
         own = [(each, indices[share], both_ways) for each, indices, both_ways in windows]
+        self.embeddings.fill(captions, self.video_model)
         self.clips.fill(own, self.device, data.num_workers, shown=self.trainer.is_global_zero)
         self.trainer.strategy.barrier("clips")
 
@@ -262,11 +259,10 @@ class FirstLastVideo(TrainableMethod):
         """See `Method.interpolate_batch`; with the windows' own captions."""
         prompts = [caption or self.prompt for caption in batch.get("caption", [""] * len(batch["t"]))]
         rows = equal_rows(self, len(prompts))
-        noise, prompts_of_rows = generators(batch["seed"][rows]), [prompts[row] for row in rows]
+        first, last, noise = batch["first"][rows], batch["last"][rows], generators(batch["seed"][rows])
         with self.clips.encoders.at_work(self.device):
-            frames_at = self._interpolator(batch["first"][rows], batch["last"][rows], noise, prompts_of_rows)
-            frames = frames_at(batch["t"][rows])
-        return frames[: len(prompts)]
+            frames_at = self._interpolator(first, last, noise, [prompts[row] for row in rows])
+            return frames_at(batch["t"][rows])[: len(prompts)]
 
     def interpolator(
         self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from inbetween.methods.diffusion.video.model import Tensors
+from inbetween.methods.diffusion.video.stopping import stopped_early
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 from inbetween.methods.diffusion.video.training_clip import clip_key, clip_of
 from inbetween.types import Window
@@ -107,15 +109,20 @@ class ClipFilling:
             num_workers=min(self.workers, len(missing)),
             worker_init_fn=_ignore_signals,
         )
-        with tqdm(desc="Encoding clips", total=len(missing), unit="clip", disable=not self.shown) as bar:
+        with ExitStack() as stack:
+            stack.callback(self.cache.flush)  # even if it is stopped
+            check = stack.enter_context(stopped_early())
+            bar = stack.enter_context(
+                tqdm(desc="Encoding clips", total=len(missing), unit="clip", disable=not self.shown)
+            )
             for clips, ids in reader:
                 self._encode(clips, ids, missing)
                 if both_ways:
                     self._encode(clips.flip(1), ids.flip(1), missing)
                 bar.update(bar.total - len(missing) - bar.n)
+                check()
                 if self.cache.failed:  # what nobody keeps would be encoded for nothing
                     break
-        self.cache.flush()
         if self.cache.failed:
             log.warning("Clips are not cached but encoded in every step.")
         return not self.cache.failed
