@@ -102,8 +102,8 @@ class FirstLastVideo(TrainableMethod):
                 raise UserError(f"lora is {lora} and trained {trained}: set trained to lora.")
             load_lora(self.video_model.pipeline, self.video_model.denoisers, Path(lora))
         self.embeddings = PromptEmbeddings(source, cache_folder(prompt_cache, "prompts"))
-        given = None if latent_cache is True else latent_cache
-        self.clips = ClipCache(self.video_model, cache_folder(given, "latents") if latent_cache else None)
+        folder = None if isinstance(latent_cache, bool) else latent_cache
+        self.clips = ClipCache(self.video_model, cache_folder(folder, "latents") if latent_cache else None)
         self._stacked: tuple[object, Tensors] = (None, {})
 
     def prepare_fit(self) -> None:
@@ -291,10 +291,8 @@ class FirstLastVideo(TrainableMethod):
 
     def lora_files(self, weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         """See `TrainsLora`."""
-        return {
-            file_of(number, name): lora_weights(weights, f"video_model.{name}.")
-            for number, name in enumerate(self.video_model.denoisers)
-        }
+        names = enumerate(self.video_model.denoisers)
+        return {file_of(place, name): lora_weights(weights, f"video_model.{name}.") for place, name in names}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """As `Method`: adapters are small, and stay float32 in every checkpoint."""

@@ -85,7 +85,8 @@ class ClipFilling:
         """
         if not indices:  # fewer windows than processes
             return True
-        if self.cache.failed:
+        could_not = self.cache.failed  # it may yet fail below
+        if could_not:
             return False
         if windows.frame_ids(indices[0]) is None:
             log.warning(
