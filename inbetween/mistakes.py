@@ -42,6 +42,7 @@ ELSEWHERE = {
     "interpolate": "--output",
     "compare": "--output",
     "audit": "--output",
+    "shard": "--output",
     "benchmark": "--output",
     "fetch-weights": "XDG_CACHE_HOME",
 }

@@ -116,6 +116,10 @@ def function_of(command: str) -> Function:
         from inbetween.commands.audit import audit
 
         return Function(audit, failed=lambda found: found.failed)
+    if command == "shard":
+        from inbetween.commands.shard import shard
+
+        return Function(shard)
     if command == "benchmark":
         from inbetween.commands.benchmark import benchmark
 

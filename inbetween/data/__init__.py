@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inbetween.data.lottie import LottieScenes
     from inbetween.data.mixed import MixedWindows
     from inbetween.data.scenes import Scene, SceneSource
+    from inbetween.data.sharded import ShardedScenes
     from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
     from inbetween.data.synthetic import SyntheticAnimation
     from inbetween.data.video import VideoScenes
@@ -29,6 +30,7 @@ __all__ = [
     "MixedWindows",
     "Scene",
     "SceneSource",
+    "ShardedScenes",
     "SyntheticAnimation",
     "VideoScenes",
     "WindowDataModule",
@@ -47,6 +49,7 @@ _HOME = {
     "MixedWindows": "inbetween.data.mixed",
     "Scene": "inbetween.data.scenes",
     "SceneSource": "inbetween.data.scenes",
+    "ShardedScenes": "inbetween.data.sharded",
     "SyntheticAnimation": "inbetween.data.synthetic",
     "VideoScenes": "inbetween.data.video",
     "WindowDataModule": "inbetween.data.datamodule",

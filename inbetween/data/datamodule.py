@@ -1,22 +1,24 @@
 """The data module: windows of any source, in batches that are the same for every method."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import lightning as L
 
 from inbetween.data.loader import (
-    Key,
+    Batches,
     PreparedWindows,
     ResumableLoader,
+    TrainBatches,
     WindowLoader,
     check_same,
     default_workers,
     eval_batches,
     train_batch_size,
-    train_batches,
 )
 from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
 from inbetween.errors import UserError
@@ -147,7 +149,7 @@ class WindowDataModule(L.LightningDataModule):
         rank, world = self._place()
         windows = len(dataset)
 
-        def plan() -> list[list[Key]]:
+        def plan() -> Batches:
             trainer = self.trainer
             epoch, done = 0, 0
             if trainer is not None:
@@ -156,7 +158,8 @@ class WindowDataModule(L.LightningDataModule):
                 overfit = trainer.overfit_batches  # type: ignore[attr-defined]  # not declared
                 epoch = 0 if overfit else trainer.current_epoch
                 done = trainer.fit_loop.batch_idx + 1
-            return train_batches(windows, self.batch_size, self.spec.seed, epoch, rank, world)[done:]
+            order = dataset.order(self.spec.seed, epoch, size)
+            return TrainBatches(order, size, epoch, rank, world, done)
 
         size = train_batch_size(windows, self.batch_size, world)
         if size < self.batch_size:
@@ -179,7 +182,7 @@ class WindowDataModule(L.LightningDataModule):
         """The same windows as `test_dataloader`'s."""
         return self._eval_loader(self.test_split, measured=False)
 
-    def fit_windows(self) -> list[tuple[WindowDataset, list[int], bool]]:
+    def fit_windows(self) -> list[tuple[WindowDataset, Sequence[int], bool]]:
         """The windows that `fit` reads, for what is computed of each before it starts.
 
         Returns:
@@ -187,12 +190,15 @@ class WindowDataModule(L.LightningDataModule):
         """
         assert self.trainer is not None
         train = self.datasets["train"]
-        indices = list(range(len(train)))
+        indices: Sequence[int] = range(len(train))
         steps = self.trainer.estimated_stepping_batches * self.trainer.accumulate_grad_batches
         if steps * self.batch_size < len(train):  # the first ones of the first epoch
-            batches = train_batches(len(train), self.batch_size, self.spec.seed, 0, 0, 1)
-            indices = sorted(index for batch in batches[: int(steps)] for _, index in batch)
-        found = [(train, indices, self.augment is not None and self.augment.reverse > 0)]
+            order = train.order(self.spec.seed, 0, self.batch_size)
+            batches = islice(TrainBatches(order, self.batch_size, epoch=0, rank=0, world=1), int(steps))
+            indices = sorted(index for batch in batches for _, index in batch)
+        found: list[tuple[WindowDataset, Sequence[int], bool]] = [
+            (train, indices, self.augment is not None and self.augment.reverse > 0)
+        ]
         if val := self.datasets.get("val"):
             found.append((val, evenly_spaced(len(val), self.val_windows), False))
         return found
@@ -219,8 +225,9 @@ class WindowDataModule(L.LightningDataModule):
 
     def _identity(self) -> dict[str, int]:
         """What the order of training batches depends on."""
-        windows = len(self.datasets["train"])
-        return {"windows": windows, "batch_size": self.batch_size, "seed": self.spec.seed}
+        dataset = self.datasets["train"]
+        settings = {"batch_size": self.batch_size, "seed": self.spec.seed, **dataset.order_settings()}
+        return {"windows": len(dataset), **settings}
 
     def _prepared(self, dataset: WindowDataset, training: bool) -> WindowDataset:
         """The windows with what the method's loss needs."""

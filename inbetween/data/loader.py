@@ -3,16 +3,16 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import cast
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 import cv2
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from inbetween.data.source import WindowDataset
+from inbetween.data.source import Order, WindowDataset
 from inbetween.data.workers import STOPPING, WorkerWatch
 from inbetween.errors import UserError
-from inbetween.functional.seeds import sample_seed
 from inbetween.machine import cores
 from inbetween.types import Preparation, Window, WindowBatch
 
@@ -57,30 +57,47 @@ def default_workers(processes: int, on_cpu: bool) -> int:
     return max(0, min(share // 2 if on_cpu else share - 1, MAX_WORKERS))
 
 
-def train_batches(
-    windows: int, batch_size: int, seed: int, epoch: int, rank: int, world: int
-) -> list[list[Key]]:
-    """A training epoch's batches on one process.
+class Batches(Protocol):
+    """The batches of a pass: their number, and each in turn."""
 
-    Batch k of all processes together is entries k B to (k + 1) B of a permutation determined by (seed,
-    epoch); a process takes every `world`-th of them. An incomplete last batch is dropped. With fewer windows
-    than B the epoch is one batch of all of them, rounded down to a multiple of `world`.
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[Key]]: ...
+
+
+@dataclass(frozen=True)
+class TrainBatches:
+    """A training epoch's batches on one process, made one at a time.
+
+    Batch k of all processes together are entries k B to (k + 1) B of the epoch's order; a process takes every
+    `world`-th of them. An incomplete last batch is dropped. With fewer windows than B the epoch is one batch
+    of all of them, rounded down to a multiple of `world`.
 
     Args:
-        windows: Number of windows, at least `world`.
+        order: Indices of the epoch's windows, at least `world`: see `WindowDataset.order`.
         batch_size: B, over all processes; a multiple of `world`.
-        seed: Base of the permutation.
         epoch: Counts from 0.
         rank: This process.
         world: Number of processes.
+        done: Batches to leave out at the start.
     """
-    generator = torch.Generator().manual_seed(sample_seed(seed, epoch))
-    order: list[int] = torch.randperm(windows, generator=generator).tolist()
-    size = train_batch_size(windows, batch_size, world)
-    return [
-        [(epoch, index) for index in order[start : start + size][rank::world]]
-        for start in range(0, windows - size + 1, size)
-    ]
+
+    order: Order
+    batch_size: int
+    epoch: int
+    rank: int
+    world: int
+    done: int = 0
+
+    def __len__(self) -> int:
+        size = train_batch_size(len(self.order), self.batch_size, self.world)
+        return max(len(self.order) // size - self.done, 0)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        size = train_batch_size(len(self.order), self.batch_size, self.world)
+        for k in range(self.done, self.done + len(self)):
+            places = range(k * size + self.rank, (k + 1) * size, self.world)
+            yield [(self.epoch, int(self.order[place])) for place in places]
 
 
 def train_batch_size(windows: int, batch_size: int, world: int) -> int:
@@ -112,7 +129,7 @@ class _Batches(Sampler[list[Key]]):
     """The batches of the next pass over the loader, set before it starts."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Key]] = []
+        self.batches: Batches = []
 
     def __iter__(self) -> Iterator[list[Key]]:
         return iter(self.batches)
@@ -135,7 +152,7 @@ class WindowLoader:
     """
 
     def __init__(
-        self, dataset: WindowDataset, batches: int, plan: Callable[[], list[list[Key]]], num_workers: int = 0
+        self, dataset: WindowDataset, batches: int, plan: Callable[[], Batches], num_workers: int = 0
     ) -> None:
         self.dataset = dataset
         self.batches = batches
@@ -177,6 +194,7 @@ class WindowLoader:
         """
         self.current = iter(())
         self.reader = None
+        self.workers.end()
 
     def _start(self) -> "DataLoader[Window]":
         return DataLoader(
@@ -206,7 +224,7 @@ class ResumableLoader(WindowLoader):
         self,
         dataset: WindowDataset,
         batches: int,
-        plan: Callable[[], list[list[Key]]],
+        plan: Callable[[], Batches],
         num_workers: int,
         identity: dict[str, int],
     ) -> None:

@@ -1,18 +1,22 @@
 """The interface of window sources, and the specification of windows."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from inbetween.errors import UserError
+from inbetween.functional.seeds import sample_seed
 from inbetween.types import Split, Window
 
+Order = Sequence[int] | NDArray[np.int64]  # indices of windows
 MAX_BETWEEN = 1000  # in-betweens of a window
 LARGEST_SIDE = 4096  # pixels of a window; larger values are most likely typing mistakes
 
@@ -115,6 +119,24 @@ class WindowDataset(Dataset[Window], ABC):
     @abstractmethod
     def __getitem__(self, key: tuple[int, int]) -> Window:
         """The window at `key` = (epoch, index)."""
+
+    def order(self, seed: int, epoch: int, batch_size: int) -> Order:
+        """The indices of a training epoch's windows, in the order of its batches.
+
+        A permutation of all of them, which is kept as an array. Data sets that are read piece by piece
+        compute an order of their own, entry by entry.
+
+        Args:
+            seed: Base of the permutation.
+            epoch: Counts from 0.
+            batch_size: Windows of a step, over all processes.
+        """
+        generator = torch.Generator().manual_seed(sample_seed(seed, epoch))
+        return torch.randperm(len(self), generator=generator).numpy()
+
+    def order_settings(self) -> dict[str, int]:
+        """What `order` depends on besides its arguments and the number of windows, by name."""
+        return {}
 
     def captions(self) -> Iterable[str]:
         """The distinct captions of its windows, without reading them; none where windows have none."""

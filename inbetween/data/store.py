@@ -135,7 +135,7 @@ class FrameStore:
         frames = sum(len(scene.frames) for scene in scenes)
         with ThreadPoolExecutor(cores()) as pool:
             with tqdm(total=frames, desc="Checking frames", unit="frame", delay=1, leave=False) as bar:
-                sizes = [_scene_size(scene, pool, bar.update) for scene in scenes]
+                sizes = [scene_size(scene, pool, bar.update) for scene in scenes]
             with tqdm(total=frames, desc="Decoding frames", unit="frame", delay=1) as bar:
                 for scene, size in zip(scenes, sizes, strict=True):
                     self._build_scene(scene, size, pool, bar.update)
@@ -177,8 +177,17 @@ class FrameStore:
         return self.folder / f"{_digest(str(scene.frames[0].parent.resolve()))}.npy"
 
 
-def _scene_size(scene: Scene, pool: ThreadPoolExecutor, count: Callable[[], object]) -> tuple[int, int]:
-    """Height and width of all frames of a scene."""
+def scene_size(scene: Scene, pool: ThreadPoolExecutor, count: Callable[[], object]) -> tuple[int, int]:
+    """Height and width of all frames of a scene.
+
+    Args:
+        scene: The scene.
+        pool: Reads the headers.
+        count: Called for each frame.
+
+    Raises:
+        UserError: They differ, or a frame cannot be used.
+    """
     sizes = []
     for size in pool.map(image_size, scene.frames):
         sizes.append(size)

@@ -53,6 +53,18 @@ class WorkerWatch:
         self._workers += started
         return iterator
 
+    def end(self) -> None:
+        """Kill the workers that are still alive.
+
+        torch ends them when a pass is deleted, which the traceback of an error may put off; and at the exit
+        of Python they ignore the signal to end.
+        """
+        while self._workers:
+            worker = self._workers.pop()
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+
     @contextmanager
     def explained(self) -> Iterator[None]:
         """Report in one sentence why there is no next batch.

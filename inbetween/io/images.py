@@ -2,6 +2,7 @@
 
 import struct
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,14 +48,18 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in _SUFFIXES_OF if name in Image.OPEN)
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: Path, content: bytes | None = None) -> Image.Image:
     """Read the header and refuse what must not or cannot be decoded.
+
+    Args:
+        path: The file.
+        content: Its bytes, where there is no such file on disk.
 
     Raises:
         UserError: No image, too many pixels, or a colour model other than RGB, grey or a palette.
     """
     try:
-        image = Image.open(path, formats=_formats())
+        image = Image.open(path if content is None else BytesIO(content), formats=_formats())
     except Image.DecompressionBombError:
         raise _too_large(path) from None
     except (UnidentifiedImageError, SyntaxError, ValueError, EOFError):
@@ -191,11 +196,12 @@ def _rounded(wide: NDArray[Any]) -> Pixels:
     return ((wide.astype(np.int64).clip(0, 65535) + 128) // 257).astype(np.uint8)
 
 
-def read_layers(path: Path) -> Layers:
+def read_layers(path: Path, content: bytes | None = None) -> Layers:
     """Decode an image: palette, grey, 16-bit, with or without alpha; of several the first.
 
     Args:
         path: The file; its name may hold any characters.
+        content: Its bytes, where there is no such file on disk.
 
     Returns:
         The image in 8 bits, rotated by its EXIF orientation.
@@ -204,7 +210,7 @@ def read_layers(path: Path) -> Layers:
         UserError: The file is no image, is truncated, has more than `PIXEL_LIMIT` pixels, or holds
             CMYK, Lab or floating-point pixels.
     """
-    with open_image(path) as image:
+    with open_image(path, content) as image:
         return decoded_layers(image, path)
 
 
@@ -225,12 +231,13 @@ def decoded_layers(image: Image.Image, path: Path | str) -> Layers:
     return Layers(np.asarray(upright.convert("RGB")), None, grey)
 
 
-def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:
+def read_image(path: Path, background: tuple[int, int, int], content: bytes | None = None) -> Pixels:
     """Decode an image and composite it over a background.
 
     Args:
         path: See `read_layers`.
         background: RGB in [0, 255] to composite over.
+        content: See `read_layers`.
 
     Returns:
         (H, W, 3) RGB, rotated by its EXIF orientation.
@@ -238,7 +245,7 @@ def read_image(path: Path, background: tuple[int, int, int]) -> Pixels:
     Raises:
         UserError: As for `read_layers`.
     """
-    return composited(read_layers(path), background)
+    return composited(read_layers(path, content), background)
 
 
 def composited(layers: Layers, background: tuple[int, int, int]) -> Pixels:

@@ -21,6 +21,7 @@ from inbetween.commands.audit import audit
 from inbetween.commands.benchmark import benchmark
 from inbetween.commands.compare import compare
 from inbetween.commands.interpolate import interpolate
+from inbetween.commands.shard import shard
 
 CLASSES = [
     item
@@ -60,7 +61,7 @@ def test_an_undocumented_argument_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", [*CLASSES, app, audit, benchmark, compare, interpolate], ids=lambda item: item.__name__
+    "target", [*CLASSES, app, audit, benchmark, compare, interpolate, shard], ids=lambda item: item.__name__
 )
 def test_every_argument_is_documented(target: Callable[..., object]) -> None:
     assert undocumented(target) == []

@@ -20,6 +20,7 @@ from inbetween.data import (
     LottieScenes,
     MixedWindows,
     SceneSource,
+    ShardedScenes,
     SyntheticAnimation,
     VideoScenes,
     WindowDataModule,
@@ -198,6 +199,7 @@ SOURCES = {
     "synthetic.yaml": SyntheticAnimation,
     "synthetic_and_lottie.yaml": MixedWindows,
     "spacing_flow.yaml": MixedWindows,
+    "shards.yaml": ShardedScenes,
     "video.yaml": VideoScenes,
     "drawings.yaml": MixedWindows,
 }

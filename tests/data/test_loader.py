@@ -1,9 +1,26 @@
 """Which windows form which batch: by plain arithmetic, for any number of processes."""
 
 import pytest
+import torch
 
 from inbetween.data.datamodule import evenly_spaced
-from inbetween.data.loader import Key, eval_batches, train_batches
+from inbetween.data.loader import Key, TrainBatches, eval_batches
+from inbetween.data.source import WindowDataset
+from inbetween.functional.seeds import sample_seed
+from inbetween.types import Window
+
+
+class Counted(WindowDataset):
+    """So many windows, none of which is read."""
+
+    def __init__(self, windows: int) -> None:
+        self.windows = windows
+
+    def __len__(self) -> int:
+        return self.windows
+
+    def __getitem__(self, key: Key) -> Window:
+        raise AssertionError(key)
 
 
 def together(parts: list[list[list[Key]]]) -> list[list[Key]]:
@@ -12,7 +29,24 @@ def together(parts: list[list[list[Key]]]) -> list[list[Key]]:
 
 
 def train(world: int, windows: int = 50, batch_size: int = 12, epoch: int = 0) -> list[list[list[Key]]]:
-    return [train_batches(windows, batch_size, 5, epoch, rank, world) for rank in range(world)]
+    order = Counted(windows).order(5, epoch, batch_size)
+    return [list(TrainBatches(order, batch_size, epoch, rank, world)) for rank in range(world)]
+
+
+def test_the_order_of_training_is_a_permutation_that_never_changes() -> None:
+    generator = torch.Generator().manual_seed(sample_seed(5, 3))
+    order = torch.randperm(50, generator=generator).tolist()
+    expected = [[(3, index) for index in order[start : start + 12]] for start in (0, 12, 24, 36)]
+    assert train(1, epoch=3) == [expected]
+    assert train(3, epoch=3)[1] == [batch[1::3] for batch in expected]
+
+
+def test_batches_that_are_done_are_left_out() -> None:
+    order = Counted(50).order(5, 0, 12)
+    for done in range(6):
+        left = TrainBatches(order, 12, 0, rank=0, world=1, done=done)
+        assert list(left) == train(1)[0][done:]
+        assert len(left) == len(train(1)[0][done:])
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4])

@@ -13,7 +13,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
 from inbetween.callbacks import Resumption
-from inbetween.data import Augment, FolderScenes, WindowDataModule
+from inbetween.data import Augment, FolderScenes, WindowDataModule, WindowSource
 from inbetween.errors import UserError
 from inbetween.types import WindowBatch
 
@@ -51,7 +51,7 @@ class Interrupted(L.Callback):
 
 
 def run(
-    root: Path,
+    root: Path | WindowSource,
     tmp_path: Path,
     workers: int = 0,
     ckpt_path: Path | None = None,
@@ -61,7 +61,7 @@ def run(
     **options: Any,
 ) -> tuple[Diary, Path]:
     data = WindowDataModule(
-        FolderScenes(root),
+        FolderScenes(root) if isinstance(root, Path) else root,
         stride=1,
         size=16,
         batch_size=3,

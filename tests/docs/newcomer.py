@@ -239,7 +239,9 @@ def install(words: list[str], place: str) -> None:
     """See that what a page installs is there to be installed, and that CI installs it."""
     if words[:2] == ["pip", "install"]:
         extras = words[-1].partition("[")[2].rstrip("]")
-        known = EXTRAS["dev"][0].partition("[")[2].rstrip("]").split(",")
+        # of `dev`, and of `test`, which it contains
+        lists = (EXTRAS[name][0].partition("[")[2].rstrip("]").split(",") for name in ("dev", "test"))
+        known = [name for names in lists for name in names]
         assert words[2] == "-e", place
         assert {*filter(None, extras.split(","))} <= {*known, "dev"}, place
     else:

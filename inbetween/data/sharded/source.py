@@ -1,0 +1,292 @@
+"""Windows read from shards."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from itertools import accumulate
+from pathlib import Path
+from tarfile import TarError
+from typing import Any
+
+import numpy as np
+from torch.utils.data import get_worker_info
+
+from inbetween.data import shots
+from inbetween.data.fit import Fit
+from inbetween.data.scenes import Scene
+from inbetween.data.sharded.clips import ClipStore
+from inbetween.data.sharded.files import MANIFEST, ShardFiles
+from inbetween.data.sharded.libraries import needed
+from inbetween.data.sharded.manifest import Clip, Manifest
+from inbetween.data.sharded.order import LaneOrder
+from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
+from inbetween.data.store import StoredScene
+from inbetween.data.windows import StoredWindows, shots_of, windows_of
+from inbetween.errors import UserError, check_at_least
+from inbetween.io.images import Pixels, read_image
+from inbetween.machine import cores
+from inbetween.paths import cache_folder
+from inbetween.types import Split, Window
+
+log = logging.getLogger(__name__)
+
+_VERSION = 1  # of the decoded clips
+_SHARDS_KEPT = 512  # of which a process keeps the rows of the manifest, about a kilobyte a clip
+_AT_ONCE = 64  # decoded frames in memory
+_SCENES_KEPT = 2048  # about 10 kB each
+
+
+class ShardedScenes(WindowSource):
+    """Scenes in shards, which `python -m inbetween shard` writes, in a folder or an object store.
+
+    A clip is fetched and decoded when a window of it is first read. Decoded clips are kept in `cache_dir`,
+    `cache_gb` of them at most; the least recently used make room. Training windows are shuffled so that
+    each place of a batch reads few shards at a time. Without a test split, `test` means val.
+
+    Args:
+        root: The folder, or its URL: `s3://`, `gs://`, `https://` or any other that fsspec knows.
+        where: Clips to use: an SQL expression on the manifest's columns, such as
+            `aesthetic_score >= 5 and fps >= 12`; null uses all.
+        shuffle_shards: Shards whose windows are shuffled together, for each window of a batch.
+        cache_gb: Gigabytes of decoded clips kept on disk.
+        storage_options: Of the URL's file system, such as `{anon: true}` for a public bucket.
+
+    Raises:
+        UserError: A number out of range.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        where: str | None = None,
+        shuffle_shards: int = 2,
+        cache_gb: float = 50.0,
+        storage_options: dict[str, Any] | None = None,
+    ) -> None:
+        check_at_least(1, shuffle_shards=shuffle_shards)
+        check_at_least(0, cache_gb=cache_gb)
+        self.files = ShardFiles(str(root), dict(storage_options or {}))
+        self.where, self.shuffle_shards = where, shuffle_shards
+        self.cache_bytes = int(cache_gb * 1e9)
+
+    def __str__(self) -> str:
+        return self.files.root
+
+    def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
+        """Windows of a split; reads the manifest alone.
+
+        Raises:
+            UserError: A file is missing or damaged, the filter does not fit, or no window is left.
+        """
+        folder = cache_folder(spec.cache_dir, "frames") / "shards"
+        place = self.files.place(MANIFEST)
+        path = self.files.manifest(folder / "manifests")
+        manifest = Manifest(path, place, split, self.where)
+        columns = manifest.columns()
+        splits = manifest.splits()
+        if split == "test" and "test" not in splits:
+            log.info("%s has no test split: testing on its val split.", self)
+            split = "val"
+            manifest = Manifest(path, place, split, self.where)
+        if split not in splits:
+            raise UserError(
+                f"{self} has no clip for the {split} split: its splits are {', '.join(sorted(splits))}."
+            )
+        return ShardedWindows(self, manifest, spec, folder / "clips", "caption" in columns)
+
+
+class ShardedWindows(StoredWindows):
+    """Windows of one split of shards.
+
+    Args:
+        source: The shards.
+        manifest: The clips used.
+        spec: How to cut and fit them.
+        folder: For decoded clips.
+        captioned: Whether the manifest has captions.
+
+    Raises:
+        UserError: No clip or no window is left, the filter does not fit, or a file is missing or damaged.
+    """
+
+    def __init__(
+        self, source: ShardedScenes, manifest: Manifest, spec: WindowSpec, folder: Path, captioned: bool
+    ) -> None:
+        super().__init__(spec)
+        self.files, self.group, self.manifest = source.files, source.shuffle_shards, manifest
+        self.captioned, self.warned = captioned, False
+        self.store = ClipStore(folder, source.cache_bytes)
+        self.shards = manifest.shards(spec)
+        if not self.shards:
+            raise self._empty()
+        self.files.check({shard.name: shard.bytes for shard in self.shards})
+        self.ends = list(accumulate(shard.windows for shard in self.shards))
+        log.info("%d windows in %d shards of %s.", self.ends[-1], len(self.shards), source)
+
+    def _empty(self) -> UserError:
+        clips, longest = self.manifest.longest(self.spec)
+        split, where = self.manifest.split, self.manifest.where
+        if not clips:
+            return UserError(
+                f"The filter {where!r} leaves no clip of the {split} split in {self.manifest.place}:"
+                " widen it."
+            )
+        need = (self.spec.between + 1) * min(self.spec.gaps) + 1
+        return UserError(
+            f"No clip is long enough: a window of between {self.spec.between} and gap {min(self.spec.gaps)}"
+            f" needs {need} frames in a row, the longest of {clips} clips has {longest}: lower between or"
+            " gaps."
+        )
+
+    def __len__(self) -> int:
+        return self.ends[-1]
+
+    def __getitem__(self, key: tuple[int, int]) -> Window:
+        window = super().__getitem__(key)
+        if self.captioned:
+            place, clip, _ = self._place(key[1])
+            window["caption"] = _clips_of(self, place)[0][clip].caption
+        return window
+
+    def order(self, seed: int, epoch: int, batch_size: int) -> Sequence[int]:
+        """See `WindowDataset.order`; `LaneOrder` reads few shards at a time."""
+        counts = np.array([shard.windows for shard in self.shards], np.int64)
+        height, width = self.spec.size
+        frames = sorted((shard.frames for shard in self.shards), reverse=True)
+        needed_bytes = sum(frames[: batch_size * self.group]) * height * width * 3
+        if needed_bytes > self.store.limit and not self.warned:
+            self.warned = True
+            log.warning(
+                "The %d windows of a batch are read from %d shards at a time, up to %.2g GB of decoded clips:"
+                " if one machine reads them all, give cache_gb more than that, or lower shuffle_shards;"
+                " otherwise clips are decoded many times.",
+                batch_size,
+                min(batch_size * self.group, len(self.shards)),
+                needed_bytes / 1e9,
+            )
+        return LaneOrder(counts, self.group, batch_size, seed, epoch)
+
+    def order_settings(self) -> dict[str, int]:
+        """See `WindowDataset.order_settings`."""
+        return {"shards": len(self.shards), "shuffle_shards": self.group}
+
+    def captions(self) -> Iterable[str]:
+        """See `WindowDataset.captions`."""
+        return self.manifest.captions() if self.captioned else ()
+
+    def at(self, index: int) -> tuple[StoredScene, tuple[int, ...]]:
+        """See `StoredWindows.at`."""
+        place, clip, number = self._place(index)
+        scene, windows = _scene_of(self, place, clip)
+        return scene, windows[number]
+
+    def _place(self, index: int) -> tuple[int, int, int]:
+        """Of a window, the shard's place, the clip's place in it, and the window's in the clip."""
+        place = bisect_right(self.ends, index)
+        number = index - (self.ends[place] - self.shards[place].windows)
+        _, ends = _clips_of(self, place)
+        clip = bisect_right(ends, number)
+        return place, clip, number - (ends[clip - 1] if clip else 0)
+
+
+# Kept outside the data set, which is sent to data workers; enough of them that the shards in use stay.
+
+
+@lru_cache(_SHARDS_KEPT)
+def _clips_of(dataset: ShardedWindows, place: int) -> tuple[list[Clip], list[int]]:
+    """The clips of a shard, and the number of windows up to each one's last."""
+    spec = dataset.spec
+    clips = dataset.manifest.clips(dataset.shards[place].name, dataset.captioned)
+    lengths = (clip.drawings if spec.collapse_holds else clip.frames for clip in clips)
+    return clips, list(accumulate(len(windows_of([*range(length)], spec)) for length in lengths))
+
+
+@lru_cache(_SCENES_KEPT)
+def _scene_of(dataset: ShardedWindows, place: int, clip: int) -> tuple[ShardedScene, list[tuple[int, ...]]]:
+    """The scene of a shard's clip, and its windows."""
+    scene = ShardedScene.of(_clips_of(dataset, place)[0][clip], dataset)
+    (shot,) = shots_of(scene, dataset.spec.collapse_holds)
+    return scene, windows_of(shot, dataset.spec)
+
+
+@dataclass(frozen=True)
+class ShardedScene(StoredScene):
+    """A clip of a shard, whose frames are fetched and decoded when they are first read.
+
+    Args:
+        clip: Its row of the manifest.
+        dataset: Whose files and store it uses.
+    """
+
+    clip: Clip
+    dataset: ShardedWindows
+
+    @classmethod
+    def of(cls, clip: Clip, dataset: ShardedWindows) -> ShardedScene:
+        """The scene of a row."""
+        spec = dataset.spec
+        keep = float(spec.augment.crop) if spec.augment else 1.0
+        fit = Fit((clip.height, clip.width), spec.size, spec.fit, keep)
+        look = (_VERSION, shots.VERSION, clip.digest, *spec.size, spec.fit, *spec.background, keep)
+        name = hashlib.blake2b(repr(look).encode(), digest_size=16).hexdigest()
+        frames = (Path(f"{stem}.png") for stem in clip.stems.split("/"))
+        scene = Scene(clip.animation, clip.name, clip.kind, tuple(frames))
+        ids = tuple(_frame_id(name, number) for number in range(clip.frames))
+        file = dataset.store.folder / f"{name}.npy"
+        return cls(scene, file, fit, tuple(clip.hold_starts), (), ids, clip, dataset)
+
+    def read(self, numbers: tuple[int, ...]) -> Pixels:
+        """See `StoredScene.read`.
+
+        Raises:
+            UserError: The shard is missing, damaged or out of reach, or the store cannot be written.
+        """
+        shape = (self.clip.frames, *self.fit.store)
+        return self.dataset.store.read(self.file.stem, numbers, shape, self._decoded)
+
+    def _decoded(self) -> Iterator[Pixels]:
+        """All frames, as they are stored."""
+        contents = self._contents()
+        background = self.dataset.spec.background
+
+        def decode(place: int) -> Pixels:
+            path = Path(f"{self.dataset.files.place(self.clip.shard)}:{self.scene.frames[place].name}")
+            return self.fit.resized(read_image(path, background, contents[place]))
+
+        # data workers fill the cores already
+        with ThreadPoolExecutor(1 if get_worker_info() else cores()) as pool:
+            for start in range(0, len(contents), _AT_ONCE):
+                yield from pool.map(decode, range(start, min(start + _AT_ONCE, len(contents))))
+
+    def _contents(self) -> list[bytes]:
+        """The image files of the clip, out of its part of the shard."""
+        read_tar = needed("webdataset.tariterators").tar_file_iterator
+        files, clip = self.dataset.files, self.clip
+        part = files.read(clip.shard, clip.offset, clip.bytes)
+        try:
+            found = [file["data"] for file in read_tar(BytesIO(part)) if not file["fname"].endswith(".json")]
+        except (TarError, OSError, ValueError):
+            raise files.damaged(clip.shard, clip.clip) from None
+        if digest_of(found) != clip.digest:
+            raise files.damaged(clip.shard, clip.clip)
+        return found
+
+
+def digest_of(contents: Iterable[bytes]) -> str:
+    """A digest of a clip's image files."""
+    whole = hashlib.blake2b(digest_size=16)
+    for content in contents:
+        whole.update(len(content).to_bytes(8, "little") + content)
+    return whole.hexdigest()
+
+
+def _frame_id(name: str, number: int) -> int:
+    digest = hashlib.blake2b(f"{name} {number}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
