@@ -103,10 +103,8 @@ class FirstLastVideo(TrainableMethod):
                 raise UserError(f"lora is {lora} and trained {trained}: set trained to lora.")
             load_lora(self.video_model.pipeline, self.video_model.denoisers, Path(lora))
         self.embeddings = PromptEmbeddings(source, cache_folder(prompt_cache, "prompts"))
-        folder = None
-        if latent_cache:
-            folder = cache_folder(None if latent_cache is True else latent_cache, "latents")
-        self.clips = ClipCache(self.video_model, folder)
+        folder = None if isinstance(latent_cache, bool) else latent_cache
+        self.clips = ClipCache(self.video_model, cache_folder(folder, "latents") if latent_cache else None)
         self._run_device: torch.device | None = None
         self._stacked: tuple[object, Tensors] = (None, {})
 
@@ -124,8 +122,7 @@ class FirstLastVideo(TrainableMethod):
 
     def check_chart(self, t: Sequence[float]) -> None:
         """See `Method`."""
-        model = self.video_model
-        clip_length(t, model.frame_step, model.max_frames, self.sampling.num_frames)
+        clip_length(t, self.video_model.frame_step, self.video_model.max_frames, self.sampling.num_frames)
 
     def check_memory(self, device: torch.device) -> None:
         """Check that the weights have a place on a GPU.
@@ -167,9 +164,9 @@ class FirstLastVideo(TrainableMethod):
             return
         windows = data.fit_windows()
         captions = (caption for each, _, _ in windows for caption in each.captions())
-        self.embeddings.fill(captions, self.video_model, self.device)
         share = slice(self.global_rank, None, self.trainer.world_size)
         own = [(each, indices[share], both_ways) for each, indices, both_ways in windows]
+        self.embeddings.fill(captions, self.video_model, self.device)
         self.clips.fill(own, self.device, data.num_workers, shown=self.trainer.is_global_zero)
         self.trainer.strategy.barrier("clips")
 
@@ -273,11 +270,10 @@ class FirstLastVideo(TrainableMethod):
         """See `Method.interpolate_batch`; with the windows' own captions."""
         prompts = [caption or self.prompt for caption in batch.get("caption", [""] * len(batch["t"]))]
         rows = equal_rows(self, len(prompts))
-        noise, prompts_of_rows = generators(batch["seed"][rows]), [prompts[row] for row in rows]
+        first, last, noise = batch["first"][rows], batch["last"][rows], generators(batch["seed"][rows])
         with self.clips.encoders.at_work(self.device):
-            frames_at = self._interpolator(batch["first"][rows], batch["last"][rows], noise, prompts_of_rows)
-            frames = frames_at(batch["t"][rows])
-        return frames[: len(prompts)]
+            frames_at = self._interpolator(first, last, noise, [prompts[row] for row in rows])
+            return frames_at(batch["t"][rows])[: len(prompts)]
 
     def interpolator(
         self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()
@@ -306,10 +302,8 @@ class FirstLastVideo(TrainableMethod):
 
     def lora_files(self, weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         """See `TrainsLora`."""
-        return {
-            file_of(number, name): lora_weights(weights, f"video_model.{name}.")
-            for number, name in enumerate(self.video_model.denoisers)
-        }
+        names = enumerate(self.video_model.denoisers)
+        return {file_of(place, name): lora_weights(weights, f"video_model.{name}.") for place, name in names}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """As `Method`: adapters are small, and stay float32 in every checkpoint."""

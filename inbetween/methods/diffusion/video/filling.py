@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from inbetween.methods.diffusion.video.model import Tensors
+from inbetween.methods.diffusion.video.stopping import stopped_early
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 from inbetween.methods.diffusion.video.training_clip import clip_key, clip_of
 from inbetween.types import Window
@@ -83,7 +85,8 @@ class ClipFilling:
         """
         if not indices:  # fewer windows than processes
             return True
-        if self.cache.failed:
+        could_not = self.cache.failed  # it may yet fail below
+        if could_not:
             return False
         if windows.frame_ids(indices[0]) is None:
             log.warning(
@@ -107,15 +110,20 @@ class ClipFilling:
             num_workers=min(self.workers, len(missing)),
             worker_init_fn=_ignore_signals,
         )
-        with tqdm(desc="Encoding clips", total=len(missing), unit="clip", disable=not self.shown) as bar:
+        with ExitStack() as stack:
+            stack.callback(self.cache.flush)  # even if it is stopped
+            check = stack.enter_context(stopped_early())
+            bar = stack.enter_context(
+                tqdm(desc="Encoding clips", total=len(missing), unit="clip", disable=not self.shown)
+            )
             for clips, ids in reader:
                 self._encode(clips, ids, missing)
                 if both_ways:
                     self._encode(clips.flip(1), ids.flip(1), missing)
                 bar.update(bar.total - len(missing) - bar.n)
+                check()
                 if self.cache.failed:  # what nobody keeps would be encoded for nothing
                     break
-        self.cache.flush()
         if self.cache.failed:
             log.warning("Clips are not cached but encoded in every step.")
         return not self.cache.failed
@@ -128,7 +136,7 @@ class ClipFilling:
         tensors = self.encode(clips[list(rows.values())].to(self.device))
         for number, key in enumerate(rows):
             self.cache.put(key, {name: value[number] for name, value in tensors.items()})
-        missing -= rows.keys()
+        missing.difference_update(rows)
 
     def _key(self, frame_ids: Tensor, clip: Tensor) -> str:
         return clip_key(frame_ids, (clip.shape[-2], clip.shape[-1]), self.fingerprint)

@@ -18,6 +18,7 @@ from inbetween.errors import UserError
 from inbetween.methods.diffusion.video.loading import TEXT_PARTS, VideoSource
 from inbetween.methods.diffusion.video.memory import free_bytes
 from inbetween.methods.diffusion.video.model import Tensors, VideoModel
+from inbetween.methods.diffusion.video.stopping import stopped_early
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 
 if TYPE_CHECKING:
@@ -83,8 +84,10 @@ class PromptEmbeddings:
         Raises:
             UserError: The text encoder is needed and cannot be loaded.
         """
-        for _ in self._encode_missing(prompts if model.takes_text else (), model, device):
-            pass
+        with stopped_early() as check:
+            for _ in self._encode_missing(prompts if model.takes_text else (), model, device):
+                check()
+            check()  # also after the last one
 
     def missing(self, prompts: Iterable[str]) -> list[str]:
         """Those prompts that are not cached, each once."""

@@ -32,9 +32,9 @@ class StableVideo(SampledVideoModel):
     pipelines: ClassVar[tuple[str, ...]] = ("StableVideoDiffusionPipeline",)
     takes_text: ClassVar[bool] = False
     max_frames: ClassVar[int] = 25
-    #: Frames that are decoded together: 2 take 4.5 GiB at 576 x 1024, the pipeline's own 8 take 18. The decoder
-    #: looks forwards and backwards in time, but not in the same way: with 1, swapped keyframes give exactly
-    #: the reversed clip.
+    #: Frames that are decoded together: 2 take 4.5 GiB at 576 x 1024, the pipeline's own 8 take 18. The
+    #: decoder looks forwards and backwards in time, but not in the same way: with 1, swapped keyframes give
+    #: exactly the reversed clip.
     decode_chunk_size: ClassVar[int] = 2
 
     def __init__(self, pipeline: DiffusionPipeline) -> None:

@@ -105,7 +105,7 @@ def test_fit_resume_interpolate_compare(
     config = f"{run}/config.yaml"
     methods = ["--methods", config, f"{config}={WEIGHTS}", "--output", "logs/table"]
     assert main(["compare", *methods, "--config", str(data_of(tmp_path))]) == 0
-    assert "wan_14b_a" in Path("logs/table/summary.md").read_text()
+    assert "| wan_14b_a#2 |" in Path("logs/table/summary.md").read_text()
 
 
 def data_of(tmp_path: Path) -> Path:

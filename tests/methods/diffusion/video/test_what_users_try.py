@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -207,3 +208,30 @@ def test_runs_have_their_own_names_in_tables() -> None:
         names.append(name_for(file, names))
     assert names == ["wan_14b_version_0", "exp1_a", "dis", "config"]
     assert name_for("logs/exp1/a/config.yaml", names) == "exp1_a#2"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_filling_and_keeps_what_is_there(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inbetween.methods.diffusion.video.filling.PIXELS", 1)
+    shards, windows, encoded = TensorShards(tmp_path / "latents"), _Windows(), []
+
+    def encode(clips: Tensor) -> dict[str, Tensor]:
+        encoded.append(len(clips))
+        if len(encoded) == 2:
+            signal.raise_signal(number)
+        return {"latents": clips}
+
+    filling = ClipFilling(shards, "vae", 16, encode, torch.device("cpu"), shown=False)
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            filling.fill(windows, range(9), both_ways=False)
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+    assert encoded == [1, 1]
+    assert len(list((tmp_path / "latents").glob("*.safetensors"))) == 1
+    assert filling.fill(windows, range(9), both_ways=False)
+    assert encoded == [1] * 9
