@@ -106,7 +106,6 @@ class FirstLastVideo(TrainableMethod):
         folder = None if isinstance(latent_cache, bool) else latent_cache
         self.clips = ClipCache(self.video_model, cache_folder(folder, "latents") if latent_cache else None)
         self._run_device: torch.device | None = None
-        self._stacked: tuple[object, Tensors] = (None, {})
 
     def prepare_fit(self) -> None:
         """Embed the prompts, before a run writes anything and before its memory is used.
@@ -201,7 +200,7 @@ class FirstLastVideo(TrainableMethod):
         """
         sample: TrainingClip = self.sample_of(batch)
         clips = self.clips.encoded(sample)
-        prompts = self.prompts(sample.prompt, sample.noise.device)
+        prompts = self.embeddings.stacked(sample.prompt, self.video_model, sample.noise.device)
         if not self.training:
             shares = self.video_model.stages.items()
             losses = [share * self.loss_of(stage, sample, clips, prompts) for stage, share in shares]
@@ -232,7 +231,7 @@ class FirstLastVideo(TrainableMethod):
             stage: One of `VideoModel.stages`.
             sample: Random numbers.
             clips: As `encoded` returns them.
-            prompts: As `prompts` returns them.
+            prompts: As `PromptEmbeddings.stacked` returns them.
         """
         model = self.video_model
         model.stage = stage
@@ -242,17 +241,6 @@ class FirstLastVideo(TrainableMethod):
         counted = model.predicted(clips).expand_as(latents).flatten(1)
         error = (velocity - (noise - latents)).square().flatten(1)
         return ((error * counted).sum(dim=1) / counted.sum(dim=1)).mean()
-
-    def prompts(self, prompts: Sequence[str], device: torch.device) -> Tensors:
-        """Embeddings of prompts, stacked on a device; those of the last batch are kept there."""
-        key = (tuple(prompts), device)
-        if self._stacked[0] != key:
-            found = self.embeddings.get(prompts, self.video_model, device)
-            # inference tensors could not be used in training later
-            with torch.inference_mode(False):
-                stacked = {name: torch.stack([each[name] for each in found]).to(device) for name in found[0]}
-            self._stacked = key, stacked
-        return self._stacked[1]
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`.

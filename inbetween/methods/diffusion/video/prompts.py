@@ -44,6 +44,7 @@ class PromptEmbeddings:
 
     def __init__(self, source: VideoSource, folder: Path) -> None:
         self.source, self.shards = source, TensorShards(Path(folder))
+        self._stacked: tuple[object, Tensors] = (None, {})
         self._unwritten: dict[str, Tensors] = {}
 
     def get(
@@ -72,6 +73,17 @@ class PromptEmbeddings:
             unknown = [prompt for prompt in missing if prompt not in found]
             found |= self._encode_missing(unknown, model, device)
         return [found[prompt] for prompt in prompts]
+
+    def stacked(self, prompts: Sequence[str], model: VideoModel, device: torch.device) -> Tensors:
+        """As `get`, stacked on a device; those of the last batch are kept there."""
+        key = (tuple(prompts), device)
+        if self._stacked[0] != key:
+            found = self.get(prompts, model, device)
+            # inference tensors could not be used in training later
+            with torch.inference_mode(False):
+                stacked = {name: torch.stack([each[name] for each in found]).to(device) for name in found[0]}
+            self._stacked = key, stacked
+        return self._stacked[1]
 
     def fill(self, prompts: Iterable[str], model: VideoModel, device: torch.device | None = None) -> None:
         """Encode the prompts that are not cached, any number of them.

@@ -143,7 +143,7 @@ def test_validation_weighs_both_denoisers(wan_folder_2: Path) -> None:
     method, batch = method_of(wan_folder_2), random_batch(2)
     sample, losses = method.sample_of(batch), {}
     clips = method.clips.encoded(sample)
-    prompts = method.prompts(sample.prompt, torch.device("cpu"))
+    prompts = method.embeddings.stacked(sample.prompt, method.video_model, torch.device("cpu"))
     for stage, share in method.video_model.stages.items():
         losses[stage] = share * method.loss_of(stage, sample, clips, prompts)
     torch.testing.assert_close(method.eval().training_loss(batch)["loss"], sum(losses.values()))

@@ -137,7 +137,9 @@ def test_the_text_encoder_is_loaded_once_on_a_full_disk(
     source = VideoSource(str(wan_folder), frozen_dtype="float32")
     model, embeddings, loaded = source.model(), PromptEmbeddings(source, tmp_path / "prompts"), []
     load = PromptEmbeddings._text_pipeline
-    monkeypatch.setattr(PromptEmbeddings, "_text_pipeline", lambda self: (loaded.append(1), load(self))[1])
+    monkeypatch.setattr(
+        PromptEmbeddings, "_text_pipeline", lambda *given: (loaded.append(1), load(*given))[1]
+    )
     first = embeddings.get(["a cat", "a dog"], model)
     again = embeddings.get(["a dog", "a cat"], model)
     embeddings.fill(["a cat"], model)
