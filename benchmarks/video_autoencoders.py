@@ -15,11 +15,11 @@ from benchmarks.video_sizes import Published, autoencoder
 from inbetween.methods.diffusion.video.ltx import LtxVideo
 
 
-class _Peak(TorchDispatchMode):
+class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
     """The largest sum of bytes of all tensors made in it that live at once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.peak, self._now = 0, 0
         self._alive: set[int] = set()
 
