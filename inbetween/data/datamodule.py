@@ -190,18 +190,36 @@ class WindowDataModule(L.LightningDataModule):
         """
         assert self.trainer is not None
         train = self.datasets["train"]
-        indices: Sequence[int] = range(len(train))
-        steps = self.trainer.estimated_stepping_batches * self.trainer.accumulate_grad_batches
-        if steps * self.batch_size < len(train):  # the first ones of the first epoch
-            order = train.order(self.spec.seed, 0, self.batch_size)
-            batches = islice(TrainBatches(order, self.batch_size, epoch=0, rank=0, world=1), int(steps))
-            indices = sorted(index for batch in batches for _, index in batch)
         found: list[tuple[WindowDataset, Sequence[int], bool]] = [
-            (train, indices, self.augment is not None and self.augment.reverse > 0)
+            (train, self._indices_read(train), self.augment is not None and self.augment.reverse > 0)
         ]
         if val := self.datasets.get("val"):
             found.append((val, evenly_spaced(len(val), self.val_windows), False))
         return found
+
+    def _indices_read(self, train: WindowDataset) -> Sequence[int]:
+        """The training windows that `fit` reads: all, unless it ends before it has read so many."""
+        trainer = self.trainer
+        assert trainer is not None
+        overfit = trainer.overfit_batches  # type: ignore[attr-defined]  # not declared
+        left = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
+        limit: int | float = trainer.limit_train_batches
+        whole = max(len(train) // self.batch_size, 1)
+        # a float is a share; `overfit_batches` sets it, too
+        batches_of_epoch = int(whole * limit) if isinstance(limit, float) else min(limit, whole)
+        if overfit or not batches_of_epoch:
+            left = min(left, batches_of_epoch)
+        if left * self.batch_size >= len(train):
+            return range(len(train))
+        indices: set[int] = set()
+        epoch = 0
+        while left > 0:
+            order = train.order(self.spec.seed, epoch, self.batch_size)
+            batches = TrainBatches(order, self.batch_size, epoch, rank=0, world=1)
+            first = islice(batches, min(int(left), batches_of_epoch))
+            indices.update(index for batch in first for _, index in batch)
+            left, epoch = left - batches_of_epoch, epoch + 1
+        return sorted(indices)
 
     def teardown(self, stage: str) -> None:
         """End the worker processes."""

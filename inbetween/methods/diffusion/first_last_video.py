@@ -18,7 +18,7 @@ from inbetween.methods.base import Generators, Method, TrainableMethod
 from inbetween.methods.diffusion.latent_diffusion import FrozenDtype
 from inbetween.methods.diffusion.video import memory
 from inbetween.methods.diffusion.video.clip_cache import ClipCache
-from inbetween.methods.diffusion.video.filling import FitData
+from inbetween.methods.diffusion.video.filling import FitData, share_of
 from inbetween.methods.diffusion.video.interpolation import ClipInterpolator
 from inbetween.methods.diffusion.video.loading import VideoSource
 from inbetween.methods.diffusion.video.lora import adapters, add_adapters, file_of, load_lora, lora_weights
@@ -163,8 +163,8 @@ class FirstLastVideo(TrainableMethod):
             return
         windows = data.fit_windows()
         captions = (caption for each, _, _ in windows for caption in each.captions())
-        share = slice(self.global_rank, None, self.trainer.world_size)
-        own = [(each, indices[share], both_ways) for each, indices, both_ways in windows]
+        place = self.global_rank, self.trainer.world_size
+        own = [(each, share_of(indices, *place), both_ways) for each, indices, both_ways in windows]
         self.embeddings.fill(captions, self.video_model, self.device)
         self.clips.fill(own, self.device, data.num_workers, shown=self.trainer.is_global_zero)
         self.trainer.strategy.barrier("clips")

@@ -142,6 +142,11 @@ class ClipFilling:
         return clip_key(frame_ids, (clip.shape[-2], clip.shape[-1]), self.fingerprint)
 
 
+def share_of(indices: Sequence[int], rank: int, world: int) -> Sequence[int]:
+    """A process's share of windows: neighbours, which are often of one scene, or of one shard."""
+    return indices[rank * len(indices) // world : (rank + 1) * len(indices) // world]
+
+
 class _Clips(Dataset[tuple[Tensor, Tensor]]):
     """Windows as clips with the ids of their frames."""
 

@@ -63,7 +63,13 @@ def fit(
 
     monkeypatch.setattr(AutoencoderKLWan, "encode", counted)
 
-    def run(cached: bool = True, folder: Path = wan_folder, devices: int = 1, **options: Any) -> Count:
+    def run(
+        cached: bool = True,
+        folder: Path = wan_folder,
+        devices: int = 1,
+        trainer: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Count:
         count.__init__()
         torch.manual_seed(0)
         method = FirstLastVideo(
@@ -75,7 +81,8 @@ def fit(
         )
         settings = {"between": 3, "stride": 4, "size": 32, "batch_size": 2, "augment": Augment(0, 0.5, 1, 0)}
         data = WindowDataModule(FolderScenes(scenes_root), **{**settings, **options})
-        trainer = L.Trainer(
+        runner = L.Trainer(
+            **(trainer or {}),
             accelerator="cpu",
             devices=devices,
             strategy="ddp" if devices > 1 else "auto",
@@ -86,7 +93,7 @@ def fit(
             enable_model_summary=False,
             callbacks=[count],
         )
-        trainer.fit(method, datamodule=data)
+        runner.fit(method, datamodule=data)
         return count
 
     return run
@@ -123,6 +130,15 @@ def test_what_changed_is_encoded_again(fit: Callable[..., Count], scenes_root: P
 def test_only_windows_that_are_read_are_encoded(fit: Callable[..., Count]) -> None:
     # of three windows of training one step of batch 1 each
     assert fit(batch_size=1, stride=1, augment=None, val_windows=1).seen["before"] == 2 * (STEPS + 1)
+
+
+@pytest.mark.parametrize("limits", [{"limit_train_batches": 1}, {"overfit_batches": 1}])
+def test_windows_of_short_epochs_are_encoded_before_training(
+    fit: Callable[..., Count], limits: dict[str, Any]
+) -> None:
+    seen = fit(trainer=limits, batch_size=1, stride=1, augment=None, val_windows=1).seen
+    assert set(seen) == {"before"}
+    assert seen["before"] <= 2 * (STEPS + 1)
 
 
 def test_frames_that_change_are_encoded_in_every_step(
