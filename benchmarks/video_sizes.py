@@ -140,7 +140,7 @@ def autoencoder(model: Published) -> nn.Module:
     return found
 
 
-def text_encoder(model: Published) -> nn.Module:
+def text_encoder(model: Published, layers: int = 24) -> nn.Module:
     """Its text encoder: T5 or umT5, xxl."""
     import transformers
 
@@ -149,7 +149,7 @@ def text_encoder(model: Published) -> nn.Module:
         d_model=4096,
         d_kv=64,
         d_ff=10240,
-        num_layers=24,
+        num_layers=layers,
         num_heads=64,
         feed_forward_proj="gated-gelu",
     )

@@ -1,14 +1,18 @@
 """The memory of video models: counted on the meta device as it is with real tensors."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import video_memory
+from benchmarks import video_memory, video_random
 from benchmarks.video_autoencoders import coding
 from benchmarks.video_memory import activations, count, main, parameters, training_step, with_adapters
 from benchmarks.video_sizes import PUBLISHED, Published, autoencoder, denoiser, text_encoder, vision
+from inbetween.methods import FirstLastVideo
+from inbetween.methods.diffusion.video.model import VideoSampling
+from tests.tiny_video import tiny_text_encoder
 
 WAN = {
     "num_attention_heads": 2,
@@ -111,3 +115,25 @@ def test_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         main(["--frames", "10"])
     assert "8 k + 1 frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", [MODELS[0], MODELS[2]])
+def test_a_model_of_random_weights_is_a_pipeline(
+    model: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vae = {"base_dim": 3, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1}
+    monkeypatch.setattr(video_random, "text_encoder", lambda *_: tiny_text_encoder())
+    video_random.write(replace(model, autoencoder_config=vae), tmp_path / "model", 1)
+    method = FirstLastVideo(
+        str(tmp_path / "model"), sampling=VideoSampling(steps=2), prompt_cache=tmp_path / "prompts"
+    )
+    assert list(method.video_model.denoisers) == ["transformer", "transformer_2"][: model.denoisers]
+    frames = method.interpolate(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32), torch.tensor([[0.5]]))
+    assert frames.shape == (1, 1, 3, 32, 32)
+    assert frames.isfinite().all()
+
+
+def test_a_folder_that_exists_is_not_written_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        video_random.main([PUBLISHED[0].name, str(tmp_path)])
+    assert "exists: give another folder" in capsys.readouterr().err
