@@ -17,7 +17,7 @@ from inbetween.data.scenes import SPLITS, Scene, SceneSource, existing_folder, s
 from inbetween.data.sharded.files import MANIFEST
 from inbetween.data.sharded.libraries import needed
 from inbetween.data.sharded.listing import ClipList, ListedClip
-from inbetween.data.sharded.writing import ShardWriter
+from inbetween.data.sharded.writing import SHARD, ShardWriter
 from inbetween.data.source import LARGEST_SIDE
 from inbetween.data.video import VideoScenes
 from inbetween.errors import UserError, check_at_least
@@ -112,9 +112,17 @@ def _check_output(output: Path, overwrite: bool) -> None:
     check_folder(output, "--output")
     if not output.exists():
         return
-    if not output.is_dir() or (any(output.iterdir()) and not (output / MANIFEST).is_file()):
-        raise UserError(f"{output} holds something else than shards: give another folder with --output.")
-    if any(output.iterdir()) and not overwrite:
+    found = [path.name for path in output.iterdir()] if output.is_dir() else [output.name]
+    # replacing the folder must delete nothing else, not even a list of clips that is called as ours is
+    other = sorted(name for name in found if name != MANIFEST and not SHARD.fullmatch(name))
+    if found == [MANIFEST]:
+        other = found
+    if other:
+        raise UserError(
+            f"{output} holds something else than shards, such as {other[0]}: give another folder with"
+            " --output."
+        )
+    if found and not overwrite:
         raise UserError(
             f"{output} already holds shards: give another folder with --output, or replace them with"
             " --overwrite true."
@@ -167,12 +175,11 @@ def _write_scenes(
 
 def _write_videos(writer: ShardWriter, root: Path, listed: ClipList, work: Path, side: int) -> list[str]:
     """Cut the clips of a list out of their videos and write them; returns why some are left out."""
-    files = {
-        name: file
-        for folder in walk(root)
-        for file in files_in(folder, VideoScenes.suffixes)
-        for name in (file.relative_to(root).as_posix(), file.name, file.stem)
-    }
+    files: dict[str, set[Path]] = {}
+    for file in (file for folder in walk(root) for file in files_in(folder, VideoScenes.suffixes)):
+        path = file.relative_to(root)
+        for name in (path.as_posix(), path.with_suffix("").as_posix(), file.name, file.stem):
+            files.setdefault(name, set()).add(file)
     by_split = split_by_name([Scene(name, "", "", ()) for name in sorted(listed.animations())])
     split_of = {scene.animation: split for split, scenes in by_split.items() for scene in scenes}
     incomplete = listed.incomplete()
@@ -180,17 +187,18 @@ def _write_videos(writer: ShardWriter, root: Path, listed: ClipList, work: Path,
     # the clips of one split follow each other in shards, so a video is visited once per split that it has
     for split in SPLITS:
         for video in tqdm(listed.videos(), f"Cutting videos ({split})", unit="video", delay=1, disable=None):
+            found = sorted(files.get(video, ()))
             clips = [
                 clip
                 for clip in listed.clips(video)
                 if (clip.split or split_of[clip.animation or video]) == split
             ]
-            if clips and video not in files:
+            if clips and not found:
                 left_out.append(f"{video} is not below {root}.")
+            elif clips and len(found) > 1:
+                left_out.append(f"{video} may be {found[0]} or {found[1]}: give its path below {root}.")
             elif clips:
-                left_out += _write_video(
-                    writer, split, files[video], video, clips, listed.in_seconds, work, side
-                )
+                left_out += _write_video(writer, split, found[0], video, clips, listed.in_seconds, work, side)
     return left_out
 
 
@@ -220,7 +228,7 @@ def _write_video(
         if frames:
             try:
                 scene = Scene(clip.animation or video, clip.clip, "", frames)
-                writer.add(scene, split, clip.clip, fps=rate, first=spans[place][0])
+                writer.add(scene, split, clip.clip, fps=rate, first=max(spans[place][0], 0))
             except UserError as error:
                 yield str(error)
         else:

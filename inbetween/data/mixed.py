@@ -2,6 +2,7 @@
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import cast
 
@@ -21,8 +22,8 @@ class MixedWindows(WindowSource):
     """Training windows of several sources in given shares; validation and test take all windows of each.
 
     A training window is sampled with replacement, seeded by (seed, epoch, index): first its source, then one
-    of the source's windows. Ground-truth motion that only some sources have is NaN in windows of the others;
-    `frame_ids` are left out.
+    of the source's windows. Ground-truth motion that only some sources have is NaN in windows of the others,
+    their captions are empty; `frame_ids` are left out.
 
     Args:
         sources: Where the windows come from.
@@ -67,6 +68,7 @@ class _Mixture(WindowDataset):
         self.ends = list(accumulate(len(dataset) for dataset in datasets))
         self.length = source.length if sampled else self.ends[-1]
         self.truth = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.truth))
+        self.captioned = [any(True for _ in dataset.captions()) for dataset in datasets]
 
     def __len__(self) -> int:
         return self.length
@@ -85,10 +87,22 @@ class _Mixture(WindowDataset):
         kept = {name: value for name, value in given.items() if name in Window.__required_keys__}
         for name in self.truth:
             kept[name] = given[name] if name in given else _unknown(name, window)
+        if any(self.captioned):
+            kept["caption"] = given.get("caption", "")
         kept["animation"] = given.get("animation", animation_in(window["name"]))
         kept["index"] = torch.tensor(index)
         kept["seed"] = torch.tensor(sample_seed(self.seed, epoch, index))
         return cast(Window, kept)
+
+    def captions(self) -> Iterable[str]:
+        """See `WindowDataset.captions`; a caption that several sources have comes several times."""
+        for dataset in self.datasets:
+            yield from dataset.captions()
+        if any(self.captioned) and not all(self.captioned):
+            yield ""
+
+    def frame_ids(self, index: int) -> None:
+        """See `WindowDataset.frame_ids`; which window an index stands for differs from epoch to epoch."""
 
     def keyframe_triplet(self, index: int) -> Tensor | None:
         """See `WindowDataset.keyframe_triplet`; of a split that is not sampled."""

@@ -18,6 +18,7 @@ def rows(shards: Path, what: str) -> list[Any]:
 
 
 def write_list(path: Path, values: str, columns: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
     duckdb.execute(f"COPY (SELECT * FROM (VALUES {values}) t({columns})) TO '{path}'")
     return path
 
@@ -64,6 +65,21 @@ def test_earlier_shards_are_replaced_only_when_asked(here: Path, capsys: pytest.
     assert main(["shard", "--output", "videos", "--root", "scenes", "--overwrite", "true"]) == 2
     assert "videos holds something else than shards" in capsys.readouterr().err
     assert len(list((here / "videos").iterdir())) == 3
+
+
+def test_overwriting_deletes_nothing_but_shards(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = write_list(here / "lists" / "manifest.parquet", "('cat/walk', 5)", "clip, score")
+    content = own.read_bytes()
+    words = ["--root", "scenes", "--manifest", str(own), "--overwrite", "true", "--output"]
+    assert main(["shard", *words, "lists"]) == 2
+    said = "lists holds something else than shards, such as manifest.parquet: give another folder"
+    assert said in capsys.readouterr().err
+    assert own.read_bytes() == content
+    assert main(["shard", *words, "shards"]) == 0
+    (here / "scenes").rename(here / "shards" / "scenes")
+    assert main(["shard", "--root", "shards/scenes", "--output", "shards", "--overwrite", "true"]) == 2
+    assert "shards holds something else than shards, such as scenes: give" in capsys.readouterr().err
+    assert (here / "shards" / "scenes" / "train" / "cat").is_dir()
 
 
 def test_scenes_with_damaged_frames_are_left_out(here: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -122,6 +138,47 @@ def test_clips_of_sakuga_42m_are_cut_out_of_their_videos(here: Path) -> None:
             assert window["caption"] in {"a square walks", "it walks on", "another square"}
             seen += 1
     assert seen == 2 + 4 + 5
+
+
+def test_names_in_a_list_are_texts_and_its_folder_is_no_column(here: Path) -> None:
+    videos = here / "videos" / "2024" / "05"
+    videos.mkdir(parents=True)
+    (here / "videos" / "one.mp4").rename(videos / "06.mp4")
+    (here / "caption=none").mkdir()
+    text = "clip,video,start_frame,end_frame,caption\n01,2024/05/06,0,5,1.50\n"
+    (here / "caption=none" / "list.csv").write_text(text)
+    assert main([*VIDEOS, "--manifest", "caption=none/list.csv"]) == 0
+    assert rows(here / "shards", "clip, caption") == [("2024/05/06/01", "1.50")]
+
+
+def test_a_name_of_two_videos_is_left_out(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_video(here / "videos" / "more" / "one.mp4")
+    values = "('a', 'one', 0, 5), ('b', 'more/one', 0, 5), ('c', 'two', -3, 5)"
+    write_list(here / "list.parquet", values, "clip, video, start_frame, end_frame")
+    assert main([*VIDEOS, "--manifest", "list.parquet"]) == 0
+    assert rows(here / "shards", 'name, start, "end"') == [("b", 0, 5), ("c", 0, 5)]
+    said = "1 are left out: one may be videos/more/one.mp4 or videos/one.mp4: give its path below videos."
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("columns", "times"),
+    [
+        (
+            "start_frame, end_frame",
+            "3::DOUBLE, 6::DOUBLE",
+        ),  # as pandas writes integers where some are missing
+        ("start, end_time", "0::INTEGER, 0.5"),
+        ('start, "end"', "0::INTEGER, 0.5"),
+    ],
+)
+def test_columns_named_for_frames_count_frames_and_fractions_are_seconds(
+    here: Path, columns: str, times: str
+) -> None:
+    write_list(here / "list.parquet", f"('a', 'one', {times})", f"clip, video, {columns}")
+    assert main([*VIDEOS, "--manifest", "list.parquet"]) == 0
+    expected = (3, 6) if "frame" in columns else (0, 6)
+    assert rows(here / "shards", 'start, "end"') == [expected]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ NAMES = {
     "end": ("end", "end_frame", "end_time"),
     "caption": ("caption", "text_description", "description"),
 }
+_TEXTS = {name for ours in ("clip", "video", "caption") for name in NAMES[ours]} | {"animation", "split"}
 _COMPLETE = "isfinite(listed_start) AND isfinite(listed_end)"
 _FRAME_TYPES = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 
@@ -68,7 +69,7 @@ class ClipList:
             raise UserError(f"There is no file {path}: check the path given as manifest.")
         try:
             with querying(path) as connection:
-                types = columns_of(connection, literal(path))
+                table, types = _table(path, connection)
         except errors.Error as error:
             raise UserError(
                 f"{path} is not a table that can be read ({reason(error)}): give a Parquet or CSV file with a"
@@ -84,8 +85,7 @@ class ClipList:
             if found[name] is None:
                 raise UserError(f"{path} has no column {name}: rename the one that is (or {_others(name)}).")
         renamed = {theirs: ours for ours, theirs in found.items() if theirs is not None}
-        start = found["start"] or ""
-        self.in_seconds = start.lower().endswith("_time") or types.get(start) not in _FRAME_TYPES
+        self.in_seconds = any(_is_seconds(name, types) for name in (found["start"], found["end"]))
         values = {ours: quoted(theirs) for theirs, ours in renamed.items()}
         values |= {
             ours: f"{values[ours]}::VARCHAR" for ours in ("clip", "video", "caption") if ours in values
@@ -105,7 +105,7 @@ class ClipList:
         try:
             # in a connection that reads nothing but this file, whatever the filter says
             with querying(path) as connection:
-                query = f"SELECT * FROM (SELECT *{both} FROM {literal(path)}) {filtered}"
+                query = f"SELECT * FROM (SELECT *{both} FROM {table}) {filtered}"
                 connection.execute(f"EXPLAIN {query}").fetchall()
             database.execute(f"CREATE TABLE listed AS SELECT {chosen}{kept} FROM ({query})")
         except errors.Error as error:
@@ -181,6 +181,31 @@ class ClipList:
         """What a manifest takes over, in SQL, from the table `listed`."""
         caption = ", listed_caption AS caption" if self.captioned else ""
         return caption + "".join(f", listed.{quoted(name)}" for name in self.others)
+
+
+def _table(path: Path, connection: Any) -> tuple[str, dict[str, str]]:  # noqa: ANN401 - of DuckDB
+    """A list's file as a table in SQL, and the types of its columns by name."""
+    reader = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv"}.get(path.suffix.lower())
+    if reader is None:
+        return literal(path), columns_of(connection, literal(path))
+    # a folder may be called as in caption=none/list.csv
+    options = f"{literal(path)}, hive_partitioning = false"
+    if reader == "read_csv":
+        options += ", header = true"
+        names = columns_of(connection, f"{reader}({options})")
+        texts = [name for name in names if name.lower() in _TEXTS]  # 001 and 2024/05/01 are names too
+        if texts:
+            given = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in texts)
+            options += f", types = {{{given}}}"
+    table = f"{reader}({options})"
+    return table, columns_of(connection, table)
+
+
+def _is_seconds(name: str | None, types: dict[str, str]) -> bool:
+    """Whether a column of starts or ends counts seconds; frames that pandas wrote may be no integers."""
+    if name is None or name.lower().endswith("_frame"):
+        return False
+    return name.lower().endswith("_time") or types[name] not in _FRAME_TYPES
 
 
 def _others(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -30,6 +31,7 @@ _AS_THEY_ARE = {
     "JPEG": "jpg",
     "WEBP": "webp",
 }  # formats that are stored untouched: their suffix
+SHARD = re.compile(r"(train|val|test)-\d{6,}\.tar")  # file names of shards
 _WHITE = (255, 255, 255)
 _AT_ONCE = 64  # frames in memory
 _ROWS = 2048  # of the manifest that are read together
