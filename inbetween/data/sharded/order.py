@@ -8,10 +8,12 @@ from functools import lru_cache
 from typing import overload
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from inbetween.functional.seeds import sample_seed
 
+FEWEST_LANES = 32  # with fewer, windows that follow each other would be of few clips
 _GROUP_STREAM = 3  # keeps the shuffle within groups of shards independent of that of the shards
 
 
@@ -19,9 +21,11 @@ class LaneOrder(Sequence[int]):
     """Indices of an epoch's windows, shuffled so that a batch draws on many shards and a process on few.
 
     Shards are shuffled, then the windows within each group of neighbouring shards. That sequence is cut
-    into as many lanes of equal length as a batch has windows: window k of lane b is entry k B + b. So the
-    windows of a batch come from all over the data set, and each place of a batch reads one group of shards at
-    a time. Of a remainder that does not fill a batch the end is left out, which differs from epoch to epoch.
+    into L lanes, the first ones longer by a window where it does not divide: window k of lane l is entry
+    k L + l. L is the smallest multiple of B that is `FEWEST_LANES` or more, if there are so many windows. So
+    the windows of a batch, or of neighbouring small batches, come from all over the data set, and each lane
+    reads one group of shards at a time; as L is a multiple of B, a process has the same lanes in each batch.
+    Of a remainder that does not fill a batch the end is left out, which differs from epoch to epoch.
 
     An entry is computed when it is asked for; memory grows with the number of shards and the size of the
     groups in use, not with the number of windows.
@@ -29,25 +33,27 @@ class LaneOrder(Sequence[int]):
     Args:
         counts: Number of windows in each shard, in the order of their indices.
         group: Shards of a group.
-        lanes: B, windows of a batch over all processes, at most their number.
+        batch_size: B, windows of a batch over all processes, at most their number.
         seed: Base of the shuffle.
         epoch: Counts from 0.
     """
 
-    def __init__(self, counts: NDArray[np.int64], group: int, lanes: int, seed: int, epoch: int) -> None:
-        self.lanes = lanes
+    def __init__(self, counts: NDArray[np.int64], group: int, batch_size: int, seed: int, epoch: int) -> None:
+        batches = int(counts.sum()) // batch_size
+        self.length = batches * batch_size
+        self.lanes = lanes_of(batch_size, batches)
+        self.rounds, self.longer = divmod(self.length, self.lanes)
         self.seed = sample_seed(seed, epoch)
-        shards = np.random.default_rng(self.seed).permutation(len(counts))
+        shards = _permutation(len(counts), self.seed)
         self.ends = np.cumsum(counts[shards])
         # from a place in the sequence of shuffled shards to an index
         self.shift = (np.cumsum(counts) - counts)[shards] - (self.ends - counts[shards])
         self.group_ends = np.append(self.ends[group - 1 : -1 : group], self.ends[-1])
-        self.length = int(self.ends[-1]) // lanes
         # a lane draws on one group at a time, or on two where a new one begins
-        self._shuffled = lru_cache(2 * lanes)(self._shuffle)
+        self._shuffled = lru_cache(2 * self.lanes)(self._shuffle)
 
     def __len__(self) -> int:
-        return self.length * self.lanes
+        return self.length
 
     @overload
     def __getitem__(self, place: int) -> int: ...
@@ -61,7 +67,7 @@ class LaneOrder(Sequence[int]):
         if not 0 <= place < len(self):
             raise IndexError(place)
         step, lane = divmod(place, self.lanes)
-        number = lane * self.length + step
+        number = lane * self.rounds + min(lane, self.longer) + step
         group = bisect_right(self.group_ends, number)
         start = int(self.group_ends[group - 1]) if group else 0
         shuffled = start + int(self._shuffled(group)[number - start])
@@ -70,5 +76,15 @@ class LaneOrder(Sequence[int]):
     def _shuffle(self, group: int) -> NDArray[np.int32]:
         """A permutation of the windows of a group."""
         start = self.group_ends[group - 1] if group else 0
-        rng = np.random.default_rng(sample_seed(self.seed, group, _GROUP_STREAM))
-        return rng.permutation(int(self.group_ends[group] - start)).astype(np.int32)
+        windows = int(self.group_ends[group] - start)
+        return _permutation(windows, sample_seed(self.seed, group, _GROUP_STREAM)).astype(np.int32)
+
+
+def lanes_of(batch_size: int, batches: int) -> int:
+    """Number of lanes of an epoch: see `LaneOrder`."""
+    return batch_size * max(min(-(-FEWEST_LANES // batch_size), batches), 1)
+
+
+def _permutation(count: int, seed: int) -> NDArray[np.int64]:
+    # NumPy's generators may give other permutations in another version
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
