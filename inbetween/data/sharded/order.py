@@ -21,11 +21,11 @@ class LaneOrder(Sequence[int]):
     """Indices of an epoch's windows, shuffled so that a batch draws on many shards and a process on few.
 
     Shards are shuffled, then the windows within each group of neighbouring shards. That sequence is cut
-    into L lanes, the first ones longer by a window where it does not divide: window k of lane l is entry
-    k L + l. L is the smallest multiple of B that is `FEWEST_LANES` or more, if there are so many windows. So
-    the windows of a batch, or of neighbouring small batches, come from all over the data set, and each lane
-    reads one group of shards at a time; as L is a multiple of B, a process has the same lanes in each batch.
-    Of a remainder that does not fill a batch the end is left out, which differs from epoch to epoch.
+    into m B lanes, equally long or some of them longer by a window; m is the smallest number that makes
+    `FEWEST_LANES` of them or more, if there are so many windows. Batch k m + a has window k of the lanes
+    a, m + a, ..., (B - 1) m + a. So the windows of a batch come from all over the data set, those of small
+    batches that follow each other too, and each lane, which one process keeps, reads one group of shards at a
+    time. Of a remainder that does not fill a batch the end is left out, which differs from epoch to epoch.
 
     An entry is computed when it is asked for; memory grows with the number of shards and the size of the
     groups in use, not with the number of windows.
@@ -41,8 +41,10 @@ class LaneOrder(Sequence[int]):
     def __init__(self, counts: NDArray[np.int64], group: int, batch_size: int, seed: int, epoch: int) -> None:
         batches = int(counts.sum()) // batch_size
         self.length = batches * batch_size
-        self.lanes = lanes_of(batch_size, batches)
-        self.rounds, self.longer = divmod(self.length, self.lanes)
+        self.batch_size = batch_size
+        self.parts = max(min(-(-FEWEST_LANES // batch_size), batches), 1)  # m
+        self.lanes = self.parts * batch_size
+        self.rounds, self.longer = divmod(batches, self.parts)
         self.seed = sample_seed(seed, epoch)
         shards = _permutation(len(counts), self.seed)
         self.ends = np.cumsum(counts[shards])
@@ -66,8 +68,10 @@ class LaneOrder(Sequence[int]):
             return [self[one] for one in range(*place.indices(len(self)))]
         if not 0 <= place < len(self):
             raise IndexError(place)
-        step, lane = divmod(place, self.lanes)
-        number = lane * self.rounds + min(lane, self.longer) + step
+        batch, column = divmod(place, self.batch_size)
+        step, part = divmod(batch, self.parts)
+        before = (column * self.parts + part) * self.rounds + column * self.longer + min(part, self.longer)
+        number = before + step
         group = bisect_right(self.group_ends, number)
         start = int(self.group_ends[group - 1]) if group else 0
         shuffled = start + int(self._shuffled(group)[number - start])
@@ -78,11 +82,6 @@ class LaneOrder(Sequence[int]):
         start = self.group_ends[group - 1] if group else 0
         windows = int(self.group_ends[group] - start)
         return _permutation(windows, sample_seed(self.seed, group, _GROUP_STREAM)).astype(np.int32)
-
-
-def lanes_of(batch_size: int, batches: int) -> int:
-    """Number of lanes of an epoch: see `LaneOrder`."""
-    return batch_size * max(min(-(-FEWEST_LANES // batch_size), batches), 1)
 
 
 def _permutation(count: int, seed: int) -> NDArray[np.int64]:
