@@ -3,6 +3,7 @@
 import pickle
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -302,8 +303,23 @@ def test_a_cache_that_holds_less_than_a_batch_reads_is_warned_of(
     dataset = ShardedScenes(str(shards), cache_gb=1e-6).dataset("train", spec)
     for epoch in range(2):
         dataset.order(0, epoch, 2)
-    assert caplog.text.count("give cache_gb more") == 1
-    assert "2 windows of a batch are read from 4 shards at a time, up to 8.1e-05 GB" in caplog.text
+    assert caplog.text.count("give cache_gb") == 1
+    assert f"from {len(dataset.shards)} shards at a time: give cache_gb 0.000" in caplog.text
+
+
+def test_the_cache_that_is_asked_for_counts_margins_and_the_clips_of_one_machine(
+    shards: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wanted(spec: WindowSpec) -> float:
+        caplog.clear()
+        ShardedScenes(str(shards), cache_gb=0, shuffle_shards=1).dataset("train", spec).order(0, 0, 4)
+        return float(caplog.text.partition("give cache_gb ")[2].partition(",")[0])
+
+    plain = WindowSpec(between=1, size=(16, 16), cache_dir=tmp_path / "c")
+    whole = wanted(plain)
+    assert wanted(replace(plain, augment=Augment(crop=0.5))) == pytest.approx(4 * whole, rel=0.1)
+    monkeypatch.setattr("inbetween.data.sharded.source.machines", lambda: 16)
+    assert wanted(plain) < 0.6 * whole
 
 
 def test_a_clip_that_is_deleted_or_cut_short_is_decoded_again(shards: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from inbetween.data.sharded.libraries import needed
+from inbetween.data.fit import Fit
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
 from inbetween.types import Split
@@ -89,13 +90,13 @@ class ShardFacts:
     Args:
         name: Its file.
         windows: Windows in it, at least 1.
-        frames: Frames of the clips that have them.
+        decoded: Bytes of the clips that have them when decoded.
         bytes: Length that the file must have at least.
     """
 
     name: str
     windows: int
-    frames: int
+    decoded: int
     bytes: int
 
 
@@ -166,12 +167,23 @@ class Manifest:
             f"greatest(0, ({length} - {(spec.between + 1) * gap} + {spec.stride - 1}) // {spec.stride})"
             for gap in spec.gaps
         )
+        # frames of few sizes: how large each is stored is computed here
         rows = self._ask(
-            f"""SELECT shard, sum(windows)::BIGINT, sum(frames)::BIGINT, max("offset" + bytes)
-            FROM (SELECT shard, frames, "offset", bytes, {windows} AS windows FROM {self._kept})
-            WHERE windows > 0 GROUP BY shard ORDER BY shard"""
+            f"""SELECT shard, height, width, sum(windows)::BIGINT, sum(frames)::BIGINT, max("offset" + bytes)
+            FROM (SELECT *, {windows} AS windows FROM {self._kept})
+            WHERE windows > 0 GROUP BY ALL ORDER BY ALL"""
         )
-        return [ShardFacts(*row) for row in rows]
+        found: dict[str, ShardFacts] = {}
+        for shard, height, width, count, frames, size in rows:
+            stored = Fit((height, width), spec.size, spec.fit, spec.keep).store
+            before = found.get(shard, ShardFacts(shard, 0, 0, 0))
+            found[shard] = ShardFacts(
+                shard,
+                before.windows + count,
+                before.decoded + frames * stored[0] * stored[1] * 3,
+                max(before.bytes, size),
+            )
+        return list(found.values())
 
     def longest(self, spec: WindowSpec) -> tuple[int, int]:
         """Number of clips, and of the frames of the longest one; (0, 0) where there is no clip."""
