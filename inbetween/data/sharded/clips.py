@@ -15,7 +15,7 @@ from inbetween.errors import UserError
 from inbetween.io.files import whole_file
 from inbetween.io.images import Pixels
 
-_LOCKS = 64  # locks that clips share, so that no two processes decode the same one
+_LOCKS = 4096  # that clips share: no two processes decode the same one, and few wait for another's
 _KEPT = 0.9  # share of the limit that is left when clips make room, so that this is rare
 
 
