@@ -126,13 +126,13 @@ class Manifest:
 
     Args:
         path: The Parquet file.
-        place: Its name in messages.
+        address: Its name in messages.
         split: Which split.
         where: An SQL expression on its columns; None takes every clip.
     """
 
     path: Path
-    place: str
+    address: str
     split: Split
     where: str | None
 
@@ -150,7 +150,7 @@ class Manifest:
         missing = [name for name in COLUMNS if name not in found and name not in _OPTIONAL]
         if missing:
             raise UserError(
-                f"{self.place} has no column {missing[0]}: `python -m inbetween shard --manifest` makes"
+                f"{self.address} has no column {missing[0]}: `python -m inbetween shard --manifest` makes"
                 " shards of the clips that it names."
             )
         return found
@@ -223,13 +223,13 @@ class Manifest:
                 rows: list[Any] = connection.execute(query).fetchall()
             except errors.Error as error:
                 if filtered and self.where and not isinstance(error, errors.IOException):
-                    raise wrong_filter(self.where, self.place, error, self.columns()) from None
+                    raise wrong_filter(self.where, self.address, error, self.columns()) from None
                 raise self._damaged(error) from None
         return rows
 
     def _damaged(self, error: Exception) -> UserError:
         return UserError(
-            f"{self.place} is damaged or cut short ({reason(error)}): copy it again, or write the shards"
+            f"{self.address} is damaged or cut short ({reason(error)}): copy it again, or write the shards"
             " again with `python -m inbetween shard`."
         )
 

@@ -89,15 +89,15 @@ class ShardedScenes(WindowSource):
             UserError: A file is missing or damaged, the filter does not fit, or no window is left.
         """
         folder = cache_folder(spec.cache_dir, "frames") / "shards"
-        place = self.files.place(MANIFEST)
+        address = self.files.address(MANIFEST)
         path = self.files.manifest(folder / "manifests")
-        manifest = Manifest(path, place, split, self.where)
+        manifest = Manifest(path, address, split, self.where)
         columns = manifest.columns()
         splits = manifest.splits()
         if split == "test" and "test" not in splits:
             log.info("%s has no test split: testing on its val split.", self)
             split = "val"
-            manifest = Manifest(path, place, split, self.where)
+            manifest = Manifest(path, address, split, self.where)
         if split not in splits:
             raise UserError(
                 f"{self} has no clip for the {split} split: its splits are {', '.join(sorted(splits))}."
@@ -129,7 +129,7 @@ class ShardedWindows(StoredWindows):
         self.shards = manifest.shards(spec)
         if not self.shards:
             raise self._empty()
-        self.files.check({shard.name: shard.bytes for shard in self.shards})
+        self.files.check(shard.name for shard in self.shards)
         self.ends = list(accumulate(shard.windows for shard in self.shards))
         log.info("%d windows in %d shards of %s.", self.ends[-1], len(self.shards), source)
 
@@ -138,7 +138,7 @@ class ShardedWindows(StoredWindows):
         split, where = self.manifest.split, self.manifest.where
         if not clips:
             return UserError(
-                f"The filter {where!r} leaves no clip of the {split} split in {self.manifest.place}:"
+                f"The filter {where!r} leaves no clip of the {split} split in {self.manifest.address}:"
                 " widen it."
             )
         need = (self.spec.between + 1) * min(self.spec.gaps) + 1
@@ -265,7 +265,7 @@ class ShardedScene(StoredScene):
         background = self.dataset.spec.background
 
         def decode(place: int) -> Pixels:
-            path = Path(f"{self.dataset.files.place(self.clip.shard)}:{self.scene.frames[place].name}")
+            path = Path(f"{self.dataset.files.address(self.clip.shard)}:{self.scene.frames[place].name}")
             return self.fit.resized(read_image(path, background, contents[place]))
 
         # data workers fill the cores already
