@@ -17,6 +17,7 @@ from inbetween.data.scenes import SPLITS, Scene, SceneSource, existing_folder, s
 from inbetween.data.sharded.files import MANIFEST
 from inbetween.data.sharded.libraries import needed
 from inbetween.data.sharded.listing import ClipList, ListedClip
+from inbetween.data.sharded.manifest import MEMORY
 from inbetween.data.sharded.writing import SHARD, ShardWriter
 from inbetween.data.source import LARGEST_SIDE
 from inbetween.data.video import VideoScenes
@@ -75,7 +76,7 @@ def shard(
         work = folder / ".work"
         work.mkdir()
         with closing(
-            needed("duckdb").connect(work / "rows.duckdb", config={"memory_limit": "512MB"})
+            needed("duckdb").connect(work / "rows.duckdb", config={"memory_limit": MEMORY})
         ) as database:
             listed = None if manifest is None else ClipList(manifest, where, database)
             writer = ShardWriter(folder, shard_mb * MEGABYTE, database)

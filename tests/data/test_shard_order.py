@@ -81,7 +81,9 @@ def test_small_batches_that_follow_each_other_are_mixed_too(batch_size: int) -> 
     # 100 shards of 10 clips with 20 windows, each clip an animation
     order = np.array(LaneOrder(np.full(100, 200), 2, batch_size, seed=0, epoch=0))
     near = (order // 20)[: len(order) // 16 * 16].reshape(-1, 16)
-    assert np.mean([len(set(some)) for some in near]) > 15.8  # a permutation: 15.9; a lane for each window of a batch: 11.4 and 13.6
+    assert (
+        np.mean([len(set(some)) for some in near]) > 15.8
+    )  # a permutation: 15.9; a lane for each window of a batch: 11.4 and 13.6
 
 
 def test_memory_does_not_grow_with_the_number_of_windows() -> None:

@@ -187,7 +187,9 @@ def test_a_network_that_fails_for_good_in_a_data_worker_is_said_in_one_sentence(
     Gone.busy = 10**6
     batches = TrainBatches(dataset.order(0, 0, 3), 3, 0, 0, 1)
     loader = WindowLoader(dataset, len(batches), lambda: batches, num_workers=1)
-    with pytest.raises(UserError, match=r"^http.*/train-000000.tar cannot be read \(503.*: check the network"):
+    with pytest.raises(
+        UserError, match=r"^http.*/train-000000.tar cannot be read \(503.*: check the network"
+    ):
         list(loader)
     loader.close()
     assert multiprocessing.active_children() == []

@@ -161,6 +161,39 @@ def test_shards_are_the_same_bytes_when_written_again(scenes: Path, shards: Path
     assert {name.partition("-")[0] for name in names} == {"train", "val"}
     for name in names:
         assert (tmp_path / "again" / name).read_bytes() == (shards / name).read_bytes()
+    manifests = [(folder / "manifest.parquet").read_bytes() for folder in (tmp_path / "again", shards)]
+    assert manifests[0] == manifests[1]
+
+
+@pytest.mark.parametrize("longest", [4, 9])
+def test_long_shots_are_parted(
+    scenes: Path, tmp_path: Path, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inbetween.data.sharded.writing.LONGEST", longest)
+    write(scenes, tmp_path / "shards")
+    spec = WindowSpec(between=1, stride=1, size=(24, 32), collapse_holds=False, cache_dir=tmp_path / "c")
+    folders = by_name(FolderScenes(scenes).dataset("train", spec))
+    sharded = by_name(ShardedScenes(str(tmp_path / "shards")).dataset("train", spec))
+    assert sharded.keys() < folders.keys() if longest == 4 else sharded.keys() == folders.keys()
+    for name, window in sharded.items():
+        assert torch.equal(window["targets"], folders[name]["targets"]), name
+    table = f"'{tmp_path}/shards/manifest.parquet' WHERE name = 'rest'"
+    clips = duckdb.sql(f"SELECT clip, frames, hold_starts FROM {table} ORDER BY 1").fetchall()
+    if longest == 4:  # a hold of frames 2 to 4 is parted
+        assert clips == [("cat/rest@0", 4, [0, 0, 2, 2]), ("cat/rest@4", 4, [0, 1, 2, 3])]
+    else:
+        assert clips == [("cat/rest", 8, [0, 0, 2, 2, 2, 5, 6, 7])]
+
+
+def test_a_manifest_of_another_version_is_refused(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inbetween.data.sharded.writing.VERSION", "2")
+    write(scenes, tmp_path / "shards")
+    with pytest.raises(
+        UserError, match=r"manifest.parquet is of version 2, and this program reads version 1"
+    ):
+        ShardedScenes(str(tmp_path / "shards")).dataset("train", WindowSpec(cache_dir=tmp_path / "c"))
 
 
 def with_columns(shards: Path, select: str) -> None:
@@ -180,6 +213,12 @@ def test_a_filter_chooses_clips(shards: Path, tmp_path: Path) -> None:
     assert len(some) == expected
 
 
+def test_a_filter_may_name_what_no_function_of_it_calls(shards: Path, tmp_path: Path) -> None:
+    spec = WindowSpec(between=1, size=(24, 32), cache_dir=tmp_path / "c")
+    for where in ("clip <> 'random() now()'", "hash(clip) % 2 < 2 -- not random()", '"end" - start + 1 > 0'):
+        assert len(ShardedScenes(str(shards), where=where).dataset("train", spec)) > 10
+
+
 def test_captions_come_with_every_window_or_with_none(shards: Path, tmp_path: Path) -> None:
     spec = WindowSpec(between=1, size=(24, 32), cache_dir=tmp_path / "c")
     plain = ShardedScenes(str(shards)).dataset("train", spec)
@@ -191,6 +230,9 @@ def test_captions_come_with_every_window_or_with_none(shards: Path, tmp_path: Pa
         window = captioned[0, index]
         assert window["caption"] == ("a cat" if window["animation"] == "cat" else "")
     assert list(captioned.captions()) == ["", "a cat"]
+    truncated("manifest.parquet")(shards)
+    with pytest.raises(UserError, match=r"manifest.parquet is damaged or cut short"):
+        list(captioned.captions())
 
 
 def damaged_shard(shards: Path) -> None:
@@ -234,6 +276,9 @@ WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "unknown column": (None, {"where": "score > 5"}, '"score" not found .* columns, which are animation, '),
     "wrong type": (None, {"where": "frames = 'many'"}, "Could not convert string 'many'"),
     "other files": (None, {"where": "(select count(*) from '/etc/passwd') > 0"}, "does not fit"),
+    "chance": (None, {"where": "RANDOM() < 0.5"}, r"has random, which differs .* hash\(clip\) % 10 = 0"),
+    "clock": (None, {"where": "fps > 1 OR now() > '2020-01-01'"}, "has now, which differs"),
+    "today": (None, {"where": "current_date > '2020-01-01'"}, "has current_date, which differs"),
     "nothing left": (None, {"where": "frames > 900"}, "'frames > 900' leaves no clip of the train split"),
     "no windows": (None, {"between": 40}, "needs 42 frames in a row, the longest of 7 clips has 9: lower"),
     "no split": (lambda s: with_columns(s, "* REPLACE ('val' AS split)"), {}, "no clip for the train split"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from inbetween.data.sharded.libraries import needed
 from inbetween.data.fit import Fit
+from inbetween.data.sharded.libraries import needed
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
 from inbetween.types import Split
@@ -34,15 +36,20 @@ COLUMNS = {
     "fps": "DOUBLE",  # NULL where it is unknown
     "stems": "VARCHAR[]",  # for each frame, its file name without suffix
     "hold_starts": "INTEGER[]",  # for each frame, the number of the first one of its hold
-    "drawings": "INTEGER",  # number of frames, a held one counted once
+    "distinct_frames": "INTEGER",  # number of frames, a held one counted once
     "digest": "VARCHAR",  # of the frames' bytes
     "caption": "VARCHAR",  # what it shows, in words; only in manifests that have captions
 }
+_CLOCKS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 _OPTIONAL = {"caption"}
 # what `Clip` is made of
-_READ = """clip, animation, name, kind, shard, "offset", bytes, frames, drawings, height, width,
+_READ = """clip, animation, name, kind, shard, "offset", bytes, frames, distinct_frames, height, width,
     array_to_string(stems, '/'), hold_starts, digest"""
 MEMORY = "512MB"  # that DuckDB may use
+VERSION = "1"  # of what `shard` writes
+VERSION_KEY = "inbetween_shards"  # of the version in the file's metadata
+_STRING = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*")
+_WORD = re.compile(r"\w+")
 
 
 def quoted(name: str) -> str:
@@ -61,17 +68,36 @@ def reason(error: Exception) -> str:
     return lines[0].partition("Error: ")[2] or lines[0]
 
 
+class ContentDigest:
+    """A digest of a clip's image files, added one by one."""
+
+    def __init__(self) -> None:
+        self._whole = hashlib.blake2b(digest_size=16)
+
+    def add(self, content: bytes) -> None:
+        """The next file."""
+        self._whole.update(len(content).to_bytes(8, "little") + content)
+
+    def text(self) -> str:
+        """Of all files so far."""
+        return self._whole.hexdigest()
+
+
 @contextmanager
-def querying(*files: Path) -> Iterator[Any]:
-    """A connection that reads these files and nothing else, whatever a filter says.
+def querying(file: Path, spill: Path | None = None) -> Iterator[Any]:
+    """A connection that reads a file and nothing else, whatever a filter says.
 
     It lives for one query or two: a connection does not survive the fork that makes a data worker.
+
+    Args:
+        file: The file.
+        spill: Folder for what does not fit `MEMORY`, made when it is needed; without it nothing is spilt.
     """
     duckdb = needed("duckdb")
-    connection = duckdb.connect(config={"memory_limit": MEMORY, "threads": 1})
+    spilling = {"temp_directory": "" if spill is None else str(spill)}
+    connection = duckdb.connect(config={"memory_limit": MEMORY, "threads": 1, **spilling})
     try:
-        allowed = ", ".join(map(literal, files))
-        connection.execute(f"SET allowed_paths = [{allowed}]; SET enable_external_access = false")
+        connection.execute(f"SET allowed_paths = [{literal(file)}]; SET enable_external_access = false")
         yield connection
     finally:
         connection.close()
@@ -111,7 +137,7 @@ class Clip(NamedTuple):
     offset: int
     bytes: int
     frames: int
-    drawings: int
+    distinct_frames: int
     height: int
     width: int
     stems: str  # parted by slashes
@@ -129,24 +155,37 @@ class Manifest:
         address: Its name in messages.
         split: Which split.
         where: An SQL expression on its columns; None takes every clip.
+        spill: Folder for what a query cannot keep in memory.
     """
 
     path: Path
     address: str
     split: Split
     where: str | None
+    spill: Path
 
     def columns(self) -> set[str]:
         """Names of the columns.
 
         Raises:
-            UserError: It cannot be read, or is no manifest of shards.
+            UserError: It cannot be read, is no manifest of shards, or one of another version.
         """
         with querying(self.path) as connection:
             try:
                 found = set(columns_of(connection, literal(self.path)))
+                told = connection.execute(
+                    f"SELECT decode(value) FROM parquet_kv_metadata({literal(self.path)})"
+                    f" WHERE decode(key) = {literal(VERSION_KEY)}"
+                ).fetchall()
             except needed("duckdb").Error as error:
                 raise self._damaged(error) from None
+        # a manifest that was changed with other tools may have lost its version
+        for (version,) in told:
+            if version != VERSION:
+                raise UserError(
+                    f"{self.address} is of version {version}, and this program reads version {VERSION}: use"
+                    " the program that wrote it, or write the shards again with `python -m inbetween shard`."
+                )
         missing = [name for name in COLUMNS if name not in found and name not in _OPTIONAL]
         if missing:
             raise UserError(
@@ -162,7 +201,7 @@ class Manifest:
 
     def shards(self, spec: WindowSpec) -> list[ShardFacts]:
         """The shards that have windows, by name."""
-        length = "drawings" if spec.collapse_holds else "frames"
+        length = "distinct_frames" if spec.collapse_holds else "frames"
         windows = " + ".join(
             f"greatest(0, ({length} - {(spec.between + 1) * gap} + {spec.stride - 1}) // {spec.stride})"
             for gap in spec.gaps
@@ -187,7 +226,7 @@ class Manifest:
 
     def longest(self, spec: WindowSpec) -> tuple[int, int]:
         """Number of clips, and of the frames of the longest one; (0, 0) where there is no clip."""
-        length = "drawings" if spec.collapse_holds else "frames"
+        length = "distinct_frames" if spec.collapse_holds else "frames"
         ((clips, longest),) = self._ask(f"SELECT count(*), max({length}) FROM {self._kept}")
         return clips, longest or 0
 
@@ -202,10 +241,9 @@ class Manifest:
 
     def captions(self) -> Iterator[str]:
         """Every different caption, in order."""
-        with querying(self.path) as connection:
-            found = connection.execute(
-                f"SELECT DISTINCT coalesce(caption, '') AS words FROM {self._kept} ORDER BY words"
-            )
+        query = f"SELECT DISTINCT coalesce(caption, '') AS words FROM {self._kept} ORDER BY words"
+        with querying(self.path, self.spill) as connection, self._explained(filtered=True):
+            found = connection.execute(query)
             while rows := found.fetchmany(1000):
                 yield from (row[0] for row in rows)
 
@@ -217,20 +255,49 @@ class Manifest:
         return f"(SELECT * FROM {literal(self.path)} WHERE split = {literal(self.split)}{chosen})"
 
     def _ask(self, query: str, filtered: bool = True) -> list[Any]:
-        errors = needed("duckdb")
-        with querying(self.path) as connection:
-            try:
-                rows: list[Any] = connection.execute(query).fetchall()
-            except errors.Error as error:
-                if filtered and self.where and not isinstance(error, errors.IOException):
-                    raise wrong_filter(self.where, self.address, error, self.columns()) from None
-                raise self._damaged(error) from None
+        with querying(self.path) as connection, self._explained(filtered):
+            rows: list[Any] = connection.execute(query).fetchall()
         return rows
+
+    @contextmanager
+    def _explained(self, filtered: bool) -> Iterator[None]:
+        """Turns DuckDB's errors into ours."""
+        errors = needed("duckdb")
+        try:
+            yield
+        except errors.OutOfMemoryException as error:
+            raise UserError(
+                f"{self.address} cannot be queried in {MEMORY} of memory ({reason(error)}): make room in"
+                f" {self.spill}, or choose another folder with data.cache_dir."
+            ) from None
+        except errors.Error as error:
+            if filtered and self.where and not isinstance(error, errors.IOException):
+                raise wrong_filter(self.where, self.address, error, self.columns()) from None
+            raise self._damaged(error) from None
 
     def _damaged(self, error: Exception) -> UserError:
         return UserError(
             f"{self.address} is damaged or cut short ({reason(error)}): copy it again, or write the shards"
             " again with `python -m inbetween shard`."
+        )
+
+
+def check_repeatable(where: str | None, connection: Any) -> None:  # noqa: ANN401 - of DuckDB
+    """Check that a filter leaves the same clips each time, in each process.
+
+    Raises:
+        UserError: It calls a function such as `random()` or `now()`.
+    """
+    words = {word.lower() for word in _WORD.findall(_STRING.sub(" ", where or ""))}
+    known = connection.execute(
+        """SELECT function_name FROM duckdb_functions() WHERE stability IS NOT NULL GROUP BY ALL
+        HAVING bool_and(stability <> 'CONSISTENT') AND function_name NOT IN ('range', 'error')"""
+    ).fetchall()
+    changing = words & ({name for (name,) in known} | _CLOCKS)
+    if changing:
+        raise UserError(
+            f"The filter {where!r} has {min(changing)}, which differs from query to query: to take some of"
+            " the clips, write for example hash(clip) % 10 = 0."
         )
 
 

@@ -24,7 +24,7 @@ from inbetween.data.scenes import Scene
 from inbetween.data.sharded.clips import ClipStore
 from inbetween.data.sharded.files import MANIFEST, ShardFiles
 from inbetween.data.sharded.libraries import needed
-from inbetween.data.sharded.manifest import Clip, Manifest
+from inbetween.data.sharded.manifest import Clip, ContentDigest, Manifest, check_repeatable, querying
 from inbetween.data.sharded.order import FEWEST_LANES, LaneOrder
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.data.store import StoredScene
@@ -91,13 +91,15 @@ class ShardedScenes(WindowSource):
         folder = cache_folder(spec.cache_dir, "frames") / "shards"
         address = self.files.address(MANIFEST)
         path = self.files.manifest(folder / "manifests")
-        manifest = Manifest(path, address, split, self.where)
+        manifest = Manifest(path, address, split, self.where, folder / "spilt")
         columns = manifest.columns()
+        with querying(path) as connection:
+            check_repeatable(self.where, connection)
         splits = manifest.splits()
         if split == "test" and "test" not in splits:
             log.info("%s has no test split: testing on its val split.", self)
             split = "val"
-            manifest = Manifest(path, address, split, self.where)
+            manifest = Manifest(path, address, split, self.where, folder / "spilt")
         if split not in splits:
             raise UserError(
                 f"{self} has no clip for the {split} split: its splits are {', '.join(sorted(splits))}."
@@ -213,7 +215,7 @@ def _clips_of(dataset: ShardedWindows, place: int) -> tuple[list[Clip], list[int
     """The clips of a shard, and the number of windows up to each one's last."""
     spec = dataset.spec
     clips = dataset.manifest.clips(dataset.shards[place].name, dataset.captioned)
-    lengths = (clip.drawings if spec.collapse_holds else clip.frames for clip in clips)
+    lengths = (clip.distinct_frames if spec.collapse_holds else clip.frames for clip in clips)
     return clips, list(accumulate(len(windows_of([*range(length)], spec)) for length in lengths))
 
 
@@ -282,17 +284,12 @@ class ShardedScene(StoredScene):
             found = [file["data"] for file in read_tar(BytesIO(part)) if not file["fname"].endswith(".json")]
         except (TarError, OSError, ValueError):
             raise files.damaged(clip.shard, clip.clip) from None
-        if digest_of(found) != clip.digest:
+        digest = ContentDigest()
+        for content in found:
+            digest.add(content)
+        if digest.text() != clip.digest:
             raise files.damaged(clip.shard, clip.clip)
         return found
-
-
-def digest_of(contents: Iterable[bytes]) -> str:
-    """A digest of a clip's image files."""
-    whole = hashlib.blake2b(digest_size=16)
-    for content in contents:
-        whole.update(len(content).to_bytes(8, "little") + content)
-    return whole.hexdigest()
 
 
 def _frame_id(name: str, number: int) -> int:
