@@ -49,6 +49,40 @@ class Whole(Ranges):
     parts = False
 
 
+class Failing(Ranges):
+    """Refuses each first request for a file, and breaks off each second one."""
+
+    asked: dict[str, int]
+
+    def do_GET(self) -> None:
+        number = self.asked[self.path] = self.asked.get(self.path, 0) + 1
+        if number % 3 == 1:
+            self.send_error(503)
+        elif number % 3 == 2:
+            self.send_response(206)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            self.wfile.write(b"a part")
+            self.close_connection = True
+        else:
+            super().do_GET()
+
+
+class Closed(Ranges):
+    """Refuses everything, which it counts."""
+
+    requests = 0
+
+    def do_GET(self) -> None:
+        type(self).requests += 1
+        self.send_error(403)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inbetween.data.sharded.files._PAUSES", (0.0, 0.01))
+
+
 @pytest.fixture
 def shards(scenes_root: Path, tmp_path: Path) -> Path:
     shard(output=tmp_path / "store" / "shards", root=scenes_root)
@@ -128,6 +162,21 @@ def test_what_is_wrong_is_said_in_one_sentence(shards: Path, serve: Any, tmp_pat
     (shards / "train-000000.tar").unlink()
     with pytest.raises(UserError, match=r"http.*/train-000000.tar, which the manifest names, is missing"):
         pictures(dataset)
+
+
+def test_a_network_that_fails_now_and_then_is_asked_again(shards: Path, serve: Any, tmp_path: Path) -> None:
+    expected = pictures(opened(str(shards), tmp_path))
+    shutil.rmtree(tmp_path / "cache")
+    Failing.asked = {}
+    found = pictures(opened(serve(Failing), tmp_path))
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert Failing.asked["/shards/manifest.parquet"] == 3
+
+
+def test_a_server_that_says_no_is_asked_once(serve: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"manifest.parquet cannot be read \(.*403"):
+        opened(serve(Closed), tmp_path)
+    assert Closed.requests <= 2  # for the size by HEAD, and by GET
 
 
 def test_a_server_without_parts_is_refused(serve: Any, tmp_path: Path) -> None:

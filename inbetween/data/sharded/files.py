@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,14 @@ _VERSION = (
     "created",
     "sha256",
 )
+
+
+_TOO_MANY = 429  # requests at a time: the status of an answer that asks to come back later
+_PAUSES = (0.5, 2.0, 8.0)  # seconds between attempts
+
+
+class _NetworkError(UserError):
+    """One that may be gone the next time."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +150,15 @@ class ShardFiles:
         return UserError(f"{self.place(name)} is damaged (clip {clip}): {_AGAIN}.")
 
     def _ask(self, what: str, name: str, **arguments: int) -> Any:  # noqa: ANN401 - of fsspec
-        """Call a method of the root's file system on a file."""
+        """Call a method of the root's file system on a file, several times where the network fails."""
+        for pause in _PAUSES:
+            try:
+                return self._ask_once(what, name, **arguments)
+            except _NetworkError:
+                time.sleep(pause)
+        return self._ask_once(what, name, **arguments)
+
+    def _ask_once(self, what: str, name: str, **arguments: int) -> Any:  # noqa: ANN401 - of fsspec
         fsspec = needed("fsspec")
         place = self.place(name)
         try:
@@ -153,7 +170,11 @@ class ShardFiles:
             cause = error.__cause__ or error
             if not isinstance(cause, FileNotFoundError) and getattr(cause, "status", None) != 404:
                 reason = " ".join(str(cause).split()) or type(cause).__name__
-                raise UserError(
+                status = getattr(cause, "status", None)
+                # what it is that another attempt would not change
+                lasting = isinstance(cause, ImportError | ValueError | PermissionError)
+                lasting = lasting or (status is not None and 400 <= status < 500 and status != _TOO_MANY)
+                raise (UserError if lasting else _NetworkError)(
                     f"{place} cannot be read ({reason}): check the network, the URL and its credentials"
                     " (storage_options), or copy the shards into a folder."
                 ) from None

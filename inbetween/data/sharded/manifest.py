@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,12 +129,25 @@ class Manifest:
         place: Its name in messages.
         split: Which split.
         where: An SQL expression on its columns; None takes every clip.
+
+    Attributes:
+        state: What tells the file from another one at the same path.
+
+    Raises:
+        UserError: The expression means something else each time.
     """
 
     path: Path
     place: str
     split: Split
     where: str | None
+    state: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state", _state(self.path))
+        if self.where:
+            with querying() as connection:
+                check_lasting(self.where, connection)
 
     def columns(self) -> set[str]:
         """Names of the columns.
@@ -141,9 +155,9 @@ class Manifest:
         Raises:
             UserError: It cannot be read, or is no manifest of shards.
         """
-        with querying(self.path) as connection:
+        with self._opened() as connection:
             try:
-                found = set(columns_of(connection, literal(self.path)))
+                found = set(columns_of(connection, self._table))
             except needed("duckdb").Error as error:
                 raise self._damaged(error) from None
         missing = [name for name in COLUMNS if name not in found and name not in _OPTIONAL]
@@ -156,7 +170,7 @@ class Manifest:
 
     def splits(self) -> dict[str, int]:
         """Number of clips in each split, whether they pass the filter or not."""
-        rows = self._ask(f"SELECT split, count(*) FROM {literal(self.path)} GROUP BY split", filtered=False)
+        rows = self._ask(f"SELECT split, count(*) FROM {self._table} GROUP BY split", filtered=False)
         return dict(rows)
 
     def shards(self, spec: WindowSpec) -> list[ShardFacts]:
@@ -190,7 +204,7 @@ class Manifest:
 
     def captions(self) -> Iterator[str]:
         """Every different caption, in order."""
-        with querying(self.path) as connection:
+        with self._opened() as connection:
             found = connection.execute(
                 f"SELECT DISTINCT coalesce(caption, '') AS words FROM {self._kept} ORDER BY words"
             )
@@ -201,12 +215,18 @@ class Manifest:
     def _kept(self) -> str:
         """The clips that are used, as a table in SQL."""
         # an expression may end in a comment
-        chosen = f" AND (\n{self.where}\n)" if self.where else ""
-        return f"(SELECT * FROM {literal(self.path)} WHERE split = {literal(self.split)}{chosen})"
+        chosen = f" WHERE (\n{self.where}\n)" if self.where else ""
+        split = f"(SELECT * FROM {self._table} WHERE split = {literal(self.split)})"
+        return f"(SELECT * FROM {split}{chosen})"
+
+    @property
+    def _table(self) -> str:
+        # a folder may be called as in split=none/manifest.parquet
+        return f"read_parquet({literal(self.path)}, hive_partitioning = false)"
 
     def _ask(self, query: str, filtered: bool = True) -> list[Any]:
         errors = needed("duckdb")
-        with querying(self.path) as connection:
+        with self._opened() as connection:
             try:
                 rows: list[Any] = connection.execute(query).fetchall()
             except errors.Error as error:
@@ -215,10 +235,48 @@ class Manifest:
                 raise self._damaged(error) from None
         return rows
 
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        """A connection that reads the file, which must be the one that was there at first."""
+        if _state(self.path) != self.state:
+            raise UserError(
+                f"{self.place} was replaced or deleted while it was read: start again, with shards that"
+                " nobody writes."
+            )
+        with querying(self.path) as connection:
+            yield connection
+
     def _damaged(self, error: Exception) -> UserError:
         return UserError(
             f"{self.place} is damaged or cut short ({reason(error)}): copy it again, or write the shards"
             " again with `python -m inbetween shard`."
+        )
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def check_lasting(where: str, connection: Any) -> None:  # noqa: ANN401 - of DuckDB
+    """Check that an expression calls no function of chance.
+
+    Raises:
+        UserError: It does: the clips would be others in each query, process and run.
+    """
+    called = [name.lower() for name in re.findall(r"(\w+)\s*\(", where)]
+    rows = connection.execute(
+        "SELECT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
+        " AND list_contains(?, function_name) ORDER BY ALL",
+        [called],
+    ).fetchall()
+    if rows:
+        raise UserError(
+            f"The filter {where!r} calls {rows[0][0]}(), which gives something else each time: use columns"
+            " alone, such as hash(clip) % 10 = 0 for a tenth of the clips."
         )
 
 

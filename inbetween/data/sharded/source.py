@@ -205,7 +205,13 @@ def _clips_of(dataset: ShardedWindows, place: int) -> tuple[list[Clip], list[int
     spec = dataset.spec
     clips = dataset.manifest.clips(dataset.shards[place].name, dataset.captioned)
     lengths = (clip.drawings if spec.collapse_holds else clip.frames for clip in clips)
-    return clips, list(accumulate(len(windows_of([*range(length)], spec)) for length in lengths))
+    ends = list(accumulate(len(windows_of([*range(length)], spec)) for length in lengths))
+    if ends[-1:] != [dataset.shards[place].windows]:
+        raise UserError(
+            f"The filter {dataset.manifest.where!r} gives other clips of {dataset.shards[place].name} than at"
+            " the start of the run: use columns alone, without the date or the time."
+        )
+    return clips, ends
 
 
 @lru_cache(_SCENES_KEPT)
