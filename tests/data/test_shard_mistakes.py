@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 
 from inbetween.data import ShardedScenes, WindowSpec
+from inbetween.data.sharded.clips import ClipStore
 from inbetween.data.sharded.manifest import Manifest
 from inbetween.errors import UserError
 from tests.data.test_sharded import by_name, with_columns, write
@@ -43,24 +43,27 @@ def test_a_manifest_that_changes_meanwhile_is_said(
         by_name(dataset)
 
 
-def test_a_cache_that_is_deleted_meanwhile_is_filled_again(shards: Path, tmp_path: Path) -> None:
+def test_a_cache_that_is_deleted_meanwhile_is_filled_again(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = WindowSpec(between=1, size=(24, 32), cache_dir=tmp_path / "c")
     expected = by_name(ShardedScenes(str(shards)).dataset("train", spec))
-    stop = threading.Event()
+    shutil.rmtree(tmp_path / "c")
+    write_clip, written = ClipStore._write, []
 
-    def delete() -> None:
-        while not stop.wait(0.003):
-            shutil.rmtree(tmp_path / "c" / "shards" / "clips", ignore_errors=True)
+    def delete_first(store: ClipStore, file: Path, shape: tuple[int, int, int], frames: Any) -> None:
+        def deleting() -> Any:
+            written.append(file)
+            if len(written) % 3:
+                shutil.rmtree(store.folder)
+            yield from frames
 
-    thread = threading.Thread(target=delete)
-    thread.start()
-    try:
-        for _ in range(3):
-            found = by_name(ShardedScenes(str(shards)).dataset("train", spec))
-            assert all(torch.equal(found[name]["targets"], expected[name]["targets"]) for name in expected)
-    finally:
-        stop.set()
-        thread.join()
+        write_clip(store, file, shape, deleting())
+
+    monkeypatch.setattr(ClipStore, "_write", delete_first)
+    found = by_name(ShardedScenes(str(shards)).dataset("train", spec))
+    assert all(torch.equal(found[name]["targets"], expected[name]["targets"]) for name in expected)
+    assert len(written) >= 9  # three attempts for each clip
 
 
 def damaged_shard(shards: Path) -> None:
