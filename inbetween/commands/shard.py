@@ -75,11 +75,13 @@ def shard(
     with whole_folder(output) as folder:
         work = folder / ".work"
         work.mkdir()
-        with closing(
-            needed("duckdb").connect(work / "rows.duckdb", config={"memory_limit": MEMORY})
-        ) as database:
+        with (
+            closing(
+                needed("duckdb").connect(work / "rows.duckdb", config={"memory_limit": MEMORY})
+            ) as database,
+            ShardWriter(folder, shard_mb * MEGABYTE, database) as writer,
+        ):
             listed = None if manifest is None else ClipList(manifest, where, database)
-            writer = ShardWriter(folder, shard_mb * MEGABYTE, database)
             if listed is not None and listed.has_videos:
                 if root is None:
                     raise UserError(

@@ -1,6 +1,10 @@
 """`shard`: scenes and lists of clips into shards, or one sentence and nothing written."""
 
+import errno
+import gc
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import torch
 
 from inbetween.__main__ import main
 from inbetween.data import ShardedScenes, VideoScenes, WindowSpec
+from inbetween.data.sharded import writing
 from tests.docs.newcomer import write_video
 
 
@@ -82,6 +87,26 @@ def test_overwriting_deletes_nothing_but_shards(here: Path, capsys: pytest.Captu
     assert (here / "shards" / "scenes" / "train" / "cat").is_dir()
 
 
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, written, noise = writing._stored, [], []
+
+    def fill_up(path: Path) -> tuple[bytes, str]:
+        written.append(path)
+        if len(written) > 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return stored(path)
+
+    monkeypatch.setattr(writing, "_stored", fill_up)
+    monkeypatch.setattr(sys, "unraisablehook", noise.append)  # Python prints what this gets
+    assert main(SCENES) == 2
+    gc.collect()
+    assert noise == []
+    assert capsys.readouterr().err.startswith("inbetween: shards cannot be written (No space left on device)")
+    assert sorted(path.name for path in here.iterdir() if path.name != "cache") == ["scenes", "videos"]
+
+
 def test_scenes_with_damaged_frames_are_left_out(here: Path, caplog: pytest.LogCaptureFixture) -> None:
     (here / "scenes" / "train" / "cat" / "walk" / "0004.png").write_bytes(b"no image")
     assert main(SCENES) == 0
@@ -138,47 +163,6 @@ def test_clips_of_sakuga_42m_are_cut_out_of_their_videos(here: Path) -> None:
             assert window["caption"] in {"a square walks", "it walks on", "another square"}
             seen += 1
     assert seen == 2 + 4 + 5
-
-
-def test_names_in_a_list_are_texts_and_its_folder_is_no_column(here: Path) -> None:
-    videos = here / "videos" / "2024" / "05"
-    videos.mkdir(parents=True)
-    (here / "videos" / "one.mp4").rename(videos / "06.mp4")
-    (here / "caption=none").mkdir()
-    text = "clip,video,start_frame,end_frame,caption\n01,2024/05/06,0,5,1.50\n"
-    (here / "caption=none" / "list.csv").write_text(text)
-    assert main([*VIDEOS, "--manifest", "caption=none/list.csv"]) == 0
-    assert rows(here / "shards", "clip, caption") == [("2024/05/06/01", "1.50")]
-
-
-def test_a_name_of_two_videos_is_left_out(here: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write_video(here / "videos" / "more" / "one.mp4")
-    values = "('a', 'one', 0, 5), ('b', 'more/one', 0, 5), ('c', 'two', -3, 5)"
-    write_list(here / "list.parquet", values, "clip, video, start_frame, end_frame")
-    assert main([*VIDEOS, "--manifest", "list.parquet"]) == 0
-    assert rows(here / "shards", 'name, start, "end"') == [("b", 0, 5), ("c", 0, 5)]
-    said = "1 are left out: one may be videos/more/one.mp4 or videos/one.mp4: give its path below videos."
-    assert said in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("columns", "times"),
-    [
-        (
-            "start_frame, end_frame",
-            "3::DOUBLE, 6::DOUBLE",
-        ),  # as pandas writes integers where some are missing
-        ("start, end_time", "0::INTEGER, 0.5"),
-        ('start, "end"', "0::INTEGER, 0.5"),
-    ],
-)
-def test_columns_named_for_frames_count_frames_and_fractions_are_seconds(
-    here: Path, columns: str, times: str
-) -> None:
-    write_list(here / "list.parquet", f"('a', 'one', {times})", f"clip, video, {columns}")
-    assert main([*VIDEOS, "--manifest", "list.parquet"]) == 0
-    expected = (3, 6) if "frame" in columns else (0, 6)
-    assert rows(here / "shards", 'start, "end"') == [expected]
 
 
 @pytest.mark.parametrize(

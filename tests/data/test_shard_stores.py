@@ -56,6 +56,35 @@ class Whole(Ranges):
     parts = False
 
 
+class Failing(Ranges):
+    """Refuses each first request for a file, and breaks off each second one."""
+
+    asked: dict[str, int]
+
+    def do_GET(self) -> None:
+        number = self.asked[self.path] = self.asked.get(self.path, 0) + 1
+        if number % 3 == 1:
+            self.send_error(503)
+        elif number % 3 == 2:
+            self.send_response(206)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            self.wfile.write(b"a part")
+            self.close_connection = True
+        else:
+            super().do_GET()
+
+
+class Closed(Ranges):
+    """Refuses everything, which it counts."""
+
+    requests = 0
+
+    def do_GET(self) -> None:
+        type(self).requests += 1
+        self.send_error(403)
+
+
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inbetween.data.sharded.files._WAIT", 0.001)
@@ -146,17 +175,24 @@ def test_what_is_wrong_is_said_in_one_sentence(shards: Path, serve: Any, tmp_pat
         pictures(dataset)
 
 
+def test_a_network_that_fails_now_and_then_is_asked_again(shards: Path, serve: Any, tmp_path: Path) -> None:
+    expected = pictures(opened(str(shards), tmp_path))
+    shutil.rmtree(tmp_path / "cache")
+    Failing.asked = {}
+    found = pictures(opened(serve(Failing), tmp_path))
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert Failing.asked["/shards/manifest.parquet"] == 3
+
+
+def test_a_server_that_says_no_is_asked_once(serve: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"manifest.parquet cannot be read \(.*403"):
+        opened(serve(Closed), tmp_path)
+    assert Closed.requests <= 2  # for the size by HEAD, and by GET
+
+
 def test_a_server_without_parts_is_refused(serve: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train-000000.tar cannot be read in parts.*: copy the shards"):
         pictures(opened(serve(Whole), tmp_path))
-
-
-def test_a_server_that_is_busy_for_a_moment_is_asked_again(serve: Any, tmp_path: Path) -> None:
-    class Busy(Ranges):
-        busy = 3
-
-    assert len(pictures(opened(serve(Busy), tmp_path))) == 12
-    assert Busy.busy == 0
 
 
 def test_a_file_server_that_is_gone_for_a_moment_is_asked_again(

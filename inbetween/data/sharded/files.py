@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +24,7 @@ _PART = 2**24  # bytes of a manifest in memory
 _TRIES = 5
 _WAIT = 1.0  # seconds, at most, before the second try; doubled before each further one
 _PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT}  # what a file server says that may be back soon
-_REFUSED = {401, 403, 404}  # status of HTTP
+_LATER = {408, 429}  # status of HTTP answers that ask to come back later
 T = TypeVar("T")
 # what a store says of a file's version, where it does
 _VERSION = (
@@ -99,8 +98,8 @@ class ShardFiles:
                             other.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
-                f"The copy of {self.address(MANIFEST)} in {cache} cannot be written ({error.strerror or error})"
-                ": make room, or choose another folder with data.cache_dir."
+                f"The copy of {self.address(MANIFEST)} in {cache} cannot be written"
+                f" ({error.strerror or error}): make room, or choose another folder with data.cache_dir."
             ) from None
         return copy
 
@@ -113,7 +112,7 @@ class ShardFiles:
             UserError: One is missing.
         """
         if not self.remote:
-            found = set(os.listdir(self.folder))
+            found = {path.name for path in self.folder.iterdir()}
             for name in names:
                 if name not in found:
                     raise self.missing(name)
@@ -128,8 +127,8 @@ class ShardFiles:
             content: bytes = self._ask("cat_file", name, start=offset, end=offset + size)
             if len(content) > size:
                 raise UserError(
-                    f"{self.address(name)} cannot be read in parts, since its server ignores HTTP ranges: copy"
-                    " the shards into a folder, or to another server."
+                    f"{self.address(name)} cannot be read in parts, since its server ignores HTTP ranges:"
+                    " copy the shards into a folder, or to another server."
                 )
         else:
             try:
@@ -210,7 +209,8 @@ def _may_pass(error: BaseException) -> bool:
         return False
     if isinstance(error, OSError) and error.filename is not None:  # of a file of this machine
         return error.errno in _PASSING
-    return getattr(error, "status", None) not in _REFUSED
+    status = getattr(error, "status", None)
+    return status is None or not 400 <= status < 500 or status in _LATER
 
 
 def _cause(error: BaseException) -> BaseException:

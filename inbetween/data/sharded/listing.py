@@ -9,7 +9,7 @@ from typing import Any
 from inbetween.data.sharded.libraries import needed
 from inbetween.data.sharded.manifest import (
     COLUMNS,
-    check_repeatable,
+    check_lasting,
     columns_of,
     literal,
     querying,
@@ -106,8 +106,9 @@ class ClipList:
         try:
             # in a connection that reads nothing but this file, whatever the filter says
             with querying(path) as connection:
+                if where:
+                    check_lasting(where, connection)
                 query = f"SELECT * FROM (SELECT *{both} FROM {table}) {filtered}"
-                check_repeatable(where, connection)
                 connection.execute(f"EXPLAIN {query}").fetchall()
             database.execute(f"CREATE TABLE listed AS SELECT {chosen}{kept} FROM ({query})")
         except errors.Error as error:

@@ -7,7 +7,7 @@ import re
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,20 +84,22 @@ class ContentDigest:
 
 
 @contextmanager
-def querying(file: Path, spill: Path | None = None) -> Iterator[Any]:
+def querying(file: Path | None = None, spill: Path | None = None) -> Iterator[Any]:
     """A connection that reads a file and nothing else, whatever a filter says.
 
     It lives for one query or two: a connection does not survive the fork that makes a data worker.
 
     Args:
-        file: The file.
+        file: The file; None for none.
         spill: Folder for what does not fit `MEMORY`, made when it is needed; without it nothing is spilt.
     """
     duckdb = needed("duckdb")
-    spilling = {"temp_directory": "" if spill is None else str(spill)}
-    connection = duckdb.connect(config={"memory_limit": MEMORY, "threads": 1, **spilling})
+    config = {"memory_limit": MEMORY, "threads": 1, "temp_directory": "" if spill is None else str(spill)}
+    connection = duckdb.connect(config=config)
     try:
-        connection.execute(f"SET allowed_paths = [{literal(file)}]; SET enable_external_access = false")
+        connection.execute(
+            f"SET allowed_paths = [{literal(file) if file else ''}]; SET enable_external_access = false"
+        )
         yield connection
     finally:
         connection.close()
@@ -156,6 +158,12 @@ class Manifest:
         split: Which split.
         where: An SQL expression on its columns; None takes every clip.
         spill: Folder for what a query cannot keep in memory.
+
+    Attributes:
+        state: What tells the file from another one at the same path.
+
+    Raises:
+        UserError: The expression means something else each time.
     """
 
     path: Path
@@ -163,6 +171,13 @@ class Manifest:
     split: Split
     where: str | None
     spill: Path
+    state: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state", _state(self.path))
+        if self.where:
+            with querying() as connection:
+                check_lasting(self.where, connection)
 
     def columns(self) -> set[str]:
         """Names of the columns.
@@ -170,9 +185,9 @@ class Manifest:
         Raises:
             UserError: It cannot be read, is no manifest of shards, or one of another version.
         """
-        with querying(self.path) as connection:
+        with self._opened() as connection:
             try:
-                found = set(columns_of(connection, literal(self.path)))
+                found = set(columns_of(connection, self._table))
                 told = connection.execute(
                     f"SELECT decode(value) FROM parquet_kv_metadata({literal(self.path)})"
                     f" WHERE decode(key) = {literal(VERSION_KEY)}"
@@ -196,7 +211,7 @@ class Manifest:
 
     def splits(self) -> dict[str, int]:
         """Number of clips in each split, whether they pass the filter or not."""
-        rows = self._ask(f"SELECT split, count(*) FROM {literal(self.path)} GROUP BY split", filtered=False)
+        rows = self._ask(f"SELECT split, count(*) FROM {self._table} GROUP BY split", filtered=False)
         return dict(rows)
 
     def shards(self, spec: WindowSpec) -> list[ShardFacts]:
@@ -242,7 +257,7 @@ class Manifest:
     def captions(self) -> Iterator[str]:
         """Every different caption, in order."""
         query = f"SELECT DISTINCT coalesce(caption, '') AS words FROM {self._kept} ORDER BY words"
-        with querying(self.path, self.spill) as connection, self._explained(filtered=True):
+        with self._opened() as connection, self._explained(filtered=True):
             found = connection.execute(query)
             while rows := found.fetchmany(1000):
                 yield from (row[0] for row in rows)
@@ -251,11 +266,17 @@ class Manifest:
     def _kept(self) -> str:
         """The clips that are used, as a table in SQL."""
         # an expression may end in a comment
-        chosen = f" AND (\n{self.where}\n)" if self.where else ""
-        return f"(SELECT * FROM {literal(self.path)} WHERE split = {literal(self.split)}{chosen})"
+        chosen = f" WHERE (\n{self.where}\n)" if self.where else ""
+        split = f"(SELECT * FROM {self._table} WHERE split = {literal(self.split)})"
+        return f"(SELECT * FROM {split}{chosen})"
+
+    @property
+    def _table(self) -> str:
+        # a folder may be called as in split=none/manifest.parquet
+        return f"read_parquet({literal(self.path)}, hive_partitioning = false)"
 
     def _ask(self, query: str, filtered: bool = True) -> list[Any]:
-        with querying(self.path) as connection, self._explained(filtered):
+        with self._opened() as connection, self._explained(filtered):
             rows: list[Any] = connection.execute(query).fetchall()
         return rows
 
@@ -275,6 +296,17 @@ class Manifest:
                 raise wrong_filter(self.where, self.address, error, self.columns()) from None
             raise self._damaged(error) from None
 
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        """A connection that reads the file, which must be the one that was there at first."""
+        if _state(self.path) != self.state:
+            raise UserError(
+                f"{self.address} was replaced or deleted while it was read: start again, with shards that"
+                " nobody writes."
+            )
+        with querying(self.path, self.spill) as connection:
+            yield connection
+
     def _damaged(self, error: Exception) -> UserError:
         return UserError(
             f"{self.address} is damaged or cut short ({reason(error)}): copy it again, or write the shards"
@@ -282,22 +314,30 @@ class Manifest:
         )
 
 
-def check_repeatable(where: str | None, connection: Any) -> None:  # noqa: ANN401 - of DuckDB
-    """Check that a filter leaves the same clips each time, in each process.
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def check_lasting(where: str, connection: Any) -> None:  # noqa: ANN401 - of DuckDB
+    """Check that an expression means the same in each query, process and run.
 
     Raises:
-        UserError: It calls a function such as `random()` or `now()`.
+        UserError: It calls a function of chance, of the time or of the session.
     """
-    words = {word.lower() for word in _WORD.findall(_STRING.sub(" ", where or ""))}
-    known = connection.execute(
+    words = {word.lower() for word in _WORD.findall(_STRING.sub(" ", where))}
+    rows = connection.execute(
         """SELECT function_name FROM duckdb_functions() WHERE stability IS NOT NULL GROUP BY ALL
-        HAVING bool_and(stability <> 'CONSISTENT') AND function_name NOT IN ('range', 'error')"""
+        HAVING bool_and(stability <> 'CONSISTENT')"""
     ).fetchall()
-    changing = words & ({name for (name,) in known} | _CLOCKS)
+    changing = words & ({name for (name,) in rows} | _CLOCKS)
     if changing:
         raise UserError(
-            f"The filter {where!r} has {min(changing)}, which differs from query to query: to take some of"
-            " the clips, write for example hash(clip) % 10 = 0."
+            f"The filter {where!r} calls {min(changing)}(), which gives something else each time: use columns"
+            " alone, such as hash(clip) % 10 = 0 for a tenth of the clips."
         )
 
 

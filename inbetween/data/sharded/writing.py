@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -38,9 +39,12 @@ _ROWS = 2048  # of the manifest that are read together
 
 
 class ShardWriter:
-    """Writes scenes, each shot a clip (or several: see `LONGEST`), into tar files of the WebDataset format, and a manifest.
+    """Writes scenes into tar files of the WebDataset format, and a manifest.
+
+    Each shot is a clip, or several: see `LONGEST`.
 
     A clip is one sample: `<key>.000000.png` and so on, its frames, and `<key>.json`, its row of the manifest.
+    A context, at whose end an open shard is closed.
 
     Args:
         folder: Empty.
@@ -148,6 +152,15 @@ class ShardWriter:
         file = (self.folder / name).open("wb")
         self.open = name, file, self.tar_writer(file, encoder=False, mtime=0)
         return name, self.open[2]
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.open is not None:  # after an error: tar files want to be closed, and may not fit the disk
+            for each in (self.open[2], self.open[1]):
+                with suppress(OSError):
+                    each.close()
 
     def close(self) -> None:
         """Close the open shard."""
