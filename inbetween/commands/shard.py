@@ -183,25 +183,38 @@ def _write_videos(writer: ShardWriter, root: Path, listed: ClipList, work: Path,
         path = file.relative_to(root)
         for name in (path.as_posix(), path.with_suffix("").as_posix(), file.name, file.stem):
             files.setdefault(name, set()).add(file)
-    by_split = split_by_name([Scene(name, "", "", ()) for name in sorted(listed.animations())])
+    left_out: list[str] = []
+    videos: dict[str, Path] = {}
+    pairs = listed.videos()
+    for video in dict.fromkeys(video for video, _ in pairs):
+        found = sorted(files.get(video, ()))
+        if len(found) == 1:
+            videos[video] = found[0]
+        elif found:
+            left_out.append(f"{video} may be {found[0]} or {found[1]}: give its path below {root}.")
+        else:
+            left_out.append(f"{video} is not below {root}.")
+    # a video is one animation, by whichever of its names the list calls it
+    own = {name: file.relative_to(root).with_suffix("").as_posix() for name, file in videos.items()}
+    animations = {animation or own[video] for video, animation in pairs if video in videos}
+    by_split = split_by_name([Scene(name, "", "", ()) for name in sorted(animations)])
     split_of = {scene.animation: split for split, scenes in by_split.items() for scene in scenes}
     incomplete = listed.incomplete()
-    left_out = [f"{incomplete} rows have no start or end."] if incomplete else []
+    if incomplete:
+        left_out.append(f"{incomplete} rows have no start or end.")
     # the clips of one split follow each other in shards, so a video is visited once per split that it has
     for split in SPLITS:
-        for video in tqdm(listed.videos(), f"Cutting videos ({split})", unit="video", delay=1, disable=None):
-            found = sorted(files.get(video, ()))
-            clips = [
-                clip
-                for clip in listed.clips(video)
-                if (clip.split or split_of[clip.animation or video]) == split
-            ]
-            if clips and not found:
-                left_out.append(f"{video} is not below {root}.")
-            elif clips and len(found) > 1:
-                left_out.append(f"{video} may be {found[0]} or {found[1]}: give its path below {root}.")
-            elif clips:
-                left_out += _write_video(writer, split, found[0], video, clips, listed.in_seconds, work, side)
+        progress = tqdm(
+            listed.clips(), f"Cutting videos ({split})", len(pairs), unit="video", delay=1, disable=None
+        )
+        for video, of_all in progress:
+            if video in videos:
+                name = own[video]
+                clips = [c for c in of_all if (c.split or split_of[c.animation or name]) == split]
+                if clips:
+                    left_out += _write_video(
+                        writer, split, videos[video], name, clips, listed.in_seconds, work, side
+                    )
     return left_out
 
 
@@ -209,7 +222,7 @@ def _write_video(
     writer: ShardWriter,
     split: Split,
     file: Path,
-    video: str,
+    name: str,
     clips: list[ListedClip],
     in_seconds: bool,
     work: Path,
@@ -230,7 +243,7 @@ def _write_video(
         clip = clips[place]
         if frames:
             try:
-                scene = Scene(clip.animation or video, clip.clip, "", frames)
+                scene = Scene(clip.animation or name, clip.clip, "", frames)
                 writer.add(scene, split, clip.clip, fps=rate, first=max(spans[place][0], 0))
             except UserError as error:
                 yield str(error)

@@ -173,7 +173,7 @@ def test_start_and_end_are_frames_or_seconds(here: Path, times: str) -> None:
     write_list(here / "list.parquet", f"('a', 'one.mp4', {times})", columns)
     assert main([*VIDEOS, "--manifest", "list.parquet"]) == 0
     assert rows(here / "shards", 'clip, start, "end", stems') == [
-        ("one.mp4/a", 3, 6, ["000003", "000004", "000005"])
+        ("one/a", 3, 6, ["000003", "000004", "000005"])
     ]
 
 

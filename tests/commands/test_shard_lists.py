@@ -58,3 +58,30 @@ def test_columns_named_for_frames_count_frames_and_fractions_are_seconds(
     assert main([*VIDEOS, "--manifest", "list.parquet"]) == 0
     expected = (3, 6) if "frame" in columns else (0, 6)
     assert rows(here / "shards", 'start, "end"') == [expected]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_whole_numbers_that_are_no_integers_need_a_unit(
+    here: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = "('a', 'one', 3::DOUBLE, 6::DOUBLE), ('b', 'two', NULL, NULL)"
+    write_list(here / f"list.{kind}", values, 'clip, video, start, "end"')
+    assert main([*VIDEOS, "--manifest", f"list.{kind}"]) == 2
+    said = "has whole numbers that are no integers in start and end: rename the columns to start_frame and"
+    assert said in capsys.readouterr().err
+    assert not (here / "shards").exists()
+    write_list(here / f"list.{kind}", values, "clip, video, start_frame, end_frame")
+    assert main([*VIDEOS, "--manifest", f"list.{kind}"]) == 0
+    assert rows(here / "shards", 'start, "end"') == [(3, 6)]
+
+
+def test_a_video_is_one_animation_whatever_the_list_calls_it(here: Path) -> None:
+    (here / "videos" / "more").mkdir()
+    (here / "videos" / "two.mp4").rename(here / "videos" / "more" / "two.mp4")
+    spelled = ["one", "one.mp4", "more/two.mp4", "more/two", "two", "two.mp4"]
+    values = ", ".join(f"('{k}', '{name}', {k % 3}, {k % 3 + 4})" for k, name in enumerate(spelled))
+    write_list(here / "list.parquet", values, "clip, video, start_frame, end_frame")
+    assert main([*VIDEOS, "--manifest", "list.parquet"]) == 0
+    found = rows(here / "shards", "DISTINCT animation, split")
+    assert [animation for animation, _ in found] == ["more/two", "one"]
+    assert len(rows(here / "shards", "clip")) == 6
