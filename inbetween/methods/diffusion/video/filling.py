@@ -122,7 +122,7 @@ class ClipFilling:
         tensors = self.encode(clips[list(rows.values())].to(self.device))
         for number, key in enumerate(rows):
             self.cache.put(key, {name: value[number] for name, value in tensors.items()})
-        missing -= rows.keys()
+        missing.difference_update(rows)
 
     def _key(self, frame_ids: Tensor, clip: Tensor) -> str:
         return clip_key(frame_ids, (clip.shape[-2], clip.shape[-1]), self.fingerprint)

@@ -21,6 +21,7 @@ from transformers import UMT5EncoderModel
 from inbetween.data import Augment, FolderScenes, WindowDataModule
 from inbetween.data.windows import SceneWindows
 from inbetween.methods import FirstLastVideo
+from inbetween.methods.diffusion.video import filling
 from inbetween.methods.diffusion.video.encoders import Encoders
 from inbetween.methods.diffusion.video.model import VideoModel
 from inbetween.methods.diffusion.video.training_clip import CachedClip
@@ -206,3 +207,17 @@ def test_encoders_are_on_the_gpu_only_at_work(gpu: torch.device) -> None:
     encoders.stop_resting()
     with encoders.at_work(device):
         assert model.vae.weight.device.type == "cpu"
+
+
+def test_the_progress_bar_counts_clips(fit: Callable[..., Count], monkeypatch: pytest.MonkeyPatch) -> None:
+    bars = []
+
+    class Bar(filling.tqdm):  # type: ignore[misc]  # tqdm has no types
+        def __init__(self, *given: Any, **options: Any) -> None:
+            super().__init__(*given, **{**options, "disable": False})
+            bars.append(self)
+
+    monkeypatch.setattr(filling, "tqdm", Bar)
+    fit()
+    assert [bar.n for bar in bars] == [bar.total for bar in bars]
+    assert sum(bar.total for bar in bars)
