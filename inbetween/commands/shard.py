@@ -168,7 +168,9 @@ def _write_scenes(
     total = sum(len(scene.frames) for scenes in splits.values() for scene in scenes)
     with tqdm(total=total, desc="Writing shards", unit="frame", delay=1, disable=None) as bar:
         for split, scenes in splits.items():
-            for scene in sorted(scenes, key=lambda scene: _shuffled(scene.label)):
+            # every n-th window of val and test is that of the source
+            ordered = sorted(scenes, key=lambda scene: _shuffled(scene.label)) if split == "train" else scenes
+            for scene in ordered:
                 try:
                     writer.add(scene, split, scene.label, count=bar.update)
                 except UserError as error:

@@ -14,7 +14,7 @@ import webdataset
 from PIL import Image
 
 from inbetween.commands.shard import shard
-from inbetween.data import Augment, FolderScenes, ShardedScenes, WindowDataset, WindowSpec
+from inbetween.data import Augment, FolderScenes, ShardedScenes, WindowDataModule, WindowDataset, WindowSpec
 from inbetween.data.loader import TrainBatches, WindowLoader
 from inbetween.data.sharded.manifest import Manifest
 from inbetween.errors import UserError
@@ -80,6 +80,22 @@ def test_windows_are_those_of_the_folders(
             assert torch.equal(same[key], window[key]), (name, key)
         assert same["animation"] == window["animation"]
         assert same["frame_ids"].shape == window["frame_ids"].shape
+
+
+def test_some_windows_of_val_are_those_of_the_folders(
+    scenes_root: Path, draw_scene: Any, tmp_path: Path
+) -> None:
+    for seed, name in enumerate(("ant", "bee", "cow", "eel", "gnu", "yak")):
+        draw_scene(scenes_root / "val" / name / "walk", 8 + seed % 2, seed=seed + 9)
+    write(scenes_root, tmp_path / "shards")
+    names = []
+    for source in (FolderScenes(scenes_root), ShardedScenes(str(tmp_path / "shards"))):
+        data = WindowDataModule(
+            source, size=32, val_windows=5, batch_size=1, num_workers=0, cache_dir=tmp_path / "c"
+        )
+        data.setup("validate")
+        names.append([batch["name"] for batch in data.val_dataloader()])
+    assert names[0] == names[1]
 
 
 def test_keyframe_triplets_are_those_of_the_folders(scenes: Path, shards: Path, tmp_path: Path) -> None:
