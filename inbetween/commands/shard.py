@@ -17,7 +17,7 @@ from inbetween.data.scenes import SPLITS, Scene, SceneSource, existing_folder, s
 from inbetween.data.sharded.files import MANIFEST
 from inbetween.data.sharded.libraries import needed
 from inbetween.data.sharded.listing import ClipList, ListedClip
-from inbetween.data.sharded.manifest import MEMORY
+from inbetween.data.sharded.tables import MEMORY
 from inbetween.data.sharded.writing import SHARD, ShardWriter
 from inbetween.data.source import LARGEST_SIDE
 from inbetween.data.video import VideoScenes

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from inbetween.data.sharded.libraries import needed
-from inbetween.data.sharded.manifest import (
-    COLUMNS,
+from inbetween.data.sharded.manifest import COLUMNS
+from inbetween.data.sharded.tables import (
     check_lasting,
     columns_of,
     literal,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,15 @@ from typing import Any, NamedTuple
 
 from inbetween.data.fit import Fit
 from inbetween.data.sharded.libraries import needed
+from inbetween.data.sharded.tables import (
+    MEMORY,
+    check_lasting,
+    columns_of,
+    literal,
+    querying,
+    reason,
+    wrong_filter,
+)
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
 from inbetween.types import Split
@@ -40,32 +48,14 @@ COLUMNS = {
     "digest": "VARCHAR",  # of the frames' bytes
     "caption": "VARCHAR",  # what it shows, in words; only in manifests that have captions
 }
-_CLOCKS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+
 _OPTIONAL = {"caption"}
 # what `Clip` is made of
 _READ = """clip, animation, name, kind, shard, "offset", bytes, frames, distinct_frames, height, width,
     array_to_string(stems, '/'), hold_starts, digest"""
-MEMORY = "512MB"  # that DuckDB may use
+
 VERSION = "1"  # of what `shard` writes
 VERSION_KEY = "inbetween_shards"  # of the version in the file's metadata
-_STRING = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*")
-_WORD = re.compile(r"\w+")
-
-
-def quoted(name: str) -> str:
-    """A column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str | Path) -> str:
-    """A text in SQL."""
-    return "'" + str(text).replace("'", "''") + "'"
-
-
-def reason(error: Exception) -> str:
-    """What DuckDB says, in one line."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].partition("Error: ")[2] or lines[0]
 
 
 class ContentDigest:
@@ -81,34 +71,6 @@ class ContentDigest:
     def text(self) -> str:
         """Of all files so far."""
         return self._whole.hexdigest()
-
-
-@contextmanager
-def querying(file: Path | None = None, spill: Path | None = None) -> Iterator[Any]:
-    """A connection that reads a file and nothing else, whatever a filter says.
-
-    It lives for one query or two: a connection does not survive the fork that makes a data worker.
-
-    Args:
-        file: The file; None for none.
-        spill: Folder for what does not fit `MEMORY`, made when it is needed; without it nothing is spilt.
-    """
-    duckdb = needed("duckdb")
-    config = {"memory_limit": MEMORY, "threads": 1, "temp_directory": "" if spill is None else str(spill)}
-    connection = duckdb.connect(config=config)
-    try:
-        connection.execute(
-            f"SET allowed_paths = [{literal(file) if file else ''}]; SET enable_external_access = false"
-        )
-        yield connection
-    finally:
-        connection.close()
-
-
-def columns_of(connection: Any, table: str) -> dict[str, str]:  # noqa: ANN401 - of DuckDB
-    """Name and type of the columns of a table or of a file's path as a literal."""
-    rows = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
-    return {row[0]: row[1] for row in rows}
 
 
 @dataclass(frozen=True)
@@ -320,30 +282,3 @@ def _state(path: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def check_lasting(where: str, connection: Any) -> None:  # noqa: ANN401 - of DuckDB
-    """Check that an expression means the same in each query, process and run.
-
-    Raises:
-        UserError: It calls a function of chance, of the time or of the session.
-    """
-    words = {word.lower() for word in _WORD.findall(_STRING.sub(" ", where))}
-    rows = connection.execute(
-        """SELECT function_name FROM duckdb_functions() WHERE stability IS NOT NULL GROUP BY ALL
-        HAVING bool_and(stability <> 'CONSISTENT')"""
-    ).fetchall()
-    changing = words & ({name for (name,) in rows} | _CLOCKS)
-    if changing:
-        raise UserError(
-            f"The filter {where!r} calls {min(changing)}(), which gives something else each time: use columns"
-            " alone, such as hash(clip) % 10 = 0 for a tenth of the clips."
-        )
-
-
-def wrong_filter(where: str, place: str, error: Exception, columns: set[str]) -> UserError:
-    """The error for an expression that DuckDB refuses."""
-    return UserError(
-        f"The filter {where!r} does not fit {place} ({reason(error)}): give an SQL expression on its columns,"
-        f" which are {', '.join(sorted(columns))}."
-    )

@@ -38,12 +38,12 @@ from inbetween.types import Split, Window
 log = logging.getLogger(__name__)
 
 _VERSION = 1  # of the decoded clips
-_SHARDS_KEPT = 512  # of which a process keeps the rows of the manifest, about a kilobyte a clip
+_SHARDS_KEPT = 256  # of which a process keeps the rows of the manifest, about a kilobyte a clip
 # of the decoded clips in use that fit the cache: with 1.5 times their bytes they are decoded about once
 # per epoch, with 1.0 times 1.6 times, and with 0.7 times 6 times
 _ROOM = 1.5
 _AT_ONCE = 64  # decoded frames in memory
-_SCENES_KEPT = 2048  # about 10 kB each
+_SCENES_KEPT = 256  # about 20 kB each
 
 
 class ShardedScenes(WindowSource):
