@@ -48,12 +48,10 @@ COLUMNS = {
     "digest": "VARCHAR",  # of the frames' bytes
     "caption": "VARCHAR",  # what it shows, in words; only in manifests that have captions
 }
-
 _OPTIONAL = {"caption"}
 # what `Clip` is made of
 _READ = """clip, animation, name, kind, shard, "offset", bytes, frames, distinct_frames, height, width,
     array_to_string(stems, '/'), hold_starts, digest"""
-
 VERSION = "1"  # of what `shard` writes
 VERSION_KEY = "inbetween_shards"  # of the version in the file's metadata
 
