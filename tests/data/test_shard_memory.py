@@ -21,7 +21,7 @@ def write_manifest(folder: Path, clips: int) -> Path:
         'c' || i AS name, '' AS kind, printf('train-%06d.tar', i // {PER_SHARD}) AS shard,
         printf('%09d', i) AS key, (i % {PER_SHARD}) * 1000::BIGINT AS "offset", 1000::BIGINT AS bytes,
         0 AS start, 35 AS "end", 35 AS frames, 480 AS height, 854 AS width, 24.0 AS fps,
-        list_transform(range(35), lambda n: printf('%06d', n)) AS stems, range(35)::INTEGER[] AS hold_starts,
+        [printf('%06d', n) FOR n IN range(35)] AS stems, range(35)::INTEGER[] AS hold_starts,
         35 AS distinct_frames, md5(i::VARCHAR) AS digest, 'A character turns, number ' || i AS caption,
         i % 10 AS aesthetic_score FROM range({clips}) t(i))
         TO '{folder}/manifest.parquet' (FORMAT parquet, ROW_GROUP_SIZE 2048)"""
