@@ -12,6 +12,8 @@ counted as they would be allocated. On a CUDA device a step can be measured inst
                 + three gradients of its largest tensor
                 + all that backward needs outside of blocks
 
+    encoding, decoding = the most bytes that live at once while the autoencoder runs, beside the weights
+
 Adapters compute in float32 here; with Lightning's `bf16-mixed` they take less. The text encoder is loaded
 once, to embed the prompts, and released before training.
 """
@@ -31,6 +33,7 @@ from torch import Tensor, UntypedStorage, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
+from benchmarks.video_autoencoders import coding, in_dtype
 from benchmarks.video_sizes import (
     PUBLISHED,
     Published,
@@ -55,6 +58,8 @@ class Memory:
         adapters: Adapters, their gradients and AdamW's state.
         activations: What backward needs.
         text: The text encoder, before training.
+        encoding: What encoding a clip takes beside the weights, to fill the latent cache.
+        decoding: What decoding one takes, in validation.
     """
 
     parameters: int
@@ -62,6 +67,8 @@ class Memory:
     adapters: int
     activations: int
     text: int
+    encoding: int
+    decoding: int
 
     @property
     def total(self) -> int:
@@ -82,12 +89,7 @@ def with_adapters(model: Published, rank: int) -> tuple[Any, int]:
     """
     from peft import LoraConfig
 
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.bfloat16)
-    try:
-        network = denoiser(model).requires_grad_(False)
-    finally:
-        torch.set_default_dtype(default)
+    network: Any = in_dtype(torch.bfloat16, denoiser, model).requires_grad_(False)
     network.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=model.kind.lora_layers))
     adapters = [weight for weight in network.parameters() if weight.requires_grad]
     for weight in adapters:
@@ -190,6 +192,7 @@ def count(model: Published, size: tuple[int, int, int], rank: int) -> Memory:
         16 * adapters * model.denoisers,
         activations(model, network, size),
         text,
+        *coding(model, size),
     )
 
 
@@ -224,11 +227,12 @@ def table(rows: Sequence[tuple[str, Memory]]) -> str:
     """Memory of models as a Markdown table, in GiB."""
     lines = [
         "| model | weights of a denoiser | frozen weights | adapters and AdamW | activations | training"
-        " | text encoder, before |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        " | text encoder, before | encoding | decoding |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, memory in rows:
-        cells = (memory.weights, memory.adapters, memory.activations, memory.total, memory.text)
+        training = (memory.weights, memory.adapters, memory.activations, memory.total)
+        cells = (*training, memory.text, memory.encoding, memory.decoding)
         numbers = " | ".join(f"{value / GIB:.1f}" for value in cells)
         lines.append(f"| {name} | {memory.parameters:,} | {numbers} |")
     return "\n".join(lines)

@@ -191,6 +191,9 @@ class InbetweenCLI(LightningCLI):
         check_optimizer(self.model)
         check_steps(self.trainer, self.checkpoint, self.counts)
         check_time(self._callbacks, self.checkpoint, self.trained)
+        # the cheap checks first: it may download and run a text encoder
+        self.model.check_trainer(self.trainer)
+        self.model.check_windows(self.datamodule.spec.between)
         self.model.prepare_fit()
         self._prepare("fit")
         if self.counts:

@@ -15,7 +15,7 @@ from inbetween.commands.inputs import check_unchanged, file_state, state_of
 from inbetween.commands.machine import open_fabric
 from inbetween.commands.places import Places
 from inbetween.commands.playing import Playback, Written
-from inbetween.commands.remarks import check_method, check_steering, warnings
+from inbetween.commands.remarks import check_charts, check_method, check_steering, warnings
 from inbetween.commands.sequence_folder import SequenceFolder
 from inbetween.commands.sequence_page import write_sequence
 from inbetween.commands.timeline import check_options, frame_rate, keyframes_in, numbered, plan
@@ -155,6 +155,7 @@ def interpolate(
     model = load(name, device=open_fabric(accelerator, precision).device, precision=precision)
     check_method(model, name, candidates, spaced=bool(maps))
     check_steering(model, keys, steered, arcs, spaced=bool(maps))
+    check_charts(model, keys, places, transitions)
     depth = 8 if palettes else keys.depth
     folder = SequenceFolder(output.expanduser(), candidates, hold, depth, keys.chunks)
     inputs = [source_image.path for source_image in (*keys.source_images, *maps)]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
+from lightning.pytorch.utilities.model_helpers import is_overridden
+
+from inbetween.commands.places import Places
 from inbetween.data.keyframes import LONGEST_HOLD, Keyframes
+from inbetween.data.transitions import Transition
 from inbetween.errors import UserError
 from inbetween.interpolation.arcs import check_arcs
 from inbetween.interpolation.guides import Guides, check_guides
@@ -12,6 +17,7 @@ from inbetween.interpolation.loading import ModelFiles
 from inbetween.interpolation.model import Cuts, Interpolator
 from inbetween.io.sequences import left_out
 from inbetween.io.video_reader import VIDEO_SUFFIXES
+from inbetween.methods.base import Method
 from inbetween.methods.spaced import SpacedMethod
 
 
@@ -43,6 +49,19 @@ def check_steering(model: Interpolator, keys: Keyframes, guides: Guides, arcs: b
         raise UserError("guides move things by t: leave out --spacing_map, or give spacing among the guides.")
     if arcs:
         check_arcs(model.method)
+
+
+def check_charts(model: Interpolator, keys: Keyframes, places: Places, transitions: list[Transition]) -> None:
+    """Check that the method can interpolate at the positions of all pairs, before the first is begun.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if not is_overridden("check_chart", model.method, Method):
+        return
+    for pair, chart in enumerate(places.charts):
+        if transitions[pair] == "motion" and not torch.equal(keys.read(pair), keys.read(pair + 1)):
+            model.method.check_chart(chart)
 
 
 def warnings(

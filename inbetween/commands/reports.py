@@ -34,8 +34,12 @@ def csv_of(rows: Sequence[Sequence[str]]) -> str:
 
 
 def name_for(file: str, taken: Sequence[str]) -> str:
-    """The name of a YAML file's method in tables: the file's stem, numbered where it is taken."""
-    stem = Path(file).stem
+    """The name of a YAML file's method in tables: the file's stem, numbered where it is taken.
+
+    The `config.yaml` of a run is named by the run, such as `exp1_version_0`.
+    """
+    path = Path(file)
+    stem = "_".join(path.parts[-3:-1]) if path.name == "config.yaml" and len(path.parts) > 2 else path.stem
     same = sum(name.partition("#")[0] == stem for name in taken)
     return f"{stem}#{same + 1}" if same else stem
 

@@ -22,8 +22,8 @@ class MixedWindows(WindowSource):
     """Training windows of several sources in given shares; validation and test take all windows of each.
 
     A training window is sampled with replacement, seeded by (seed, epoch, index): first its source, then one
-    of the source's windows. Ground-truth motion that only some sources have is NaN in windows of the others,
-    their captions are empty; `frame_ids` are left out.
+    of the source's windows. Ground-truth motion that only some sources have is NaN in windows of the others;
+    `frame_ids` are left out. Windows of sources without captions have an empty one beside others.
 
     Args:
         sources: Where the windows come from.

@@ -112,6 +112,14 @@ class Method(L.LightningModule, ABC):
         """
         return
 
+    def check_chart(self, t: Sequence[float]) -> None:
+        """Check, before a command writes anything, that it interpolates at such t between two keyframes.
+
+        Raises:
+            UserError: It does not.
+        """
+        return
+
     def flows(self, batch: WindowBatch) -> Tensor | None:
         """The flows that `interpolate_batch` warps a batch's keyframes along; None if it does not warp.
 

@@ -121,7 +121,7 @@ def shard(module: L.LightningModule, parts: Iterable[nn.Module]) -> None:
             fully_shard(part, mesh=mesh, reshard_after_forward=True)
 
 
-def equal_rows(module: nn.Module, count: int) -> list[int]:
+def equal_rows(module: L.LightningModule, count: int) -> list[int]:
     """Rows of a batch, the first one again and again where another process has more than this one.
 
     All processes gather weights at once where they are sharded, so that a network which runs for one sample
@@ -133,7 +133,8 @@ def equal_rows(module: nn.Module, count: int) -> list[int]:
     """
     if not any(isinstance(part, FSDPModule) for part in module.modules()):
         return list(range(count))
-    most = torch.tensor(count, device=next(module.parameters()).device)
+    # not where the first weight is: encoders may rest on the CPU
+    most = torch.tensor(count, device=module.device)
     distributed.all_reduce(most, distributed.ReduceOp.MAX)
     return [*range(count), *[0] * (int(most) - count)]
 

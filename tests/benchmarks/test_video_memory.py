@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks import video_memory
+from benchmarks.video_autoencoders import coding
 from benchmarks.video_memory import activations, count, main, parameters, training_step, with_adapters
 from benchmarks.video_sizes import PUBLISHED, Published, autoencoder, denoiser, text_encoder, vision
 
@@ -87,10 +88,26 @@ def test_published_sizes() -> None:
     assert memory.total < 12 * 2**30
 
 
+def test_an_autoencoder_takes_what_lives_at_once() -> None:
+    size = (5, 32, 64)
+    encoding, decoding = coding(PUBLISHED[0], size)
+    # at least input and output of its last layer of full size, of 96 channels and one latent frame
+    assert encoding > 2 * 4 * 96 * 32 * 64
+    assert decoding > 2 * 4 * 96 * 4 * 32 * 64
+    # much less than of all layers together, and frames of a chunk more for each chunk
+    assert decoding < 100 * 4 * 96 * 4 * 32 * 64
+    longer = coding(PUBLISHED[0], (9, 32, 64))
+    assert encoding < longer[0] < 1.2 * encoding
+    wider = coding(PUBLISHED[0], (5, 32, 128))
+    assert wider == pytest.approx((2 * encoding, 2 * decoding), rel=0.1)
+
+
 def test_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(video_memory, "PUBLISHED", [MODELS[0].values[0]])
     assert main(["--frames", "9", "--height", "32", "--width", "64", "--rank", "2"]) == 0
-    assert "| Wan-AI/Wan2.1-VACE-1.3B-diffusers |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| Wan-AI/Wan2.1-VACE-1.3B-diffusers |" in printed
+    assert len({line.count("|") for line in printed.splitlines()}) == 1
     with pytest.raises(SystemExit):
         main(["--frames", "10"])
     assert "8 k + 1 frames" in capsys.readouterr().err

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 
 from inbetween.callbacks import EMA
 from inbetween.errors import UserError
-from inbetween.modules.fsdp import FSDP2Strategy, shard
+from inbetween.modules import fsdp
+from inbetween.modules.fsdp import FSDP2Strategy, equal_rows, shard
 from inbetween.weights.frozen import leave_frozen_out
 from tests.processes import in_processes
 
@@ -146,3 +147,18 @@ def test_ema_names_the_strategy_to_use() -> None:
         patch.setattr(L.Trainer, "strategy", ModelParallelStrategy())
         with pytest.raises(UserError, match=r"ddp or inbetween\.modules\.fsdp\.FSDP2Strategy"):
             EMA().setup(trainer, Adapted(), "fit")
+
+
+def test_rows_are_counted_on_the_methods_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NCCL takes no tensor of the CPU, where the first of the weights may rest."""
+    method, devices = Adapted().to("meta"), []
+    method.net[0].to_empty(device="cpu")
+
+    def all_reduce(count: Tensor, _: object) -> None:
+        devices.append(count.device.type)
+        monkeypatch.setattr(fsdp.torch.Tensor, "__int__", lambda _: 3)  # of another process
+
+    monkeypatch.setattr(fsdp, "FSDPModule", nn.Module)
+    monkeypatch.setattr(fsdp.distributed, "all_reduce", all_reduce)
+    assert equal_rows(method, 1) == [0, 0, 0]
+    assert devices == ["meta"]

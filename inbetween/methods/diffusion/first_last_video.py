@@ -10,6 +10,7 @@ import lightning as L
 import torch
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import Tensor
+from torch.optim import Optimizer
 
 from inbetween.errors import UserError, check_at_least
 from inbetween.functional.seeds import generators
@@ -22,8 +23,8 @@ from inbetween.methods.diffusion.video.interpolation import ClipInterpolator
 from inbetween.methods.diffusion.video.loading import VideoSource
 from inbetween.methods.diffusion.video.lora import adapters, add_adapters, file_of, load_lora, lora_weights
 from inbetween.methods.diffusion.video.model import Tensors, VideoSampling, check_use
-from inbetween.methods.diffusion.video.prompts import PromptEmbeddings
-from inbetween.methods.diffusion.video.timing import check_num_frames, check_window
+from inbetween.methods.diffusion.video.prompts import PromptEmbeddings, check_texts
+from inbetween.methods.diffusion.video.timing import check_num_frames, check_window, clip_length
 from inbetween.methods.diffusion.video.training_clip import PrepareClip, TrainingClip
 from inbetween.modules.fsdp import equal_rows, own_part, shard
 from inbetween.paths import cache_folder
@@ -51,15 +52,15 @@ class FirstLastVideo(TrainableMethod):
             adapters that do nothing. A checkpoint takes their place.
         sampling: How clips are sampled.
         gradient_checkpointing: Recompute activations instead of storing them: less memory, more time.
-        frozen_dtype: How weights of the denoiser and the text encoder are stored; autoencoder and image
-            encoder stay float32, as does all on machines without fast bfloat16.
+        frozen_dtype: How weights of the denoiser, the text encoder and LTX-Video's autoencoder are stored;
+            other autoencoders and image encoders stay float32, as does all where bfloat16 is slow.
         latent_cache: Folder that keeps encoded clips, filled before the first step; true is `latents` in the
             user's cache; None encodes them each time. Of no use where frames do not recur.
         prompt_cache: Folder that keeps the embeddings of prompts; None is `prompts` in the user's cache.
         **options: See `TrainableMethod`.
 
     Raises:
-        UserError: The model cannot be loaded, or is of a kind that does not interpolate.
+        UserError: The model cannot be loaded or does not interpolate, or a prompt is no text.
     """
 
     architecture: ClassVar[tuple[str, ...]] = ("trained", "lora_rank")
@@ -85,12 +86,13 @@ class FirstLastVideo(TrainableMethod):
     ) -> None:
         super().__init__(**options)
         check_at_least(1, lora_rank=lora_rank)
+        check_texts(prompt=prompt, negative_prompt=negative_prompt)
         self.prompt, self.negative_prompt, self.sampling = prompt, negative_prompt, sampling
         source = VideoSource(pretrained, revision, variant, frozen_dtype)
         self.pretrained = pretrained
         self.video_model = source.model()
         check_use(self.video_model, sampling, trained != "none")
-        check_num_frames(sampling.num_frames, self.video_model.frame_step)
+        check_num_frames(sampling.num_frames, self.video_model.frame_step, self.video_model.max_frames)
         for denoiser in self.video_model.denoisers.values():
             if gradient_checkpointing:
                 denoiser.enable_gradient_checkpointing()  # type: ignore[operator]  # diffusers' own
@@ -101,11 +103,9 @@ class FirstLastVideo(TrainableMethod):
                 raise UserError(f"lora is {lora} and trained {trained}: set trained to lora.")
             load_lora(self.video_model.pipeline, self.video_model.denoisers, Path(lora))
         self.embeddings = PromptEmbeddings(source, cache_folder(prompt_cache, "prompts"))
-        folder = None
-        if latent_cache:
-            folder = cache_folder(None if latent_cache is True else latent_cache, "latents")
-        self.clips = ClipCache(self.video_model, folder)
-        self._stacked: tuple[object, Tensors] = (None, {})
+        folder = None if isinstance(latent_cache, bool) else latent_cache
+        self.clips = ClipCache(self.video_model, cache_folder(folder, "latents") if latent_cache else None)
+        self._run_device: torch.device | None = None
 
     def prepare_fit(self) -> None:
         """Embed the prompts, before a run writes anything and before its memory is used.
@@ -113,11 +113,15 @@ class FirstLastVideo(TrainableMethod):
         Raises:
             UserError: The text encoder cannot be loaded.
         """
-        self.embeddings.get([self.prompt, *self._negative], self.video_model)
+        self.embeddings.get([self.prompt, *self._negative], self.video_model, self._run_device)
 
     def check_windows(self, between: int) -> None:
         """See `Method`."""
         check_window(between, self.video_model.frame_step)
+
+    def check_chart(self, t: Sequence[float]) -> None:
+        """See `Method`."""
+        clip_length(t, self.video_model.frame_step, self.video_model.max_frames, self.sampling.num_frames)
 
     def check_memory(self, device: torch.device) -> None:
         """Check that the weights have a place on a GPU.
@@ -137,8 +141,9 @@ class FirstLastVideo(TrainableMethod):
                 f"trainer.precision is {trainer.precision}, which would round adapters and autoencoder: set"
                 " it to bf16-mixed; frozen_dtype bfloat16 halves the memory of the other weights."
             )
+        self._run_device = trainer.strategy.root_device
         if isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
-            self.check_memory(trainer.strategy.root_device)
+            self.check_memory(self._run_device)
 
     def setup(self, stage: str) -> None:
         """Check the trainer, if the command line has not."""
@@ -158,9 +163,9 @@ class FirstLastVideo(TrainableMethod):
             return
         windows = data.fit_windows()
         captions = (caption for each, _, _ in windows for caption in each.captions())
-        self.embeddings.fill(captions, self.video_model)
         share = slice(self.global_rank, None, self.trainer.world_size)
         own = [(each, indices[share], both_ways) for each, indices, both_ways in windows]
+        self.embeddings.fill(captions, self.video_model, self.device)
         self.clips.fill(own, self.device, data.num_workers, shown=self.trainer.is_global_zero)
         self.trainer.strategy.barrier("clips")
 
@@ -195,7 +200,7 @@ class FirstLastVideo(TrainableMethod):
         """
         sample: TrainingClip = self.sample_of(batch)
         clips = self.clips.encoded(sample)
-        prompts = self.prompts(sample.prompt, sample.noise.device)
+        prompts = self.embeddings.stacked(sample.prompt, self.video_model, sample.noise.device)
         if not self.training:
             shares = self.video_model.stages.items()
             losses = [share * self.loss_of(stage, sample, clips, prompts) for stage, share in shares]
@@ -207,6 +212,18 @@ class FirstLastVideo(TrainableMethod):
                 loss = loss + 0 * sum(own_part(weight).sum() for weight in adapters(denoiser))
         return {"loss": loss}
 
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Leave the denoiser alone that the step is not about: momentum and decay would move its adapters."""
+        super().on_before_optimizer_step(optimizer)
+        chosen = self.video_model.stage_at(self.global_step)
+        for name, denoiser in self.video_model.denoisers.items():
+            for weight in adapters(denoiser) if name != chosen else ():
+                weight.grad = None
+
+    def _evaluate(self, batch: WindowBatch, stage: str) -> StepOutput:
+        """The loss, of models that have one."""
+        return super()._evaluate(batch, stage) if self.video_model.trains else {}
+
     def loss_of(self, stage: str, sample: TrainingClip, clips: Tensors, prompts: Tensors) -> Tensor:
         """The loss () of one denoiser.
 
@@ -214,7 +231,7 @@ class FirstLastVideo(TrainableMethod):
             stage: One of `VideoModel.stages`.
             sample: Random numbers.
             clips: As `encoded` returns them.
-            prompts: As `prompts` returns them.
+            prompts: As `PromptEmbeddings.stacked` returns them.
         """
         model = self.video_model
         model.stage = stage
@@ -224,17 +241,6 @@ class FirstLastVideo(TrainableMethod):
         counted = model.predicted(clips).expand_as(latents).flatten(1)
         error = (velocity - (noise - latents)).square().flatten(1)
         return ((error * counted).sum(dim=1) / counted.sum(dim=1)).mean()
-
-    def prompts(self, prompts: Sequence[str], device: torch.device) -> Tensors:
-        """Embeddings of prompts, stacked on a device; those of the last batch are kept there."""
-        key = (tuple(prompts), device)
-        if self._stacked[0] != key:
-            found = self.embeddings.get(prompts, self.video_model)
-            # inference tensors could not be used in training later
-            with torch.inference_mode(False):
-                stacked = {name: torch.stack([each[name] for each in found]).to(device) for name in found[0]}
-            self._stacked = key, stacked
-        return self._stacked[1]
 
     def interpolate(self, first: Tensor, last: Tensor, t: Tensor, generator: Generators = None) -> Tensor:
         """See `Method.interpolate`.
@@ -246,24 +252,16 @@ class FirstLastVideo(TrainableMethod):
             UserError: Two t have the same frame.
         """
         noise = generator if isinstance(generator, Sequence) else [generator] * len(first)
-        conditions = self._conditions([self.prompt] * len(first))
-        return ClipInterpolator(self.video_model, self.sampling, first, last, noise, conditions)(t)
+        return self._interpolator(first, last, noise, [self.prompt] * len(first))(t)
 
     def interpolate_batch(self, batch: WindowBatch) -> Tensor:
         """See `Method.interpolate_batch`; with the windows' own captions."""
         prompts = [caption or self.prompt for caption in batch.get("caption", [""] * len(batch["t"]))]
         rows = equal_rows(self, len(prompts))
-        conditions = self._conditions([prompts[row] for row in rows])
+        first, last, noise = batch["first"][rows], batch["last"][rows], generators(batch["seed"][rows])
         with self.clips.encoders.at_work(self.device):
-            frames = ClipInterpolator(
-                self.video_model,
-                self.sampling,
-                batch["first"][rows],
-                batch["last"][rows],
-                generators(batch["seed"][rows]),
-                conditions,
-            )(batch["t"][rows])
-        return frames[: len(prompts)]
+            frames_at = self._interpolator(first, last, noise, [prompts[row] for row in rows])
+            return frames_at(batch["t"][rows])[: len(prompts)]
 
     def interpolator(
         self, first: Tensor, last: Tensor, generator: Sequence[torch.Generator] = ()
@@ -274,15 +272,16 @@ class FirstLastVideo(TrainableMethod):
         clip than before, whose frames are different ones, unless `sampling.num_frames` is set.
         """
         noise: list[torch.Generator | None] = [*generator] or [None] * len(first)
-        return ClipInterpolator(
-            self.video_model, self.sampling, first, last, noise, self._conditions([self.prompt] * len(first))
-        )
+        return self._interpolator(first, last, noise, [self.prompt] * len(first))
 
-    def _conditions(self, prompts: list[str]) -> list[tuple[Tensors, Tensors]]:
-        """Embeddings of each prompt and of the negative one, or where none is used of the same again."""
+    def _interpolator(
+        self, first: Tensor, last: Tensor, noise: Sequence[torch.Generator | None], prompts: list[str]
+    ) -> ClipInterpolator:
+        """Told each prompt and the negative one, or where none is used the same again."""
         negative = [self.negative_prompt] * len(prompts) if self._negative else prompts
-        found = self.embeddings.get([*prompts, *negative], self.video_model)
-        return list(zip(found[: len(prompts)], found[len(prompts) :], strict=True))
+        found = self.embeddings.get([*prompts, *negative], self.video_model, first.device)
+        conditions = list(zip(found[: len(prompts)], found[len(prompts) :], strict=True))
+        return ClipInterpolator(self.video_model, self.sampling, first, last, noise, conditions)
 
     @property
     def _negative(self) -> list[str]:
@@ -291,10 +290,8 @@ class FirstLastVideo(TrainableMethod):
 
     def lora_files(self, weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         """See `TrainsLora`."""
-        return {
-            file_of(number, name): lora_weights(weights, f"video_model.{name}.")
-            for number, name in enumerate(self.video_model.denoisers)
-        }
+        names = enumerate(self.video_model.denoisers)
+        return {file_of(place, name): lora_weights(weights, f"video_model.{name}.") for place, name in names}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """As `Method`: adapters are small, and stay float32 in every checkpoint."""

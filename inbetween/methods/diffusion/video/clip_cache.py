@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +16,14 @@ from inbetween.methods.diffusion.video.model import Tensors, VideoModel
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 from inbetween.methods.diffusion.video.training_clip import CachedClip, TrainingClip
 
+_VERSION = 2  # of what `encode_clips` returns
+
 
 class ClipCache:
     """`VideoModel.encode_clips` of training clips, from `TensorShards` where there is a folder.
 
-    Keys are hashes of the frames, in their order, and of the networks that encode, so a changed drawing or
-    model is encoded anew. What nobody asks for any more stays in the folder, which may be deleted.
+    Keys are hashes of the frames, in their order, and of all that encodes them, so a changed drawing or model
+    is encoded anew. What nobody asks for any more stays in the folder, which may be deleted.
 
     Args:
         model: Encodes.
@@ -35,12 +38,14 @@ class ClipCache:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the networks that encode clips; of no use without a folder, and empty then."""
+        """Hash of all that encodes clips; of no use without a folder, and empty then."""
         if self.shards is None:
             return ""
         [model] = self._model
         frozen = [network for name, network in model.named_children() if name not in model.denoisers]
-        return "-".join([type(model).__name__, *map(fingerprint, frozen)])
+        processor = getattr(model.pipeline, "image_processor", None)  # of images for an image encoder
+        settings = hashlib.blake2b(repr(processor).encode(), digest_size=12).hexdigest()
+        return "-".join([str(_VERSION), type(model).__name__, *map(fingerprint, frozen), settings])
 
     def encoded(self, sample: TrainingClip) -> Tensors:
         """What the model's `encode_clips` returns of a batch, on the device of its noise."""

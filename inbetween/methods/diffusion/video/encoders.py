@@ -38,9 +38,11 @@ class Encoders:
         """Where they are needed on `device`."""
         if self.rest:
             self._move(device)
-        yield
-        if self.rest:
-            self._move(torch.device("cpu"))
+        try:
+            yield
+        finally:
+            if self.rest:
+                self._move(torch.device("cpu"))
 
     @torch.inference_mode(False)  # validation is in it, and its tensors could not be trained with later
     def _move(self, device: torch.device) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from inbetween.methods.diffusion.video.model import Tensors
+from inbetween.methods.diffusion.video.stopping import stopped_early
 from inbetween.methods.diffusion.video.tensor_shards import TensorShards
 from inbetween.methods.diffusion.video.training_clip import clip_key, clip_of
 from inbetween.types import Window
@@ -79,10 +81,13 @@ class ClipFilling:
             both_ways: Encode each clip backwards as well, which training takes for another one.
 
         Returns:
-            Whether its clips are cached at all.
+            Whether its clips are cached at all: none are where the cache cannot be written.
         """
         if not indices:  # fewer windows than processes
             return True
+        could_not = self.cache.failed  # it may yet fail below
+        if could_not:
+            return False
         if windows.frame_ids(indices[0]) is None:
             log.warning(
                 "Clips are not cached but encoded in every step: their frames change from epoch to epoch"
@@ -105,14 +110,23 @@ class ClipFilling:
             num_workers=min(self.workers, len(missing)),
             worker_init_fn=_ignore_signals,
         )
-        with tqdm(desc="Encoding clips", total=len(missing), unit="clip", disable=not self.shown) as bar:
+        with ExitStack() as stack:
+            stack.callback(self.cache.flush)  # even if it is stopped
+            check = stack.enter_context(stopped_early())
+            bar = stack.enter_context(
+                tqdm(desc="Encoding clips", total=len(missing), unit="clip", disable=not self.shown)
+            )
             for clips, ids in reader:
                 self._encode(clips, ids, missing)
                 if both_ways:
                     self._encode(clips.flip(1), ids.flip(1), missing)
                 bar.update(bar.total - len(missing) - bar.n)
-        self.cache.flush()
-        return True
+                check()
+                if self.cache.failed:  # what nobody keeps would be encoded for nothing
+                    break
+        if self.cache.failed:
+            log.warning("Clips are not cached but encoded in every step.")
+        return not self.cache.failed
 
     def _encode(self, clips: Tensor, ids: Tensor, missing: set[str]) -> None:
         """Encode those of a batch that are missing, which they are no more afterwards."""

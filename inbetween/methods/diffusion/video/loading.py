@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from inbetween.errors import UserError
 from inbetween.methods.diffusion.latent_diffusion import FrozenDtype
 from inbetween.methods.diffusion.video.ltx import LtxVideo
-from inbetween.methods.diffusion.video.memory import check_memory, weight_bytes
+from inbetween.methods.diffusion.video.memory import check_memory, weight_bytes, weight_files
 from inbetween.methods.diffusion.video.model import VideoModel
 from inbetween.methods.diffusion.video.stable_video import StableVideo
 from inbetween.methods.diffusion.video.vace import VaceVideo
@@ -36,7 +36,6 @@ VIDEO_MODELS: tuple[type[VideoModel], ...] = (
 )
 
 TEXT_PARTS = ("text_encoder", "tokenizer")
-FLOAT32_PARTS = ("vae", "image_encoder")
 INDEX = "model_index.json"
 _ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
 
@@ -134,10 +133,11 @@ class VideoSource:
         for kind in VIDEO_MODELS:
             if kind.is_made_of(self.index):
                 return kind
-        known = ", ".join(pipeline for kind in VIDEO_MODELS for pipeline in kind.pipelines)
+        # a name may be of other models as well
+        known = dict.fromkeys(each for kind in VIDEO_MODELS for each in kind.pipelines if each != name)
         raise UserError(
             f"{self.pretrained} is a {name}, which does not interpolate between two frames: give the folder"
-            f" or hub id of one of {known}."
+            f" or hub id of one of {', '.join(known)}."
         )
 
     def pipeline(self, text: bool = False) -> DiffusionPipeline:
@@ -158,7 +158,7 @@ class VideoSource:
         wanted = [name for name in parts if (name in TEXT_PARTS) == text]
         self._check(folder, wanted)
         absent: dict[str, Any] = {name: None for name in parts if name not in wanted}
-        dtypes = {"default": self.dtype, **dict.fromkeys(FLOAT32_PARTS, torch.float32)}
+        dtypes = {"default": self.dtype, **dict.fromkeys(kind.float32_parts, torch.float32)}
         quiet_transformers()
         diffusers.utils.logging.disable_progress_bar()
         try:
@@ -166,7 +166,7 @@ class VideoSource:
                 # `dtype` in its place, which diffusers before 0.42 does not know
                 warnings.filterwarnings("ignore", "`torch_dtype` is deprecated", FutureWarning)
                 loaded: DiffusionPipeline = getattr(diffusers, self.index["_class_name"]).from_pretrained(
-                    str(folder), variant=self.variant, torch_dtype=dtypes, **absent
+                    str(folder), variant=self.variant, torch_dtype=dtypes, use_safetensors=True, **absent
                 )
         except _ERRORS as error:
             raise UserError(
@@ -200,9 +200,8 @@ class VideoSource:
                     f"{folder} has no {part}, which is part of {self.index['_class_name']}: run"
                     f" `{self._download}`."
                 )
-            named = f"*{self.variant}*" if self.variant else "*"
-            files = sorted((folder / part).glob(f"{named}.safetensors"))
-            itemsize = 4 if part in FLOAT32_PARTS else self.dtype.itemsize
+            files = weight_files(folder / part, self.variant)
+            itemsize = 4 if part in self.model_class.float32_parts else self.dtype.itemsize
             try:
                 needed += weight_bytes(files, itemsize)
             except (OSError, SafetensorError) as error:
@@ -216,6 +215,8 @@ class VideoSource:
 
     @property
     def _download(self) -> str:
+        if Path(self.pretrained).expanduser().is_dir():
+            return f"hf download MODEL --local-dir {self.pretrained}"
         state = f" --revision {self.revision}" if self.revision else ""
         return f"hf download {self.pretrained}{state} --local-dir FOLDER"
 

@@ -67,19 +67,22 @@ def load_lora(pipeline: DiffusionPipeline, denoisers: Mapping[str, nn.Module], p
         path: A file of the first denoiser, or a folder with one for each.
 
     Raises:
-        UserError: There is none, or it is of other layers or another rank.
+        UserError: There is none, it is of other layers or another rank, or its ranks or scales differ.
     """
     for number, (name, denoiser) in enumerate(denoisers.items()):
         if number and path.is_file():
             return
         file = path if path.is_file() else path / file_of(number, name)
         try:
-            found = type(pipeline).lora_state_dict(str(file.parent), weight_name=file.name)
+            found, metadata = type(pipeline).lora_state_dict(
+                str(file.parent), weight_name=file.name, return_lora_metadata=True
+            )
         except (OSError, ValueError, SafetensorError) as error:
             raise UserError(
                 f"{file} cannot be loaded as a LoRA ({type(error).__name__}): give a file or folder that"
                 " diffusers' save_lora_weights or a run here wrote."
             ) from error
+        scale = _scale(file, metadata or {})
         own = {key.replace(_ADAPTER, ""): value for key, value in denoiser.named_parameters()}
         for key, value in found.items():
             weight = own.get(key.removeprefix("transformer."))
@@ -92,4 +95,26 @@ def load_lora(pipeline: DiffusionPipeline, denoisers: Mapping[str, nn.Module], p
                     f" lora_rank to {rank}, or give a LoRA of this model."
                 )
             with torch.no_grad():
-                weight.copy_(value)
+                weight.copy_(scale * value if ".lora_B." in key else value)
+
+
+def _scale(file: Path, metadata: Mapping[str, Any]) -> float:
+    """What a file's adapters are multiplied by, as diffusers does; of files that do not say, 1.
+
+    Files of other programs have it for each layer, and diffusers multiplies their weights when it reads them.
+
+    Args:
+        file: For the message.
+        metadata: That diffusers keeps in it: peft's config.
+
+    Raises:
+        UserError: It differs from layer to layer.
+    """
+    config = {key.removeprefix("transformer."): value for key, value in metadata.items()}
+    for name in ("alpha_pattern", "rank_pattern"):
+        if config.get(name):
+            raise UserError(f"{file} has a {name}, and all adapters are of one kind here: give another LoRA.")
+    if not config:
+        return 1.0
+    rank = float(config["r"])
+    return float(config["lora_alpha"]) / (rank**0.5 if config.get("use_rslora") else rank)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inbetween.io.frames import to_bytes
 from inbetween.methods.diffusion.latent_diffusion import mode_of
-from inbetween.methods.diffusion.video.model import Tensors, VideoModel, VideoSampling
+from inbetween.methods.diffusion.video.model import Tensors, VideoModel, VideoSampling, normal_quantile
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -22,7 +22,6 @@ FRAME_RATE = 25
 DECODE_TIMESTEP = 0.05
 IMAGE_NOISE = 0.025
 TOKENS = 256  # of a prompt, as the pipeline pads it
-EDGE = 1e-6  # uniform numbers closer to 0 and 1 have no finite quantile
 
 
 class LtxVideo(VideoModel):
@@ -39,6 +38,8 @@ class LtxVideo(VideoModel):
         "LTXImageToVideoPipeline",
     )
     lora_layers: ClassVar[str] = r"transformer_blocks\.\d+\.attn[12]\.(to_[qkv]|to_out\.0)"
+    # the pipeline decodes in the precision of the embeddings
+    float32_parts: ClassVar[tuple[str, ...]] = ()
     max_frames: ClassVar[int] = 161  # what its pipeline samples unless told otherwise
 
     def __init__(self, pipeline: DiffusionPipeline) -> None:
@@ -56,8 +57,6 @@ class LtxVideo(VideoModel):
         conditioned.set_progress_bar_config(disable=True)
         super().__init__(conditioned)
         self.transformer, self.vae = pipeline.transformer, pipeline.vae
-        # the pipeline decodes in the precision of the embeddings
-        self.vae.to(self.transformer.dtype)
 
     @property
     def denoisers(self) -> dict[str, nn.Module]:
@@ -129,8 +128,7 @@ class LtxVideo(VideoModel):
         """
         tokens = latents.shape[2:].numel()
         shift = 0.95 + (2.05 - 0.95) * (tokens - 1024) / (4096 - 1024)
-        sigma: Tensor = (torch.special.ndtri(uniform.clamp(EDGE, 1 - EDGE)) + shift).sigmoid()
-        return sigma
+        return (normal_quantile(uniform) + shift).sigmoid()
 
     def denoise(self, noised: Tensor, sigma: Tensor, clips: Mapping[str, Tensor], prompts: Tensors) -> Tensor:
         """See `VideoModel`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,20 @@ from inbetween.errors import UserError
 
 GB = 1e9
 MARGIN = 1.05  # what else is loaded
+
+
+def weight_files(folder: Path, variant: str | None) -> list[Path]:
+    """The safetensors files of one part of a pipeline that `from_pretrained` loads.
+
+    Args:
+        folder: Of the part.
+        variant: Suffix of the weight files; of a part without it, those with none.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        name = re.sub(r"-\d+-of-\d+", "", path.stem)
+        found.setdefault(name.partition(".")[2], []).append(path)
+    return found.get(variant or "", found.get("", []))
 
 
 def weight_bytes(files: Iterable[Path], itemsize: int) -> int:

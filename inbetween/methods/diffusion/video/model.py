@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
 Tensors = dict[str, Tensor]
+EDGE = 1e-6  # uniform numbers closer to 0 and 1 have no finite quantile
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class VideoModel(nn.Module, ABC):
     takes_text: ClassVar[bool] = True
     #: Full names (regular expression) of the denoiser's layers that get low-rank adapters.
     lora_layers: ClassVar[str] = ""
+    #: Parts of the pipeline that stay float32, whatever the denoiser is stored in.
+    float32_parts: ClassVar[tuple[str, ...]] = ("vae", "image_encoder")
     #: The most frames of a clip that the published models were trained on.
     max_frames: ClassVar[int] = 81
     #: Which denoiser `sigmas` and `denoise` are about, one of `stages`; set by the method before them.
@@ -207,6 +210,12 @@ class VideoModel(nn.Module, ABC):
         Returns:
             (T, 3, H, W) float32 in [0, 1].
         """
+
+
+def normal_quantile(uniform: Tensor) -> Tensor:
+    """Standard normal numbers, finite, of uniform ones in [0, 1]."""
+    quantile: Tensor = torch.special.ndtri(uniform.clamp(EDGE, 1 - EDGE))
+    return quantile
 
 
 class SampledVideoModel(VideoModel):

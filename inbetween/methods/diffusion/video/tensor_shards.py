@@ -51,6 +51,8 @@ class TensorShards:
         self._index: dict[str, tuple[str, tuple[str, ...]]] = {}  # of a key: its shard, its tensors' names
         self._shards: set[str] = set()  # shards that were looked into, whether they could be read or not
         self._warned = False
+        #: Whether entries could not be written when that was last tried.
+        self.failed = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what is in memory: the copy's own entries would be written twice."""
@@ -101,6 +103,7 @@ class TensorShards:
                 self._warn(f"less than {RESERVE // 2**20} MiB of disk are free")
                 return
             write_whole(self.folder / f"{secrets.token_hex(12)}.safetensors", save(content))
+            self.failed = False
         except OSError as error:  # nobody needs the entries: they can be computed again
             self._warn(str(error))
 
@@ -140,6 +143,7 @@ class TensorShards:
         self._index = {key: found for key, found in self._index.items() if found[0] != shard}
 
     def _warn(self, reason: str) -> None:
+        self.failed = True
         if not self._warned:
             log.warning("The shards in %s cannot be written (%s).", self.folder, reason)
         self._warned = True

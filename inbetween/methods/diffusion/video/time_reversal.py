@@ -121,7 +121,9 @@ def denoise_clips(
     for index, timestep in enumerate(scheduler.timesteps):
         sigma, lower = scheduler.sigmas[index : index + 2]
         for left in reversed(range(1 + reinjections * (index < repeated))):
-            stepped = copy.deepcopy(state)
+            stepped, state = copy.deepcopy(state), [copy.deepcopy(scheduler) for _ in directions]
+            for fresh_state in state:  # where the step is repeated: a corrector would undo the noise
+                fresh_state.set_begin_index(index)
             forward, backward = (
                 decode(predict(noised, timestep, sigma))
                 for predict, noised in zip(directions, latents, strict=True)

@@ -71,12 +71,15 @@ def check_window(between: int, frame_step: int) -> None:
         )
 
 
-def check_num_frames(num_frames: int | None, frame_step: int) -> None:
-    """Check that a clip may have so many frames; None is any that fits.
+def check_num_frames(num_frames: int | None, frame_step: int, max_frames: int) -> None:
+    """Check that a sampled clip may have so many frames; None is any that fits.
 
     Raises:
         UserError: It may not.
     """
+    most = (max_frames - 1) // frame_step * frame_step + 1
+    if num_frames is not None and num_frames > most:
+        raise UserError(f"num_frames is {num_frames}, and clips of this video model have {most} at most.")
     if num_frames is not None and (num_frames - 1) % frame_step:
         near = max(1, round((num_frames - 1) / frame_step)) * frame_step + 1
         raise UserError(

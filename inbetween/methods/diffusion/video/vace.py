@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class VaceVideo(WanVideo):
     """Wan VACE (arXiv 2503.07598), published as `Wan-AI/Wan2.1-VACE-1.3B-diffusers` and with 14B.
 
-    A control video [first, grey, ..., grey, last] and a mask [0, 1, ..., 1, 0] of what is to be drawn: their
+    A control video [first, grey, ..., grey, last] and a mask [0, 1, ..., 1, 0] of what is asked for: their
     latents, and the mask folded to the latents' size, go through blocks of their own whose outputs are
     added to the denoiser's. Texts, autoencoder and noise levels are Wan's. Adapters are in the attention of
     the denoiser's blocks; those of the control branch stay as they are published.
@@ -37,18 +37,17 @@ class VaceVideo(WanVideo):
         """See `VideoModel`.
 
         Returns:
-            `latents` (B, C, f, h, w) and `control` (B, 2 C + M, f, h, w): the latents of the keyframes
-            without the rest and of the rest without the keyframes, and the mask, M pixels of each patch.
+            `latents` (B, C, f, h, w) and `control` (B, 2 C, f, h, w): the latents of the keyframes without
+            the rest and of the rest without the keyframes.
         """
         pipeline = self.pipeline
         control, mask = control_video(clips[:, 0], clips[:, -1], clips.shape[1])
         controls = []
         with torch.autocast(clips.device.type, enabled=False):
-            for video, drawn in zip(control.transpose(1, 2) * 2 - 1, mask.transpose(1, 2), strict=True):
+            for video, asked in zip(control.transpose(1, 2) * 2 - 1, mask.transpose(1, 2), strict=True):
                 # the pipeline's own, which takes one clip at a time; an empty list is no reference image
-                latents = pipeline.prepare_video_latents(video[None], drawn[None], [[]], device=clips.device)
-                masks = pipeline.prepare_masks(drawn[None], [[]])
-                controls.append(torch.cat([latents.float(), masks], 1))
+                latents = pipeline.prepare_video_latents(video[None], asked[None], [[]], device=clips.device)
+                controls.append(latents.float())
         latents = self._encode(clips.float().transpose(1, 2) * 2 - 1)
         return {"latents": latents, "control": torch.cat(controls)}
 
@@ -56,11 +55,15 @@ class VaceVideo(WanVideo):
         """See `VideoModel`."""
         denoiser = self.denoisers[self.stage]
         dtype, steps = self.transformer.dtype, self.pipeline.scheduler.config.num_train_timesteps
+        control = clips["control"].to(dtype)
+        # the mask, one channel for each pixel of a latent one: 1, since resizing it loses the keyframes
+        pixels = self.transformer.config.vace_in_channels - control.shape[1]
+        mask = control.new_ones(len(control), pixels, *control.shape[2:])
         (output,) = denoiser(
             hidden_states=noised.to(dtype),
             timestep=sigma * steps,
             encoder_hidden_states=prompts["prompt_embeds"].to(dtype),
-            control_hidden_states=clips["control"].to(dtype),
+            control_hidden_states=torch.cat([control, mask], 1),
             return_dict=False,
         )
         return output.float()  # type: ignore[no-any-return]
@@ -106,7 +109,7 @@ def control_video(first: Tensor, last: Tensor, num_frames: int) -> tuple[Tensor,
         num_frames: T.
 
     Returns:
-        The video (B, T, 3, H, W) in [0, 1], mid-grey where frames are to be drawn, and the mask
+        The video (B, T, 3, H, W) in [0, 1], mid-grey where frames are asked for, and the mask
         (B, T, 1, H, W), 1 there.
     """
     grey = torch.full_like(first, 0.5)

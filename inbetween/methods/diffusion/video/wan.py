@@ -16,13 +16,12 @@ from inbetween.errors import UserError
 from inbetween.functional.constants import constant
 from inbetween.io.frames import to_bytes
 from inbetween.methods.diffusion.latent_diffusion import mode_of
-from inbetween.methods.diffusion.video.model import Tensors, VideoModel, VideoSampling
+from inbetween.methods.diffusion.video.model import Tensors, VideoModel, VideoSampling, normal_quantile
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
 TOKENS = 512  # of a prompt: the transformer's attention counts on it
-EDGE = 1e-6  # uniform numbers closer to 0 and 1 have no finite quantile
 
 
 class WanVideo(VideoModel):
@@ -33,7 +32,7 @@ class WanVideo(VideoModel):
     denoisers: `transformer` from the noise level `boundary_ratio` on, and `transformer_2` below.
 
     Raises:
-        UserError: The model does not take a last frame.
+        UserError: The model does not take a last frame, or its parts do not fit together.
     """
 
     pipelines: ClassVar[tuple[str, ...]] = ("WanImageToVideoPipeline",)
@@ -51,6 +50,13 @@ class WanVideo(VideoModel):
                 "This Wan model knows no last frame: give one that does, such as"
                 " Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers or Wan-AI/Wan2.2-I2V-A14B-Diffusers."
             )
+        lacking = None
+        if config.image_dim is not None and self.image_encoder is None:
+            lacking = "an image encoder"
+        if self.transformer_2 is not None and pipeline.config.boundary_ratio is None:
+            lacking = "boundary_ratio, the noise level between its two denoisers"
+        if lacking:
+            raise UserError(f"This Wan model lacks {lacking}: copy its model_index.json and its parts anew.")
 
     @property
     def denoisers(self) -> dict[str, nn.Module]:
@@ -119,15 +125,16 @@ class WanVideo(VideoModel):
         return encoded
 
     def _encode(self, images: Tensor) -> Tensor:
-        config = self.vae.config
         # Wan's autoencoder is meant for float32, and the pipeline computes in it
         with torch.autocast(images.device.type, enabled=False):
             latents = mode_of(self.vae.encode(images.to(self.vae.dtype))).float()
-        mean, std = (
-            constant(latents, *values).view(1, -1, 1, 1, 1)
-            for values in (config.latents_mean, config.latents_std)
-        )
+        mean, std = self._statistics(latents)
         return (latents - mean) / std
+
+    def _statistics(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (1, C, 1, 1, 1) of the autoencoder's latents, as the given ones are."""
+        mean, std = self.vae.config.latents_mean, self.vae.config.latents_std
+        return constant(latents, *mean).view(1, -1, 1, 1, 1), constant(latents, *std).view(1, -1, 1, 1, 1)
 
     def _mask(self, latents: Tensor) -> Tensor:
         """1 where the clip has its keyframes: (B, frame_step, f, h, w), a channel for each frame.
@@ -142,7 +149,8 @@ class WanVideo(VideoModel):
     def _embed(self, keyframes: Tensor) -> Tensor:
         """CLIP's embeddings (B, 2, L, D) of keyframes (B, 2, 3, H, W), as the pipeline's of such images."""
         images = (keyframes.flatten(0, 1).clamp(0, 1) * 255).round().to(torch.uint8)
-        pixels = self.pipeline.image_processor(images=list(images), return_tensors="pt")["pixel_values"]
+        # on the CPU: before transformers 5 it is numpy's
+        pixels = self.pipeline.image_processor(images=list(images.cpu()), return_tensors="pt")["pixel_values"]
         encoder = self.image_encoder
         with torch.autocast(images.device.type, enabled=False):
             states = encoder(pixels.to(images.device, encoder.dtype), output_hidden_states=True)
@@ -160,8 +168,7 @@ class WanVideo(VideoModel):
         if self.transformer_2 is not None:
             bound = self._below_boundary
             least, most = (bound, 1.0) if self.stage == "transformer" else (0.0, bound)
-        place = (least + (most - least) * uniform).clamp(EDGE, 1 - EDGE)
-        sigma: Tensor = torch.special.ndtri(place).sigmoid()
+        sigma = normal_quantile(least + (most - least) * uniform).sigmoid()
         shift = self._shift
         return shift * sigma / (1 + (shift - 1) * sigma)
 

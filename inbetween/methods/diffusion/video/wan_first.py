@@ -7,10 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
-from inbetween.functional.constants import constant
 from inbetween.methods.diffusion.video.model import SampledVideoModel, Tensors, VideoModel, VideoSampling
 from inbetween.methods.diffusion.video.time_reversal import PredictClean, denoise_clips
 from inbetween.methods.diffusion.video.wan import WanVideo
@@ -26,6 +24,8 @@ class WanFirstVideo(SampledVideoModel, WanVideo):
     compresses time, so that time reversal fuses clips and not latents.
     """
 
+    #: It is saved as the first of them, which samples of a text alone as well.
+    pipelines: ClassVar[tuple[str, ...]] = ("WanPipeline", "WanImageToVideoPipeline")
     max_frames: ClassVar[int] = 121
 
     @classmethod
@@ -51,6 +51,8 @@ class WanFirstVideo(SampledVideoModel, WanVideo):
         generator: torch.Generator | None,
     ) -> Tensor:
         """See `VideoModel`: with time reversal, see `time_reversal`."""
+        from diffusers.utils.torch_utils import randn_tensor
+
         scheduler = self.pipeline.scheduler
         shape = (1, *self.latent_shape(num_frames, *first.shape[-2:]))
         noise = partial(randn_tensor, shape, generator=generator, device=first.device)
@@ -73,11 +75,7 @@ class WanFirstVideo(SampledVideoModel, WanVideo):
 
     def decode(self, latents: Tensor) -> Tensor:
         """The clip (T, 3, H, W) in [0, 1] of normalised latents (1, C, f, h, w)."""
-        config = self.vae.config
-        mean, std = (
-            constant(latents, *values).view(1, -1, 1, 1, 1)
-            for values in (config.latents_mean, config.latents_std)
-        )
+        mean, std = self._statistics(latents)
         frames: Tensor = self.vae.decode((latents * std + mean).to(self.vae.dtype)).sample
         return (frames[0].transpose(0, 1).float() / 2 + 0.5).clamp(0, 1)
 

@@ -188,6 +188,15 @@ class Model(nn.Module):
         return {"transformer": self.transformer}
 
 
+def test_encoders_rest_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoders, moved = Encoders(cast(VideoModel, nn.Module())), []
+    monkeypatch.setattr(encoders, "_move", lambda device: moved.append(device.type))
+    encoders.start_to_rest()
+    with pytest.raises(ValueError, match="no clip"), encoders.at_work(torch.device("cuda")):
+        raise ValueError("no clip")
+    assert moved == ["cpu", "cuda", "cpu"]
+
+
 @pytest.mark.gpu
 def test_encoders_are_on_the_gpu_only_at_work(gpu: torch.device) -> None:
     device, model = gpu, Model().to(gpu)

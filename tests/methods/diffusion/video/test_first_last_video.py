@@ -2,41 +2,21 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from diffusers import WanImageToVideoPipeline
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Tensor
 
-from inbetween.callbacks.lora_writer import TrainsLora
 from inbetween.errors import UserError
 from inbetween.functional.seeds import generators
 from inbetween.io.frames import to_bytes
 from inbetween.methods import FirstLastVideo
 from inbetween.methods.diffusion import VideoSampling
 from inbetween.types import WindowBatch
+from tests.methods.diffusion.video.tiny_method import excite, method_of
 from tests.tiny import random_batch
 from tests.tiny_video import tiny_wan
-
-SAMPLING = VideoSampling(steps=2)
-
-
-def method_of(folder: Path, **options: Any) -> FirstLastVideo:
-    torch.manual_seed(0)
-    return FirstLastVideo(
-        str(folder), **{"prompt": "a cat", "sampling": SAMPLING, "frozen_dtype": "float32", **options}
-    )
-
-
-def excite(method: FirstLastVideo) -> None:
-    """Adapters that do something, as after a training."""
-    generator = torch.Generator().manual_seed(5)
-    for name, weight in method.named_parameters():
-        if "lora_B" in name:
-            weight.data = 0.1 * torch.randn(weight.shape, generator=generator)
 
 
 def test_the_loss_is_that_of_flow_matching(wan_folder: Path) -> None:
@@ -137,86 +117,36 @@ def test_one_of_two_denoisers_learns_in_a_step(wan_folder_2: Path, monkeypatch: 
     assert seen == {"transformer", "transformer_2"}
 
 
+def test_a_step_moves_one_of_two_denoisers(wan_folder_2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the other, neither by the momentum of its steps before nor by weight decay."""
+    method = method_of(wan_folder_2).train()
+    excite(method)
+    trained = {name: weight for name, weight in method.named_parameters() if weight.requires_grad}
+    optimizer = torch.optim.AdamW(trained.values(), lr=0.01, weight_decay=0.1)
+    turns = []
+    for step in range(12):
+        monkeypatch.setattr(FirstLastVideo, "global_step", step)
+        before = {name: weight.clone() for name, weight in trained.items()}
+        optimizer.zero_grad()
+        method.training_loss(random_batch(1))["loss"].backward()
+        method.on_before_optimizer_step(optimizer)
+        optimizer.step()
+        (turn,) = {
+            name.split(".")[1] for name, weight in trained.items() if not torch.equal(weight, before[name])
+        }
+        turns.append(turn)
+    assert turns == [method.video_model.stage_at(step) for step in range(12)]
+    assert len(set(turns)) == 2
+
+
 def test_validation_weighs_both_denoisers(wan_folder_2: Path) -> None:
     method, batch = method_of(wan_folder_2), random_batch(2)
     sample, losses = method.sample_of(batch), {}
     clips = method.clips.encoded(sample)
-    prompts = method.prompts(sample.prompt, torch.device("cpu"))
+    prompts = method.embeddings.stacked(sample.prompt, method.video_model, torch.device("cpu"))
     for stage, share in method.video_model.stages.items():
         losses[stage] = share * method.loss_of(stage, sample, clips, prompts)
     torch.testing.assert_close(method.eval().training_loss(batch)["loss"], sum(losses.values()))
-
-
-def test_the_adapters_load_into_the_plain_pipeline(either_folder: Path, tmp_path: Path) -> None:
-    method = method_of(either_folder)
-    excite(method)
-    assert isinstance(method, TrainsLora)
-    files = method.lora_files(method.state_dict())
-    plain = WanImageToVideoPipeline.from_pretrained(either_folder)
-    plain.set_progress_bar_config(disable=True)
-    write_lora(method, tmp_path / "lora")
-    assert len(files) == len(method.video_model.denoisers)
-    clip = random_batch(1)
-
-    def theirs() -> Tensor:
-        first, last = (Image.fromarray(to_bytes(clip[name][0])) for name in ("first", "last"))
-        return plain(
-            image=first,
-            last_image=last,
-            prompt="a cat",
-            height=32,
-            width=32,
-            num_frames=5,
-            num_inference_steps=2,
-            guidance_scale=1.0,
-            generator=torch.Generator().manual_seed(100),
-            output_type="pt",
-        ).frames[0][1:-1]
-
-    ours = method.interpolate(clip["first"], clip["last"], clip["t"], generators(clip["seed"]))[0]
-    assert (theirs() - ours).abs().max() > 1e-3  # before it is loaded
-    plain.load_lora_weights(tmp_path / "lora", weight_name="pytorch_lora_weights.safetensors")
-    if len(files) == 2:
-        plain.load_lora_weights(tmp_path / "lora/transformer_2", load_into_transformer_2=True)
-    torch.testing.assert_close(ours, theirs(), atol=1e-5, rtol=0)
-
-
-def write_lora(method: FirstLastVideo, folder: Path) -> Path:
-    """As `LoraWriter` does."""
-    for name, weights in method.lora_files(method.state_dict()).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, path, metadata={"format": "pt"})
-    return folder
-
-
-def test_adapters_begin_as_those_of_files(either_folder: Path, tmp_path: Path) -> None:
-    method = method_of(either_folder)
-    excite(method)
-    folder = write_lora(method, tmp_path / "lora")
-    found = method_of(either_folder, lora=folder)
-    for name, value in method.state_dict().items():
-        assert torch.equal(found.state_dict()[name], value), name
-    alone = method_of(either_folder, lora=folder / "pytorch_lora_weights.safetensors").state_dict()
-    for name, value in method.state_dict().items():
-        assert torch.equal(alone[name], value) == (".transformer." in f".{name}" or "lora_A" in name), name
-
-
-def test_adapters_that_do_not_fit(wan_folder: Path, tmp_path: Path) -> None:
-    folder = write_lora(method_of(wan_folder, lora_rank=4), tmp_path / "lora")
-    with pytest.raises(UserError, match=r"takes \[16, 24\]: set lora_rank to 4, or give"):
-        method_of(wan_folder, lora=folder)
-    with pytest.raises(UserError, match="trained none: set trained to lora"):
-        method_of(wan_folder, lora=folder, trained="none")
-    with pytest.raises(UserError, match=r"nowhere/pytorch_lora_weights.safetensors cannot be loaded"):
-        method_of(wan_folder, lora=tmp_path / "nowhere")
-    other = {"transformer.blocks.0.ffn.net.2.lora_A.weight": torch.zeros(4, 32)}
-    save_file(other, folder / "pytorch_lora_weights.safetensors")
-    with pytest.raises(UserError, match="has no adapter there: give another LoRA"):
-        method_of(wan_folder, lora=folder)
-    (folder / "pytorch_lora_weights.safetensors").write_bytes(b"damaged")
-    with pytest.raises(UserError, match="cannot be loaded as a LoRA"):
-        method_of(wan_folder, lora=folder)
 
 
 def with_ids(batch: WindowBatch) -> WindowBatch:
@@ -251,6 +181,22 @@ def test_cached_clips_are_encoded_once(
     monkeypatch.undo()
     one = method.training_loss(mixed)["loss"]
     torch.testing.assert_close(one, method_of(wan_folder).train().training_loss(mixed)["loss"])
+
+
+def test_clips_are_encoded_anew_where_anything_is_new(
+    wan_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fingerprint() -> str:
+        return method_of(wan_folder, latent_cache=tmp_path / "clips").clips.fingerprint
+
+    first = fingerprint()
+    assert fingerprint() == first
+    with monkeypatch.context() as patch:
+        patch.setattr("inbetween.methods.diffusion.video.clip_cache._VERSION", 99)
+        assert fingerprint() != first
+    other = method_of(wan_folder, latent_cache=tmp_path / "clips")
+    other.video_model.pipeline.image_processor.image_mean = [0.5] * 3
+    assert other.clips.fingerprint != first
 
 
 def test_clips_whose_frames_do_not_recur_are_not_cached(wan_folder: Path, tmp_path: Path) -> None:

@@ -66,9 +66,9 @@ def test_keyframes_known_between_drawn(clips):
 
 def test_conditions_are_the_pipelines(encoded, sampled):
     _, calls = sampled
-    torch.testing.assert_close(
-        encoded["control"][1:], calls[0][0]["control_hidden_states"], atol=1e-5, rtol=1e-5
-    )
+    control, mask = calls[0][0]["control_hidden_states"].split([8, 64], dim=1)
+    torch.testing.assert_close(encoded["control"][1:], control, atol=1e-5, rtol=1e-5)
+    assert (mask == 1).all()  # the same in all clips, and not kept
     # and no others: those of the other clip differ
     assert (encoded["control"][0] - encoded["control"][1]).abs().max() > 1e-2
 
@@ -97,7 +97,7 @@ def test_velocity_is_the_pipelines(model, encoded, sampled, prompts, step):
             {name: value[1:] for name, value in encoded.items()},
             {name: value[None] for name, value in prompts[0].items()},
         )
-    for name in ("hidden_states", "timestep", "encoder_hidden_states"):
+    for name in ("hidden_states", "timestep", "encoder_hidden_states", "control_hidden_states"):
         torch.testing.assert_close(ours[0][0][name], keywords[name], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(velocity, expected, atol=1e-5, rtol=1e-5)
 

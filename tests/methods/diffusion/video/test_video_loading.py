@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ def another_pipeline(folder: Path) -> str:
     return r"is a StableDiffusionPipeline, which does not .*WanImageToVideoPipeline"
 
 
+def without_first_frame(folder: Path) -> str:
+    edit_index(folder, _class_name="WanPipeline")
+    return r"is a WanPipeline, which does not .*one of WanImageToVideoPipeline, WanVACEPipeline, LTX"
+
+
 def no_index(folder: Path) -> str:
     (folder / "model_index.json").unlink()
     return r"is no folder of a diffusers pipeline \(model_index.json is missing or damaged\)"
@@ -88,6 +94,7 @@ def broken_config(folder: Path) -> str:
     "damage",
     [
         another_pipeline,
+        without_first_frame,
         no_index,
         broken_index,
         no_part,
@@ -130,6 +137,21 @@ def test_too_little_memory(wan_folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     source(wan_folder).model()
 
 
+def test_only_what_is_loaded_is_counted(tmp_path: Path) -> None:
+    names = ["model.safetensors", "model.fp16.safetensors"]
+    shards = ["model-00001-of-00002", "model-00001-of-00002.fp16", "model.bf16-00001-of-00002"]
+    for name in (*names, *(f"{shard}.safetensors" for shard in shards), "model.bin"):
+        (tmp_path / name).touch()
+
+    def found(variant: str | None) -> set[str]:
+        return {path.name for path in memory.weight_files(tmp_path, variant)}
+
+    assert found(None) == {"model.safetensors", "model-00001-of-00002.safetensors"}
+    assert found("fp16") == {"model.fp16.safetensors", "model-00001-of-00002.fp16.safetensors"}
+    assert found("bf16") == {"model.bf16-00001-of-00002.safetensors"}
+    assert found("int8") == found(None)
+
+
 def test_free_memory_is_less_than_all() -> None:
     assert 2**26 < memory.free_bytes(torch.device("cpu")) <= 2**62
 
@@ -152,6 +174,43 @@ def test_embeddings_are_those_of_the_pipeline_and_cached(
     assert again.missing(prompts) == []
     for tensors, value in zip(again.get(prompts, model), wanted, strict=True):
         torch.testing.assert_close(tensors["prompt_embeds"], value)
+
+
+def test_the_text_encoder_runs_where_the_run_does(
+    wan_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is gone from there before its memory is counted."""
+    found, moved, alive = source(wan_folder), [], []
+    loaded, model = VideoSource.pipeline, found.model()
+
+    def pipeline(self: VideoSource, text: bool = False) -> DiffusionPipeline:
+        made = loaded(self, text)
+        alive.append(weakref.ref(made.text_encoder))
+        return made
+
+    monkeypatch.setattr(VideoSource, "pipeline", pipeline)
+    monkeypatch.setattr(DiffusionPipeline, "to", lambda self, device: moved.append(device))
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr("inbetween.methods.diffusion.video.prompts.free_bytes", lambda _: 2**40)
+    emptied: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(alive[-1]() is None))
+    embeddings = PromptEmbeddings(found, tmp_path / "prompts")
+    for number, device in enumerate([torch.device("cpu"), torch.device("cuda:1"), None]):
+        embeddings.get([f"a cat {number}"], model, device)
+    assert moved == [torch.device("cuda:1"), torch.device("cuda")]
+    assert emptied == [True] * 3
+
+
+@pytest.mark.parametrize(("name", "other"), [("version", lambda _: "5.2.0"), ("_VERSION", 99)])
+def test_another_version_embeds_anew(
+    name: str, other: Any, wan_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embeddings = PromptEmbeddings(source(wan_folder), tmp_path / "prompts")
+    embeddings.get(["a cat"], source(wan_folder).model())
+    assert not embeddings.missing(["a cat"])
+    monkeypatch.setattr(f"inbetween.methods.diffusion.video.prompts.{name}", other)
+    assert embeddings.missing(["a cat"])
 
 
 def test_another_text_encoder_has_other_embeddings(wan_folder: Path, tmp_path: Path) -> None:

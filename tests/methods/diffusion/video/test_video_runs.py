@@ -105,7 +105,7 @@ def test_fit_resume_interpolate_compare(
     config = f"{run}/config.yaml"
     methods = ["--methods", config, f"{config}={WEIGHTS}", "--output", "logs/table"]
     assert main(["compare", *methods, "--config", str(data_of(tmp_path))]) == 0
-    assert "config" in Path("logs/table/summary.md").read_text()
+    assert "| wan_14b_a#2 |" in Path("logs/table/summary.md").read_text()
 
 
 def data_of(tmp_path: Path) -> Path:
@@ -174,6 +174,8 @@ def test_mistakes(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("inbetween: ")]
     assert said in line
     assert not Path("logs").exists()
+    # no text encoder has run for it
+    assert not Path(os.environ["XDG_CACHE_HOME"], "inbetween/prompts").exists()
 
 
 @pytest.mark.slow

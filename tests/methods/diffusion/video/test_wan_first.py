@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanImageToVideoPipeline
+from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
 from PIL import Image
 
 from inbetween.errors import UserError
@@ -154,8 +154,41 @@ def test_ends_are_the_keyframes_as_the_autoencoder_has_them(model, texts, keyfra
         torch.testing.assert_close(clip[place], frame, atol=1e-5, rtol=1e-5)
 
 
-def test_is_chosen_by_its_index_and_interpolates(pipeline, tmp_path):
-    pipeline.save_pretrained(tmp_path / "ti2v")
+@pytest.mark.parametrize(("changed", "first_call"), [(2, 2), (4, 6)])
+def test_noise_matters_at_each_repeated_step(model, changed, first_call):
+    """Of ten steps the first two are repeated, the second after a step that a corrector could undo."""
+    noise = torch.randn(6, 1, 3, 2, 4, 4, generator=torch.Generator().manual_seed(3))
+    scheduler, asked = model.pipeline.scheduler, []
+    scheduler.set_timesteps(10)
+
+    def predict(latents, timestep, sigma):
+        asked[-1].append((latents, timestep))
+        return torch.zeros_like(latents)
+
+    for given in (noise, torch.cat([noise[:changed], noise[changed:].flip(-1)])):
+        asked.append([])
+        denoise_clips(
+            [predict, predict],
+            given[:2],
+            scheduler,
+            lambda latents: latents[0].transpose(0, 1),
+            lambda clip: clip.transpose(0, 1)[None],
+            1,
+            iter(given[2:]).__next__,
+        )
+    times = [timestep.item() for _, timestep in asked[0][::2]]
+    assert times == scheduler.timesteps[[0, 0, 1, *range(1, 10)]].tolist()
+    for call, ((latents, _), (others, _)) in enumerate(zip(*asked, strict=True)):
+        # from the repeated step on
+        assert torch.equal(latents, others) == (call < first_call), call
+        assert (latents - others).std() > 0.1 * latents.std() or call < first_call, call
+
+
+# as it is published, and as diffusers loads it to continue an image
+@pytest.mark.parametrize("kind", [WanPipeline, WanImageToVideoPipeline])
+def test_is_chosen_by_its_index_and_interpolates(pipeline, tmp_path, kind):
+    parts = {name: part for name, part in pipeline.components.items() if not name.startswith("image_")}
+    kind(**parts, expand_timesteps=True).save_pretrained(tmp_path / "ti2v")
     options = {"prompt": "a cat", "frozen_dtype": "float32", "prompt_cache": tmp_path / "prompts"}
     sampling = VideoSampling(steps=2, time_reversal=True)
     method = FirstLastVideo(str(tmp_path / "ti2v"), sampling=sampling, trained="none", **options)
