@@ -17,7 +17,8 @@ from inbetween.data.scenes import SPLITS, Scene, SceneSource, existing_folder, s
 from inbetween.data.sharded.files import MANIFEST
 from inbetween.data.sharded.libraries import needed
 from inbetween.data.sharded.listing import ClipList, ListedClip
-from inbetween.data.sharded.writing import ShardWriter
+from inbetween.data.sharded.tables import MEMORY
+from inbetween.data.sharded.writing import SHARD, ShardWriter
 from inbetween.data.source import LARGEST_SIDE
 from inbetween.data.video import VideoScenes
 from inbetween.errors import UserError, check_at_least
@@ -74,11 +75,13 @@ def shard(
     with whole_folder(output) as folder:
         work = folder / ".work"
         work.mkdir()
-        with closing(
-            needed("duckdb").connect(work / "rows.duckdb", config={"memory_limit": "512MB"})
-        ) as database:
+        with (
+            closing(
+                needed("duckdb").connect(work / "rows.duckdb", config={"memory_limit": MEMORY})
+            ) as database,
+            ShardWriter(folder, shard_mb * MEGABYTE, database) as writer,
+        ):
             listed = None if manifest is None else ClipList(manifest, where, database)
-            writer = ShardWriter(folder, shard_mb * MEGABYTE, database)
             if listed is not None and listed.has_videos:
                 if root is None:
                     raise UserError(
@@ -112,9 +115,17 @@ def _check_output(output: Path, overwrite: bool) -> None:
     check_folder(output, "--output")
     if not output.exists():
         return
-    if not output.is_dir() or (any(output.iterdir()) and not (output / MANIFEST).is_file()):
-        raise UserError(f"{output} holds something else than shards: give another folder with --output.")
-    if any(output.iterdir()) and not overwrite:
+    found = [path.name for path in output.iterdir()] if output.is_dir() else [output.name]
+    # replacing the folder must delete nothing else, not even a list of clips that is called as ours is
+    other = sorted(name for name in found if name != MANIFEST and not SHARD.fullmatch(name))
+    if found == [MANIFEST]:
+        other = found
+    if other:
+        raise UserError(
+            f"{output} holds something else than shards, such as {other[0]}: give another folder with"
+            " --output."
+        )
+    if found and not overwrite:
         raise UserError(
             f"{output} already holds shards: give another folder with --output, or replace them with"
             " --overwrite true."
@@ -157,7 +168,9 @@ def _write_scenes(
     total = sum(len(scene.frames) for scenes in splits.values() for scene in scenes)
     with tqdm(total=total, desc="Writing shards", unit="frame", delay=1, disable=None) as bar:
         for split, scenes in splits.items():
-            for scene in sorted(scenes, key=lambda scene: _shuffled(scene.label)):
+            # every n-th window of val and test is that of the source
+            ordered = sorted(scenes, key=lambda scene: _shuffled(scene.label)) if split == "train" else scenes
+            for scene in ordered:
                 try:
                     writer.add(scene, split, scene.label, count=bar.update)
                 except UserError as error:
@@ -167,30 +180,43 @@ def _write_scenes(
 
 def _write_videos(writer: ShardWriter, root: Path, listed: ClipList, work: Path, side: int) -> list[str]:
     """Cut the clips of a list out of their videos and write them; returns why some are left out."""
-    files = {
-        name: file
-        for folder in walk(root)
-        for file in files_in(folder, VideoScenes.suffixes)
-        for name in (file.relative_to(root).as_posix(), file.name, file.stem)
-    }
-    by_split = split_by_name([Scene(name, "", "", ()) for name in sorted(listed.animations())])
+    files: dict[str, set[Path]] = {}
+    for file in (file for folder in walk(root) for file in files_in(folder, VideoScenes.suffixes)):
+        path = file.relative_to(root)
+        for name in (path.as_posix(), path.with_suffix("").as_posix(), file.name, file.stem):
+            files.setdefault(name, set()).add(file)
+    left_out: list[str] = []
+    videos: dict[str, Path] = {}
+    pairs = listed.videos()
+    for video in dict.fromkeys(video for video, _ in pairs):
+        found = sorted(files.get(video, ()))
+        if len(found) == 1:
+            videos[video] = found[0]
+        elif found:
+            left_out.append(f"{video} may be {found[0]} or {found[1]}: give its path below {root}.")
+        else:
+            left_out.append(f"{video} is not below {root}.")
+    # a video is one animation, by whichever of its names the list calls it
+    own = {name: file.relative_to(root).with_suffix("").as_posix() for name, file in videos.items()}
+    animations = {animation or own[video] for video, animation in pairs if video in videos}
+    by_split = split_by_name([Scene(name, "", "", ()) for name in sorted(animations)])
     split_of = {scene.animation: split for split, scenes in by_split.items() for scene in scenes}
     incomplete = listed.incomplete()
-    left_out = [f"{incomplete} rows have no start or end."] if incomplete else []
+    if incomplete:
+        left_out.append(f"{incomplete} rows have no start or end.")
     # the clips of one split follow each other in shards, so a video is visited once per split that it has
     for split in SPLITS:
-        for video in tqdm(listed.videos(), f"Cutting videos ({split})", unit="video", delay=1, disable=None):
-            clips = [
-                clip
-                for clip in listed.clips(video)
-                if (clip.split or split_of[clip.animation or video]) == split
-            ]
-            if clips and video not in files:
-                left_out.append(f"{video} is not below {root}.")
-            elif clips:
-                left_out += _write_video(
-                    writer, split, files[video], video, clips, listed.in_seconds, work, side
-                )
+        progress = tqdm(
+            listed.clips(), f"Cutting videos ({split})", len(pairs), unit="video", delay=1, disable=None
+        )
+        for video, of_all in progress:
+            if video in videos:
+                name = own[video]
+                clips = [c for c in of_all if (c.split or split_of[c.animation or name]) == split]
+                if clips:
+                    left_out += _write_video(
+                        writer, split, videos[video], name, clips, listed.in_seconds, work, side
+                    )
     return left_out
 
 
@@ -198,7 +224,7 @@ def _write_video(
     writer: ShardWriter,
     split: Split,
     file: Path,
-    video: str,
+    name: str,
     clips: list[ListedClip],
     in_seconds: bool,
     work: Path,
@@ -219,8 +245,8 @@ def _write_video(
         clip = clips[place]
         if frames:
             try:
-                scene = Scene(clip.animation or video, clip.clip, "", frames)
-                writer.add(scene, split, clip.clip, fps=rate, first=spans[place][0])
+                scene = Scene(clip.animation or name, clip.clip, "", frames)
+                writer.add(scene, split, clip.clip, fps=rate, first=max(spans[place][0], 0))
             except UserError as error:
                 yield str(error)
         else:

@@ -11,13 +11,13 @@ import lightning as L
 
 from inbetween.data.loader import (
     Batches,
+    EvalBatches,
     PreparedWindows,
     ResumableLoader,
     TrainBatches,
     WindowLoader,
     check_same,
     default_workers,
-    eval_batches,
     train_batch_size,
 )
 from inbetween.data.source import Augment, WindowDataset, WindowSource, WindowSpec
@@ -258,7 +258,7 @@ class WindowDataModule(L.LightningDataModule):
         if measured:
             dataset = self._prepared(dataset, training=False)
         indices = evenly_spaced(len(dataset), self.val_windows)
-        batches = eval_batches(indices, self.val_batch_size, *self._place())
+        batches = EvalBatches(indices, self.val_batch_size, *self._place())
         loader = WindowLoader(dataset, len(batches), lambda: batches, self.num_workers)
         self.loaders.append(loader)
         return loader
@@ -292,7 +292,8 @@ def count_epoch(trainer: L.Trainer) -> None:
         progress.increment_started()
 
 
-def evenly_spaced(windows: int, limit: int | None) -> list[int]:
+def evenly_spaced(windows: int, limit: int | None) -> Sequence[int]:
     """All of `windows` indices, or `limit` of them from the first on, evenly spaced."""
-    count = windows if limit is None else min(limit, windows)
-    return [k * windows // count for k in range(count)]
+    if limit is None or limit >= windows:
+        return range(windows)
+    return [k * windows // limit for k in range(limit)]

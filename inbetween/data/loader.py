@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -105,8 +105,9 @@ def train_batch_size(windows: int, batch_size: int, world: int) -> int:
     return min(batch_size, windows - windows % world)
 
 
-def eval_batches(indices: list[int], batch_size: int, rank: int, world: int) -> list[list[Key]]:
-    """Each window once, none padded; all processes get the same number of batches.
+@dataclass(frozen=True)
+class EvalBatches:
+    """Each window once, none padded, in batches made one at a time; all processes get the same number.
 
     Process r has `indices[r::world]`. Where one process has a window more than another, its last batch is
     larger by one: with one batch more it would wait for the others forever.
@@ -117,12 +118,20 @@ def eval_batches(indices: list[int], batch_size: int, rank: int, world: int) -> 
         rank: This process.
         world: Number of processes.
     """
-    own = [(0, index) for index in indices[rank::world]]
-    size = batch_size // world
-    batches = max(-(-(len(indices) // world) // size), 1)
-    starts = [size * k for k in range(batches)]
-    ends = [*starts[1:], len(own)]
-    return [own[start:end] for start, end in zip(starts, ends, strict=True)]
+
+    indices: Sequence[int]
+    batch_size: int
+    rank: int
+    world: int
+
+    def __len__(self) -> int:
+        return max(-(-(len(self.indices) // self.world) // (self.batch_size // self.world)), 1)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        own = self.indices[self.rank :: self.world]
+        size, last = self.batch_size // self.world, len(self) - 1
+        for k in range(last + 1):
+            yield [(0, index) for index in own[size * k : len(own) if k == last else size * (k + 1)]]
 
 
 class _Batches(Sampler[list[Key]]):

@@ -67,8 +67,8 @@ class _Mixture(WindowDataset):
         self.shares = np.asarray(source.weights) / np.sum(source.weights)
         self.ends = list(accumulate(len(dataset) for dataset in datasets))
         self.length = source.length if sampled else self.ends[-1]
-        self.captioned = any(True for dataset in datasets for _ in dataset.captions())
         self.truth = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.truth))
+        self.captioned = [any(True for _ in dataset.captions()) for dataset in datasets]
 
     def __len__(self) -> int:
         return self.length
@@ -87,7 +87,7 @@ class _Mixture(WindowDataset):
         kept = {name: value for name, value in given.items() if name in Window.__required_keys__}
         for name in self.truth:
             kept[name] = given[name] if name in given else _unknown(name, window)
-        if self.captioned:
+        if any(self.captioned):
             kept["caption"] = given.get("caption", "")
         kept["animation"] = given.get("animation", animation_in(window["name"]))
         kept["index"] = torch.tensor(index)
@@ -95,8 +95,14 @@ class _Mixture(WindowDataset):
         return cast(Window, kept)
 
     def captions(self) -> Iterable[str]:
-        """See `WindowDataset.captions`."""
-        return dict.fromkeys(caption for dataset in self.datasets for caption in dataset.captions())
+        """See `WindowDataset.captions`; a caption that several sources have comes several times."""
+        for dataset in self.datasets:
+            yield from dataset.captions()
+        if any(self.captioned) and not all(self.captioned):
+            yield ""
+
+    def frame_ids(self, index: int) -> None:
+        """See `WindowDataset.frame_ids`; which window an index stands for differs from epoch to epoch."""
 
     def keyframe_triplet(self, index: int) -> Tensor | None:
         """See `WindowDataset.keyframe_triplet`; of a split that is not sampled."""

@@ -85,6 +85,11 @@ class WindowSpec:
     cache_dir: Path | None = None
     augment: Augment | None = None
 
+    @property
+    def keep(self) -> float:
+        """Smallest share of a side that a random crop keeps: see `Fit`."""
+        return float(self.augment.crop) if self.augment else 1.0
+
     def __post_init__(self) -> None:
         if self.between < 1:
             raise UserError(f"between is {self.between}: a window needs at least 1 in-between.")

@@ -79,8 +79,7 @@ class FrameStore:
 
     def __init__(self, spec: WindowSpec) -> None:
         self.spec = spec
-        self.keep = float(spec.augment.crop) if spec.augment else 1.0
-        key = (_VERSION, shots.VERSION, *spec.size, spec.fit, *spec.background, self.keep)
+        key = (_VERSION, shots.VERSION, *spec.size, spec.fit, *spec.background, spec.keep)
         self.folder = cache_folder(spec.cache_dir, "frames") / _digest(repr(key))
 
     def open(self, scenes: list[Scene]) -> list[StoredScene]:
@@ -114,7 +113,7 @@ class FrameStore:
             if index["frames"] != _state(scene):
                 return None
             height, width = map(int, index["source"])
-            fit = Fit((height, width), self.spec.size, self.spec.fit, self.keep)
+            fit = Fit((height, width), self.spec.size, self.spec.fit, self.spec.keep)
             # NumPy refuses to map a file that is shorter than its header specifies
             images = np.lib.format.open_memmap(file, mode="r")
             if images.shape != (len(scene.frames), *fit.store, 3) or images.dtype != np.uint8:
@@ -144,7 +143,7 @@ class FrameStore:
         self, scene: Scene, size: tuple[int, int], pool: ThreadPoolExecutor, count: Callable[[], object]
     ) -> None:
         file = self._file(scene)
-        fit = Fit(size, self.spec.size, self.spec.fit, self.keep)
+        fit = Fit(size, self.spec.size, self.spec.fit, self.spec.keep)
         # taken before decoding, so that a file changed meanwhile makes the index stale, not wrong
         state = _state(scene)
 

@@ -142,6 +142,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         yield partial
         move_folder(partial, path)
+    except OSError as error:
+        if error.errno and error.filename is None:  # a failed write names no file
+            error.filename = str(path)
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -1,6 +1,10 @@
 """`shard`: scenes and lists of clips into shards, or one sentence and nothing written."""
 
+import errno
+import gc
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import torch
 
 from inbetween.__main__ import main
 from inbetween.data import ShardedScenes, VideoScenes, WindowSpec
+from inbetween.data.sharded import writing
 from tests.docs.newcomer import write_video
 
 
@@ -18,6 +23,7 @@ def rows(shards: Path, what: str) -> list[Any]:
 
 
 def write_list(path: Path, values: str, columns: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
     duckdb.execute(f"COPY (SELECT * FROM (VALUES {values}) t({columns})) TO '{path}'")
     return path
 
@@ -64,6 +70,41 @@ def test_earlier_shards_are_replaced_only_when_asked(here: Path, capsys: pytest.
     assert main(["shard", "--output", "videos", "--root", "scenes", "--overwrite", "true"]) == 2
     assert "videos holds something else than shards" in capsys.readouterr().err
     assert len(list((here / "videos").iterdir())) == 3
+
+
+def test_overwriting_deletes_nothing_but_shards(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = write_list(here / "lists" / "manifest.parquet", "('cat/walk', 5)", "clip, score")
+    content = own.read_bytes()
+    words = ["--root", "scenes", "--manifest", str(own), "--overwrite", "true", "--output"]
+    assert main(["shard", *words, "lists"]) == 2
+    said = "lists holds something else than shards, such as manifest.parquet: give another folder"
+    assert said in capsys.readouterr().err
+    assert own.read_bytes() == content
+    assert main(["shard", *words, "shards"]) == 0
+    (here / "scenes").rename(here / "shards" / "scenes")
+    assert main(["shard", "--root", "shards/scenes", "--output", "shards", "--overwrite", "true"]) == 2
+    assert "shards holds something else than shards, such as scenes: give" in capsys.readouterr().err
+    assert (here / "shards" / "scenes" / "train" / "cat").is_dir()
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, written, noise = writing._stored, [], []
+
+    def fill_up(path: Path) -> tuple[bytes, str]:
+        written.append(path)
+        if len(written) > 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return stored(path)
+
+    monkeypatch.setattr(writing, "_stored", fill_up)
+    monkeypatch.setattr(sys, "unraisablehook", noise.append)  # Python prints what this gets
+    assert main(SCENES) == 2
+    gc.collect()
+    assert noise == []
+    assert capsys.readouterr().err.startswith("inbetween: shards cannot be written (No space left on device)")
+    assert sorted(path.name for path in here.iterdir() if path.name != "cache") == ["scenes", "videos"]
 
 
 def test_scenes_with_damaged_frames_are_left_out(here: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -132,7 +173,7 @@ def test_start_and_end_are_frames_or_seconds(here: Path, times: str) -> None:
     write_list(here / "list.parquet", f"('a', 'one.mp4', {times})", columns)
     assert main([*VIDEOS, "--manifest", "list.parquet"]) == 0
     assert rows(here / "shards", 'clip, start, "end", stems') == [
-        ("one.mp4/a", 3, 6, ["000003", "000004", "000005"])
+        ("one/a", 3, 6, ["000003", "000004", "000005"])
     ]
 
 

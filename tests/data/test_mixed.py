@@ -24,16 +24,19 @@ from inbetween.types import Split, Window
 class Numbered(WindowSource):
     """Windows that say which source, epoch and index they are of, and nothing else."""
 
-    def __init__(self, name: str, length: int) -> None:
-        self.name, self.length = name, length
+    def __init__(self, name: str, length: int, captions: list[str] | None = None) -> None:
+        self.name, self.length, self.texts = name, length, captions or []
 
     def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
-        return _Numbers(f"{self.name}/{split}", self.length)
+        return _Numbers(f"{self.name}/{split}", self.length, self.texts)
 
 
 class _Numbers(WindowDataset):
-    def __init__(self, name: str, length: int) -> None:
-        self.name, self.length = name, length
+    def __init__(self, name: str, length: int, captions: list[str]) -> None:
+        self.name, self.length, self.texts = name, length, captions
+
+    def captions(self) -> list[str]:
+        return sorted(set(self.texts))
 
     def __len__(self) -> int:
         return self.length
@@ -43,7 +46,8 @@ class _Numbers(WindowDataset):
         assert 0 <= index < self.length
         nothing = torch.tensor(0)
         empty = dict.fromkeys(Window.__required_keys__, nothing)
-        return {**empty, "name": f"{self.name}/{epoch}.{index}", "frame_ids": nothing}
+        window: Window = {**empty, "name": f"{self.name}/{epoch}.{index}", "frame_ids": nothing}
+        return {**window, "caption": self.texts[index % len(self.texts)]} if self.texts else window
 
 
 def mixed(weights: list[float], length: int = 4000) -> MixedWindows:
@@ -77,6 +81,24 @@ def test_the_draw_depends_on_seed_epoch_and_index_alone() -> None:
     assert set(window) == Window.__required_keys__ | {"animation"}
     # a source that names none
     assert window["name"].startswith(window["animation"] + "/")
+
+
+def test_captions_come_with_every_window_or_with_none() -> None:
+    captioned = Numbered("a", 5, ["a cat", "a dog"])
+    for split in ("train", "val"):
+        windows = MixedWindows([captioned, Numbered("b", 5)], [1, 1], 20).dataset(split, WindowSpec())
+        assert sorted(windows.captions()) == ["", "a cat", "a dog"]
+        seen = {windows[0, index]["name"][0]: set() for index in range(len(windows))}
+        for index in range(len(windows)):
+            window = windows[0, index]
+            seen[window["name"][0]].add(window["caption"])
+        assert seen == {"a": {"a cat", "a dog"}, "b": {""}}
+    both = MixedWindows([captioned, captioned], [1, 1], 20).dataset("train", WindowSpec())
+    assert set(both.captions()) == {"a cat", "a dog"}
+    plain = mixed([1, 1], 4).dataset("train", WindowSpec())
+    assert list(plain.captions()) == []
+    assert "caption" not in plain[0, 0]
+    assert windows.frame_ids(0) is None
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
@@ -134,30 +156,3 @@ def test_sources_have_a_name_in_messages(tmp_path: Path) -> None:
     assert str(synthetic) == "SyntheticAnimation"
     mixture = MixedWindows([synthetic, FolderScenes(tmp_path)], [1, 1])
     assert str(mixture) == f"SyntheticAnimation and {tmp_path}"
-
-
-class _Captioned(_Numbers):
-    def __getitem__(self, key: tuple[int, int]) -> Window:
-        return {**super().__getitem__(key), "caption": "a cat"}
-
-    def captions(self) -> list[str]:
-        return ["a cat"]
-
-
-class Captioned(Numbered):
-    """The same with a caption."""
-
-    def dataset(self, split: Split, spec: WindowSpec) -> WindowDataset:
-        return _Captioned(f"{self.name}/{split}", self.length)
-
-
-@pytest.mark.parametrize("split", ["train", "val"])
-def test_captions_stay_and_are_empty_where_there_are_none(split: Split) -> None:
-    source = MixedWindows([Numbered("a", 5), Captioned("b", 5)], [1, 1], 20)
-    windows = source.dataset(split, WindowSpec())
-    assert list(windows.captions()) == ["a cat"]
-    found = [windows[0, index] for index in range(len(windows))]
-    assert {window["name"][0]: window["caption"] for window in found} == {"a": "", "b": "a cat"}
-    without = mixed([1, 1], 4).dataset(split, WindowSpec())
-    assert not list(without.captions())
-    assert "caption" not in without[0, 0]

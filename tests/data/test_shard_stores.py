@@ -1,6 +1,8 @@
 """Shards in an object store: an HTTP server with and without ranges, and file systems of fsspec."""
 
+import errno
 import multiprocessing
+import os
 import re
 import shutil
 import threading
@@ -24,12 +26,17 @@ class Ranges(SimpleHTTPRequestHandler):
     """Serves files, in parts where asked for them, as object stores do."""
 
     parts = True
+    busy = 0  # requests for parts that are refused from now on
 
     def do_GET(self) -> None:
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         path = Path(self.translate_path(self.path))
         if not (asked and self.parts and path.is_file()):
             super().do_GET()
+            return
+        if type(self).busy:
+            type(self).busy -= 1
+            self.send_error(503)
             return
         first, last = int(asked[1]), int(asked[2])
         content = path.read_bytes()[first : last + 1]
@@ -47,6 +54,40 @@ class Whole(Ranges):
     """Serves whole files, whatever is asked for."""
 
     parts = False
+
+
+class Failing(Ranges):
+    """Refuses each first request for a file, and breaks off each second one."""
+
+    asked: dict[str, int]
+
+    def do_GET(self) -> None:
+        number = self.asked[self.path] = self.asked.get(self.path, 0) + 1
+        if number % 3 == 1:
+            self.send_error(503)
+        elif number % 3 == 2:
+            self.send_response(206)
+            self.send_header("Content-Length", "100000")
+            self.end_headers()
+            self.wfile.write(b"a part")
+            self.close_connection = True
+        else:
+            super().do_GET()
+
+
+class Closed(Ranges):
+    """Refuses everything, which it counts."""
+
+    requests = 0
+
+    def do_GET(self) -> None:
+        type(self).requests += 1
+        self.send_error(403)
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inbetween.data.sharded.files._WAIT", 0.001)
 
 
 @pytest.fixture
@@ -106,12 +147,16 @@ def test_data_workers_read_after_the_process_that_they_were_forked_from(serve: A
     assert seen == [index for batch in batches for _, index in batch]
 
 
-def test_a_manifest_that_changed_is_fetched_again(shards: Path, serve: Any, tmp_path: Path) -> None:
+def test_a_manifest_that_changed_is_fetched_again(
+    shards: Path, serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inbetween.data.sharded.files._PART", 1000)
     root = serve(Ranges)
     before = len(opened(root, tmp_path))
     shutil.rmtree(shards.parents[1] / "scenes" / "train" / "cat")
     shard(output=shards, root=shards.parents[1] / "scenes", overwrite=True)
     assert len(opened(root, tmp_path)) < before
+    assert len(list((tmp_path / "cache").rglob("*.parquet"))) == 1
 
 
 def test_what_is_wrong_is_said_in_one_sentence(shards: Path, serve: Any, tmp_path: Path) -> None:
@@ -130,12 +175,63 @@ def test_what_is_wrong_is_said_in_one_sentence(shards: Path, serve: Any, tmp_pat
         pictures(dataset)
 
 
+def test_a_network_that_fails_now_and_then_is_asked_again(shards: Path, serve: Any, tmp_path: Path) -> None:
+    expected = pictures(opened(str(shards), tmp_path))
+    shutil.rmtree(tmp_path / "cache")
+    Failing.asked = {}
+    found = pictures(opened(serve(Failing), tmp_path))
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert Failing.asked["/shards/manifest.parquet"] == 3
+
+
+def test_a_server_that_says_no_is_asked_once(serve: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"manifest.parquet cannot be read \(.*403"):
+        opened(serve(Closed), tmp_path)
+    assert Closed.requests <= 2  # for the size by HEAD, and by GET
+
+
 def test_a_server_without_parts_is_refused(serve: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train-000000.tar cannot be read in parts.*: copy the shards"):
         pictures(opened(serve(Whole), tmp_path))
 
 
-def test_a_network_that_fails_in_a_data_worker_is_said_in_one_sentence(
+def test_a_file_server_that_is_gone_for_a_moment_is_asked_again(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [errno.EIO, errno.ESTALE]
+    opening = Path.open
+
+    def failing(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.suffix == ".tar" and failures:
+            number = failures.pop()
+            raise OSError(number, os.strerror(number), str(path))
+        return opening(path, *arguments, **options)
+
+    dataset = opened(str(shards), tmp_path)
+    monkeypatch.setattr(Path, "open", failing)
+    assert len(pictures(dataset)) == 12
+    assert not failures
+
+
+def test_a_network_that_fails_for_good_in_a_data_worker_is_said_in_one_sentence(
+    serve: Any, tmp_path: Path
+) -> None:
+    class Gone(Ranges):
+        pass
+
+    dataset = opened(serve(Gone), tmp_path)
+    Gone.busy = 10**6
+    batches = TrainBatches(dataset.order(0, 0, 3), 3, 0, 0, 1)
+    loader = WindowLoader(dataset, len(batches), lambda: batches, num_workers=1)
+    with pytest.raises(
+        UserError, match=r"^http.*/train-000000.tar cannot be read \(503.*: check the network"
+    ):
+        list(loader)
+    loader.close()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_shard_cut_short_is_said_by_a_data_worker_in_one_sentence(
     shards: Path, serve: Any, tmp_path: Path
 ) -> None:
     dataset = opened(serve(Ranges), tmp_path)

@@ -2,7 +2,7 @@
 
 import pickle
 import shutil
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import webdataset
 from PIL import Image
 
 from inbetween.commands.shard import shard
-from inbetween.data import Augment, FolderScenes, ShardedScenes, WindowDataset, WindowSpec
+from inbetween.data import Augment, FolderScenes, ShardedScenes, WindowDataModule, WindowDataset, WindowSpec
 from inbetween.data.loader import TrainBatches, WindowLoader
+from inbetween.data.sharded.manifest import Manifest
 from inbetween.errors import UserError
 from tests.data.test_shots import shot
 
@@ -79,6 +80,22 @@ def test_windows_are_those_of_the_folders(
             assert torch.equal(same[key], window[key]), (name, key)
         assert same["animation"] == window["animation"]
         assert same["frame_ids"].shape == window["frame_ids"].shape
+
+
+def test_some_windows_of_val_are_those_of_the_folders(
+    scenes_root: Path, draw_scene: Any, tmp_path: Path
+) -> None:
+    for seed, name in enumerate(("ant", "bee", "cow", "eel", "gnu", "yak")):
+        draw_scene(scenes_root / "val" / name / "walk", 8 + seed % 2, seed=seed + 9)
+    write(scenes_root, tmp_path / "shards")
+    names = []
+    for source in (FolderScenes(scenes_root), ShardedScenes(str(tmp_path / "shards"))):
+        data = WindowDataModule(
+            source, size=32, val_windows=5, batch_size=1, num_workers=0, cache_dir=tmp_path / "c"
+        )
+        data.setup("validate")
+        names.append([batch["name"] for batch in data.val_dataloader()])
+    assert names[0] == names[1]
 
 
 def test_keyframe_triplets_are_those_of_the_folders(scenes: Path, shards: Path, tmp_path: Path) -> None:
@@ -160,6 +177,39 @@ def test_shards_are_the_same_bytes_when_written_again(scenes: Path, shards: Path
     assert {name.partition("-")[0] for name in names} == {"train", "val"}
     for name in names:
         assert (tmp_path / "again" / name).read_bytes() == (shards / name).read_bytes()
+    manifests = [(folder / "manifest.parquet").read_bytes() for folder in (tmp_path / "again", shards)]
+    assert manifests[0] == manifests[1]
+
+
+@pytest.mark.parametrize("longest", [4, 9])
+def test_long_shots_are_parted(
+    scenes: Path, tmp_path: Path, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inbetween.data.sharded.writing.LONGEST", longest)
+    write(scenes, tmp_path / "shards")
+    spec = WindowSpec(between=1, stride=1, size=(24, 32), collapse_holds=False, cache_dir=tmp_path / "c")
+    folders = by_name(FolderScenes(scenes).dataset("train", spec))
+    sharded = by_name(ShardedScenes(str(tmp_path / "shards")).dataset("train", spec))
+    assert sharded.keys() < folders.keys() if longest == 4 else sharded.keys() == folders.keys()
+    for name, window in sharded.items():
+        assert torch.equal(window["targets"], folders[name]["targets"]), name
+    table = f"'{tmp_path}/shards/manifest.parquet' WHERE name = 'rest'"
+    clips = duckdb.sql(f"SELECT clip, frames, hold_starts FROM {table} ORDER BY 1").fetchall()
+    if longest == 4:  # a hold of frames 2 to 4 is parted
+        assert clips == [("cat/rest@0", 4, [0, 0, 2, 2]), ("cat/rest@4", 4, [0, 1, 2, 3])]
+    else:
+        assert clips == [("cat/rest", 8, [0, 0, 2, 2, 2, 5, 6, 7])]
+
+
+def test_a_manifest_of_another_version_is_refused(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inbetween.data.sharded.writing.VERSION", "2")
+    write(scenes, tmp_path / "shards")
+    with pytest.raises(
+        UserError, match=r"manifest.parquet is of version 2, and this program reads version 1"
+    ):
+        ShardedScenes(str(tmp_path / "shards")).dataset("train", WindowSpec(cache_dir=tmp_path / "c"))
 
 
 def with_columns(shards: Path, select: str) -> None:
@@ -179,6 +229,12 @@ def test_a_filter_chooses_clips(shards: Path, tmp_path: Path) -> None:
     assert len(some) == expected
 
 
+def test_a_filter_may_name_what_no_function_of_it_calls(shards: Path, tmp_path: Path) -> None:
+    spec = WindowSpec(between=1, size=(24, 32), cache_dir=tmp_path / "c")
+    for where in ("clip <> 'random() now()'", "hash(clip) % 2 < 2 -- not random()", '"end" - start + 1 > 0'):
+        assert len(ShardedScenes(str(shards), where=where).dataset("train", spec)) > 10
+
+
 def test_captions_come_with_every_window_or_with_none(shards: Path, tmp_path: Path) -> None:
     spec = WindowSpec(between=1, size=(24, 32), cache_dir=tmp_path / "c")
     plain = ShardedScenes(str(shards)).dataset("train", spec)
@@ -190,78 +246,32 @@ def test_captions_come_with_every_window_or_with_none(shards: Path, tmp_path: Pa
         window = captioned[0, index]
         assert window["caption"] == ("a cat" if window["animation"] == "cat" else "")
     assert list(captioned.captions()) == ["", "a cat"]
+    path = shards / "manifest.parquet"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.raises(UserError, match="here is damaged or cut short"):
+        list(Manifest(path, "here", "train", None, tmp_path).captions())
 
 
-def damaged_shard(shards: Path) -> None:
-    path = shards / "train-000000.tar"
-    content = bytearray(path.read_bytes())
-    content[600] ^= 255  # in the first image
-    path.write_bytes(content)
-
-
-def damaged_header(shards: Path) -> None:
-    path = shards / "train-000000.tar"
-    path.write_bytes(b"\xff" * 512 + path.read_bytes()[512:])
-
-
-def truncated(name: str) -> Any:
-    def change(shards: Path) -> None:
-        path = shards / name
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
-
-    return change
-
-
-WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
-    "damaged shard": (damaged_shard, {}, r"train-000000.tar is damaged \(clip .*\): copy it again"),
-    "damaged header": (damaged_header, {}, r"train-000000.tar is damaged \(clip .*\): copy it again"),
-    "short shard": (truncated("train-000000.tar"), {}, "train-000000.tar is cut short: copy it again"),
-    "missing shard": (
-        lambda s: (s / "train-000001.tar").unlink(),
-        {},
-        "train-000001.tar, which .* is missing",
-    ),
-    "short manifest": (truncated("manifest.parquet"), {}, "manifest.parquet is damaged or cut short"),
-    "no manifest": (
-        lambda s: (s / "manifest.parquet").unlink(),
-        {},
-        "has no manifest.parquet: give a folder",
-    ),
-    "no folder": (shutil.rmtree, {}, "has no manifest.parquet: give a folder"),
-    "other table": (lambda s: with_columns(s, "clip, 5 AS b"), {}, "has no column split: "),
-    "no expression": (None, {"where": "frames >"}, "filter 'frames >' does not fit .*syntax error"),
-    "unknown column": (None, {"where": "score > 5"}, '"score" not found .* columns, which are animation, '),
-    "wrong type": (None, {"where": "frames = 'many'"}, "Could not convert string 'many'"),
-    "other files": (None, {"where": "(select count(*) from '/etc/passwd') > 0"}, "does not fit"),
-    "nothing left": (None, {"where": "frames > 900"}, "'frames > 900' leaves no clip of the train split"),
-    "no windows": (None, {"between": 40}, "needs 42 frames in a row, the longest of 7 clips has 9: lower"),
-    "no split": (lambda s: with_columns(s, "* REPLACE ('val' AS split)"), {}, "no clip for the train split"),
-    "too few shards": (None, {"shuffle_shards": 0}, "shuffle_shards is 0: give 1 or more"),
-    "no library": (None, {"root": "nowhere://b/c"}, "nowhere://b/c/manifest.parquet cannot be read"),
-}
-
-
-@pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_said_in_one_sentence(shards: Path, tmp_path: Path, wrong: str) -> None:
-    change, options, message = WRONG[wrong]
-    if change:
-        change(shards)
-    options = {"root": str(shards), **options}
-    spec = WindowSpec(between=options.pop("between", 1), size=(24, 32), cache_dir=tmp_path / "c")
-    with pytest.raises(UserError, match=message) as caught:
-        by_name(ShardedScenes(**options).dataset("train", spec))
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("library", ["duckdb", "webdataset"])
-def test_a_missing_library_is_named(
-    shards: Path, tmp_path: Path, library: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (library, "webdataset.tariterators"):
-        monkeypatch.setitem(sys.modules, module, None)
+def test_a_filter_stays_within_its_split(shards: Path, tmp_path: Path) -> None:
     spec = WindowSpec(between=1, size=(24, 32), cache_dir=tmp_path / "c")
-    with pytest.raises(UserError, match=rf'Shards need {library}.*pip install "inbetween\[shards\]"'):
-        by_name(ShardedScenes(str(shards)).dataset("train", spec))
+    every = ShardedScenes(str(shards)).dataset("train", spec)
+    same = ShardedScenes(str(shards), where="true) OR (true").dataset("train", spec)
+    assert by_name(same).keys() == by_name(every).keys()
+
+
+def test_a_folder_that_looks_like_a_column_is_none(shards: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "split=val" / "it's [all] of*it"
+    folder.parent.mkdir()
+    shards.rename(folder)
+    spec = WindowSpec(between=1, size=(24, 32), cache_dir=tmp_path / "c")
+    dataset = ShardedScenes(str(folder)).dataset("train", spec)
+    assert {dataset[0, 0]["animation"], dataset[0, len(dataset) - 1]["animation"]} <= {
+        "cat",
+        "dog",
+        "hen",
+        "owl",
+        "elk",
+    }
 
 
 def test_decoded_clips_stay_within_their_limit(shards: Path, tmp_path: Path) -> None:
@@ -302,8 +312,23 @@ def test_a_cache_that_holds_less_than_a_batch_reads_is_warned_of(
     dataset = ShardedScenes(str(shards), cache_gb=1e-6).dataset("train", spec)
     for epoch in range(2):
         dataset.order(0, epoch, 2)
-    assert caplog.text.count("give cache_gb more") == 1
-    assert "2 windows of a batch are read from 4 shards at a time, up to 8.1e-05 GB" in caplog.text
+    assert caplog.text.count("give cache_gb") == 1
+    assert f"from {len(dataset.shards)} shards at a time: give cache_gb 0.000" in caplog.text
+
+
+def test_the_cache_that_is_asked_for_counts_margins_and_the_clips_of_one_machine(
+    shards: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wanted(spec: WindowSpec) -> float:
+        caplog.clear()
+        ShardedScenes(str(shards), cache_gb=0, shuffle_shards=1).dataset("train", spec).order(0, 0, 4)
+        return float(caplog.text.partition("give cache_gb ")[2].partition(",")[0])
+
+    plain = WindowSpec(between=1, size=(16, 16), cache_dir=tmp_path / "c")
+    whole = wanted(plain)
+    assert wanted(replace(plain, augment=Augment(crop=0.5))) == pytest.approx(4 * whole, rel=0.1)
+    monkeypatch.setattr("inbetween.data.sharded.source.machines", lambda: 16)
+    assert wanted(plain) < 0.6 * whole
 
 
 def test_a_clip_that_is_deleted_or_cut_short_is_decoded_again(shards: Path, tmp_path: Path) -> None:

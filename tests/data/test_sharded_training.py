@@ -50,6 +50,9 @@ def test_resuming_on_other_shards_is_refused(
     other = ShardedScenes(str(tmp_path / "shards"), shuffle_shards=2)
     with pytest.raises(UserError, match="shuffle_shards 1, now it is 2"):
         run(other, tmp_path, ckpt_path=checkpoint)
+    other = ShardedScenes(str(tmp_path / "shards"), "frames > 2", shuffle_shards=1)
+    with pytest.raises(UserError, match="shards and filter of digest"):
+        run(other, tmp_path, ckpt_path=checkpoint)
     draw_scene(scenes_root / "train" / "owl" / "walk", seed=7)
     command.shard(output=tmp_path / "shards", root=scenes_root, shard_mb=1, overwrite=True)
     with pytest.raises(UserError, match="windows 15, now it is 20"):

@@ -15,7 +15,8 @@ from inbetween.errors import UserError
 from inbetween.io.files import whole_file
 from inbetween.io.images import Pixels
 
-_LOCKS = 64  # locks that clips share, so that no two processes decode the same one
+_LOCKS = 4096  # that clips share: no two processes decode the same one, and few wait for another's
+_TRIES = 20
 _KEPT = 0.9  # share of the limit that is left when clips make room, so that this is rare
 
 
@@ -52,6 +53,7 @@ class ClipStore:
             UserError: The folder cannot be written.
         """
         file = self.folder / f"{name}.npy"
+        gone = 0  # times that the folder was deleted while a clip was written
         while True:
             try:
                 frames = np.lib.format.open_memmap(file, mode="r")[list(numbers)]
@@ -70,7 +72,9 @@ class ClipStore:
                     if not file.exists():
                         self._write(file, shape, decode())
             except OSError as error:
-                raise self._unusable(error) from None
+                gone += 1
+                if not isinstance(error, FileNotFoundError | FileExistsError) or gone == _TRIES:
+                    raise self._unusable(error) from None
 
     def _unusable(self, error: OSError) -> UserError:
         return UserError(

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock
 
 from inbetween.data.sharded.libraries import needed
 from inbetween.errors import UserError
-from inbetween.io.files import write_whole
+from inbetween.io.files import whole_file
 
 MANIFEST = "manifest.parquet"
 _AGAIN = "copy it again, or write the shards again with `python -m inbetween shard`"
+_PART = 2**24  # bytes of a manifest in memory
+_TRIES = 5
+_WAIT = 1.0  # seconds, at most, before the second try; doubled before each further one
+_PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT}  # what a file server says that may be back soon
+_LATER = {408, 429}  # status of HTTP answers that ask to come back later
+T = TypeVar("T")
 # what a store says of a file's version, where it does
 _VERSION = (
     "size",
@@ -46,7 +57,7 @@ class ShardFiles:
         """Whether the root is a URL."""
         return "://" in self.root
 
-    def place(self, name: str) -> str:
+    def address(self, name: str) -> str:
         """Path or URL of a file."""
         return f"{self.root.rstrip('/')}/{name}" if self.remote else str(self.folder / name)
 
@@ -73,36 +84,38 @@ class ShardFiles:
                 )
             return path
         info = self._ask("info", MANIFEST)
-        version = repr([self.place(MANIFEST), *(str(info.get(key)) for key in _VERSION)])
-        copy = cache / f"{hashlib.blake2b(version.encode(), digest_size=12).hexdigest()}.parquet"
+        of = _digest(self.address(MANIFEST))
+        copy = cache / f"{of}-{_digest(repr([str(info.get(key)) for key in _VERSION]))}.parquet"
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with FileLock(cache / "lock"):
                 if not copy.exists():
-                    write_whole(copy, self._ask("cat_file", MANIFEST), durable=False)
+                    with whole_file(copy, durable=False) as file:
+                        for content in self._parts(MANIFEST, info.get("size")):
+                            file.write(content)
+                    for other in cache.glob(f"{of}-*.parquet"):
+                        if other != copy:
+                            other.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
-                f"The copy of {self.place(MANIFEST)} in {cache} cannot be written ({error.strerror or error})"
-                ": make room, or choose another folder with data.cache_dir."
+                f"The copy of {self.address(MANIFEST)} in {cache} cannot be written"
+                f" ({error.strerror or error}): make room, or choose another folder with data.cache_dir."
             ) from None
         return copy
 
-    def check(self, sizes: dict[str, int]) -> None:
-        """Check that shards in a folder are there and long enough; of an object store nothing is asked.
+    def check(self, names: Iterable[str]) -> None:
+        """Check that shards in a folder are there; of an object store nothing is asked.
 
-        Args:
-            sizes: Bytes that each must have at least.
+        The folder is listed once: of thousands of shards each process would ask a file server for each.
 
         Raises:
-            UserError: One is missing or cut short.
+            UserError: One is missing.
         """
-        for name, size in {} if self.remote else sizes.items():
-            try:
-                found = (self.folder / name).stat().st_size
-            except OSError:
-                raise self.missing(name) from None
-            if found < size:
-                raise UserError(f"{self.place(name)} is cut short: {_AGAIN}.")
+        if not self.remote:
+            found = {path.name for path in self.folder.iterdir()}
+            for name in names:
+                if name not in found:
+                    raise self.missing(name)
 
     def read(self, name: str, offset: int, size: int) -> bytes:
         """A part of a shard; safe in a process that was forked after an earlier call.
@@ -114,52 +127,96 @@ class ShardFiles:
             content: bytes = self._ask("cat_file", name, start=offset, end=offset + size)
             if len(content) > size:
                 raise UserError(
-                    f"{self.place(name)} cannot be read in parts, since its server ignores HTTP ranges: copy"
-                    " the shards into a folder, or to another server."
+                    f"{self.address(name)} cannot be read in parts, since its server ignores HTTP ranges:"
+                    " copy the shards into a folder, or to another server."
                 )
         else:
             try:
-                with (self.folder / name).open("rb") as file:
-                    file.seek(offset)
-                    content = file.read(size)
+                content = _patiently(partial(_read, self.folder / name, offset, size))
             except FileNotFoundError:
                 raise self.missing(name) from None
             except OSError as error:
                 raise UserError(
-                    f"{self.place(name)} cannot be read ({error.strerror or error}): {_AGAIN}."
+                    f"{self.address(name)} cannot be read ({error.strerror or error}): {_AGAIN}."
                 ) from None
         if len(content) < size:
-            raise UserError(f"{self.place(name)} is cut short: {_AGAIN}.")
+            raise UserError(f"{self.address(name)} is cut short: {_AGAIN}.")
         return content
+
+    def _parts(self, name: str, size: int | None) -> Iterator[bytes]:
+        """The content of a file of an object store, a part at a time where its length is known."""
+        if size is None:
+            yield self._ask("cat_file", name)
+        else:
+            for offset in range(0, size, _PART):
+                yield self.read(name, offset, min(_PART, size - offset))
 
     def missing(self, name: str) -> UserError:
         """The error for a file that is not there."""
-        return UserError(f"{self.place(name)}, which the manifest names, is missing: {_AGAIN}.")
+        return UserError(f"{self.address(name)}, which the manifest names, is missing: {_AGAIN}.")
 
     def damaged(self, name: str, clip: str) -> UserError:
         """The error for a shard that does not hold what the manifest says."""
-        return UserError(f"{self.place(name)} is damaged (clip {clip}): {_AGAIN}.")
+        return UserError(f"{self.address(name)} is damaged (clip {clip}): {_AGAIN}.")
 
     def _ask(self, what: str, name: str, **arguments: int) -> Any:  # noqa: ANN401 - of fsspec
         """Call a method of the root's file system on a file."""
         fsspec = needed("fsspec")
-        place = self.place(name)
+        address = self.address(name)
         try:
-            system, path = fsspec.core.url_to_fs(place, **self.options)
-            return getattr(system, what)(path, **arguments)
+            system, path = fsspec.core.url_to_fs(address, **self.options)
+            return _patiently(partial(getattr(system, what), path, **arguments))
         # each file system raises exceptions of its own library
         except Exception as error:
-            # that of HTTP calls everything a missing file
-            cause = error.__cause__ or error
+            cause = _cause(error)
             if not isinstance(cause, FileNotFoundError) and getattr(cause, "status", None) != 404:
                 reason = " ".join(str(cause).split()) or type(cause).__name__
                 raise UserError(
-                    f"{place} cannot be read ({reason}): check the network, the URL and its credentials"
+                    f"{address} cannot be read ({reason}): check the network, the URL and its credentials"
                     " (storage_options), or copy the shards into a folder."
                 ) from None
             if name != MANIFEST:
                 raise self.missing(name) from None
             raise UserError(
-                f"There is no {place}: check the URL given as the source's root, or copy there what"
+                f"There is no {address}: check the URL given as the source's root, or copy there what"
                 " `python -m inbetween shard` has written."
             ) from None
+
+
+def _read(path: Path, offset: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """The result of a call, which is tried again after a while where it failed and may succeed later."""
+    for number in range(_TRIES - 1):
+        try:
+            return ask()
+        # each file system raises exceptions of its own library
+        except Exception as error:
+            if not _may_pass(_cause(error)):
+                raise
+            # not all processes at the same time
+            time.sleep(_WAIT * 2**number * random.uniform(0.5, 1))
+    return ask()
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether what failed may succeed later."""
+    if isinstance(error, (FileNotFoundError, PermissionError, ValueError, ImportError)):
+        return False
+    if isinstance(error, OSError) and error.filename is not None:  # of a file of this machine
+        return error.errno in _PASSING
+    status = getattr(error, "status", None)
+    return status is None or not 400 <= status < 500 or status in _LATER
+
+
+def _cause(error: BaseException) -> BaseException:
+    # that of HTTP calls everything a missing file
+    return error.__cause__ or error
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from inbetween.data.sharded.libraries import needed
-from inbetween.data.sharded.manifest import (
-    COLUMNS,
+from inbetween.data.sharded.manifest import COLUMNS
+from inbetween.data.sharded.tables import (
+    check_lasting,
     columns_of,
     literal,
     querying,
@@ -26,6 +31,7 @@ NAMES = {
     "end": ("end", "end_frame", "end_time"),
     "caption": ("caption", "text_description", "description"),
 }
+_TEXTS = {name for ours in ("clip", "video", "caption") for name in NAMES[ours]} | {"animation", "split"}
 _COMPLETE = "isfinite(listed_start) AND isfinite(listed_end)"
 _FRAME_TYPES = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 
@@ -68,7 +74,7 @@ class ClipList:
             raise UserError(f"There is no file {path}: check the path given as manifest.")
         try:
             with querying(path) as connection:
-                types = columns_of(connection, literal(path))
+                table, types = _table(path, connection)
         except errors.Error as error:
             raise UserError(
                 f"{path} is not a table that can be read ({reason(error)}): give a Parquet or CSV file with a"
@@ -84,8 +90,7 @@ class ClipList:
             if found[name] is None:
                 raise UserError(f"{path} has no column {name}: rename the one that is (or {_others(name)}).")
         renamed = {theirs: ours for ours, theirs in found.items() if theirs is not None}
-        start = found["start"] or ""
-        self.in_seconds = start.lower().endswith("_time") or types.get(start) not in _FRAME_TYPES
+        self.in_seconds = _in_seconds([found["start"], found["end"]], types)
         values = {ours: quoted(theirs) for theirs, ours in renamed.items()}
         values |= {
             ours: f"{values[ours]}::VARCHAR" for ours in ("clip", "video", "caption") if ours in values
@@ -105,14 +110,34 @@ class ClipList:
         try:
             # in a connection that reads nothing but this file, whatever the filter says
             with querying(path) as connection:
-                query = f"SELECT * FROM (SELECT *{both} FROM {literal(path)}) {filtered}"
+                if where:
+                    check_lasting(where, connection)
+                query = f"SELECT * FROM (SELECT *{both} FROM {table}) {filtered}"
                 connection.execute(f"EXPLAIN {query}").fetchall()
+                if self.has_videos and self.in_seconds:
+                    self._check_unit([str(found["start"]), str(found["end"])], connection, table)
             database.execute(f"CREATE TABLE listed AS SELECT {chosen}{kept} FROM ({query})")
         except errors.Error as error:
             if where:
                 raise wrong_filter(where, str(path), error, {*types, *values}) from None
             raise UserError(f"{path} is damaged ({reason(error)}): copy or download it again.") from None
         self._check(where)
+
+    def _check_unit(self, names: list[str], connection: Any, table: str) -> None:  # noqa: ANN401 - of DuckDB
+        """Refuse numbers that are no integers and yet all whole, in columns whose names tell no unit."""
+        if any("_" in name for name in names):
+            return
+        numbers = [(quoted(name), f"try_cast({quoted(name)}::VARCHAR AS DOUBLE)") for name in names]
+        whole = " AND ".join(
+            f"bool_and({name} IS NULL OR coalesce({value} = trunc({value}), false))"
+            for name, value in numbers
+        )
+        ((ambiguous,),) = connection.execute(f"SELECT {whole} FROM {table}").fetchall()
+        if ambiguous:
+            raise UserError(
+                f"{self.path} has whole numbers that are no integers in {names[0]} and {names[1]}: rename the"
+                " columns to start_frame and end_frame, or to start_time and end_time if they are seconds."
+            )
 
     def _kept(self, lower: dict[str, str]) -> list[str]:
         """Columns for the clip's own row."""
@@ -148,27 +173,28 @@ class ClipList:
         """Names of the clips."""
         return {name for (name,) in self.database.execute("SELECT listed_clip FROM listed").fetchall()}
 
-    def videos(self) -> list[str]:
-        """Names of the videos, shuffled by a hash."""
-        query = "SELECT video FROM (SELECT DISTINCT listed_video AS video FROM listed) ORDER BY md5(video)"
-        return [video for (video,) in self.database.execute(query).fetchall()]
+    def videos(self) -> list[tuple[str, str | None]]:
+        """Each video's name with each animation that its clips have."""
+        query = f"SELECT DISTINCT listed_video, {self._given('animation')} FROM listed ORDER BY ALL"
+        return cast(list[tuple[str, str | None]], self.database.execute(query).fetchall())
 
-    def animations(self) -> set[str]:
-        """Names of the animations; a video is one where the list has none."""
-        column = "coalesce(animation::VARCHAR, listed_video)" if "animation" in self.given else "listed_video"
-        return {name for (name,) in self.database.execute(f"SELECT DISTINCT {column} FROM listed").fetchall()}
+    def clips(self) -> Iterator[tuple[str, list[ListedClip]]]:
+        """The videos, shuffled by a hash, with their clips by their start.
 
-    def clips(self, video: str) -> list[ListedClip]:
-        """The clips of a video, by their start; rows without start or end are left out."""
-        more = "".join(
-            f", {name}::VARCHAR" if name in self.given else ", NULL" for name in ("split", "animation")
+        Rows without start or end are left out. The database may be written meanwhile.
+        """
+        cursor = self.database.cursor().execute(
+            f"""SELECT listed_video, listed_clip, listed_start, listed_end, {self._given("split")},
+            {self._given("animation")} FROM listed WHERE {_COMPLETE}
+            ORDER BY md5(listed_video), listed_video, listed_start, listed_clip"""
         )
-        rows = self.database.execute(
-            f"SELECT listed_clip, listed_start, listed_end{more} FROM listed WHERE listed_video = ?"
-            f" AND {_COMPLETE} ORDER BY listed_start, listed_clip",
-            [video],
-        ).fetchall()
-        return [ListedClip(*row) for row in rows]
+        rows = (row for some in iter(partial(cursor.fetchmany, 1000), []) for row in some)
+        for video, clips in groupby(rows, key=itemgetter(0)):
+            yield video, [ListedClip(*row[1:]) for row in clips]
+
+    def _given(self, name: str) -> str:
+        """A column for the clip's own row in SQL."""
+        return f"{name}::VARCHAR" if name in self.given else "NULL"
 
     def incomplete(self) -> int:
         """Number of rows whose start or end is missing, or neither a number nor a time."""
@@ -181,6 +207,33 @@ class ClipList:
         """What a manifest takes over, in SQL, from the table `listed`."""
         caption = ", listed_caption AS caption" if self.captioned else ""
         return caption + "".join(f", listed.{quoted(name)}" for name in self.others)
+
+
+def _table(path: Path, connection: Any) -> tuple[str, dict[str, str]]:  # noqa: ANN401 - of DuckDB
+    """A list's file as a table in SQL, and the types of its columns by name."""
+    reader = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv"}.get(path.suffix.lower())
+    if reader is None:
+        return literal(path), columns_of(connection, literal(path))
+    # a folder may be called as in caption=none/list.csv
+    options = f"{literal(path)}, hive_partitioning = false"
+    if reader == "read_csv":
+        options += ", header = true"
+        names = columns_of(connection, f"{reader}({options})")
+        texts = [name for name in names if name.lower() in _TEXTS]  # 001 and 2024/05/01 are names too
+        if texts:
+            given = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in texts)
+            options += f", types = {{{given}}}"
+    table = f"{reader}({options})"
+    return table, columns_of(connection, table)
+
+
+def _in_seconds(names: list[str | None], types: dict[str, str]) -> bool:
+    """Whether columns of starts and ends count seconds; frames that pandas wrote may be no integers."""
+    found = [name for name in names if name is not None]
+    for suffix, seconds in (("_time", True), ("_frame", False)):
+        if any(name.lower().endswith(suffix) for name in found):
+            return seconds
+    return any(types[name] not in _FRAME_TYPES for name in found)
 
 
 def _others(name: str) -> str:

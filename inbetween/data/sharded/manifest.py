@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from inbetween.data.fit import Fit
 from inbetween.data.sharded.libraries import needed
+from inbetween.data.sharded.tables import (
+    MEMORY,
+    check_lasting,
+    columns_of,
+    literal,
+    querying,
+    reason,
+    wrong_filter,
+)
 from inbetween.data.source import WindowSpec
 from inbetween.errors import UserError
 from inbetween.types import Split
@@ -33,53 +44,31 @@ COLUMNS = {
     "fps": "DOUBLE",  # NULL where it is unknown
     "stems": "VARCHAR[]",  # for each frame, its file name without suffix
     "hold_starts": "INTEGER[]",  # for each frame, the number of the first one of its hold
-    "drawings": "INTEGER",  # number of frames, a held one counted once
+    "distinct_frames": "INTEGER",  # number of frames, a held one counted once
     "digest": "VARCHAR",  # of the frames' bytes
     "caption": "VARCHAR",  # what it shows, in words; only in manifests that have captions
 }
 _OPTIONAL = {"caption"}
 # what `Clip` is made of
-_READ = """clip, animation, name, kind, shard, "offset", bytes, frames, drawings, height, width,
+_READ = """clip, animation, name, kind, shard, "offset", bytes, frames, distinct_frames, height, width,
     array_to_string(stems, '/'), hold_starts, digest"""
-MEMORY = "512MB"  # that DuckDB may use
+VERSION = "1"  # of what `shard` writes
+VERSION_KEY = "inbetween_shards"  # of the version in the file's metadata
 
 
-def quoted(name: str) -> str:
-    """A column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
+class ContentDigest:
+    """A digest of a clip's image files, added one by one."""
 
+    def __init__(self) -> None:
+        self._whole = hashlib.blake2b(digest_size=16)
 
-def literal(text: str | Path) -> str:
-    """A text in SQL."""
-    return "'" + str(text).replace("'", "''") + "'"
+    def add(self, content: bytes) -> None:
+        """The next file."""
+        self._whole.update(len(content).to_bytes(8, "little") + content)
 
-
-def reason(error: Exception) -> str:
-    """What DuckDB says, in one line."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].partition("Error: ")[2] or lines[0]
-
-
-@contextmanager
-def querying(*files: Path) -> Iterator[Any]:
-    """A connection that reads these files and nothing else, whatever a filter says.
-
-    It lives for one query or two: a connection does not survive the fork that makes a data worker.
-    """
-    duckdb = needed("duckdb")
-    connection = duckdb.connect(config={"memory_limit": MEMORY, "threads": 1})
-    try:
-        allowed = ", ".join(map(literal, files))
-        connection.execute(f"SET allowed_paths = [{allowed}]; SET enable_external_access = false")
-        yield connection
-    finally:
-        connection.close()
-
-
-def columns_of(connection: Any, table: str) -> dict[str, str]:  # noqa: ANN401 - of DuckDB
-    """Name and type of the columns of a table or of a file's path as a literal."""
-    rows = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
-    return {row[0]: row[1] for row in rows}
+    def text(self) -> str:
+        """Of all files so far."""
+        return self._whole.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -89,13 +78,13 @@ class ShardFacts:
     Args:
         name: Its file.
         windows: Windows in it, at least 1.
-        frames: Frames of the clips that have them.
+        decoded: Bytes of the clips that have them when decoded.
         bytes: Length that the file must have at least.
     """
 
     name: str
     windows: int
-    frames: int
+    decoded: int
     bytes: int
 
 
@@ -110,7 +99,7 @@ class Clip(NamedTuple):
     offset: int
     bytes: int
     frames: int
-    drawings: int
+    distinct_frames: int
     height: int
     width: int
     stems: str  # parted by slashes
@@ -125,57 +114,94 @@ class Manifest:
 
     Args:
         path: The Parquet file.
-        place: Its name in messages.
+        address: Its name in messages.
         split: Which split.
         where: An SQL expression on its columns; None takes every clip.
+        spill: Folder for what a query cannot keep in memory.
+
+    Attributes:
+        state: What tells the file from another one at the same path.
+
+    Raises:
+        UserError: The expression means something else each time.
     """
 
     path: Path
-    place: str
+    address: str
     split: Split
     where: str | None
+    spill: Path
+    state: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state", _state(self.path))
+        if self.where:
+            with querying() as connection:
+                check_lasting(self.where, connection)
 
     def columns(self) -> set[str]:
         """Names of the columns.
 
         Raises:
-            UserError: It cannot be read, or is no manifest of shards.
+            UserError: It cannot be read, is no manifest of shards, or one of another version.
         """
-        with querying(self.path) as connection:
+        with self._opened() as connection:
             try:
-                found = set(columns_of(connection, literal(self.path)))
+                found = set(columns_of(connection, self._table))
+                told = connection.execute(
+                    f"SELECT decode(value) FROM parquet_kv_metadata({literal(self.path)})"
+                    f" WHERE decode(key) = {literal(VERSION_KEY)}"
+                ).fetchall()
             except needed("duckdb").Error as error:
                 raise self._damaged(error) from None
+        # a manifest that was changed with other tools may have lost its version
+        for (version,) in told:
+            if version != VERSION:
+                raise UserError(
+                    f"{self.address} is of version {version}, and this program reads version {VERSION}: use"
+                    " the program that wrote it, or write the shards again with `python -m inbetween shard`."
+                )
         missing = [name for name in COLUMNS if name not in found and name not in _OPTIONAL]
         if missing:
             raise UserError(
-                f"{self.place} has no column {missing[0]}: `python -m inbetween shard --manifest` makes"
+                f"{self.address} has no column {missing[0]}: `python -m inbetween shard --manifest` makes"
                 " shards of the clips that it names."
             )
         return found
 
     def splits(self) -> dict[str, int]:
         """Number of clips in each split, whether they pass the filter or not."""
-        rows = self._ask(f"SELECT split, count(*) FROM {literal(self.path)} GROUP BY split", filtered=False)
+        rows = self._ask(f"SELECT split, count(*) FROM {self._table} GROUP BY split", filtered=False)
         return dict(rows)
 
     def shards(self, spec: WindowSpec) -> list[ShardFacts]:
         """The shards that have windows, by name."""
-        length = "drawings" if spec.collapse_holds else "frames"
+        length = "distinct_frames" if spec.collapse_holds else "frames"
         windows = " + ".join(
             f"greatest(0, ({length} - {(spec.between + 1) * gap} + {spec.stride - 1}) // {spec.stride})"
             for gap in spec.gaps
         )
+        # frames of few sizes: how large each is stored is computed here
         rows = self._ask(
-            f"""SELECT shard, sum(windows)::BIGINT, sum(frames)::BIGINT, max("offset" + bytes)
-            FROM (SELECT shard, frames, "offset", bytes, {windows} AS windows FROM {self._kept})
-            WHERE windows > 0 GROUP BY shard ORDER BY shard"""
+            f"""SELECT shard, height, width, sum(windows)::BIGINT, sum(frames)::BIGINT, max("offset" + bytes)
+            FROM (SELECT *, {windows} AS windows FROM {self._kept})
+            WHERE windows > 0 GROUP BY ALL ORDER BY ALL"""
         )
-        return [ShardFacts(*row) for row in rows]
+        found: dict[str, ShardFacts] = {}
+        for shard, height, width, count, frames, size in rows:
+            stored = Fit((height, width), spec.size, spec.fit, spec.keep).store
+            before = found.get(shard, ShardFacts(shard, 0, 0, 0))
+            found[shard] = ShardFacts(
+                shard,
+                before.windows + count,
+                before.decoded + frames * stored[0] * stored[1] * 3,
+                max(before.bytes, size),
+            )
+        return list(found.values())
 
     def longest(self, spec: WindowSpec) -> tuple[int, int]:
         """Number of clips, and of the frames of the longest one; (0, 0) where there is no clip."""
-        length = "drawings" if spec.collapse_holds else "frames"
+        length = "distinct_frames" if spec.collapse_holds else "frames"
         ((clips, longest),) = self._ask(f"SELECT count(*), max({length}) FROM {self._kept}")
         return clips, longest or 0
 
@@ -190,10 +216,9 @@ class Manifest:
 
     def captions(self) -> Iterator[str]:
         """Every different caption, in order."""
-        with querying(self.path) as connection:
-            found = connection.execute(
-                f"SELECT DISTINCT coalesce(caption, '') AS words FROM {self._kept} ORDER BY words"
-            )
+        query = f"SELECT DISTINCT coalesce(caption, '') AS words FROM {self._kept} ORDER BY words"
+        with self._opened() as connection, self._explained(filtered=True):
+            found = connection.execute(query)
             while rows := found.fetchmany(1000):
                 yield from (row[0] for row in rows)
 
@@ -201,30 +226,57 @@ class Manifest:
     def _kept(self) -> str:
         """The clips that are used, as a table in SQL."""
         # an expression may end in a comment
-        chosen = f" AND (\n{self.where}\n)" if self.where else ""
-        return f"(SELECT * FROM {literal(self.path)} WHERE split = {literal(self.split)}{chosen})"
+        chosen = f" WHERE (\n{self.where}\n)" if self.where else ""
+        split = f"(SELECT * FROM {self._table} WHERE split = {literal(self.split)})"
+        return f"(SELECT * FROM {split}{chosen})"
+
+    @property
+    def _table(self) -> str:
+        # a folder may be called as in split=none/manifest.parquet
+        return f"read_parquet({literal(self.path)}, hive_partitioning = false)"
 
     def _ask(self, query: str, filtered: bool = True) -> list[Any]:
-        errors = needed("duckdb")
-        with querying(self.path) as connection:
-            try:
-                rows: list[Any] = connection.execute(query).fetchall()
-            except errors.Error as error:
-                if filtered and self.where and not isinstance(error, errors.IOException):
-                    raise wrong_filter(self.where, self.place, error, self.columns()) from None
-                raise self._damaged(error) from None
+        with self._opened() as connection, self._explained(filtered):
+            rows: list[Any] = connection.execute(query).fetchall()
         return rows
+
+    @contextmanager
+    def _explained(self, filtered: bool) -> Iterator[None]:
+        """Turns DuckDB's errors into ours."""
+        errors = needed("duckdb")
+        try:
+            yield
+        except errors.OutOfMemoryException as error:
+            raise UserError(
+                f"{self.address} cannot be queried in {MEMORY} of memory ({reason(error)}): make room in"
+                f" {self.spill}, or choose another folder with data.cache_dir."
+            ) from None
+        except errors.Error as error:
+            if filtered and self.where and not isinstance(error, errors.IOException):
+                raise wrong_filter(self.where, self.address, error, self.columns()) from None
+            raise self._damaged(error) from None
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        """A connection that reads the file, which must be the one that was there at first."""
+        if _state(self.path) != self.state:
+            raise UserError(
+                f"{self.address} was replaced or deleted while it was read: start again, with shards that"
+                " nobody writes."
+            )
+        with querying(self.path, self.spill) as connection:
+            yield connection
 
     def _damaged(self, error: Exception) -> UserError:
         return UserError(
-            f"{self.place} is damaged or cut short ({reason(error)}): copy it again, or write the shards"
+            f"{self.address} is damaged or cut short ({reason(error)}): copy it again, or write the shards"
             " again with `python -m inbetween shard`."
         )
 
 
-def wrong_filter(where: str, place: str, error: Exception, columns: set[str]) -> UserError:
-    """The error for an expression that DuckDB refuses."""
-    return UserError(
-        f"The filter {where!r} does not fit {place} ({reason(error)}): give an SQL expression on its columns,"
-        f" which are {', '.join(sorted(columns))}."
-    )
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns

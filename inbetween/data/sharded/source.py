@@ -24,23 +24,26 @@ from inbetween.data.scenes import Scene
 from inbetween.data.sharded.clips import ClipStore
 from inbetween.data.sharded.files import MANIFEST, ShardFiles
 from inbetween.data.sharded.libraries import needed
-from inbetween.data.sharded.manifest import Clip, Manifest
-from inbetween.data.sharded.order import LaneOrder
+from inbetween.data.sharded.manifest import Clip, ContentDigest, Manifest
+from inbetween.data.sharded.order import FEWEST_LANES, LaneOrder
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.data.store import StoredScene
 from inbetween.data.windows import StoredWindows, shots_of, windows_of
 from inbetween.errors import UserError, check_at_least
 from inbetween.io.images import Pixels, read_image
-from inbetween.machine import cores
+from inbetween.machine import cores, machines
 from inbetween.paths import cache_folder
 from inbetween.types import Split, Window
 
 log = logging.getLogger(__name__)
 
 _VERSION = 1  # of the decoded clips
-_SHARDS_KEPT = 512  # of which a process keeps the rows of the manifest, about a kilobyte a clip
+_SHARDS_KEPT = 256  # of which a process keeps the rows of the manifest, about a kilobyte a clip
+# of the decoded clips in use that fit the cache: with 1.5 times their bytes they are decoded about once
+# per epoch, with 1.0 times 1.6 times, and with 0.7 times 6 times
+_ROOM = 1.5
 _AT_ONCE = 64  # decoded frames in memory
-_SCENES_KEPT = 2048  # about 10 kB each
+_SCENES_KEPT = 256  # about 20 kB each
 
 
 class ShardedScenes(WindowSource):
@@ -86,15 +89,15 @@ class ShardedScenes(WindowSource):
             UserError: A file is missing or damaged, the filter does not fit, or no window is left.
         """
         folder = cache_folder(spec.cache_dir, "frames") / "shards"
-        place = self.files.place(MANIFEST)
+        address = self.files.address(MANIFEST)
         path = self.files.manifest(folder / "manifests")
-        manifest = Manifest(path, place, split, self.where)
+        manifest = Manifest(path, address, split, self.where, folder / "spilt")
         columns = manifest.columns()
         splits = manifest.splits()
         if split == "test" and "test" not in splits:
             log.info("%s has no test split: testing on its val split.", self)
             split = "val"
-            manifest = Manifest(path, place, split, self.where)
+            manifest = Manifest(path, address, split, self.where, folder / "spilt")
         if split not in splits:
             raise UserError(
                 f"{self} has no clip for the {split} split: its splits are {', '.join(sorted(splits))}."
@@ -126,7 +129,7 @@ class ShardedWindows(StoredWindows):
         self.shards = manifest.shards(spec)
         if not self.shards:
             raise self._empty()
-        self.files.check({shard.name: shard.bytes for shard in self.shards})
+        self.files.check(shard.name for shard in self.shards)
         self.ends = list(accumulate(shard.windows for shard in self.shards))
         log.info("%d windows in %d shards of %s.", self.ends[-1], len(self.shards), source)
 
@@ -135,7 +138,7 @@ class ShardedWindows(StoredWindows):
         split, where = self.manifest.split, self.manifest.where
         if not clips:
             return UserError(
-                f"The filter {where!r} leaves no clip of the {split} split in {self.manifest.place}:"
+                f"The filter {where!r} leaves no clip of the {split} split in {self.manifest.address}:"
                 " widen it."
             )
         need = (self.spec.between + 1) * min(self.spec.gaps) + 1
@@ -158,24 +161,30 @@ class ShardedWindows(StoredWindows):
     def order(self, seed: int, epoch: int, batch_size: int) -> Sequence[int]:
         """See `WindowDataset.order`; `LaneOrder` reads few shards at a time."""
         counts = np.array([shard.windows for shard in self.shards], np.int64)
-        height, width = self.spec.size
-        frames = sorted((shard.frames for shard in self.shards), reverse=True)
-        needed_bytes = sum(frames[: batch_size * self.group]) * height * width * 3
-        if needed_bytes > self.store.limit and not self.warned:
+        order = LaneOrder(counts, self.group, batch_size, seed, epoch)
+        shards = min(-(-order.lanes // machines()) * self.group, len(self.shards))
+        decoded = sorted((shard.decoded for shard in self.shards), reverse=True)
+        wanted = _ROOM * sum(decoded[:shards])
+        if wanted > self.store.limit and not self.warned:
             self.warned = True
             log.warning(
-                "The %d windows of a batch are read from %d shards at a time, up to %.2g GB of decoded clips:"
-                " if one machine reads them all, give cache_gb more than that, or lower shuffle_shards;"
-                " otherwise clips are decoded many times.",
-                batch_size,
-                min(batch_size * self.group, len(self.shards)),
-                needed_bytes / 1e9,
+                "This machine reads its windows from %d shards at a time: give cache_gb %.2g, so that their"
+                " decoded clips stay, or lower shuffle_shards; otherwise clips are decoded many times.",
+                shards,
+                wanted / 1e9,
             )
-        return LaneOrder(counts, self.group, batch_size, seed, epoch)
+        return order
 
     def order_settings(self) -> dict[str, int]:
         """See `WindowDataset.order_settings`."""
-        return {"shards": len(self.shards), "shuffle_shards": self.group}
+        facts = repr(([(one.name, one.windows, one.bytes) for one in self.shards], self.manifest.where))
+        content = int.from_bytes(hashlib.blake2b(facts.encode(), digest_size=7).digest(), "little")
+        return {
+            "shards": len(self.shards),
+            "shuffle_shards": self.group,
+            "fewest lanes": FEWEST_LANES,
+            "shards and filter of digest": content,
+        }
 
     def captions(self) -> Iterable[str]:
         """See `WindowDataset.captions`."""
@@ -204,8 +213,14 @@ def _clips_of(dataset: ShardedWindows, place: int) -> tuple[list[Clip], list[int
     """The clips of a shard, and the number of windows up to each one's last."""
     spec = dataset.spec
     clips = dataset.manifest.clips(dataset.shards[place].name, dataset.captioned)
-    lengths = (clip.drawings if spec.collapse_holds else clip.frames for clip in clips)
-    return clips, list(accumulate(len(windows_of([*range(length)], spec)) for length in lengths))
+    lengths = (clip.distinct_frames if spec.collapse_holds else clip.frames for clip in clips)
+    ends = list(accumulate(len(windows_of([*range(length)], spec)) for length in lengths))
+    if ends[-1:] != [dataset.shards[place].windows]:
+        raise UserError(
+            f"The filter {dataset.manifest.where!r} gives other clips of {dataset.shards[place].name} than at"
+            " the start of the run: use columns alone, without the date or the time."
+        )
+    return clips, ends
 
 
 @lru_cache(_SCENES_KEPT)
@@ -232,9 +247,8 @@ class ShardedScene(StoredScene):
     def of(cls, clip: Clip, dataset: ShardedWindows) -> ShardedScene:
         """The scene of a row."""
         spec = dataset.spec
-        keep = float(spec.augment.crop) if spec.augment else 1.0
-        fit = Fit((clip.height, clip.width), spec.size, spec.fit, keep)
-        look = (_VERSION, shots.VERSION, clip.digest, *spec.size, spec.fit, *spec.background, keep)
+        fit = Fit((clip.height, clip.width), spec.size, spec.fit, spec.keep)
+        look = (_VERSION, shots.VERSION, clip.digest, *spec.size, spec.fit, *spec.background, spec.keep)
         name = hashlib.blake2b(repr(look).encode(), digest_size=16).hexdigest()
         frames = (Path(f"{stem}.png") for stem in clip.stems.split("/"))
         scene = Scene(clip.animation, clip.name, clip.kind, tuple(frames))
@@ -257,7 +271,7 @@ class ShardedScene(StoredScene):
         background = self.dataset.spec.background
 
         def decode(place: int) -> Pixels:
-            path = Path(f"{self.dataset.files.place(self.clip.shard)}:{self.scene.frames[place].name}")
+            path = Path(f"{self.dataset.files.address(self.clip.shard)}:{self.scene.frames[place].name}")
             return self.fit.resized(read_image(path, background, contents[place]))
 
         # data workers fill the cores already
@@ -274,17 +288,12 @@ class ShardedScene(StoredScene):
             found = [file["data"] for file in read_tar(BytesIO(part)) if not file["fname"].endswith(".json")]
         except (TarError, OSError, ValueError):
             raise files.damaged(clip.shard, clip.clip) from None
-        if digest_of(found) != clip.digest:
+        digest = ContentDigest()
+        for content in found:
+            digest.add(content)
+        if digest.text() != clip.digest:
             raise files.damaged(clip.shard, clip.clip)
         return found
-
-
-def digest_of(contents: Iterable[bytes]) -> str:
-    """A digest of a clip's image files."""
-    whole = hashlib.blake2b(digest_size=16)
-    for content in contents:
-        whole.update(len(content).to_bytes(8, "little") + content)
-    return whole.hexdigest()
 
 
 def _frame_id(name: str, number: int) -> int:

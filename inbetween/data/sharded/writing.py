@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,8 @@ from inbetween.data import shots
 from inbetween.data.scenes import Scene
 from inbetween.data.sharded.files import MANIFEST
 from inbetween.data.sharded.libraries import needed
-from inbetween.data.sharded.manifest import COLUMNS, quoted
+from inbetween.data.sharded.manifest import COLUMNS, VERSION, VERSION_KEY, ContentDigest
+from inbetween.data.sharded.tables import literal, quoted
 from inbetween.data.store import scene_size
 from inbetween.data.windows import shots_in
 from inbetween.io.images import Pixels, open_image, read_image, read_layers
@@ -30,15 +32,20 @@ _AS_THEY_ARE = {
     "JPEG": "jpg",
     "WEBP": "webp",
 }  # formats that are stored untouched: their suffix
+SHARD = re.compile(r"(train|val|test)-\d{6,}\.tar")  # file names of shards
+LONGEST = 300  # frames of a clip; longer shots are parted
 _WHITE = (255, 255, 255)
 _AT_ONCE = 64  # frames in memory
 _ROWS = 2048  # of the manifest that are read together
 
 
 class ShardWriter:
-    """Writes scenes, each shot a clip, into tar files of the WebDataset format, and a manifest.
+    """Writes scenes into tar files of the WebDataset format, and a manifest.
+
+    Each shot is a clip, or several: see `LONGEST`.
 
     A clip is one sample: `<key>.000000.png` and so on, its frames, and `<key>.json`, its row of the manifest.
+    A context, at whose end an open shard is closed.
 
     Args:
         folder: Empty.
@@ -92,10 +99,13 @@ class ShardWriter:
 
             hold_starts, cuts = shots.find_shots(thumbnails())
             bounds = [0, *cuts, len(scene.frames)]
+            # of a clip all frames are fetched and decoded at a time
+            bounds = sorted({*bounds, *(b for s, e in pairwise(bounds) for b in range(s, e, LONGEST))})
             for start, end in pairwise(bounds):
-                held = [number - start for number in hold_starts[start:end]]
+                # a hold may begin before
+                held = [max(number - start, 0) for number in hold_starts[start:end]]
                 row = {
-                    "clip": _text(scene.label + (f"@{first + start}" if cuts else "")),
+                    "clip": _text(scene.label + (f"@{first + start}" if len(bounds) > 2 else "")),
                     "split": split,
                     "animation": _text(scene.animation),
                     "name": _text(scene.name),
@@ -108,7 +118,7 @@ class ShardWriter:
                     "fps": fps,
                     "stems": [_text(path.stem) for path in scene.frames[start:end]],
                     "hold_starts": held,
-                    "drawings": len(shots_in(held, [], collapse_holds=True)[0]),
+                    "distinct_frames": len(shots_in(held, [], collapse_holds=True)[0]),
                 }
                 self._write(row, scene.frames[start:end], pool, listed)
 
@@ -117,13 +127,13 @@ class ShardWriter:
     ) -> None:
         shard, tar = self._shard(row["split"])
         key = f"{self.clips:09d}"
-        offset, whole = tar.tarstream.offset, hashlib.blake2b(digest_size=16)
+        offset, whole = tar.tarstream.offset, ContentDigest()
         for start in range(0, len(frames), _AT_ONCE):
             stored = pool.map(_stored, frames[start : start + _AT_ONCE])
             for number, (content, suffix) in enumerate(stored, start):
                 tar.write({"__key__": key, f"{number:06d}.{suffix}": content})
-                whole.update(len(content).to_bytes(8, "little") + content)
-        row |= {"shard": shard, "key": key, "digest": whole.hexdigest()}
+                whole.add(content)
+        row |= {"shard": shard, "key": key, "digest": whole.text()}
         tar.write({"__key__": key, "json": json.dumps(row).encode()})
         row |= {"offset": offset, "bytes": tar.tarstream.offset - offset}
         self.rows.append((*(row[name] for name in COLUMNS if name != "caption"), listed))
@@ -143,6 +153,15 @@ class ShardWriter:
         file = (self.folder / name).open("wb")
         self.open = name, file, self.tar_writer(file, encoder=False, mtime=0)
         return name, self.open[2]
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.open is not None:  # after an error: tar files want to be closed, and may not fit the disk
+            for each in (self.open[2], self.open[1]):
+                with suppress(OSError):
+                    each.close()
 
     def close(self) -> None:
         """Close the open shard."""
@@ -166,8 +185,9 @@ class ShardWriter:
         join = "" if more is None else "LEFT JOIN listed ON listed_clip = written.listed"
         self.database.execute(
             f"""COPY (SELECT written.* EXCLUDE (listed){more or ""} FROM written {join}
-            ORDER BY shard, "offset") TO '{str(self.folder / MANIFEST).replace("'", "''")}'
-            (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS})"""
+            ORDER BY shard, "offset") TO {literal(self.folder / MANIFEST)}
+            (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS},
+            KV_METADATA {{{VERSION_KEY}: '{VERSION}'}})"""
         )
 
 
