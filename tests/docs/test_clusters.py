@@ -23,6 +23,8 @@ from tests.tiny_video import write_tiny_wan
 
 SCRIPT = ROOT / "docs/examples/train.sbatch"
 SMALL = {"data": DATA, "trainer": {**TRAINER, "precision": "32-true"}}
+# of shards in the manual, in whose place is a folder here
+STORE = "s3://my-bucket/my_shards"
 # what SLURM says to one process on one machine
 JOB = {
     "SLURM_JOB_ID": "7",
@@ -133,6 +135,14 @@ def test_a_job_that_is_stopped_goes_on_when_it_is_requeued(folder: Path) -> None
     assert [path.name for path in Path("logs/slurm").iterdir()] == ["job_7"]
 
 
+def drawings(folder: Path) -> None:
+    """Write three short animations to `drawings`."""
+    for seed, name in enumerate(("cat", "dog", "hen")):
+        (folder / "drawings" / name).mkdir(parents=True)
+        for number in range(9):
+            Image.fromarray(drawing(number, seed=seed)).save(folder / f"drawings/{name}/{number}.png")
+
+
 def started() -> Mapping[str, list[str]]:
     """The commands of all pages that start processes which a machine without GPUs can have, each once."""
     commands = {" ".join(words): words for words in all_commands()}
@@ -155,6 +165,10 @@ def test_a_command_that_starts_processes_works(folder: Path, told: str) -> None:
         words = [*programs_own, *words[words.index("-m") :]]
     else:
         words = [sys.executable, *words[1:]]
+    if STORE in words:
+        drawings(folder)
+        assert main(["shard", "--root", "drawings", "--output", "my_shards"]) == 0
+        words = ["my_shards" if word == STORE else word for word in words]
     two = ["--trainer.devices", "2", "--trainer.num_nodes", "1"]
     ended = subprocess.run(
         [*words, "--config", "small.yaml", *two],
@@ -192,10 +206,7 @@ def run_main(words: list[str]) -> None:
 @pytest.mark.parametrize("told", sharded())
 def test_a_command_that_shards_weights_works(folder: Path, told: str) -> None:
     write_tiny_wan(folder / "model")
-    for seed, name in enumerate(("cat", "dog", "hen")):
-        (folder / "drawings" / name).mkdir(parents=True)
-        for number in range(9):
-            Image.fromarray(drawing(number, seed=seed)).save(f"drawings/{name}/{number}.png")
+    drawings(folder)
     Path("video.yaml").write_text(yaml.safe_dump(VIDEO))
     words = [*sharded()[told][len(PROGRAM) :], "--config", "video.yaml"]
     two = ["--trainer.devices", "2", "--data.batch_size", "2", "--data.val_batch_size", "2"]

@@ -82,6 +82,8 @@ def test_every_method_that_ships_interpolates() -> None:
     for name in shipped_names():
         if "rife" in name and not cached_rife().is_file():
             continue
+        if "FirstLastVideo" in shipped("configs", f"{name}.yaml").read_text():  # whose weights users download
+            continue
         model = inbetween.load(name, device="cpu", precision="32-true")
         frames = model.interpolate(noise(4, 0), noise(4, 1), PARTS[:2])
         assert frames.shape == (2, 24, 40, 4), name
