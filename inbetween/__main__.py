@@ -1,5 +1,6 @@
 """`python -m inbetween`: the entry point, which imports nothing heavy until a command is known."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -47,7 +48,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     args = list(sys.argv[1:] if args is None else args)
     if not args or args[0] in {"-h", "--help"}:
-        print(HELP)
+        _show(HELP)
         return 0 if args else 2
     if args[0] == "--version":
         print(__version__)
@@ -68,6 +69,15 @@ def exit_code(work: Callable[[], int]) -> int:
     except KeyboardInterrupt as interrupt:
         print(": ".join(filter(None, ["inbetween: interrupted", str(interrupt)])), file=sys.stderr)
         return 130
+
+
+def _show(text: str) -> None:
+    """Print a text to a reader that may stop reading, such as `head`."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # what is left would be written when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(command: str, args: list[str]) -> int:

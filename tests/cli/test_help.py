@@ -96,3 +96,14 @@ def test_help_takes_less_than_two_seconds() -> None:
     assert time.perf_counter() - start < 2
     for command in COMMANDS:
         assert re.search(rf"^  {command} +\w+", ended.stdout, re.MULTILINE)
+
+
+def test_a_reader_may_stop_reading() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inbetween", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()  # before it writes
+    assert process.stderr.read() == b""
+    assert process.wait() == 0
