@@ -39,6 +39,7 @@ def test_a_step_neither_waits_for_its_device_nor_calls_opencv(methods, monkeypat
         assert torch.isfinite(loss), name
 
 
+@pytest.mark.slow  # processes for every method
 @pytest.mark.parametrize("training", [True, False])
 def test_data_workers_make_the_same_samples(methods, training):
     """Whatever the process and its copy of the method's settings."""

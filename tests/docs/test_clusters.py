@@ -203,6 +203,7 @@ def run_main(words: list[str]) -> None:
     assert main(words) == 0
 
 
+@pytest.mark.slow  # trains a video model
 @pytest.mark.parametrize("told", sharded())
 def test_a_command_that_shards_weights_works(folder: Path, told: str) -> None:
     write_tiny_wan(folder / "model")

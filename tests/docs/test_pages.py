@@ -15,9 +15,25 @@ import pytest
 from tests.docs.blocks import PAGES, PROGRAM, ROOT, blocks, shell_commands
 from tests.docs.newcomer import Newcomer, parse
 
-# Comparisons of all methods, their speed, and a training of every one.
+# Comparisons of all methods, their speed, a training of every one, and pages that take more than two seconds.
 TRAINED = ("spacing-flow", "diffusion", "keyframe-diffusion", "temporal-encoding", "weighted-cross-attention")
-SLOW = {"docs/results.md", "docs/speed.md", *(f"docs/methods/{name}.md" for name in TRAINED)}
+LONG = (
+    "adapt",
+    "animators",
+    "app",
+    "data",
+    "extending",
+    "metrics",
+    "shards",
+    "steering",
+    "training",
+    "video-lora",
+)
+SLOW = {
+    *("docs/results.md", "docs/speed.md", "benchmarks/README.md"),
+    *(f"docs/{name}.md" for name in LONG),
+    *(f"docs/methods/{name}.md" for name in TRAINED),
+}
 README = (ROOT / "README.md").read_text()
 
 

@@ -73,6 +73,7 @@ def loaded(root: Path, cache: Path) -> WindowDataModule:
     return data
 
 
+@pytest.mark.slow  # torch waits five seconds
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
 def test_what_a_worker_finds_wrong_is_one_sentence(scenes_root: Path, tmp_path: Path, damage: object) -> None:
     """The store is deleted or damaged while a run reads it."""

@@ -113,6 +113,7 @@ def test_training_encodes_nothing(fit: Callable[..., Count]) -> None:
     assert again.losses == pytest.approx(losses, rel=1e-5)
 
 
+@pytest.mark.slow  # trains three times
 def test_what_changed_is_encoded_again(fit: Callable[..., Count], scenes_root: Path, tmp_path: Path) -> None:
     fit()
     drawing = sorted((scenes_root / "train/cat/walk").glob("*"))[0]
