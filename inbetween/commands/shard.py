@@ -17,9 +17,11 @@ from inbetween.data.scenes import SPLITS, Scene, SceneSource, existing_folder, s
 from inbetween.data.sharded.files import MANIFEST
 from inbetween.data.sharded.libraries import needed
 from inbetween.data.sharded.listing import ClipList, ListedClip
+from inbetween.data.sharded.share import Share
 from inbetween.data.sharded.tables import MEMORY
 from inbetween.data.sharded.writing import SHARD, ShardWriter
 from inbetween.data.source import LARGEST_SIDE
+from inbetween.data.unpacked import UnpackedScenes
 from inbetween.data.video import VideoScenes
 from inbetween.errors import UserError, check_at_least
 from inbetween.io.files import check_folder, whole_folder
@@ -43,6 +45,7 @@ def shard(
     where: str | None = None,
     shard_mb: int = 64,
     side: int = 512,
+    part: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write scenes into shards, which `inbetween.data.ShardedScenes` reads from a folder or an object store.
@@ -61,6 +64,8 @@ def shard(
         where: Clips to take: an SQL expression on the list's columns, such as `aesthetic_score >= 5`.
         shard_mb: Megabytes at which a shard is closed.
         side: Pixels of the longer side that video frames are shrunk to.
+        part: `K/N` writes the K-th of N shares of the animations alone. The parts in folders below one are a
+            data set.
         overwrite: Replace earlier shards in `output`.
     """
     check_at_least(1, shard_mb=shard_mb)
@@ -70,6 +75,7 @@ def shard(
         raise UserError("There is nothing to write: give --root, or --source by class path, one of them.")
     if where is not None and manifest is None:
         raise UserError("--where filters the list of clips: give one with --manifest.")
+    share = Share.read(part)
     needed("webdataset")  # before anything is decoded
     _check_output(output, overwrite)
     with whole_folder(output) as folder:
@@ -87,14 +93,17 @@ def shard(
                     raise UserError(
                         f"{manifest} names videos: give their folder with --root, without --source."
                     )
-                left_out = _write_videos(writer, existing_folder(root), listed, work, side)
+                left_out = _write_videos(writer, existing_folder(root), listed, share, work, side)
             else:
                 scenes = source or _source_of(root or Path(), layout, side)
-                left_out = _write_scenes(writer, scenes, listed, filtered=where is not None)
+                if part is not None and isinstance(scenes, UnpackedScenes):
+                    scenes.only = share.has
+                left_out = _write_scenes(writer, scenes, listed, share, filtered=where is not None)
             if not writer.clips:
-                raise UserError(
-                    f"There is no clip to write: {left_out[0] if left_out else 'no scene was found'}"
+                nothing = (
+                    "no scene was found" if part is None else f"part {part} is empty, go on with the next"
                 )
+                raise UserError(f"There is no clip to write: {left_out[0] if left_out else nothing}")
             writer.finish(None if listed is None else listed.select())
             ((kinds,),) = database.execute(
                 "SELECT string_agg(split || ' ' || n, ', ' ORDER BY split) FROM"
@@ -139,7 +148,7 @@ def _source_of(root: Path, layout: Layout, side: int) -> SceneSource:
 
 
 def _write_scenes(
-    writer: ShardWriter, source: SceneSource, listed: ClipList | None, filtered: bool
+    writer: ShardWriter, source: SceneSource, listed: ClipList | None, share: Share, filtered: bool
 ) -> list[str]:
     """Write the scenes of a source; returns why some are left out.
 
@@ -147,6 +156,7 @@ def _write_scenes(
         writer: Writes them.
         source: Their source.
         listed: What else is known of them.
+        share: Animations to write.
         filtered: Whether scenes that are not in the list are not wanted.
     """
     splits: dict[Split, list[Scene]] = {split: source.scenes(split) for split in SPLITS}
@@ -164,6 +174,10 @@ def _write_scenes(
             splits = {
                 split: [one for one in scenes if one.label in names] for split, scenes in splits.items()
             }
+    splits = {
+        split: [one for one in scenes if one.frames and share.has(one.animation)]
+        for split, scenes in splits.items()
+    }
     left_out = []
     total = sum(len(scene.frames) for scenes in splits.values() for scene in scenes)
     with tqdm(total=total, desc="Writing shards", unit="frame", delay=1, disable=None) as bar:
@@ -178,7 +192,9 @@ def _write_scenes(
     return left_out
 
 
-def _write_videos(writer: ShardWriter, root: Path, listed: ClipList, work: Path, side: int) -> list[str]:
+def _write_videos(
+    writer: ShardWriter, root: Path, listed: ClipList, share: Share, work: Path, side: int
+) -> list[str]:
     """Cut the clips of a list out of their videos and write them; returns why some are left out."""
     files: dict[str, set[Path]] = {}
     for file in (file for folder in walk(root) for file in files_in(folder, VideoScenes.suffixes)):
@@ -212,7 +228,11 @@ def _write_videos(writer: ShardWriter, root: Path, listed: ClipList, work: Path,
         for video, of_all in progress:
             if video in videos:
                 name = own[video]
-                clips = [c for c in of_all if (c.split or split_of[c.animation or name]) == split]
+                clips = [
+                    c
+                    for c in of_all
+                    if (c.split or split_of[c.animation or name]) == split and share.has(c.animation or name)
+                ]
                 if clips:
                     left_out += _write_video(
                         writer, split, videos[video], name, clips, listed.in_seconds, work, side

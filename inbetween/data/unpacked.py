@@ -5,6 +5,7 @@ import json
 import logging
 import shutil
 from abc import abstractmethod
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
@@ -62,6 +63,9 @@ class UnpackedScenes(SceneSource):
         self.root, self.exclude, self.side = Path(root), frozenset(exclude or ()), side
         self.cache_dir = Path(cache_dir)
         self.by_split: dict[Split, list[Scene]] | None = None
+        self.only: Callable[[str], bool] | None = (
+            None  # animations to unpack; scenes of others have no frames
+        )
 
     def __str__(self) -> str:
         return str(self.root)
@@ -112,7 +116,15 @@ class UnpackedScenes(SceneSource):
         unknown = sorted(self.exclude - {file.name for file in everything})
         if unknown:
             raise UserError(f"{root} has no file {unknown[0]}: correct the names in exclude.")
-        frames = self._unpacked([file for file in everything if file.name not in self.exclude])
+        kept = {
+            file: self.only is None or self.only(self.scene(file, folder, ()).animation)
+            for folder, found in files.items()
+            for file in found
+            if file.name not in self.exclude
+        }
+        frames = self._unpacked([file for file, unpacked in kept.items() if unpacked])
+        if self.only is not None:  # splits are those of all names
+            frames = {file: frames.get(file, ()) for file in kept}
         scenes = {
             folder: [self.scene(file, folder, frames[file]) for file in found if file in frames]
             for folder, found in files.items()

@@ -17,6 +17,7 @@ from inbetween.commands.shard import shard
 from inbetween.data import Augment, FolderScenes, ShardedScenes, WindowDataModule, WindowDataset, WindowSpec
 from inbetween.data.loader import TrainBatches, WindowLoader
 from inbetween.data.sharded.manifest import Manifest
+from inbetween.data.sharded.parts import Part, Parts
 from inbetween.errors import UserError
 from tests.data.test_shots import shot
 
@@ -249,7 +250,7 @@ def test_captions_come_with_every_window_or_with_none(shards: Path, tmp_path: Pa
     path = shards / "manifest.parquet"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
     with pytest.raises(UserError, match="here is damaged or cut short"):
-        list(Manifest(path, "here", "train", None, tmp_path).captions())
+        list(Manifest(Parts((Part("", path, "here"),), "root", tmp_path), "train", None).captions())
 
 
 def test_a_filter_stays_within_its_split(shards: Path, tmp_path: Path) -> None:

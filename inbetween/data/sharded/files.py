@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 from filelock import FileLock
 
 from inbetween.data.sharded.libraries import needed
+from inbetween.data.sharded.parts import Part
 from inbetween.errors import UserError
 from inbetween.io.files import whole_file
+from inbetween.io.listing import natural_key, subfolders
 
 MANIFEST = "manifest.parquet"
 _AGAIN = "copy it again, or write the shards again with `python -m inbetween shard`"
@@ -66,39 +68,83 @@ class ShardFiles:
         """The root, where it is a folder."""
         return Path(self.root).expanduser()
 
-    def manifest(self, cache: Path) -> Path:
-        """The manifest on this machine; that of an object store is copied, once per version.
+    def parts(self, cache: Path) -> tuple[Part, ...]:
+        """The manifests on this machine; those of an object store are copied, once per version.
+
+        That of the root, or else those of the folders right below it.
 
         Args:
-            cache: Folder for the copy.
+            cache: Folder for the copies.
 
         Raises:
-            UserError: There is none, or it cannot be read.
+            UserError: There is none, or one cannot be read.
         """
+        whole = self._part("", cache)
+        if whole is not None:
+            return (whole,)
+        parts = (self._part(name, cache) for name in self._folders())
+        found = tuple(part for part in parts if part is not None)
+        if found:
+            return found
         if not self.remote:
-            path = self.folder / MANIFEST
-            if not path.is_file():
-                raise UserError(
-                    f"{self.folder} has no {MANIFEST}: give a folder that `python -m inbetween shard` has"
-                    " written, as the source's root."
-                )
-            return path
-        info = self._ask("info", MANIFEST)
-        of = _digest(self.address(MANIFEST))
+            raise UserError(
+                f"{self.folder} has no {MANIFEST}: give a folder that `python -m inbetween shard` has written,"
+                " or the folder that holds its parts, as the source's root."
+            )
+        # an HTTP server does not tell which folders it has
+        parted = ", give one part or a store that lists its folders" if self._http else ""
+        raise UserError(
+            f"There is no {self.address(MANIFEST)}: check the URL given as the source's root{parted}, or copy"
+            " there what `python -m inbetween shard` has written."
+        )
+
+    @property
+    def _http(self) -> bool:
+        return self.root.startswith(("http://", "https://"))
+
+    def _folders(self) -> list[str]:
+        """Names of the folders in the root; none where it is missing or cannot be listed."""
+        if not self.remote:
+            return [path.name for path in subfolders(self.folder)] if self.folder.is_dir() else []
+        if self._http:
+            return []
+        try:
+            entries = self._ask("ls", "", detail=True)
+        except FileNotFoundError:
+            return []
+        paths = (entry["name"].rstrip("/") for entry in entries if entry["type"] == "directory")
+        names = (path.rpartition("/")[2] for path in paths)
+        return sorted((name for name in names if not name.startswith(".")), key=natural_key)
+
+    def _part(self, folder: str, cache: Path) -> Part | None:
+        """The manifest in the root or in a folder there, if it has one."""
+        name = f"{folder}/{MANIFEST}" if folder else MANIFEST
+        if not self.remote:
+            path = self.folder / name
+            return Part(folder, path, self.address(name)) if path.is_file() else None
+        try:
+            info = self._ask("info", name)
+        except FileNotFoundError:
+            return None
+        return Part(folder, self._copied(name, info, cache), self.address(name))
+
+    def _copied(self, name: str, info: dict[str, Any], cache: Path) -> Path:
+        """A copy of a manifest of an object store, of which `info` is known."""
+        of = _digest(self.address(name))
         copy = cache / f"{of}-{_digest(repr([str(info.get(key)) for key in _VERSION]))}.parquet"
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with FileLock(cache / "lock"):
                 if not copy.exists():
                     with whole_file(copy, durable=False) as file:
-                        for content in self._parts(MANIFEST, info.get("size")):
+                        for content in self._content(name, info.get("size")):
                             file.write(content)
                     for other in cache.glob(f"{of}-*.parquet"):
                         if other != copy:
                             other.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
-                f"The copy of {self.address(MANIFEST)} in {cache} cannot be written"
+                f"The copy of {self.address(name)} in {cache} cannot be written"
                 f" ({error.strerror or error}): make room, or choose another folder with data.cache_dir."
             ) from None
         return copy
@@ -106,15 +152,17 @@ class ShardFiles:
     def check(self, names: Iterable[str]) -> None:
         """Check that shards in a folder are there; of an object store nothing is asked.
 
-        The folder is listed once: of thousands of shards each process would ask a file server for each.
+        Each folder is listed once: of thousands of shards each process would ask a file server for each.
 
         Raises:
             UserError: One is missing.
         """
         if not self.remote:
-            found = {path.name for path in self.folder.iterdir()}
-            for name in names:
-                if name not in found:
+            found: dict[Path, set[str]] = {}
+            for path, name in ((self.folder / name, name) for name in names):
+                if path.parent not in found:
+                    found[path.parent] = {one.name for one in path.parent.iterdir()}
+                if path.name not in found[path.parent]:
                     raise self.missing(name)
 
     def read(self, name: str, offset: int, size: int) -> bytes:
@@ -124,7 +172,10 @@ class ShardFiles:
             UserError: It is missing, cut short, or cannot be read.
         """
         if self.remote:
-            content: bytes = self._ask("cat_file", name, start=offset, end=offset + size)
+            try:
+                content: bytes = self._ask("cat_file", name, start=offset, end=offset + size)
+            except FileNotFoundError:
+                raise self.missing(name) from None
             if len(content) > size:
                 raise UserError(
                     f"{self.address(name)} cannot be read in parts, since its server ignores HTTP ranges:"
@@ -143,7 +194,7 @@ class ShardFiles:
             raise UserError(f"{self.address(name)} is cut short: {_AGAIN}.")
         return content
 
-    def _parts(self, name: str, size: int | None) -> Iterator[bytes]:
+    def _content(self, name: str, size: int | None) -> Iterator[bytes]:
         """The content of a file of an object store, a part at a time where its length is known."""
         if size is None:
             yield self._ask("cat_file", name)
@@ -159,8 +210,13 @@ class ShardFiles:
         """The error for a shard that does not hold what the manifest says."""
         return UserError(f"{self.address(name)} is damaged (clip {clip}): {_AGAIN}.")
 
-    def _ask(self, what: str, name: str, **arguments: int) -> Any:  # noqa: ANN401 - of fsspec
-        """Call a method of the root's file system on a file."""
+    def _ask(self, what: str, name: str, **arguments: int | bool) -> Any:  # noqa: ANN401 - of fsspec
+        """Call a method of the root's file system on a file.
+
+        Raises:
+            FileNotFoundError: It is not there.
+            UserError: It cannot be read.
+        """
         fsspec = needed("fsspec")
         address = self.address(name)
         try:
@@ -169,17 +225,12 @@ class ShardFiles:
         # each file system raises exceptions of its own library
         except Exception as error:
             cause = _cause(error)
-            if not isinstance(cause, FileNotFoundError) and getattr(cause, "status", None) != 404:
-                reason = " ".join(str(cause).split()) or type(cause).__name__
-                raise UserError(
-                    f"{address} cannot be read ({reason}): check the network, the URL and its credentials"
-                    " (storage_options), or copy the shards into a folder."
-                ) from None
-            if name != MANIFEST:
-                raise self.missing(name) from None
+            if isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) == 404:
+                raise FileNotFoundError(address) from None
+            reason = " ".join(str(cause).split()) or type(cause).__name__
             raise UserError(
-                f"There is no {address}: check the URL given as the source's root, or copy there what"
-                " `python -m inbetween shard` has written."
+                f"{address} cannot be read ({reason}): check the network, the URL and its credentials"
+                " (storage_options), or copy the shards into a folder."
             ) from None
 
 

@@ -10,8 +10,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 
+from inbetween.data.sharded.columns import COLUMNS
 from inbetween.data.sharded.libraries import needed
-from inbetween.data.sharded.manifest import COLUMNS
 from inbetween.data.sharded.tables import (
     check_lasting,
     columns_of,
@@ -73,7 +73,7 @@ class ClipList:
         if not path.is_file():
             raise UserError(f"There is no file {path}: check the path given as manifest.")
         try:
-            with querying(path) as connection:
+            with querying([path]) as connection:
                 table, types = _table(path, connection)
         except errors.Error as error:
             raise UserError(
@@ -109,7 +109,7 @@ class ClipList:
         filtered = f"WHERE (\n{where}\n)" if where else ""
         try:
             # in a connection that reads nothing but this file, whatever the filter says
-            with querying(path) as connection:
+            with querying([path]) as connection:
                 if where:
                     check_lasting(where, connection)
                 query = f"SELECT * FROM (SELECT *{both} FROM {table}) {filtered}"

@@ -5,44 +5,34 @@ from __future__ import annotations
 import hashlib
 import logging
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
-from tarfile import TarError
 from typing import Any
 
 import numpy as np
-from torch.utils.data import get_worker_info
 
-from inbetween.data import shots
-from inbetween.data.fit import Fit
-from inbetween.data.scenes import Scene
 from inbetween.data.sharded.clips import ClipStore
-from inbetween.data.sharded.files import MANIFEST, ShardFiles
-from inbetween.data.sharded.libraries import needed
-from inbetween.data.sharded.manifest import Clip, ContentDigest, Manifest
+from inbetween.data.sharded.files import ShardFiles
+from inbetween.data.sharded.manifest import Clip, Manifest
 from inbetween.data.sharded.order import FEWEST_LANES, LaneOrder
+from inbetween.data.sharded.parts import Parts
+from inbetween.data.sharded.scene import ShardedScene
 from inbetween.data.source import WindowDataset, WindowSource, WindowSpec
 from inbetween.data.store import StoredScene
 from inbetween.data.windows import StoredWindows, shots_of, windows_of
 from inbetween.errors import UserError, check_at_least
-from inbetween.io.images import Pixels, read_image
-from inbetween.machine import cores, machines
+from inbetween.machine import machines
 from inbetween.paths import cache_folder
 from inbetween.types import Split, Window
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1  # of the decoded clips
 _SHARDS_KEPT = 256  # of which a process keeps the rows of the manifest, about a kilobyte a clip
 # of the decoded clips in use that fit the cache: with 1.5 times their bytes they are decoded about once
 # per epoch, with 1.0 times 1.6 times, and with 0.7 times 6 times
 _ROOM = 1.5
-_AT_ONCE = 64  # decoded frames in memory
 _SCENES_KEPT = 256  # about 20 kB each
 
 
@@ -54,7 +44,8 @@ class ShardedScenes(WindowSource):
     each place of a batch reads few shards at a time. Without a test split, `test` means val.
 
     Args:
-        root: The folder, or its URL: `s3://`, `gs://`, `https://` or any other that fsspec knows.
+        root: The folder, or its URL: `s3://`, `gs://`, `https://` or any other that fsspec knows. Where it
+            has no manifest, all its subfolders that have one are one data set together.
         where: Clips to use: an SQL expression on the manifest's columns, such as
             `aesthetic_score >= 5 and fps >= 12`; null uses all.
         shuffle_shards: Shards whose windows are shuffled together, for each window of a batch.
@@ -78,6 +69,7 @@ class ShardedScenes(WindowSource):
         self.files = ShardFiles(str(root), dict(storage_options or {}))
         self.where, self.shuffle_shards = where, shuffle_shards
         self.cache_bytes = int(cache_gb * 1e9)
+        self.checked: object = None  # state of the manifests that were compared
 
     def __str__(self) -> str:
         return self.files.root
@@ -86,18 +78,22 @@ class ShardedScenes(WindowSource):
         """Windows of a split; reads the manifest alone.
 
         Raises:
-            UserError: A file is missing or damaged, the filter does not fit, or no window is left.
+            UserError: A file is missing or damaged, the filter does not fit, no window is left, or two parts
+                have the same clip, or an animation in different splits.
         """
         folder = cache_folder(spec.cache_dir, "frames") / "shards"
-        address = self.files.address(MANIFEST)
-        path = self.files.manifest(folder / "manifests")
-        manifest = Manifest(path, address, split, self.where, folder / "spilt")
-        columns = manifest.columns()
+        parts = Parts(self.files.parts(folder / "manifests"), str(self), folder / "spilt")
+        columns = parts.columns()
+        # the same for every split, so looked for once
+        if self.checked != parts.states():
+            parts.check_disjoint()
+            self.checked = parts.states()
+        manifest = Manifest(parts, split, self.where)
         splits = manifest.splits()
         if split == "test" and "test" not in splits:
             log.info("%s has no test split: testing on its val split.", self)
             split = "val"
-            manifest = Manifest(path, address, split, self.where, folder / "spilt")
+            manifest = Manifest(parts, split, self.where)
         if split not in splits:
             raise UserError(
                 f"{self} has no clip for the {split} split: its splits are {', '.join(sorted(splits))}."
@@ -226,76 +222,6 @@ def _clips_of(dataset: ShardedWindows, place: int) -> tuple[list[Clip], list[int
 @lru_cache(_SCENES_KEPT)
 def _scene_of(dataset: ShardedWindows, place: int, clip: int) -> tuple[ShardedScene, list[tuple[int, ...]]]:
     """The scene of a shard's clip, and its windows."""
-    scene = ShardedScene.of(_clips_of(dataset, place)[0][clip], dataset)
+    scene = ShardedScene.of(_clips_of(dataset, place)[0][clip], dataset.spec, dataset.files, dataset.store)
     (shot,) = shots_of(scene, dataset.spec.collapse_holds)
     return scene, windows_of(shot, dataset.spec)
-
-
-@dataclass(frozen=True)
-class ShardedScene(StoredScene):
-    """A clip of a shard, whose frames are fetched and decoded when they are first read.
-
-    Args:
-        clip: Its row of the manifest.
-        dataset: Whose files and store it uses.
-    """
-
-    clip: Clip
-    dataset: ShardedWindows
-
-    @classmethod
-    def of(cls, clip: Clip, dataset: ShardedWindows) -> ShardedScene:
-        """The scene of a row."""
-        spec = dataset.spec
-        fit = Fit((clip.height, clip.width), spec.size, spec.fit, spec.keep)
-        look = (_VERSION, shots.VERSION, clip.digest, *spec.size, spec.fit, *spec.background, spec.keep)
-        name = hashlib.blake2b(repr(look).encode(), digest_size=16).hexdigest()
-        frames = (Path(f"{stem}.png") for stem in clip.stems.split("/"))
-        scene = Scene(clip.animation, clip.name, clip.kind, tuple(frames))
-        ids = tuple(_frame_id(name, number) for number in range(clip.frames))
-        file = dataset.store.folder / f"{name}.npy"
-        return cls(scene, file, fit, tuple(clip.hold_starts), (), ids, clip, dataset)
-
-    def read(self, numbers: tuple[int, ...]) -> Pixels:
-        """See `StoredScene.read`.
-
-        Raises:
-            UserError: The shard is missing, damaged or out of reach, or the store cannot be written.
-        """
-        shape = (self.clip.frames, *self.fit.store)
-        return self.dataset.store.read(self.file.stem, numbers, shape, self._decoded)
-
-    def _decoded(self) -> Iterator[Pixels]:
-        """All frames, as they are stored."""
-        contents = self._contents()
-        background = self.dataset.spec.background
-
-        def decode(place: int) -> Pixels:
-            path = Path(f"{self.dataset.files.address(self.clip.shard)}:{self.scene.frames[place].name}")
-            return self.fit.resized(read_image(path, background, contents[place]))
-
-        # data workers fill the cores already
-        with ThreadPoolExecutor(1 if get_worker_info() else cores()) as pool:
-            for start in range(0, len(contents), _AT_ONCE):
-                yield from pool.map(decode, range(start, min(start + _AT_ONCE, len(contents))))
-
-    def _contents(self) -> list[bytes]:
-        """The image files of the clip, out of its part of the shard."""
-        read_tar = needed("webdataset.tariterators").tar_file_iterator
-        files, clip = self.dataset.files, self.clip
-        part = files.read(clip.shard, clip.offset, clip.bytes)
-        try:
-            found = [file["data"] for file in read_tar(BytesIO(part)) if not file["fname"].endswith(".json")]
-        except (TarError, OSError, ValueError):
-            raise files.damaged(clip.shard, clip.clip) from None
-        digest = ContentDigest()
-        for content in found:
-            digest.add(content)
-        if digest.text() != clip.digest:
-            raise files.damaged(clip.shard, clip.clip)
-        return found
-
-
-def _frame_id(name: str, number: int) -> int:
-    digest = hashlib.blake2b(f"{name} {number}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)

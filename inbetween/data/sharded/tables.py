@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,13 @@ def reason(error: Exception) -> str:
 
 
 @contextmanager
-def querying(file: Path | None = None, spill: Path | None = None) -> Iterator[Any]:
-    """A connection that reads a file and nothing else, whatever a filter says.
+def querying(files: Sequence[Path] = (), spill: Path | None = None) -> Iterator[Any]:
+    """A connection that reads some files and nothing else, whatever a filter says.
 
     It lives for one query or two: a connection does not survive the fork that makes a data worker.
 
     Args:
-        file: The file; None for none.
+        files: The files.
         spill: Folder for what does not fit `MEMORY`, made when it is needed; without it nothing is spilt.
     """
     duckdb = needed("duckdb")
@@ -48,7 +48,7 @@ def querying(file: Path | None = None, spill: Path | None = None) -> Iterator[An
     connection = duckdb.connect(config=config)
     try:
         connection.execute(
-            f"SET allowed_paths = [{literal(file) if file else ''}]; SET enable_external_access = false"
+            f"SET allowed_paths = [{', '.join(map(literal, files))}]; SET enable_external_access = false"
         )
         yield connection
     finally:

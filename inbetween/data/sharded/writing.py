@@ -17,9 +17,10 @@ from PIL import Image
 
 from inbetween.data import shots
 from inbetween.data.scenes import Scene
+from inbetween.data.sharded.columns import COLUMNS, VERSION, VERSION_KEY
 from inbetween.data.sharded.files import MANIFEST
 from inbetween.data.sharded.libraries import needed
-from inbetween.data.sharded.manifest import COLUMNS, VERSION, VERSION_KEY, ContentDigest
+from inbetween.data.sharded.manifest import ContentDigest
 from inbetween.data.sharded.tables import literal, quoted
 from inbetween.data.store import scene_size
 from inbetween.data.windows import shots_in
