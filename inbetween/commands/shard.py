@@ -100,9 +100,9 @@ def shard(
                     scenes.only = share.has
                 left_out = _write_scenes(writer, scenes, listed, share, filtered=where is not None)
             if not writer.clips:
-                nothing = (
-                    "no scene was found" if part is None else f"part {part} is empty, go on with the next"
-                )
+                nothing = "no scene was found"
+                if part is not None:
+                    nothing = f"part {part} has no animation: go on with the next one, or make fewer parts."
                 raise UserError(f"There is no clip to write: {left_out[0] if left_out else nothing}")
             writer.finish(None if listed is None else listed.select())
             ((kinds,),) = database.execute(

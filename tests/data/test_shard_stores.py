@@ -163,6 +163,7 @@ def test_what_is_wrong_is_said_in_one_sentence(shards: Path, serve: Any, tmp_pat
     root = serve(Ranges)
     for url, message in {
         f"{root}/nowhere": r"There is no http.*/nowhere/manifest.parquet: check the URL",
+        root.rpartition("/")[0]: r"/manifest.parquet: check the URL .* give one part or a store that lists",
         "http://127.0.0.1:9/shards": r"127.0.0.1:9/shards/manifest.parquet cannot be read",
         "nowhere://a": r"nowhere://a/manifest.parquet cannot be read .*: check the network, the URL",
     }.items():

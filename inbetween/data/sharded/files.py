@@ -88,8 +88,8 @@ class ShardFiles:
             return found
         if not self.remote:
             raise UserError(
-                f"{self.folder} has no {MANIFEST}: give a folder that `python -m inbetween shard` has written,"
-                " or the folder that holds its parts, as the source's root."
+                f"{self.folder} has no {MANIFEST}: give a folder that `python -m inbetween shard` has"
+                " written, or the folder that holds its parts, as the source's root."
             )
         # an HTTP server does not tell which folders it has
         parted = ", give one part or a store that lists its folders" if self._http else ""

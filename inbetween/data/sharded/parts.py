@@ -125,8 +125,8 @@ class Parts:
                 if split != other_split and one != other:
                     raise UserError(
                         f"The animation {name} is in the {split} split of {folders[one]} and in the"
-                        f" {other_split} split of {folders[other]}: write all parts with `python -m inbetween shard --part`"
-                        " from the same scenes, or rename one of two animations."
+                        f" {other_split} split of {folders[other]}: write all parts from the same scenes"
+                        " with `python -m inbetween shard --part`, or rename one of two animations."
                     )
             rows = of_several("clip", "true")
             for (name, _, one), (_, _, other) in combinations(rows, 2):
