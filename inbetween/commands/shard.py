@@ -170,6 +170,12 @@ def _write_scenes(
                 f"{listed.path} names none of the scenes of {source}: its column clip must hold names such as"
                 f" {labels[0]}."
             )
+        if unknown := sorted(names.difference(labels)):
+            more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+            log.warning(
+                "%s has %d names that no scene has: %s%s. Scenes are named such as %s.",
+                *(listed.path, len(unknown), ", ".join(unknown[:_NAMED]), more, labels[0]),
+            )
         if filtered:
             splits = {
                 split: [one for one in scenes if one.label in names] for split, scenes in splits.items()

@@ -71,6 +71,11 @@ def _saved(path: Path) -> dict[str, Any]:
         )
         saved["method"]
     except Exception as error:
+        if path.name == "pytorch_lora_weights.safetensors":
+            raise UserError(
+                f"{path} holds adapters for diffusers: give weights.safetensors of the same run, or this file"
+                " as model.init_args.lora."
+            ) from error
         raise UserError(
             f"{path} is not a checkpoint that `fit` wrote ({type(error).__name__}); give one that is."
         ) from error

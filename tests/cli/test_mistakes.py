@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from inbetween.__main__ import main
 from tests.cli.conftest import write_yaml
@@ -231,6 +232,16 @@ def test_file_that_is_no_checkpoint(
     path.write_bytes(content)
     assert refused("validate", *repeat, "--ckpt_path", path).startswith(
         f"{path} is not a checkpoint that `fit` wrote"
+    )
+
+
+def test_adapters_for_diffusers_are_no_checkpoint(
+    refused: Refused, repeat: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "pytorch_lora_weights.safetensors"
+    save_file({"transformer.lora_A.weight": torch.zeros(1)}, path)
+    assert refused("validate", *repeat, "--ckpt_path", path).startswith(
+        f"{path} holds adapters for diffusers: give weights.safetensors of the same run"
     )
 
 

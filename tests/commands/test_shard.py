@@ -126,6 +126,14 @@ def test_a_list_adds_captions_and_columns_to_scenes(here: Path) -> None:
     assert rows(here / "shards", "clip, caption") == [("cat/walk", "a cat")]
 
 
+def test_names_that_no_scene_has_are_warned_about(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_list(
+        here / "list.csv", "('cat/walk', 'a cat'), ('cta/walk', 'a cat'), ('dgo', 'a dog')", "clip, caption"
+    )
+    assert main([*SCENES, "--manifest", "list.csv"]) == 0
+    assert "list.csv has 2 names that no scene has: cta/walk, dgo. Scenes are named such as" in caplog.text
+
+
 SAKUGA = (
     "identifier, identifier_video, start_frame, end_frame, fps, text_description, aesthetic_score, anime_tags"
 )
@@ -229,8 +237,8 @@ WRONG = {
     "filter alone": ([*SCENES, "--where", "a > 5"], "--where filters the list of clips"),
     "names": ([*SCENES, "--manifest", "other.csv"], "names none of the scenes of scenes.*such as cat/walk"),
     "twice": ([*SCENES, "--manifest", "twice.csv"], "has the clip cat/walk in two rows"),
-    "no clips": ([*SCENES, "--manifest", "nameless.csv"], r"has no column clip: rename .* identifier"),
-    "no end": ([*VIDEOS, "--manifest", "endless.csv"], "has no column end: rename"),
+    "no clips": ([*SCENES, "--manifest", "nameless.csv"], r"has no column clip, .*: rename .* identifier"),
+    "no end": ([*VIDEOS, "--manifest", "endless.csv"], "has no column end, as far as"),
     "splits": ([*VIDEOS, "--manifest", "splits.csv"], "has the split training: give train, val or test"),
     "no video": ([*VIDEOS, "--manifest", "gone.csv"], "There is no clip to write: nine is not below videos"),
     "filter": (

@@ -192,6 +192,7 @@ def test_val_is_not_needed_where_it_is_not_used(tmp_path: Path, draw_scene: Any)
 SOURCES = {
     "anita.yaml": AnitaScenes,
     "clips.yaml": FolderScenes,
+    "clips_shards.yaml": ShardedScenes,
     "folder.yaml": FolderScenes,
     "layers.yaml": LayeredImages,
     "lottie.yaml": LottieScenes,
@@ -206,6 +207,7 @@ SOURCES = {
 ONLY_COLOR = Augment(flip=0, reverse=0, crop=1, color=0.2)
 AUGMENTS = {
     "clips.yaml": Augment(flip=0, reverse=0.5, crop=1, color=0),
+    "clips_shards.yaml": Augment(flip=0, reverse=0.5, crop=1, color=0),
     "synthetic.yaml": None,
     "layers.yaml": None,
     "spacing_flow.yaml": ONLY_COLOR,

@@ -88,7 +88,10 @@ class ClipList:
         self.has_videos, self.captioned = found["video"] is not None, found["caption"] is not None
         for name in ("clip", "start", "end") if self.has_videos else ("clip",):
             if found[name] is None:
-                raise UserError(f"{path} has no column {name}: rename the one that is (or {_others(name)}).")
+                raise UserError(
+                    f"{path} has no column {name}, as far as it can be read: rename the column that it is to"
+                    f" {name} (or {_others(name)}); in CSV, texts with a comma need quotation marks."
+                )
         renamed = {theirs: ours for ours, theirs in found.items() if theirs is not None}
         self.in_seconds = _in_seconds([found["start"], found["end"]], types)
         values = {ours: quoted(theirs) for theirs, ours in renamed.items()}

@@ -222,6 +222,11 @@ class VideoSource:
 
     def _not_there(self, what: str, error: Exception) -> UserError:
         at = f" at revision {self.revision}" if self.revision else ""
+        if "/" not in self.pretrained.strip("./"):  # hub ids have an owner
+            return UserError(
+                f"There is no folder {self.pretrained}: check the path given as `pretrained`; a run remembers"
+                " it as it was given, so start from the same folder, or give the whole path."
+            )
         return UserError(
             f"The {what} cannot be loaded from {self.pretrained}: it is no folder here and cannot be loaded"
             f" from the hub{at} ({type(error).__name__}); run `{self._download}` on a machine with a"

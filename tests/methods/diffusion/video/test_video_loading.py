@@ -119,6 +119,8 @@ def test_no_folder_and_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DiffusionPipeline, "download", offline)
     with pytest.raises(UserError, match=r"run `hf download Wan-AI/x --revision v1 --local-dir FOLDER`"):
         VideoSource("Wan-AI/x", revision="v1").model()
+    with pytest.raises(UserError, match=r"There is no folder wan: check the path"):
+        VideoSource("wan").model()
 
 
 def test_too_little_memory(wan_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
