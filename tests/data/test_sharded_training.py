@@ -11,6 +11,8 @@ from inbetween.errors import UserError
 from tests.conftest import DrawScene
 from tests.data.test_resume import EVERY_STEP, STEPS, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def source(scenes_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ShardedScenes:

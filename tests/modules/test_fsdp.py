@@ -19,7 +19,7 @@ from inbetween.modules.fsdp import FSDP2Strategy, equal_rows, shard
 from inbetween.weights.frozen import leave_frozen_out
 from tests.processes import in_processes
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 ROWS = 4
 LAST = 4  # steps
 

@@ -28,7 +28,7 @@ from inbetween.methods.diffusion.video.training_clip import CachedClip
 from tests.processes import in_processes
 from tests.tiny_video import write_tiny_wan
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 STEPS = 3
 
 

@@ -14,6 +14,8 @@ from inbetween.methods.diffusion.video.time_reversal import both_ways, denoise, 
 from tests.methods.diffusion.video.tiny_ltx import tiny_ltx_pipeline
 from tests.methods.diffusion.video.tiny_svd import tiny_svd_pipeline
 
+pytestmark = pytest.mark.slow
+
 FRAMES, STEPS = 5, 5
 
 

@@ -23,7 +23,7 @@ from tests.methods.diffusion.video.tiny_ltx import tiny_ltx_pipeline
 from tests.methods.diffusion.video.tiny_vace import tiny_vace_pipeline
 from tests.processes import in_processes
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 LAST = 4  # steps
 RUNS = [("auto", 1), ("ddp", 2), ("fsdp2", 2)]
 

@@ -19,6 +19,8 @@ from tests.methods.diffusion.video.captured import captured
 from tests.tiny import random_batch
 from tests.tiny_video import tiny_text_encoder, tiny_tokenizer, tiny_wan_transformer
 
+pytestmark = pytest.mark.slow
+
 FRAMES, STEPS = 9, 5
 
 
