@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inbetween.functional.padding import pad_to_multiple
-from inbetween.methods.diffusion.video.model import Tensors, VideoModel, VideoSampling
+from inbetween.methods.diffusion.video.model import ClipRequest, Tensors, VideoModel, VideoSampling
 from inbetween.methods.diffusion.video.timing import clip_length, fits, frames_at
 
 
@@ -71,5 +71,5 @@ class ClipInterpolator:
         )
         noise = self.noise[row]
         state = None if noise is None else noise.clone_state()
-        clip = model.sample(first, last, num_frames, *self.conditions[row], self.sampling, state)
+        clip = model.sample(ClipRequest(first, last, num_frames, *self.conditions[row]), self.sampling, state)
         return clip[..., :height, :width].cpu()

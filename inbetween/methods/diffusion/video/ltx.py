@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from inbetween.io.frames import to_bytes
 from inbetween.methods.diffusion.latent_diffusion import mode_of
-from inbetween.methods.diffusion.video.model import Tensors, VideoModel, VideoSampling, normal_quantile
+from inbetween.methods.diffusion.video.model import (
+    ClipRequest,
+    Tensors,
+    VideoModel,
+    VideoSampling,
+    normal_quantile,
+)
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -168,34 +174,25 @@ class LtxVideo(VideoModel):
         return torch.stack(torch.meshgrid(times, down, right, indexing="ij")).flatten(1)[None]
 
     @torch.no_grad()
-    def sample(
-        self,
-        first: Tensor,
-        last: Tensor,
-        num_frames: int,
-        prompt: Tensors,
-        negative_prompt: Tensors,
-        sampling: VideoSampling,
-        generator: torch.Generator | None,
-    ) -> Tensor:
+    def sample(self, clip: ClipRequest, sampling: VideoSampling, generator: torch.Generator | None) -> Tensor:
         """See `VideoModel`."""
         from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
-        images = [Image.fromarray(to_bytes(frame.cpu())) for frame in (first, last)]
-        device, dtype = first.device, self.transformer.dtype
+        images = [Image.fromarray(to_bytes(frame.cpu())) for frame in (clip.first, clip.last)]
+        device, dtype = clip.first.device, self.transformer.dtype
         (embeds, mask), (negative, negative_mask) = (
             (each["prompt_embeds"][None].to(device, dtype), each["prompt_mask"][None].to(device))
-            for each in (prompt, negative_prompt)
+            for each in (clip.prompt, clip.negative_prompt)
         )
-        with torch.autocast(first.device.type, enabled=False):
+        with torch.autocast(clip.first.device.type, enabled=False):
             frames: Tensor = self.pipeline(
                 conditions=[
                     LTXVideoCondition(image=image, frame_index=index)
-                    for image, index in zip(images, (0, num_frames - 1), strict=True)
+                    for image, index in zip(images, (0, clip.num_frames - 1), strict=True)
                 ],
-                height=first.shape[-2],
-                width=first.shape[-1],
-                num_frames=num_frames,
+                height=clip.first.shape[-2],
+                width=clip.first.shape[-1],
+                num_frames=clip.num_frames,
                 frame_rate=FRAME_RATE,
                 num_inference_steps=sampling.steps,
                 guidance_scale=sampling.guidance_scale,

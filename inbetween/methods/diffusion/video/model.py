@@ -50,6 +50,25 @@ class VideoSampling:
         check_at_least(0, reinjections=self.reinjections)
 
 
+@dataclass(frozen=True)
+class ClipRequest:
+    """A clip to be sampled.
+
+    Args:
+        first: (3, H, W) in [0, 1]; H and W multiples of the model's `multiple`.
+        last: (3, H, W) in [0, 1].
+        num_frames: T, keyframes included.
+        prompt: As `VideoModel.encode_prompts` returns it.
+        negative_prompt: The same; used where guidance is.
+    """
+
+    first: Tensor
+    last: Tensor
+    num_frames: int
+    prompt: Tensors
+    negative_prompt: Tensors
+
+
 class VideoModel(nn.Module, ABC):
     """A diffusers video pipeline taken apart, so that its denoiser can be trained.
 
@@ -186,24 +205,11 @@ class VideoModel(nn.Module, ABC):
         return torch.ones((), device=clips["latents"].device)
 
     @abstractmethod
-    def sample(
-        self,
-        first: Tensor,
-        last: Tensor,
-        num_frames: int,
-        prompt: Tensors,
-        negative_prompt: Tensors,
-        sampling: VideoSampling,
-        generator: torch.Generator | None,
-    ) -> Tensor:
+    def sample(self, clip: ClipRequest, sampling: VideoSampling, generator: torch.Generator | None) -> Tensor:
         """Sample a clip with the pipeline itself.
 
         Args:
-            first: (3, H, W) in [0, 1].
-            last: (3, H, W) in [0, 1].
-            num_frames: T.
-            prompt: As `encode_prompts` returns it.
-            negative_prompt: The same; used where guidance is.
+            clip: What is asked for.
             sampling: Steps and guidance.
             generator: Of the noise, on the CPU or the model's device.
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from inbetween.io.frames import to_bytes
-from inbetween.methods.diffusion.video.model import SampledVideoModel, Tensors, VideoSampling
+from inbetween.methods.diffusion.video.model import ClipRequest, SampledVideoModel, Tensors, VideoSampling
 from inbetween.methods.diffusion.video.time_reversal import Predict, both_ways, denoise
 
 if TYPE_CHECKING:
@@ -67,35 +67,30 @@ class StableVideo(SampledVideoModel):
         return [{} for _ in prompts]
 
     @torch.no_grad()
-    def sample(
-        self,
-        first: Tensor,
-        last: Tensor,
-        num_frames: int,
-        prompt: Tensors,
-        negative_prompt: Tensors,
-        sampling: VideoSampling,
-        generator: torch.Generator | None,
-    ) -> Tensor:
+    def sample(self, clip: ClipRequest, sampling: VideoSampling, generator: torch.Generator | None) -> Tensor:
         """See `VideoModel`: with time reversal, see `time_reversal`."""
         from diffusers.utils.torch_utils import randn_tensor
 
         pipeline: StableVideoDiffusionPipeline = self.pipeline
-        device, scheduler = first.device, pipeline.scheduler
-        channels, _, *size = self.latent_shape(num_frames, *first.shape[-2:])
+        device, scheduler = clip.first.device, pipeline.scheduler
+        channels, _, *size = self.latent_shape(clip.num_frames, *clip.first.shape[-2:])
         # latents in float32: noise is 700 times as strong as they are at the beginning
-        noise = partial(randn_tensor, (1, num_frames, channels, *size), generator=generator, device=device)
+        noise = partial(
+            randn_tensor, (1, clip.num_frames, channels, *size), generator=generator, device=device
+        )
         with torch.autocast(device.type, enabled=False):
             # one for both keyframes, so that swapped ones get the same
-            augmentation = randn_tensor((1, *first.shape), generator=generator, device=device)
+            augmentation = randn_tensor((1, *clip.first.shape), generator=generator, device=device)
             forward, backward = (
-                self.predictor(frame, num_frames, augmentation, sampling.guidance_scale)
-                for frame in (first, last)
+                self.predictor(frame, clip.num_frames, augmentation, sampling.guidance_scale)
+                for frame in (clip.first, clip.last)
             )
             scheduler.set_timesteps(sampling.steps, device=device)
             latents = noise() * scheduler.init_noise_sigma
             latents = denoise(both_ways(forward, backward), latents, scheduler, sampling.reinjections, noise)
-            video = pipeline.decode_latents(latents.to(self.vae.dtype), num_frames, self.decode_chunk_size)
+            video = pipeline.decode_latents(
+                latents.to(self.vae.dtype), clip.num_frames, self.decode_chunk_size
+            )
             frames: Tensor = pipeline.video_processor.postprocess_video(video, output_type="pt")[0]
         return frames.float()
 

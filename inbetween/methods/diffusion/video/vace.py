@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
-from inbetween.methods.diffusion.video.model import Tensors, VideoModel, VideoSampling
+from inbetween.methods.diffusion.video.model import ClipRequest, Tensors, VideoModel, VideoSampling
 from inbetween.methods.diffusion.video.wan import WanVideo
 
 if TYPE_CHECKING:
@@ -53,49 +53,19 @@ class VaceVideo(WanVideo):
 
     def denoise(self, noised: Tensor, sigma: Tensor, clips: Mapping[str, Tensor], prompts: Tensors) -> Tensor:
         """See `VideoModel`."""
-        denoiser = self.denoisers[self.stage]
-        dtype, steps = self.transformer.dtype, self.pipeline.scheduler.config.num_train_timesteps
-        control = clips["control"].to(dtype)
+        control = clips["control"]
         # the mask, one channel for each pixel of a latent one: 1, since resizing it loses the keyframes
         pixels = self.transformer.config.vace_in_channels - control.shape[1]
         mask = control.new_ones(len(control), pixels, *control.shape[2:])
-        (output,) = denoiser(
-            hidden_states=noised.to(dtype),
-            timestep=sigma * steps,
-            encoder_hidden_states=prompts["prompt_embeds"].to(dtype),
-            control_hidden_states=torch.cat([control, mask], 1),
-            return_dict=False,
+        return self._velocity(
+            noised, sigma, prompts, {"control_hidden_states": torch.cat([control, mask], 1)}
         )
-        return output.float()  # type: ignore[no-any-return]
 
     @torch.no_grad()
-    def sample(
-        self,
-        first: Tensor,
-        last: Tensor,
-        num_frames: int,
-        prompt: Tensors,
-        negative_prompt: Tensors,
-        sampling: VideoSampling,
-        generator: torch.Generator | None,
-    ) -> Tensor:
+    def sample(self, clip: ClipRequest, sampling: VideoSampling, generator: torch.Generator | None) -> Tensor:
         """See `VideoModel`."""
-        video, mask = control_video(first[None], last[None], num_frames)
-        with torch.autocast(first.device.type, enabled=False):
-            frames: Tensor = self.pipeline(
-                video=video,
-                mask=mask,
-                height=first.shape[-2],
-                width=first.shape[-1],
-                num_frames=num_frames,
-                num_inference_steps=sampling.steps,
-                guidance_scale=sampling.guidance_scale,
-                generator=generator,
-                prompt_embeds=prompt["prompt_embeds"][None].to(first.device),
-                negative_prompt_embeds=negative_prompt["prompt_embeds"][None].to(first.device),
-                output_type="pt",
-            ).frames[0]
-        return frames.float().clamp(0, 1)
+        video, mask = control_video(clip.first[None], clip.last[None], clip.num_frames)
+        return self._sampled(clip, sampling, generator, {"video": video, "mask": mask})
 
 
 def control_video(first: Tensor, last: Tensor, num_frames: int) -> tuple[Tensor, Tensor]:

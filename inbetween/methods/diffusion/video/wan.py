@@ -16,7 +16,13 @@ from inbetween.errors import UserError
 from inbetween.functional.constants import constant
 from inbetween.io.frames import to_bytes
 from inbetween.methods.diffusion.latent_diffusion import mode_of
-from inbetween.methods.diffusion.video.model import Tensors, VideoModel, VideoSampling, normal_quantile
+from inbetween.methods.diffusion.video.model import (
+    ClipRequest,
+    Tensors,
+    VideoModel,
+    VideoSampling,
+    normal_quantile,
+)
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -186,46 +192,52 @@ class WanVideo(VideoModel):
 
     def denoise(self, noised: Tensor, sigma: Tensor, clips: Mapping[str, Tensor], prompts: Tensors) -> Tensor:
         """See `VideoModel`."""
-        denoiser = self.denoisers[self.stage]
-        steps = self.pipeline.scheduler.config.num_train_timesteps
-        dtype, images = self.transformer.dtype, clips.get("image_embeds")
-        (output,) = denoiser(
-            hidden_states=torch.cat([noised, clips["condition"]], dim=1).to(dtype),
+        images = clips.get("image_embeds")
+        told = {"encoder_hidden_states_image": None if images is None else images.flatten(0, 1)}
+        return self._velocity(torch.cat([noised, clips["condition"]], dim=1), sigma, prompts, told)
+
+    def _velocity(
+        self, hidden: Tensor, sigma: Tensor, prompts: Tensors, told: Mapping[str, Tensor | None]
+    ) -> Tensor:
+        """What the stage's denoiser predicts of hidden states (B, ., f, h, w), told of the keyframes."""
+        dtype, steps = self.transformer.dtype, self.pipeline.scheduler.config.num_train_timesteps
+        (output,) = self.denoisers[self.stage](
+            hidden_states=hidden.to(dtype),
             timestep=sigma * steps,
             encoder_hidden_states=prompts["prompt_embeds"].to(dtype),
-            encoder_hidden_states_image=None if images is None else images.flatten(0, 1).to(dtype),
+            **{name: None if value is None else value.to(dtype) for name, value in told.items()},
             return_dict=False,
         )
         return output.float()  # type: ignore[no-any-return]
 
     @torch.no_grad()
-    def sample(
-        self,
-        first: Tensor,
-        last: Tensor,
-        num_frames: int,
-        prompt: Tensors,
-        negative_prompt: Tensors,
-        sampling: VideoSampling,
-        generator: torch.Generator | None,
-    ) -> Tensor:
+    def sample(self, clip: ClipRequest, sampling: VideoSampling, generator: torch.Generator | None) -> Tensor:
         """See `VideoModel`."""
         # images, since of tensors the image processor makes something else
-        image, last_image = (Image.fromarray(to_bytes(frame.cpu())) for frame in (first, last))
-        height, width = first.shape[-2:]
+        image, last_image = (Image.fromarray(to_bytes(frame.cpu())) for frame in (clip.first, clip.last))
+        return self._sampled(clip, sampling, generator, {"image": image, "last_image": last_image})
+
+    def _sampled(
+        self,
+        clip: ClipRequest,
+        sampling: VideoSampling,
+        generator: torch.Generator | None,
+        keyframes: Mapping[str, Any],
+    ) -> Tensor:
+        """The pipeline's clip (T, 3, H, W) in [0, 1], with the keyframes as it takes them."""
+        device = clip.first.device
         # in the precision of the stored weights, the autoencoder in float32
-        with torch.autocast(first.device.type, enabled=False):
+        with torch.autocast(device.type, enabled=False):
             frames: Tensor = self.pipeline(
-                image=image,
-                last_image=last_image,
-                height=height,
-                width=width,
-                num_frames=num_frames,
+                **keyframes,
+                height=clip.first.shape[-2],
+                width=clip.first.shape[-1],
+                num_frames=clip.num_frames,
                 num_inference_steps=sampling.steps,
                 guidance_scale=sampling.guidance_scale,
                 generator=generator,
-                prompt_embeds=prompt["prompt_embeds"][None].to(first.device),
-                negative_prompt_embeds=negative_prompt["prompt_embeds"][None].to(first.device),
+                prompt_embeds=clip.prompt["prompt_embeds"][None].to(device),
+                negative_prompt_embeds=clip.negative_prompt["prompt_embeds"][None].to(device),
                 output_type="pt",
             ).frames[0]
         return frames.float().clamp(0, 1)

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from inbetween.methods.diffusion.video.model import SampledVideoModel, Tensors, VideoModel, VideoSampling
+from inbetween.methods.diffusion.video.model import (
+    ClipRequest,
+    SampledVideoModel,
+    VideoModel,
+    VideoSampling,
+)
 from inbetween.methods.diffusion.video.time_reversal import PredictClean, denoise_clips
 from inbetween.methods.diffusion.video.wan import WanVideo
 
@@ -40,27 +45,20 @@ class WanFirstVideo(SampledVideoModel, WanVideo):
         self.transformer, self.transformer_2 = pipeline.transformer, None
 
     @torch.no_grad()
-    def sample(
-        self,
-        first: Tensor,
-        last: Tensor,
-        num_frames: int,
-        prompt: Tensors,
-        negative_prompt: Tensors,
-        sampling: VideoSampling,
-        generator: torch.Generator | None,
-    ) -> Tensor:
+    def sample(self, clip: ClipRequest, sampling: VideoSampling, generator: torch.Generator | None) -> Tensor:
         """See `VideoModel`: with time reversal, see `time_reversal`."""
         from diffusers.utils.torch_utils import randn_tensor
 
         scheduler = self.pipeline.scheduler
-        shape = (1, *self.latent_shape(num_frames, *first.shape[-2:]))
-        noise = partial(randn_tensor, shape, generator=generator, device=first.device)
-        texts = [each["prompt_embeds"][None].to(first.device) for each in (prompt, negative_prompt)]
-        with torch.autocast(first.device.type, enabled=False):
-            scheduler.set_timesteps(sampling.steps, device=first.device)
+        shape = (1, *self.latent_shape(clip.num_frames, *clip.first.shape[-2:]))
+        noise = partial(randn_tensor, shape, generator=generator, device=clip.first.device)
+        texts = [
+            each["prompt_embeds"][None].to(clip.first.device) for each in (clip.prompt, clip.negative_prompt)
+        ]
+        with torch.autocast(clip.first.device.type, enabled=False):
+            scheduler.set_timesteps(sampling.steps, device=clip.first.device)
             return denoise_clips(
-                [self.predictor(frame, texts, sampling.guidance_scale) for frame in (first, last)],
+                [self.predictor(frame, texts, sampling.guidance_scale) for frame in (clip.first, clip.last)],
                 [noise(), noise()],
                 scheduler,
                 self.decode,

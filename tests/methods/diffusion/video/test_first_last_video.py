@@ -13,6 +13,7 @@ from inbetween.functional.seeds import generators
 from inbetween.io.frames import to_bytes
 from inbetween.methods import FirstLastVideo
 from inbetween.methods.diffusion import VideoSampling
+from inbetween.methods.diffusion.video.model import ClipRequest
 from inbetween.types import WindowBatch
 from tests.methods.diffusion.video.tiny_method import excite, method_of
 from tests.tiny import random_batch
@@ -238,10 +239,10 @@ def test_a_clip_is_as_short_as_it_can_be(
 ) -> None:
     method, asked = method_of(wan_folder), []
 
-    def sample(first: Tensor, last: Tensor, num_frames: int, *_: object) -> Tensor:
-        asked.append(num_frames)
-        shares = torch.linspace(0, 1, num_frames).view(-1, 1, 1, 1)
-        return shares.expand(-1, 3, *first.shape[-2:])
+    def sample(clip: ClipRequest, *_: object) -> Tensor:
+        asked.append(clip.num_frames)
+        shares = torch.linspace(0, 1, clip.num_frames).view(-1, 1, 1, 1)
+        return shares.expand(-1, 3, *clip.first.shape[-2:])
 
     monkeypatch.setattr(method.video_model, "sample", sample)
     batch = random_batch(1, between=between, height=20, width=30)

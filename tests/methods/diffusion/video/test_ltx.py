@@ -11,7 +11,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
 from inbetween.methods.diffusion.video.ltx import LtxVideo
-from inbetween.methods.diffusion.video.model import VideoSampling
+from inbetween.methods.diffusion.video.model import ClipRequest, VideoSampling
 from tests.methods.diffusion.video.captured import captured
 from tests.methods.diffusion.video.tiny_ltx import tiny_ltx_pipeline
 
@@ -130,10 +130,7 @@ def test_last_keyframe_pulls(model, clips, encoded, prompts):
 def test_samples_the_pipelines_frames(full, model, clips, prompts):
     """Cached embeddings instead of texts, and the published settings."""
     frames = model.sample(
-        clips[0, 0],
-        clips[0, -1],
-        17,
-        *prompts,
+        ClipRequest(clips[0, 0], clips[0, -1], 17, *prompts),
         VideoSampling(steps=2, guidance_scale=3.0),
         torch.Generator().manual_seed(0),
     )
@@ -190,7 +187,7 @@ def test_first_releases_scheduler_samples(clips, prompts):
         shift_terminal=0.1,
     )
     model = LtxVideo(tiny_ltx_pipeline(scheduler, LTXPipeline))
-    frames = model.sample(clips[0, 0], clips[0, -1], 9, *prompts, VideoSampling(steps=1), None)
+    frames = model.sample(ClipRequest(clips[0, 0], clips[0, -1], 9, *prompts), VideoSampling(steps=1), None)
     assert frames.shape[0] == 9
 
 

@@ -8,7 +8,7 @@ from inbetween.errors import UserError
 from inbetween.io.frames import to_bytes
 from inbetween.methods.diffusion.video import time_reversal
 from inbetween.methods.diffusion.video.ltx import LtxVideo
-from inbetween.methods.diffusion.video.model import VideoSampling, check_use
+from inbetween.methods.diffusion.video.model import ClipRequest, VideoSampling, check_use
 from inbetween.methods.diffusion.video.stable_video import StableVideo
 from inbetween.methods.diffusion.video.time_reversal import both_ways, denoise, forward_weights
 from tests.methods.diffusion.video.tiny_ltx import tiny_ltx_pipeline
@@ -143,7 +143,7 @@ def test_first_steps_are_repeated_at_their_own_noise_level(model, noise):
 def test_samples_frames(model, keyframes):
     sampling = VideoSampling(steps=2, guidance_scale=2.0, time_reversal=True)
     frames = [
-        model.sample(*keyframes, 4, {}, {}, sampling, torch.Generator().manual_seed(seed))
+        model.sample(ClipRequest(*keyframes, 4, {}, {}), sampling, torch.Generator().manual_seed(seed))
         for seed in (0, 0, 1)
     ]
     assert frames[0].shape == (4, 3, 32, 32)

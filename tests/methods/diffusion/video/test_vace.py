@@ -8,7 +8,7 @@ import torch
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
-from inbetween.methods.diffusion.video.model import VideoSampling
+from inbetween.methods.diffusion.video.model import ClipRequest, VideoSampling
 from inbetween.methods.diffusion.video.vace import VaceVideo, control_video
 from tests.methods.diffusion.video.captured import captured
 from tests.methods.diffusion.video.tiny_vace import tiny_vace_pipeline
@@ -49,7 +49,7 @@ def sampled(model, clips, prompts):
     """Frames that the pipeline draws of the second clip's keyframes, and its denoiser's calls."""
     with captured(model.transformer) as calls:
         generator = torch.Generator().manual_seed(0)
-        frames = model.sample(clips[1, 0], clips[1, -1], 5, *prompts, SAMPLING, generator)
+        frames = model.sample(ClipRequest(clips[1, 0], clips[1, -1], 5, *prompts), SAMPLING, generator)
     return frames, calls
 
 
@@ -124,7 +124,11 @@ def test_prompts_are_the_pipelines(full, model, clips, prompts, sampled):
 
 def test_guidance_calls_with_the_negative_prompt(model, clips, prompts):
     with captured(model.transformer) as calls:
-        model.sample(clips[0, 0], clips[0, -1], 5, *prompts, VideoSampling(steps=1, guidance_scale=3.0), None)
+        model.sample(
+            ClipRequest(clips[0, 0], clips[0, -1], 5, *prompts),
+            VideoSampling(steps=1, guidance_scale=3.0),
+            None,
+        )
     first, second = (keywords["encoder_hidden_states"][0] for keywords, _ in calls)
     assert torch.equal(first, prompts[0]["prompt_embeds"])
     assert torch.equal(second, prompts[1]["prompt_embeds"])

@@ -11,7 +11,7 @@ from PIL import Image
 from inbetween.errors import UserError
 from inbetween.io.frames import to_bytes
 from inbetween.methods.diffusion.video.loading import VideoSource
-from inbetween.methods.diffusion.video.model import VideoSampling
+from inbetween.methods.diffusion.video.model import ClipRequest, VideoSampling
 from inbetween.methods.diffusion.video.wan import WanVideo
 from tests.tiny_video import tiny_wan
 
@@ -121,7 +121,9 @@ def test_it_samples_what_the_plain_pipeline_samples(either_folder: Path, guidanc
     prompt, negative = model.encode_prompts(source.pipeline(text=True), ["a cat walks", "blurred"])
     clip = clips(1, 9)[0]
     sampling = VideoSampling(steps=3, guidance_scale=guidance_scale)
-    ours = model.sample(clip[0], clip[-1], 9, prompt, negative, sampling, torch.Generator().manual_seed(3))
+    ours = model.sample(
+        ClipRequest(clip[0], clip[-1], 9, prompt, negative), sampling, torch.Generator().manual_seed(3)
+    )
     first, last = images(clip[[0, -1]])
     theirs = plain(
         image=first,
