@@ -47,7 +47,7 @@ from inbetween.cli.results import last_checkpoint, results, spare_working_folder
 from inbetween.data import WindowDataModule
 from inbetween.errors import UserError
 from inbetween.methods import Method, TrainableMethod
-from inbetween.methods.base import no_end, nothing_to_train
+from inbetween.methods.optimization import no_end, nothing_to_train
 from inbetween.mistakes import REFUSALS, mistake_behind, not_made, refused_by_library
 from inbetween.weights.checkpoints import load_weights, read_checkpoint
 from inbetween.weights.precision import REPLACED, resolve_precision

@@ -112,8 +112,7 @@ def shard(
         shutil.rmtree(work)
         size = sum(path.stat().st_size for path in folder.iterdir())
     if left_out:
-        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
-        log.warning("%d are left out: %s%s", len(left_out), " ".join(left_out[:_NAMED]), more)
+        log.warning("%d are left out: %s", len(left_out), _first(left_out, " "))
     print(
         f"{output}: {writer.clips} clips ({kinds}) of {writer.frames} frames in"
         f" {sum(writer.counts.values())} shards, {size / 1e6:.1f} MB"
@@ -171,10 +170,9 @@ def _write_scenes(
                 f" {labels[0]}."
             )
         if unknown := sorted(names.difference(labels)):
-            more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
             log.warning(
-                "%s has %d names that no scene has: %s%s. Scenes are named such as %s.",
-                *(listed.path, len(unknown), ", ".join(unknown[:_NAMED]), more, labels[0]),
+                "%s has %d names that no scene has: %s. Scenes are named such as %s.",
+                *(listed.path, len(unknown), _first(unknown, ", "), labels[0]),
             )
         if filtered:
             splits = {
@@ -279,6 +277,12 @@ def _write_video(
             yield f"{clip.clip} has no frames in {file}."
         shutil.rmtree(cutting / str(place), ignore_errors=True)
     shutil.rmtree(cutting)
+
+
+def _first(texts: list[str], between: str) -> str:
+    """The first few texts in one, and how many more there are."""
+    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return between.join(texts[:_NAMED]) + more
 
 
 def _shuffled(name: str) -> bytes:

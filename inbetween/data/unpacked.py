@@ -63,9 +63,8 @@ class UnpackedScenes(SceneSource):
         self.root, self.exclude, self.side = Path(root), frozenset(exclude or ()), side
         self.cache_dir = Path(cache_dir)
         self.by_split: dict[Split, list[Scene]] | None = None
-        self.only: Callable[[str], bool] | None = (
-            None  # animations to unpack; scenes of others have no frames
-        )
+        # which animations to unpack, None for all; scenes of others have no frames
+        self.only: Callable[[str], bool] | None = None
 
     def __str__(self) -> str:
         return str(self.root)

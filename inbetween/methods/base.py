@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import lightning as L
@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import default_collate
 
-from inbetween.errors import UserError, check_at_least
+from inbetween.errors import check_at_least
 from inbetween.functional.schedules import cosine_after_warmup
 from inbetween.functional.seeds import generators
+from inbetween.methods.optimization import adamw, no_end, nothing_to_train
 from inbetween.modules.fsdp import FSDP2Strategy, shards_nothing
 from inbetween.types import Preparation, StepOutput, WindowBatch
 from inbetween.weights.frozen import leave_frozen_out
@@ -151,26 +152,6 @@ class Method(L.LightningModule, ABC):
 
     def _evaluate(self, batch: WindowBatch, stage: str) -> StepOutput:
         return {}
-
-
-def nothing_to_train(method: Method) -> UserError:
-    """The error for training a method without weights."""
-    return UserError(
-        f"{type(method).__name__} has nothing to train: run `validate`, `test`, `predict` or `compare`."
-    )
-
-
-def no_end() -> UserError:
-    """The error for a cosine schedule in a run of unknown length."""
-    return UserError(
-        "The cosine schedule needs an end, and this run has none: set trainer.max_steps or"
-        " trainer.max_epochs, or schedule to constant."
-    )
-
-
-def adamw(parameters: Iterable[Any]) -> torch.optim.Optimizer:
-    """AdamW with the learning rate 1e-4."""
-    return torch.optim.AdamW(parameters, lr=1e-4)
 
 
 class TrainableMethod(Method):
